@@ -1,0 +1,1 @@
+"""Pure functions over Arrow tables and arrays: no I/O, no clock, no server."""

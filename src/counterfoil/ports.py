@@ -1,0 +1,180 @@
+"""What the steps ask of the world: one Protocol per kind of store, implemented under `adapters/`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+class TableStore(Protocol):
+    """Parquet tables, published by manifest: readers see only what a manifest names.
+
+    A table is the union of its published runs. Publishing a run again replaces that run, so a step that was
+    killed is simply run again.
+    """
+
+    def stage(self, table: str, run: str) -> Path:
+        """Return an empty private folder for the files of `run`; what was left there by a killed run is gone."""
+        ...
+
+    def publish(self, table: str, run: str, *, replace: bool = False) -> None:
+        """Make the staged files of `run` visible at once; with `replace`, instead of all other runs."""
+        ...
+
+    def files(self, table: str) -> list[Path]:
+        """Return the Parquet files that are visible now, sorted by path; empty if nothing is published."""
+        ...
+
+    def runs(self, table: str) -> list[str]:
+        """Return the published runs in the order of their first publication."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """An input file: where it was found and the SHA-256 of its bytes (hex)."""
+
+    location: str
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What became of one input file. `state` is claimed, done or failed."""
+
+    file: SourceFile
+    mapping: str
+    state: str
+    rows_in: int
+    rows_out: int
+    rows_rejected: int
+    reason: str | None = None
+
+
+class FileLedger(Protocol):
+    """Claims on input files; a file is known by location and content hash."""
+
+    def claim(self, file: SourceFile, mapping: str) -> bool:
+        """Claim a file for this process. False: it is done, or a living process has it.
+
+        The claim of a process that died is free again at once; a failed file may be claimed again.
+        """
+        ...
+
+    def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
+        """Mark a claimed file as done, with its counts, and let go of the claim."""
+        ...
+
+    def fail(self, file: SourceFile, reason: str) -> None:
+        """Mark a claimed file as failed and let go of the claim."""
+        ...
+
+    def entry(self, file: SourceFile) -> LedgerEntry | None:
+        """Return what is known of a file, or None."""
+        ...
+
+    def entries(self) -> list[LedgerEntry]:
+        """Return all entries, ordered by location."""
+        ...
+
+
+@dataclass(frozen=True)
+class Precedent:
+    """A kept payment that a score cites: its label (1 fraud, 0 good) and cosine to the scored payment."""
+
+    reference_id: str
+    label: int
+    similarity: float
+
+
+class ReferenceStore(Protocol):
+    """Base reference sets, written once, by release and side (fraud, good).
+
+    A reference table has the columns of `domain.references.REFERENCE_FIELDS` and `vector`, a fixed-size
+    list of float32 of unit length.
+    """
+
+    def write_base(self, release_id: str, references: pa.Table) -> str:
+        """Write a base in one transaction, index it, and return its checksum.
+
+        Writing the same content again does nothing. Raises ReferenceConflictError if the release has another base.
+        """
+        ...
+
+    def read_base(self, release_id: str) -> pa.Table:
+        """Return the base ordered by label (frauds first) and reference id. Raises NotFoundError."""
+        ...
+
+    def checksum(self, release_id: str) -> str:
+        """Return the checksum that was recorded when the base was written. Raises NotFoundError."""
+        ...
+
+    def nearest(
+        self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int
+    ) -> list[Precedent]:
+        """Return the k nearest references of one side by the index, most similar first."""
+        ...
+
+    def drop(self, release_id: str) -> None:
+        """Remove a base; nothing happens if there is none."""
+        ...
+
+    def releases(self) -> list[str]:
+        """Return the ids of the releases that have a base, sorted."""
+        ...
+
+
+@dataclass(frozen=True)
+class RegisteredRelease:
+    """A release as the registry lists it."""
+
+    release_id: str
+    version: int
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+class ReleaseRegistry(Protocol):
+    """Releases: a folder of files (JSON and arrays, never pickles) with metrics, never changed once registered."""
+
+    def register(
+        self,
+        release_id: str,
+        folder: Path,
+        *,
+        parameters: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> RegisteredRelease:
+        """Register a release; registering the same id again returns the one that is there."""
+        ...
+
+    def fetch(self, release_id: str) -> Path:
+        """Return a folder with the release's files. Raises NotFoundError (which lists the ids there are)."""
+        ...
+
+    def releases(self) -> list[RegisteredRelease]:
+        """Return all releases, newest first."""
+        ...
+
+
+class TextEmbedder(Protocol):
+    """A sentence encoder with fixed weights."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def weights_hash(self) -> str:
+        """SHA-256 (hex) of the weights' file."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return one row per text, unit length, in the order given."""
+        ...

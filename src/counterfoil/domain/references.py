@@ -1,0 +1,51 @@
+"""Reference sets: the labelled payments that are kept, as vectors."""
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.schemas import MONEY, TIMESTAMP
+
+REFERENCE_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("reference_id", pa.string(), nullable=False),  # the transaction's id
+    pa.field("label", pa.int8(), nullable=False),  # 1 fraud, 0 good
+    pa.field("event_time", TIMESTAMP, nullable=False),
+    pa.field("known_at", TIMESTAMP, nullable=False),
+    pa.field("amount", MONEY),
+    pa.field("currency", pa.string()),
+    pa.field("merchant_id", pa.string()),
+    pa.field("category", pa.string()),
+)
+"""What an analyst is shown of a precedent; `vector` (float32, unit length) comes after these columns."""
+
+
+def reference_schema(dimensions: int) -> pa.Schema:
+    """Schema of a reference table with vectors of `dimensions`."""
+    vector = pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False)
+    return pa.schema([*REFERENCE_FIELDS, vector])
+
+
+def vectors_of(references: pa.Table) -> np.ndarray:
+    """Return the vectors as a float32 array of shape (rows, dimensions), without copying where possible."""
+    column = references.column("vector").combine_chunks()
+    width = column.type.list_size
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(values, dtype=np.float32).reshape(-1, width)
+
+
+def in_canonical_order(references: pa.Table) -> pa.Table:
+    """Frauds first, then by reference id: the order in which a base is stored, read and hashed."""
+    return references.sort_by([("label", "descending"), ("reference_id", "ascending")])
+
+
+def checksum(references: pa.Table) -> str:
+    """SHA-256 (hex) of a reference table's content, whatever the order of its rows and chunks."""
+    ordered = in_canonical_order(references).combine_chunks()
+    digest = hashlib.sha256()
+    for name in ("reference_id", "label", "event_time", "known_at"):
+        column = ordered.column(name).cast(pa.string())
+        digest.update("\x1f".join(column.to_pylist()).encode())
+        digest.update(b"\x1e")
+    digest.update(np.ascontiguousarray(vectors_of(ordered), dtype="<f4").tobytes())
+    return digest.hexdigest()

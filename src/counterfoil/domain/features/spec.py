@@ -1,0 +1,120 @@
+"""Feature specs: what is computed, over whom, over how long, and from when it may be known."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Entity(StrEnum):
+    """Whose history a feature reads. A pair means the history of one account within that merchant or category."""
+
+    ACCOUNT = "account"
+    MERCHANT = "merchant"
+    SOURCE_IP = "source_ip"
+    ACCOUNT_CATEGORY = "account_category"
+    ACCOUNT_MERCHANT = "account_merchant"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `transactions` that identify the entity; a feature is null where one of them is."""
+        return _ENTITY_COLUMNS[self]
+
+
+_ENTITY_COLUMNS: dict[Entity, tuple[str, ...]] = {
+    Entity.ACCOUNT: ("account_id",),
+    Entity.MERCHANT: ("merchant_id",),
+    Entity.SOURCE_IP: ("source_ip_id",),
+    Entity.ACCOUNT_CATEGORY: ("account_id", "category"),
+    Entity.ACCOUNT_MERCHANT: ("account_id", "merchant_id"),
+}
+
+
+class Aggregate(StrEnum):
+    """What a feature says of the entity's payments in its window.
+
+    Amounts are in units of the currency. `BEFORE` in a comment: the payment itself does not count.
+    """
+
+    COUNT = "count"
+    AMOUNT_MEAN = "amount_mean"
+    AMOUNT_STD = "amount_std"  # sample deviation; null below two payments
+    AMOUNT_MAX = "amount_max"
+    ACCOUNTS = "accounts"  # distinct accounts
+    AMOUNT_TO_MEAN = "amount_to_mean"  # amount / mean BEFORE
+    AMOUNT_TO_MAX = "amount_to_max"  # amount / largest BEFORE
+    AMOUNT_DEVIATIONS = "amount_deviations"  # (amount - mean BEFORE) / deviation BEFORE
+    IS_FIRST = "is_first"  # 1 where there is none BEFORE
+    SECONDS_SINCE_PREVIOUS = "seconds_since_previous"  # the window's length where there is none BEFORE
+    DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
+    FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the aggregate looks at labels, and so at what was known after the label delay."""
+        return self in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether the aggregate combines amounts, and so must not mix currencies."""
+        return self.value.startswith("amount_")
+
+    @property
+    def counts_itself(self) -> bool:
+        """Whether the payment itself is in the window."""
+        return self in (
+            Aggregate.COUNT,
+            Aggregate.AMOUNT_MEAN,
+            Aggregate.AMOUNT_STD,
+            Aggregate.AMOUNT_MAX,
+            Aggregate.ACCOUNTS,
+        )
+
+
+@dataclass(frozen=True, order=True)
+class FeatureSpec:
+    """One feature: `aggregate` of `entity`'s payments over the half-open window `(t - days, t]`.
+
+    Payments at the same instant are ordered by transaction id: the later ones are not seen.
+    """
+
+    entity: Entity
+    aggregate: Aggregate
+    days: int
+
+    @property
+    def name(self) -> str:
+        """Entity, what, window: `account_amount_mean_7d`."""
+        return f"{self.entity}_{self.aggregate}_{self.days}d"
+
+
+def _specs(entity: Entity, aggregate: Aggregate, *days: int) -> tuple[FeatureSpec, ...]:
+    return tuple(FeatureSpec(entity, aggregate, d) for d in days)
+
+
+DEFAULT_SPECS: tuple[FeatureSpec, ...] = (
+    *_specs(Entity.ACCOUNT, Aggregate.COUNT, 1, 7, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 1, 7, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_STD, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 1, 7, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MEAN, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MAX, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_DEVIATIONS, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.SECONDS_SINCE_PREVIOUS, 30),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.COUNT, 1, 7, 30),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_TO_MEAN, 30),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_DEVIATIONS, 30),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.IS_FIRST, 30),
+    *_specs(Entity.ACCOUNT_MERCHANT, Aggregate.IS_FIRST, 30),
+    *_specs(Entity.MERCHANT, Aggregate.COUNT, 1, 7, 30),
+    *_specs(Entity.MERCHANT, Aggregate.AMOUNT_TO_MEAN, 30),
+    *_specs(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 1, 7, 30),
+    *_specs(Entity.MERCHANT, Aggregate.FRAUD_RATE, 1, 7, 30),
+    *_specs(Entity.SOURCE_IP, Aggregate.COUNT, 1, 7, 30),
+    *_specs(Entity.SOURCE_IP, Aggregate.ACCOUNTS, 1, 7, 30),
+    *_specs(Entity.SOURCE_IP, Aggregate.FRAUD_RATE, 1, 7, 30),
+)
+"""The evidence of every release unless a mapping's columns make one impossible."""
+
+
+def longest_window_days(specs: tuple[FeatureSpec, ...]) -> int:
+    """How far back the specs read, in days, before the label delay is added."""
+    return max((spec.days for spec in specs), default=0)

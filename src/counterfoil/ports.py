@@ -1,6 +1,6 @@
 """What the steps ask of the world: one Protocol per kind of store, implemented under `adapters/`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.raw import RawBatch
 
 
 class TableStore(Protocol):
@@ -177,4 +180,20 @@ class TextEmbedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return one row per text, unit length, in the order given."""
+        ...
+
+
+class InputReader(Protocol):
+    """Input files, read as the format of a mapping says."""
+
+    def columns(self, path: Path, mapping: SourceMapping) -> list[str]:
+        """Return the names of the file's columns. Raises InputFileError."""
+        ...
+
+    def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+        """Yield the file's records in order, in bounded memory. Raises MappingError and InputFileError."""
+        ...
+
+    def fingerprint(self, path: Path) -> SourceFile:
+        """Return where the file is and the SHA-256 of its bytes. Raises InputFileError."""
         ...

@@ -1,0 +1,238 @@
+"""Read CSV files, plain or gzip, as batches of text with the record number of every row.
+
+Memory is bounded by the block size, whatever the size of the file.
+"""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from counterfoil.domain.cleaning import rejections
+from counterfoil.domain.mapping_model import FileFormat, SourceMapping
+from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.schemas import REJECTED
+from counterfoil.errors import InputFileError
+
+BLOCK_BYTES = 16 << 20
+"""Larger blocks were no faster and took more memory; a record may not be longer than this."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_HEADER_LINE = 1
+
+
+def columns(path: Path, style: FileFormat) -> list[str]:
+    """Return the names in the header. Raises InputFileError if there is none or it cannot be read."""
+    encoding = "utf-8-sig" if _is_utf8(style.encoding) else style.encoding
+    try:
+        # Bytes that are no text are replaced: the wrapper reads ahead, and they may stand in a later row.
+        with _opened(path) as raw, io.TextIOWrapper(raw, encoding, errors="replace", newline="") as text:
+            # Blank lines before the header are no header; Arrow skips them too.
+            header = next((row for row in csv.reader(text, delimiter=style.delimiter) if row), None)
+    except InputFileError:
+        raise
+    except (UnicodeError, csv.Error):
+        raise InputFileError(
+            f"{path}: the header is not {style.encoding} text with {style.delimiter!r} between columns"
+        ) from None
+    except (OSError, EOFError) as error:
+        raise _unreadable(path, error) from None
+    if header is None:
+        raise InputFileError(f"{path} is empty: it has not even a header")
+    return header
+
+
+def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+    """Yield the rows of a file whose header is known to fit the mapping.
+
+    Raises InputFileError if the file is cut off, not in its encoding, or has a quote that is never closed.
+    """
+    state = _Records(path.name)
+    try:
+        with _opened(path) as raw:
+            source = _Watched(raw)
+            reader = _reader(source, mapping, state)
+            if reader is not None:
+                yield from _numbered(reader, mapping, state)
+            _require_closed_quotes(path, source, state, mapping.file)
+    except InputFileError:
+        raise
+    except UnicodeError:
+        raise InputFileError(f"{path} is not {mapping.file.encoding}: set file.encoding") from None
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise _unreadable(path, error) from None
+
+
+@dataclass
+class _Records:
+    """Which records have been seen: the next one's number, and the ragged ones that were not yet reported."""
+
+    source: str
+    next_number: int = _HEADER_LINE + 1
+    good: int = 0
+    ragged: dict[int, str] = field(default_factory=dict)
+
+    def on_ragged(self, row: pacsv.InvalidRow) -> str:
+        self.ragged[row.number] = f"expected {row.expected_columns} columns, got {row.actual_columns}"
+        return "skip"
+
+    def take(self, rows: int) -> tuple[pa.Array, pa.Table]:
+        """Return the record numbers of the next good rows, and the ragged records among them."""
+        # Arrow parses a block before it hands it over, so every ragged record before these rows is known.
+        span = np.arange(self.next_number, self.next_number + rows + len(self.ragged))
+        numbers = span[~np.isin(span, list(self.ragged))][:rows]
+        passed = self.ragged_up_to(int(numbers[-1])) if rows else REJECTED.empty_table()
+        if rows:
+            self.next_number = int(numbers[-1]) + 1
+        self.good += rows
+        return pa.array(numbers, pa.int64()), passed
+
+    def ragged_up_to(self, last: int | None) -> pa.Table:
+        """Take out the ragged records up to a number (None: all) as a table of rejections."""
+        taken = sorted(number for number in self.ragged if last is None or number <= last)
+        messages = [self.ragged.pop(number) for number in taken]
+        return rejections(
+            self.source,
+            pa.array(taken, pa.int64()),
+            pa.repeat(pa.scalar("ragged_row"), len(taken)),
+            pa.array(messages, pa.string()),
+        )
+
+
+class _Watched(io.RawIOBase):
+    """A stream that counts the quotes and line breaks that pass, to find a quote that is never closed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.quotes = 0
+        self.lines = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._stream.read(size)
+        self.quotes += chunk.count(b'"')
+        self.lines += chunk.count(b"\n")
+        return chunk
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        with path.open("rb") as file:
+            compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        return gzip.open(path) if compressed else path.open("rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.CSVStreamingReader | None:
+    """Open Arrow's reader, or return None for a header without any row."""
+    style, wanted = mapping.file, list(mapping.source_columns)
+    try:
+        return pacsv.open_csv(
+            pa.PythonFile(source, mode="r"),
+            # Only without threads does Arrow tell the numbers of ragged rows; it is no slower here.
+            read_options=pacsv.ReadOptions(
+                block_size=BLOCK_BYTES, encoding=style.encoding, use_threads=False
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=style.delimiter, newlines_in_values=True, invalid_row_handler=state.on_ragged
+            ),
+            # As bytes: one cell in a wrong encoding must cost its row, not the file.
+            convert_options=pacsv.ConvertOptions(
+                include_columns=wanted,
+                column_types={column: pa.binary() for column in wanted},
+                null_values=list(style.null_values),
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "cannot infer number of columns" in str(error):  # a header without a line break after it
+            return None
+        raise
+
+
+def _numbered(
+    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records
+) -> Iterator[RawBatch]:
+    for batch in reader:
+        lines, ragged = state.take(batch.num_rows)
+        yield _decoded(pa.Table.from_batches([batch]), lines, ragged, state.source)
+    left = state.ragged_up_to(None)
+    if left.num_rows:
+        nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
+        yield RawBatch(nothing, pa.array([], pa.int64()), left)
+
+
+def _decoded(table: pa.Table, lines: pa.Array, ragged: pa.Table, source: str) -> RawBatch:
+    """Turn bytes into text; rows with bytes that are no text join the rejected ones."""
+    arrays: list[pa.Array] = []
+    messages = np.full(table.num_rows, "", dtype=object)
+    for name in table.column_names:
+        cells = table.column(name).combine_chunks()
+        try:
+            arrays.append(pc.cast(cells, pa.string()))
+        except pa.ArrowInvalid:
+            texts = [_text(cell) for cell in cells.to_pylist()]
+            messages[[text is False for text in texts]] = f"column {name!r} holds bytes that are no text"
+            arrays.append(pa.array([text or None for text in texts], pa.string()))
+    text = pa.table(arrays, names=table.column_names)
+    wrong = messages != ""
+    if not wrong.any():
+        return RawBatch(text, lines, ragged)
+    refused = rejections(
+        source,
+        lines.filter(pa.array(wrong)),
+        pa.repeat(pa.scalar("bytes_unreadable"), int(wrong.sum())),
+        pa.array(messages[wrong], pa.string()),
+    )
+    rejected = pa.concat_tables([ragged, refused]).combine_chunks().sort_by("source_line")
+    good = pa.array(~wrong)
+    return RawBatch(text.filter(good), lines.filter(good), rejected)
+
+
+def _text(cell: bytes | None) -> str | bool | None:
+    """Return the cell's text, or False if it is not UTF-8."""
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _require_closed_quotes(path: Path, source: _Watched, state: _Records, style: FileFormat) -> None:
+    # An open quote at the end swallows all rows after it into one cell, and Arrow says nothing.
+    records = state.next_number - 1
+    if source.quotes % 2 and source.lines > records and '"\n'.encode(style.encoding) == b'"\n':
+        raise InputFileError(
+            f"{path}: a quoted value is never closed (odd number of quotes, {source.lines:,} lines but "
+            f"{records:,} records): the rows after it would be lost"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> InputFileError:
+    # Arrow's messages may quote a row, so only those that are known are passed on.
+    text = str(error)
+    if isinstance(error, FileNotFoundError):
+        return InputFileError(f"{path} does not exist")
+    if isinstance(error, (EOFError, gzip.BadGzipFile)) or "zlib" in text or "decompress" in text:
+        return InputFileError(f"{path} is cut off or damaged: its gzip stream does not end properly")
+    if "straddling" in text:
+        return InputFileError(
+            f"{path}: a record is longer than {BLOCK_BYTES >> 20} MB; probably a quoted value is never closed"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return InputFileError(f"{path} cannot be read: {error.strerror}")
+    return InputFileError(f"{path} cannot be read as CSV ({type(error).__name__})")
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")

@@ -1,0 +1,47 @@
+"""Read Parquet files as batches of native types with the record number of every row, the first being 1."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.schemas import REJECTED
+from counterfoil.errors import InputFileError
+
+ROWS = 65_536
+
+
+def columns(path: Path) -> list[str]:
+    """Return the names of the top-level columns. Raises InputFileError if the file is no Parquet."""
+    with _opened(path) as file:
+        return [str(name) for name in file.schema_arrow.names]
+
+
+def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+    """Yield the rows of a file whose columns are known to fit the mapping. Raises InputFileError."""
+    wanted = list(mapping.source_columns)
+    first = 1
+    with _opened(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
+            table = pa.Table.from_batches([batch]).select(wanted)
+            lines = pa.array(np.arange(first, first + table.num_rows), pa.int64())
+            first += table.num_rows
+            yield RawBatch(table, lines, REJECTED.empty_table())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise InputFileError(f"{path} does not exist") from None
+    except (pa.ArrowException, OSError):
+        raise InputFileError(
+            f"{path} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
+        ) from None

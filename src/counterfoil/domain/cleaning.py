@@ -1,0 +1,205 @@
+"""Clean one batch of raw rows: canonical transactions, and rejected rows with a reason each.
+
+Every row that goes in comes out, in one table or the other. No raw value of a person gets into a message.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterfoil.domain import parsing, parsing_times
+from counterfoil.domain.mapping_model import PSEUDONYMS, SourceMapping
+from counterfoil.domain.parsing import Fault, Parsed
+from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
+from counterfoil.domain.schemas import REJECTED
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """`transactions` have the mapping's schema, `rejected` schemas.REJECTED; both in the order read."""
+
+    transactions: pa.Table
+    rejected: pa.Table
+
+
+@dataclass
+class _Columns:
+    """Canonical columns made so far, and the faults in the order in which a row's reason is chosen."""
+
+    values: dict[str, pa.Array] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add(self, name: str, parsed: Parsed) -> None:
+        self.values[name] = parsed.values
+        self.faults += parsed.faults
+
+
+def clean(
+    batch: pa.Table,
+    mapping: SourceMapping,
+    *,
+    key: bytes,
+    source: str,
+    first_line: int | pa.Array,
+    content_hash: str,
+) -> Cleaned:
+    """Turn raw rows into transactions or into rejections with one reason each (the first in a fixed order).
+
+    `batch` has the mapping's source columns; `first_line` is the record number of its first row, or an int64
+    array with the number of each row; `content_hash` is the file's SHA-256, from which ids are derived if the
+    mapping maps none. Raises MappingError if a column's type does not fit, UsageError for a key too short.
+    """
+    lines = _lines(first_line, batch.num_rows)
+    raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
+    columns = _Columns()
+    _add_time_and_id(columns, raw, mapping, lines, content_hash)
+    _add_money(columns, raw, mapping)
+    _add_labels(columns, raw, mapping)
+    _add_parties(columns, raw, mapping, key)
+    _add_card(columns, raw, mapping)
+    _add_evidence(columns, raw, mapping)
+    columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
+    columns.values["source_line"] = lines
+    return _split(columns, mapping.schema, lines, source)
+
+
+def derived_ids(content_hash: str, lines: pa.Array) -> pa.Array:
+    """Return an id per record, the same wherever a file with this content is found."""
+    start = hashlib.sha256(content_hash.encode())
+    return pa.array([_with_line(start, line) for line in lines.to_pylist()], pa.string())
+
+
+def rejections(source: str, lines: pa.Array, reasons: pa.Array, messages: pa.Array) -> pa.Table:
+    """Build a table of schemas.REJECTED."""
+    sources = pa.repeat(pa.scalar(source, pa.string()), len(lines))
+    return pa.Table.from_arrays([sources, lines, reasons, messages], schema=REJECTED)
+
+
+def _with_line(start: "hashlib._Hash", line: int) -> str:
+    digest = start.copy()
+    digest.update(b":%d" % line)
+    return digest.hexdigest()[:HEX_DIGITS]
+
+
+def _lines(first_line: int | pa.Array, rows: int) -> pa.Array:
+    if isinstance(first_line, int):
+        return pa.array(np.arange(first_line, first_line + rows), pa.int64())
+    return pc.cast(_whole(first_line), pa.int64())
+
+
+def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _add_time_and_id(
+    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, lines: pa.Array, content_hash: str
+) -> None:
+    event_time, transaction_id = mapping.fields.event_time, mapping.fields.transaction_id
+    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    if transaction_id is None:
+        columns.add("transaction_id", Parsed(derived_ids(content_hash, lines)))
+    else:
+        columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id))
+
+
+def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
+    amount = mapping.read_fields.get("amount")
+    if amount is not None:
+        columns.add("amount", parsing.parse_amounts(raw[amount], amount, mapping.amount))
+    currency = mapping.read_fields.get("currency")
+    if currency is not None:
+        columns.add("currency", parsing.parse_currency(raw[currency], currency))
+
+
+def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
+    label, label_time = mapping.fields.label, mapping.fields.label_time
+    if label is not None and mapping.labels is not None:
+        parsed = parsing.parse_labels(raw[label], label, mapping.labels, mapping.file.null_values)
+        columns.add("label", parsed)
+    if label_time is not None:
+        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time))
+
+
+def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes) -> None:
+    for name, canonical in PSEUDONYMS.items():
+        column = mapping.read_fields.get(name)
+        if column is not None:
+            hashes = pseudonymise(parsing.text_of(raw[column], column), name, key)
+            columns.add(canonical, Parsed(hashes))
+    for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
+        column = mapping.read_fields.get(name)
+        if column is not None:
+            columns.add(canonical, parsing.parse_text(raw[column], column))
+
+
+def _add_card(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
+    number, bank = mapping.fields.card_number, mapping.fields.card_bin
+    if number is not None:
+        bins, columns.values["card_last4"] = parsing.parse_card_numbers(raw[number], number)
+        columns.add("card_bin", bins)
+    elif bank is not None:
+        columns.add("card_bin", parsing.parse_card_bins(raw[bank], bank))
+
+
+def _add_evidence(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
+    evidence = mapping.evidence
+    for name, column in evidence.numeric.items():
+        columns.add(name, parsing.parse_numbers(raw[column], column, mapping.amount))
+    for name, column in (*evidence.categorical.items(), *evidence.textual.items()):
+        columns.add(name, parsing.parse_text(raw[column], column))
+
+
+def _split(columns: _Columns, schema: pa.Schema, lines: pa.Array, source: str) -> Cleaned:
+    which = _first_fault(columns.faults, len(lines))
+    arrays = [_or_nulls(columns.values.get(name.name), name.type, len(lines)) for name in schema]
+    everything = pa.Table.from_arrays(arrays, schema=schema)
+    if not (which >= 0).any():
+        return Cleaned(everything, REJECTED.empty_table())
+    kept = everything.filter(pa.array(which < 0))
+    return Cleaned(kept, _rejected(columns.faults, which, lines, source))
+
+
+def _first_fault(faults: list[Fault], rows: int) -> np.ndarray:
+    """Return for each row the index of its first fault, or -1."""
+    which = np.full(rows, -1, dtype=np.int32)
+    for index in reversed(range(len(faults))):
+        which[faults[index].rows] = index
+    return which
+
+
+def _rejected(faults: list[Fault], which: np.ndarray, lines: pa.Array, source: str) -> pa.Table:
+    rows = np.flatnonzero(which >= 0)
+    by_fault = rows[np.argsort(which[rows], kind="stable")]
+    bounds = np.searchsorted(which[by_fault], np.arange(len(faults) + 1))
+    parts = [
+        _of_one_fault(fault, by_fault[start:end], lines, source)
+        for fault, (start, end) in zip(faults, pairwise(bounds), strict=True)
+        if end > start
+    ]
+    return pa.concat_tables(parts).combine_chunks().sort_by("source_line")
+
+
+def _of_one_fault(fault: Fault, rows: np.ndarray, lines: pa.Array, source: str) -> pa.Table:
+    indices = pa.array(rows)
+    if isinstance(fault.message, str):
+        messages = pa.repeat(pa.scalar(fault.message, pa.string()), len(rows))
+    else:
+        messages = fault.message.take(indices)
+    reasons = pa.repeat(pa.scalar(fault.reason, pa.string()), len(rows))
+    return rejections(source, lines.take(indices), reasons, messages)
+
+
+def _or_nulls(values: pa.Array | None, type_: pa.DataType, rows: int) -> pa.Array:
+    return pa.nulls(rows, type_) if values is None else values
+
+
+def reason_counts(rejected: pa.Table) -> Iterator[tuple[str, int]]:
+    """Yield each reason and how many rows have it, the most frequent first."""
+    counted = rejected.group_by("reason").aggregate([([], "count_all")])
+    ordered = counted.sort_by([("count_all", "descending"), ("reason", "ascending")])
+    yield from zip(ordered["reason"].to_pylist(), ordered["count_all"].to_pylist(), strict=True)

@@ -1,0 +1,246 @@
+"""The parts of a source mapping: how one kind of input file becomes the canonical tables."""
+
+import codecs
+import re
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
+
+from counterfoil.domain.schemas import transactions_schema
+
+PSEUDONYMS = {
+    "account": "account_id",
+    "device": "device_id",
+    "source_ip": "source_ip_id",
+    "email": "email_id",
+    "phone": "phone_id",
+}
+"""Fields that are kept as keyed hashes only -> their canonical column."""
+
+IDENTIFYING = (*PSEUDONYMS, "card_number")
+"""Fields whose source column may never be kept as it is."""
+
+CANONICAL_EVIDENCE = {"merchant_id": "merchant", "category": "category", "currency": "currency"}
+"""Canonical columns that may serve as evidence -> the field that fills them."""
+
+NAMED_TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "relative_seconds", "native")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileFormat(_Part):
+    """How the bytes of the file are laid out. Delimiter, encoding and null values concern CSV only."""
+
+    format: Literal["csv", "parquet"] = "csv"
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ("",)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        if len(value) != 1 or not value.isascii() or value in '"\r\n':
+            raise ValueError(f"{value!r} is not one ASCII character other than a quote or line break")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(
+                f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')"
+            ) from None
+        return value
+
+
+class TimeFormat(_Part):
+    """How event and label times are written.
+
+    `format` is one of NAMED_TIME_FORMATS or a strptime pattern; `zone` (IANA name) holds for times without
+    an offset of their own; `epoch` is the zero of `relative_seconds`.
+    """
+
+    format: str = "iso8601"
+    zone: str = "UTC"
+    epoch: datetime | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _readable_format(cls, value: str) -> str:
+        if value in NAMED_TIME_FORMATS:
+            return value
+        if "%" not in value:
+            raise ValueError(
+                f"{value!r} is neither a strptime pattern nor one of {', '.join(NAMED_TIME_FORMATS)}"
+            )
+        problem = _pattern_problem(value)
+        if problem:
+            raise ValueError(f"{value!r} is no strptime pattern: {problem}")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (LookupError, ValueError, OSError):
+            raise ValueError(f"{value!r} is no IANA time zone (such as 'Europe/Berlin' or 'UTC')") from None
+        return value
+
+    @field_validator("epoch")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("has no offset from UTC (write '2013-09-01T00:00:00Z')")
+        return None if value is None else value.astimezone(UTC)
+
+
+def _pattern_problem(pattern: str) -> str | None:
+    try:
+        datetime.strptime("", pattern)
+    except ValueError as error:
+        if "does not match" not in str(error):
+            return str(error)
+    if not re.search(r"%[Yy]", pattern):
+        return "it has no year (%Y)"
+    return None
+
+
+class AmountFormat(_Part):
+    """How numbers in text are written: the amount and numeric evidence alike."""
+
+    decimal_mark: Literal[".", ","] = "."
+    thousands_mark: Literal["", ".", ",", " ", "'", "_"] = ""
+
+
+class Currency(_Part):
+    """Whether the currency column means what it says; if not, the canonical currency is null."""
+
+    meaningful: StrictBool = True
+    why: str = ""
+
+
+Column = Field(default=None, min_length=1)
+
+
+class Fields(_Part):
+    """Canonical field -> source column."""
+
+    transaction_id: str | None = Column
+    event_time: str = Field(min_length=1)
+    amount: str | None = Column
+    currency: str | None = Column
+    account: str | None = Column
+    merchant: str | None = Column
+    device: str | None = Column
+    source_ip: str | None = Column
+    email: str | None = Column
+    phone: str | None = Column
+    category: str | None = Column
+    card_number: str | None = Column
+    card_bin: str | None = Column
+    label: str | None = Column
+    label_time: str | None = Column
+
+    def mapped(self) -> dict[str, str]:
+        """Return the fields that have a source column."""
+        return {name: column for name, column in self if column is not None}
+
+
+class Labels(_Part):
+    """The texts in the label column that mean fraud, good and unknown."""
+
+    fraud: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class Evidence(_Part):
+    """Evidence name -> source column, by kind; and canonical columns that are evidence as well."""
+
+    numeric: dict[str, str] = {}
+    categorical: dict[str, str] = {}
+    textual: dict[str, str] = {}
+    categorical_fields: tuple[str, ...] = ()
+    textual_fields: tuple[str, ...] = ()
+
+
+class SourceMapping(_Part):
+    """How one kind of input file becomes canonical transactions. Made by `parse_mapping`."""
+
+    name: str
+    description: str = ""
+    file: FileFormat = FileFormat()
+    time: TimeFormat = TimeFormat()
+    amount: AmountFormat = AmountFormat()
+    currency: Currency = Currency()
+    fields: Fields
+    labels: Labels | None = None
+    evidence: Evidence = Evidence()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is not lower-case letters, digits and hyphens")
+        return value
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the numeric evidence."""
+        return tuple(self.evidence.numeric)
+
+    @property
+    def own_categorical(self) -> tuple[str, ...]:
+        """Names of categorical evidence that has a column of its own after the canonical ones."""
+        return tuple(self.evidence.categorical)
+
+    @property
+    def own_textual(self) -> tuple[str, ...]:
+        """Names of textual evidence that has a column of its own after the canonical ones."""
+        return tuple(self.evidence.textual)
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """Names of all categorical evidence: canonical columns first."""
+        return (*self.evidence.categorical_fields, *self.own_categorical)
+
+    @property
+    def textual(self) -> tuple[str, ...]:
+        """Names of all textual evidence: canonical columns first."""
+        return (*self.evidence.textual_fields, *self.own_textual)
+
+    @property
+    def currency_meaningful(self) -> bool:
+        """Whether the currency column may be used."""
+        return self.currency.meaningful
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Schema of the `transactions` that this mapping makes."""
+        return transactions_schema(self.numeric, self.own_categorical, self.own_textual)
+
+    @cached_property
+    def read_fields(self) -> dict[str, str]:
+        """Canonical field -> source column, for the fields that are read at all."""
+        mapped = self.fields.mapped()
+        if not self.currency_meaningful:
+            mapped.pop("currency", None)
+        return mapped
+
+    @cached_property
+    def source_columns(self) -> tuple[str, ...]:
+        """The columns of the file that this mapping reads, each once."""
+        evidence = self.evidence
+        own = (*evidence.numeric.values(), *evidence.categorical.values(), *evidence.textual.values())
+        return tuple(dict.fromkeys((*self.read_fields.values(), *own)))

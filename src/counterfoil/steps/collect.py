@@ -1,0 +1,186 @@
+"""Collect input files: clean every row, keep what is good, and say why of the rest.
+
+Each file is one run of the tables `transactions` and `rejected`. A killed run leaves nothing visible; a rerun
+completes it; a file that is done is skipped.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from counterfoil.domain.cleaning import clean, reason_counts, rejections
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.schemas import REJECTED
+from counterfoil.errors import CounterfoilError
+from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.steps.spool import Spool
+
+TRANSACTIONS = "transactions"
+REJECTED_ROWS = "rejected"
+
+_RUN_KEY = b"counterfoil.run"
+
+
+@dataclass(frozen=True)
+class CollectedFile:
+    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts."""
+
+    source: str
+    rows_in: int = 0
+    rows_out: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a file has been read, for a progress bar: its name and the rows read and rejected so far."""
+
+    source: str
+    rows_in: int
+    rows_rejected: int
+
+
+def collect(
+    paths: Sequence[Path],
+    mapping: SourceMapping,
+    *,
+    key: bytes,
+    reader: InputReader,
+    tables: TableStore,
+    ledger: FileLedger,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[CollectedFile]:
+    """Collect files one after another, skipping those that are done or that another process has.
+
+    `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected.
+    """
+    job = _Job(mapping, key, reader, tables, on_progress or (lambda _: None))
+    return [_collect_claimed(path, job, ledger) for path in paths]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all files."""
+
+    mapping: SourceMapping
+    key: bytes
+    reader: InputReader
+    tables: TableStore
+    report: Callable[[Progress], None]
+
+
+def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
+    file = job.reader.fingerprint(path)
+    if not ledger.claim(file, job.mapping.name):
+        return CollectedFile(path.name, skipped=True)
+    try:
+        collected = _collect_file(path, file, job)
+        ledger.complete(
+            file,
+            rows_in=collected.rows_in,
+            rows_out=collected.rows_out,
+            rows_rejected=sum(collected.rejected.values()),
+        )
+    except BaseException as error:
+        ledger.fail(file, _reason(error))
+        raise
+    return collected
+
+
+def run_name(mapping: SourceMapping, file: SourceFile) -> str:
+    """Return the name of the run that a file's rows are published under: by mapping, content and place."""
+    place = hashlib.sha256(file.location.encode()).hexdigest()
+    return f"{mapping.name}-{file.content_hash[:16]}-{place[:8]}"
+
+
+def _reason(error: BaseException) -> str:
+    # Only our own messages are known to hold no personal data.
+    return str(error) if isinstance(error, CounterfoilError) else type(error).__name__
+
+
+def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
+    run = run_name(job.mapping, file)
+    staged = job.tables.stage(TRANSACTIONS, run)
+    refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
+    schema = job.mapping.schema.with_metadata({_RUN_KEY: run.encode()})
+    with refused, Spool(staged / "_spool", schema) as spool:
+        rows_in = _clean_all(path, file, job, spool, refused)
+        duplicates = spool.find_duplicates(_files_of_others(job.tables, run))
+        refused.add(_as_rejections(path.name, duplicates))
+        spool.write_by_date(staged)
+    job.tables.publish(REJECTED_ROWS, run)
+    job.tables.publish(TRANSACTIONS, run)
+    return CollectedFile(path.name, rows_in, rows_in - refused.rows, dict(refused.counts))
+
+
+def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> int:
+    """Clean batch by batch into the spool; return how many records the file has."""
+    rows_in = 0
+    for batch in job.reader.batches(path, job.mapping):
+        cleaned = clean(
+            batch.table,
+            job.mapping,
+            key=job.key,
+            source=path.name,
+            first_line=batch.lines,
+            content_hash=file.content_hash,
+        )
+        spool.add(cleaned.transactions)
+        refused.add(batch.rejected)
+        refused.add(cleaned.rejected)
+        rows_in += batch.records
+        job.report(Progress(path.name, rows_in, refused.rows))
+    return rows_in
+
+
+def _files_of_others(tables: TableStore, run: str) -> list[Path]:
+    """Return the published files whose ids count as taken: all but those of this run's own earlier try."""
+    files = tables.files(TRANSACTIONS)
+    if run not in tables.runs(TRANSACTIONS):
+        return files
+    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) != run.encode()]
+
+
+def _as_rejections(source: str, duplicates: pa.Table) -> pa.Table:
+    in_file = pc.equal(duplicates["earlier"], "file")
+    first = "the transaction id stands on an earlier line of this file"
+    other = "the transaction id was collected before, from another file"
+    messages = pc.if_else(in_file, first, other)
+    reasons = pa.repeat(pa.scalar("duplicate_id"), duplicates.num_rows)
+    return rejections(source, duplicates["source_line"], reasons, messages)
+
+
+class _Rejected:
+    """The rejected rows of one file: written as they come, counted by reason. No file if there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "part-0.parquet"
+        self._file: pq.ParquetWriter | None = None
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        return self.counts.total()
+
+    def __enter__(self) -> "_Rejected":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            return
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, REJECTED, compression="zstd")
+        self._file.write_table(rows)
+        self.counts.update(dict(reason_counts(rows)))

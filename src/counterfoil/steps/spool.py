@@ -1,0 +1,152 @@
+"""Rows of one file on their way into a table: spooled as they come, then written out by date.
+
+Files arrive in any order of time, and a table wants one file per date. Rows are spooled to Parquet in bounded
+memory; DuckDB then finds the duplicates among the ids and sorts, spilling to disk when it must.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from counterfoil.domain.schemas import EVENT_DATE
+
+MEMORY_LIMIT = "1GB"
+"""What DuckDB may hold in memory; beyond it goes to the spool's folder."""
+
+_ROWS_AT_ONCE = 65_536
+_DAY_MICROS = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+
+
+class Spool:
+    """Transactions of one file, written once and then read back in order. Use as a context manager.
+
+    `folder` does not exist yet; it is removed at the end.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._schema = schema
+        self._path = folder / "rows.parquet"
+        self._rows = pq.ParquetWriter(self._path, schema, compression="lz4", use_dictionary=False)
+        self._database = _database(folder / "overflow")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._rows.close()
+        self._database.close()
+        # After a failure the next stage() of the run removes what is left; the failure is what matters then.
+        shutil.rmtree(self._folder, ignore_errors=error is not None)
+
+    def add(self, transactions: pa.Table) -> None:
+        """Append rows."""
+        self._rows.write_table(transactions)
+
+    def find_duplicates(self, published: Sequence[Path]) -> pa.Table:
+        """Close the spool for writing; return the rows whose id came before, as (source_line, earlier).
+
+        `earlier` tells an id that stands on an earlier line of this file ("file") from one that is in the
+        `published` files ("table"). These rows are left out from now on.
+        """
+        self._rows.close()
+        run = self._database.execute
+        run("CREATE TABLE duplicate (source_line BIGINT PRIMARY KEY, earlier VARCHAR)")
+        if published:
+            # The file's ids are the smaller side; published ones stream past them.
+            run(
+                "INSERT INTO duplicate SELECT source_line, 'table' FROM read_parquet($rows) "
+                "WHERE transaction_id IN (SELECT transaction_id FROM read_parquet($published))",
+                {"rows": str(self._path), "published": [str(path) for path in published]},
+            )
+        run(
+            "INSERT OR IGNORE INTO duplicate SELECT source_line, 'file' FROM read_parquet($rows) JOIN ("
+            "  SELECT transaction_id, min(source_line) AS first_line FROM read_parquet($rows)"
+            "  GROUP BY transaction_id HAVING count(*) > 1"
+            ") USING (transaction_id) WHERE source_line > first_line",
+            {"rows": str(self._path)},
+        )
+        return self._database.sql("FROM duplicate ORDER BY source_line").to_arrow_table()
+
+    def write_by_date(self, folder: Path) -> None:
+        """Write the rows without duplicates to `folder`/event_date=YYYY-MM-DD/part-0.parquet.
+
+        Rows are in the order of event time and id, so the same content always makes the same files.
+        """
+        with _DatedWriter(folder, self._schema) as writer:
+            for batch in self._sorted():
+                writer.write(batch)
+
+    def _sorted(self) -> Iterator[pa.Table]:
+        result = self._database.sql(
+            "SELECT * FROM read_parquet($rows) ANTI JOIN duplicate USING (source_line) "
+            "ORDER BY event_time, transaction_id",
+            params={"rows": str(self._path)},
+        )
+        for batch in result.to_arrow_reader(_ROWS_AT_ONCE):
+            table = pa.Table.from_batches([batch]).select(self._schema.names)
+            yield table.cast(self._schema)
+
+
+class _DatedWriter:
+    """Writes rows that come in the order of time, one file open at a time."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._day: int | None = None
+        self._file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def write(self, rows: pa.Table) -> None:
+        micros = pc.cast(rows["event_time"], pa.int64()).to_numpy()
+        days = micros // _DAY_MICROS
+        starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+        for start, end in zip(starts, [*starts[1:], len(days)], strict=True):
+            self._open(int(days[start])).write_table(rows.slice(start, end - start))
+
+    def _open(self, day: int) -> pq.ParquetWriter:
+        if self._file is None or day != self._day:
+            self._close()
+            partition = self._folder / f"{EVENT_DATE}={_EPOCH + timedelta(days=day)}"
+            partition.mkdir(parents=True)
+            self._file = pq.ParquetWriter(partition / "part-0.parquet", self._schema, compression="zstd")
+            self._day = day
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _database(overflow: Path) -> duckdb.DuckDBPyConnection:
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "temp_directory": str(overflow),
+        # A step reads and writes folders only: nothing may be fetched.
+        "autoinstall_known_extensions": False,
+    }
+    database = duckdb.connect(config=settings)
+    database.execute("SET enable_progress_bar = false")
+    return database

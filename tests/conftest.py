@@ -1,0 +1,77 @@
+"""What tests of several folders share: an embedded PostgreSQL and reference tables."""
+
+import datetime as dt
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from counterfoil.adapters import embedded_postgres
+from counterfoil.domain.references import reference_schema
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Return the DSN of a server of this test session; its path is short, as a socket's must be."""
+    folder = Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp"))
+    yield embedded_postgres.start(folder / "pg")
+    embedded_postgres.stop(folder / "pg")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def dsn(postgres_server: str) -> Iterator[str]:
+    """Return the DSN of an empty database."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield make_conninfo(postgres_server, dbname=name)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def reference_table() -> Callable[..., pa.Table]:
+    """Return a maker of reference tables: clustered unit vectors, one row in five a fraud, in mixed order."""
+
+    def make(rows: int, dimensions: int, seed: int = 0) -> pa.Table:
+        rng = np.random.default_rng(seed)
+        centres = rng.normal(size=(40, dimensions))
+        vectors = centres[rng.integers(40, size=rows)] + 0.5 * rng.normal(size=(rows, dimensions))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        start = dt.datetime(2019, 1, 1, tzinfo=dt.UTC)
+        columns = {
+            "reference_id": [f"t{number:06d}" for number in rng.permutation(rows)],
+            "label": [int(number % 5 == 0) for number in range(rows)],
+            "event_time": [start + dt.timedelta(seconds=number, microseconds=7) for number in range(rows)],
+            "known_at": [start + dt.timedelta(days=7, seconds=number) for number in range(rows)],
+            "amount": [None if number % 7 == 0 else Decimal(number) / 100 for number in range(rows)],
+            "currency": ["EUR"] * rows,
+            "merchant_id": [f"m{number % 11}" for number in range(rows)],
+            "category": [None if number % 3 == 0 else 'café, \t"x"' for number in range(rows)],
+            "vector": list(vectors.astype(np.float32)),
+        }
+        return pa.table(columns, schema=reference_schema(dimensions))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder with the measuring data, which is not in the repository; skip where it is absent."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no measuring data in {folder}: set COUNTERFOIL_SHARED_DATA to its folder")
+    return folder

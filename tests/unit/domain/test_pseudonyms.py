@@ -1,0 +1,74 @@
+"""Pseudonyms are keyed, apart by kind, and the same for two spellings of one value."""
+
+import hashlib
+import hmac
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterfoil.domain.pseudonyms import pseudonymise
+from counterfoil.errors import UsageError
+
+KEY = b"0123456789abcdef"
+KINDS = ("account", "device", "source_ip", "email", "phone")
+
+
+def hashed(value: str | None, kind: str = "account", key: bytes = KEY) -> str | None:
+    result: str | None = pseudonymise(pa.array([value], pa.string()), kind, key)[0].as_py()
+    return result
+
+
+def test_it_is_hmac_sha256_of_kind_and_value() -> None:
+    expected = hmac.new(KEY, b"email\0ann@example.org", hashlib.sha256).hexdigest()[:32]
+    assert hashed(" Ann@Example.org ", "email") == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("email", "A@b.org", "a@B.org "),
+        ("phone", "+49 (30) 123-45", "493012345"),
+        ("source_ip", "2001:DB8::0:1", "2001:db8:0:0:0:0:0:1"),
+        ("account", " 42", "42"),
+    ],
+)
+def test_two_spellings_are_one_pseudonym(kind: str, one: str, other: str) -> None:
+    assert hashed(one, kind) == hashed(other, kind)
+
+
+def test_accounts_keep_their_case() -> None:
+    assert hashed("abc") != hashed("ABC")
+
+
+def test_phones_without_digits_differ() -> None:
+    assert hashed("withheld", "phone") != hashed("unknown", "phone")
+
+
+def test_kinds_and_keys_are_apart() -> None:
+    assert len({hashed("1234", kind) for kind in KINDS}) == len(KINDS)
+    assert hashed("1234") != hashed("1234", key=b"another key of 16")
+
+
+@given(st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8")))))
+def test_nulls_stay_null_and_equal_values_stay_equal(values: list[str | None]) -> None:
+    result = pseudonymise(pa.array(values, pa.string()), "account", KEY).to_pylist()
+    assert len(result) == len(values)
+    pairs = {(value or "").strip(): name for value, name in zip(values, result, strict=True)}
+    for value, name in zip(values, result, strict=True):
+        text = (value or "").strip()
+        assert (name is None) == (text == "")
+        assert pairs[text] == name
+    assert len({name for name in pairs.values() if name}) == len({text for text in pairs if text})
+
+
+def test_a_short_key_is_refused_without_showing_it() -> None:
+    with pytest.raises(UsageError, match="5 bytes") as caught:
+        hashed("x", key=b"short")
+    assert "short'" not in str(caught.value)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="no kind of pseudonym"):
+        hashed("x", "name")

@@ -1,0 +1,293 @@
+"""Collecting: every row is accounted for, duplicates lose, killed runs leave nothing, reruns complete."""
+
+import gzip
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from counterfoil.adapters.input_files import InputFiles
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.domain.mapping import SourceMapping, parse_mapping
+from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.schemas import REJECTED
+from counterfoil.errors import InputFileError
+from counterfoil.ports import LedgerEntry, SourceFile, TableStore
+from counterfoil.steps.collect import CollectedFile, Progress, collect
+
+MAPPING = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "who"\n', "shop")
+KEY = b"0123456789abcdef"
+
+
+class Ledger:
+    """A FileLedger in memory."""
+
+    def __init__(self) -> None:
+        self.found: dict[SourceFile, LedgerEntry] = {}
+
+    def claim(self, file: SourceFile, mapping: str) -> bool:
+        before = self.found.get(file)
+        if before is not None and before.state != "failed":
+            return False
+        self.found[file] = LedgerEntry(file, mapping, "claimed", 0, 0, 0)
+        return True
+
+    def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
+        mapping = self.found[file].mapping
+        self.found[file] = LedgerEntry(file, mapping, "done", rows_in, rows_out, rows_rejected)
+
+    def fail(self, file: SourceFile, reason: str) -> None:
+        self.found[file] = LedgerEntry(file, self.found[file].mapping, "failed", 0, 0, 0, reason)
+
+    def entry(self, file: SourceFile) -> LedgerEntry | None:
+        return self.found.get(file)
+
+    def entries(self) -> list[LedgerEntry]:
+        return sorted(self.found.values(), key=lambda entry: entry.file.location)
+
+
+class Dying(InputFiles):
+    """A reader whose process dies after the first batch."""
+
+    def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+        yield next(super().batches(path, mapping))
+        raise SystemExit("killed")
+
+
+def run(
+    root: Path, *paths: Path, ledger: Ledger | None = None, mapping: SourceMapping = MAPPING, **options: Any
+) -> list[CollectedFile]:
+    settings_of = {"reader": InputFiles(), "tables": FolderTables(root), **options}
+    return collect(paths, mapping, key=KEY, ledger=ledger or Ledger(), **settings_of)
+
+
+def written(folder: Path, lines: list[tuple[str, str]], name: str = "in.csv") -> Path:
+    path = folder / name
+    path.write_text("id,t,who\n" + "".join(f"{id_},{time},ann\n" for id_, time in lines))
+    return path
+
+
+def visible(root: Path, table: str = "transactions") -> list[dict[str, Any]]:
+    files = FolderTables(root).files(table)
+    return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+
+
+def ids(root: Path) -> list[str]:
+    return sorted(row["transaction_id"] for row in visible(root))
+
+
+def test_rows_are_partitioned_by_utc_date_in_order_of_time(tmp_path: Path) -> None:
+    times = [
+        "2024-01-02T00:00:00Z",
+        "2024-01-01T12:00:00Z",
+        "2024-01-02T00:30:00+01:00",
+        "2024-01-01T12:00:00Z",
+    ]
+    path = written(tmp_path, [(f"i{9 - number}", time) for number, time in enumerate(times)])
+    (done,) = run(tmp_path / "lake", path)
+    assert (done.rows_in, done.rows_out, done.rejected, done.skipped) == (4, 4, {}, False)
+    files = FolderTables(tmp_path / "lake").files("transactions")
+    assert [file.parts[-2:] for file in files] == [
+        ("event_date=2024-01-01", "part-0.parquet"),
+        ("event_date=2024-01-02", "part-0.parquet"),
+    ]
+    first = pq.ParquetFile(files[0]).read()
+    assert first.schema.remove_metadata() == MAPPING.schema
+    assert first["transaction_id"].to_pylist() == ["i6", "i8", "i7"]
+
+
+def test_bad_rows_are_kept_with_their_reason(tmp_path: Path) -> None:
+    path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("b", "never"), ("c,x", "2024-01-01T00:00:00Z")])
+    (done,) = run(tmp_path / "lake", path)
+    assert (done.rows_in, done.rows_out, done.rejected) == (3, 1, {"time_unreadable": 1, "ragged_row": 1})
+    rejected = visible(tmp_path / "lake", "rejected")
+    assert sorted((row["source_line"], row["reason"]) for row in rejected) == [
+        (3, "time_unreadable"),
+        (4, "ragged_row"),
+    ]
+    (file,) = FolderTables(tmp_path / "lake").files("rejected")
+    assert pq.read_schema(file) == REJECTED
+
+
+def test_the_later_line_of_a_doubled_id_loses(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        [("a", "2024-03-03T00:00:00Z"), ("b", "2024-01-01T00:00:00Z"), ("a", "2024-01-01T00:00:00Z")] * 2,
+    )
+    (done,) = run(tmp_path / "lake", path)
+    assert done.rejected == {"duplicate_id": 4}
+    assert [(row["transaction_id"], row["source_line"]) for row in visible(tmp_path / "lake")] == [
+        ("b", 3),
+        ("a", 2),
+    ]
+    assert {row["message"] for row in visible(tmp_path / "lake", "rejected")} == {
+        "the transaction id stands on an earlier line of this file"
+    }
+
+
+def test_an_id_of_another_file_loses(tmp_path: Path) -> None:
+    one = written(tmp_path, [("a", "2024-01-01T00:00:00Z")], "one.csv")
+    two = written(tmp_path, [("b", "2024-01-01T00:00:00Z"), ("a", "2024-01-02T00:00:00Z")], "two.csv")
+    done = run(tmp_path / "lake", one, two)
+    assert [file.rejected for file in done] == [{}, {"duplicate_id": 1}]
+    assert ids(tmp_path / "lake") == ["a", "b"]
+    assert "from another file" in visible(tmp_path / "lake", "rejected")[0]["message"]
+
+
+def test_duplicates_are_found_among_tables_of_other_mappings(tmp_path: Path) -> None:
+    text = '[fields]\ntransaction_id = "id"\nevent_time = "t"\n[evidence.categorical]\nchannel = "who"\n'
+    one = written(tmp_path, [("a", "2024-01-01T00:00:00Z")], "one.csv")
+    two = written(tmp_path, [("c", "2024-01-01T00:00:00Z")], "two.csv")
+    three = written(tmp_path, [(name, "2024-01-02T00:00:00Z") for name in "abc"], "three.csv")
+    run(tmp_path / "lake", one)
+    run(tmp_path / "lake", two, mapping=parse_mapping(text, "other"))
+    (done,) = run(tmp_path / "lake", three)
+    assert done.rejected == {"duplicate_id": 2}
+
+
+def test_a_done_file_is_skipped_and_a_moved_copy_gives_no_second_rows(tmp_path: Path) -> None:
+    ledger = Ledger()
+    path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("b", "2024-01-01T00:00:00Z")])
+    run(tmp_path / "lake", path, ledger=ledger)
+    (again,) = run(tmp_path / "lake", path, ledger=ledger)
+    assert (again.skipped, again.rows_in) == (True, 0)
+    (tmp_path / "copy").mkdir()
+    (copied,) = run(tmp_path / "lake", path.rename(tmp_path / "copy" / "in.csv"), ledger=ledger)
+    assert (copied.rows_out, copied.rejected) == (0, {"duplicate_id": 2})
+    assert ids(tmp_path / "lake") == ["a", "b"]
+
+
+def test_a_rerun_after_publication_is_not_its_own_duplicate(tmp_path: Path) -> None:
+    """The process died after the tables were published and before the ledger knew."""
+    path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("a", "2024-01-02T00:00:00Z")])
+    first = run(tmp_path / "lake", path)
+    before = visible(tmp_path / "lake")
+    assert run(tmp_path / "lake", path) == first
+    assert visible(tmp_path / "lake") == before
+
+
+def test_a_killed_run_leaves_nothing_visible_and_a_rerun_completes_it(tmp_path: Path) -> None:
+    ledger = Ledger()
+    path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("b", "bad")])
+    with pytest.raises(SystemExit):
+        run(tmp_path / "lake", path, ledger=ledger, reader=Dying())
+    assert visible(tmp_path / "lake") == []
+    assert visible(tmp_path / "lake", "rejected") == []
+    (entry,) = ledger.entries()
+    assert (entry.state, entry.reason) == ("failed", "SystemExit")
+    (done,) = run(tmp_path / "lake", path, ledger=ledger)
+    assert (done.rows_out, ids(tmp_path / "lake")) == (1, ["a"])
+    (entry,) = ledger.entries()
+    assert (entry.state, entry.rows_in, entry.rows_out, entry.rows_rejected) == ("done", 2, 1, 1)
+
+
+def test_rejected_rows_are_visible_before_the_transactions(tmp_path: Path) -> None:
+    published: list[str] = []
+
+    class Watched(FolderTables):
+        def publish(self, table: str, run: str, *, replace: bool = False) -> None:
+            published.append(table)
+            super().publish(table, run, replace=replace)
+
+    tables: TableStore = Watched(tmp_path / "lake")
+    run(tmp_path / "lake", written(tmp_path, [("a", "2024-01-01T00:00:00Z")]), tables=tables)
+    assert published == ["rejected", "transactions"]
+
+
+def test_an_unreadable_file_fails_and_those_before_it_stay(tmp_path: Path) -> None:
+    ledger = Ledger()
+    good = written(tmp_path, [("a", "2024-01-01T00:00:00Z")])
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(gzip.compress(good.read_bytes())[:-9])
+    with pytest.raises(InputFileError, match=r"bad\.csv"):
+        run(tmp_path / "lake", good, bad, ledger=ledger)
+    assert ids(tmp_path / "lake") == ["a"]
+    states = {Path(entry.file.location).name: entry for entry in ledger.entries()}
+    assert states["in.csv"].state == "done"
+    assert "cut off" in (states["bad.csv"].reason or "")
+
+
+def test_a_file_without_rows_is_done(tmp_path: Path) -> None:
+    (done,) = run(tmp_path / "lake", written(tmp_path, []))
+    assert (done.rows_in, done.rows_out, done.rejected) == (0, 0, {})
+    assert visible(tmp_path / "lake") == []
+
+
+def test_nothing_but_partitions_is_left_in_the_table(tmp_path: Path) -> None:
+    run(tmp_path / "lake", written(tmp_path, [("a", "2024-01-01T00:00:00Z")]))
+    left = [path for path in (tmp_path / "lake" / "transactions" / "runs").rglob("*") if path.is_file()]
+    assert [path.name for path in left] == ["part-0.parquet"]
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    run(
+        tmp_path / "lake",
+        written(tmp_path, [("a", "x"), ("b", "2024-01-01T00:00:00Z")]),
+        on_progress=told.append,
+    )
+    assert told == [Progress("in.csv", 2, 1)]
+
+
+def test_the_order_of_a_file_does_not_change_what_is_kept(tmp_path: Path) -> None:
+    start = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
+    times = [datetime.fromtimestamp(start + hour * 3600, UTC).isoformat() for hour in range(2000)]
+    lines = [(f"i{number}", time) for number, time in enumerate(times)]
+    shuffled = random.Random(7).sample(lines, len(lines))
+    run(tmp_path / "one", written(tmp_path, lines, "one.csv"))
+    run(tmp_path / "two", written(tmp_path, shuffled, "two.csv"))
+    kept = [
+        [(row["transaction_id"], row["event_time"]) for row in visible(tmp_path / name)]
+        for name in ("one", "two")
+    ]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 2000
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c", "d", "", "e,e"]),
+            st.sampled_from(["2024-01-01T00:00:00Z", "2024-01-02", "x", ""]),
+        )
+    )
+)
+def test_every_row_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("collect")
+    (done,) = run(folder / "lake", written(folder, lines))
+    good, bad = visible(folder / "lake"), visible(folder / "lake", "rejected")
+    numbers = sorted(row["source_line"] for row in (*good, *bad))
+    assert numbers == list(range(2, 2 + len(lines)))
+    assert (done.rows_in, done.rows_out, sum(done.rejected.values())) == (len(lines), len(good), len(bad))
+    assert len({row["transaction_id"] for row in good}) == len(good)
+
+
+@pytest.mark.parametrize(
+    ("file", "mapping", "rows", "frauds", "unlabelled"),
+    [
+        ("aws_transactions_2k.csv", "amazon-fraud-detector-transactions", 1_611, 95, 801),
+        ("aws_registrations_20k.csv", "amazon-fraud-detector-registrations", 20_000, 1_004, 0),
+        ("ulb_creditcard_subset.parquet", "ulb-credit-card", 6_438, 473, 0),
+    ],
+)
+def test_real_files_lose_no_row(
+    shared_data: Path, tmp_path: Path, file: str, mapping: str, rows: int, frauds: int, unlabelled: int
+) -> None:
+    (done,) = run(tmp_path / "lake", shared_data / file, mapping=load_mapping(mapping))
+    assert (done.rows_in, done.rows_out, done.rejected) == (rows, rows, {})
+    tables = [
+        pq.ParquetFile(path).read(["label"]) for path in FolderTables(tmp_path / "lake").files("transactions")
+    ]
+    labels = pa.concat_tables(tables)["label"]
+    assert (labels.to_pylist().count(1), labels.null_count) == (frauds, unlabelled)

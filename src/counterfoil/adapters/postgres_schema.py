@@ -1,0 +1,136 @@
+"""Tables and roles in PostgreSQL, as numbered migrations that each connection checks."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from counterfoil.errors import StoreUnavailableError
+
+READER = "counterfoil_reader"
+"""Role for scoring: it may SELECT from the reference tables and nothing else."""
+
+_LOCK = 0x636F756E74  # "count": any number that no other program uses
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema. Its statements run in one transaction and change no more once released."""
+
+    number: int
+    name: str
+    statements: str
+
+
+_REFERENCES = """
+CREATE EXTENSION IF NOT EXISTS vector;
+
+CREATE TABLE reference_base (
+    release_id text COLLATE "C" PRIMARY KEY,
+    dimensions integer NOT NULL,
+    rows bigint NOT NULL,
+    frauds bigint NOT NULL,
+    checksum text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Partitions: one per release, and in it one per side. Each leaf has its own HNSW index.
+CREATE TABLE reference (
+    release_id text COLLATE "C" NOT NULL,
+    label smallint NOT NULL,
+    reference_id text COLLATE "C" NOT NULL,
+    event_time timestamptz NOT NULL,
+    known_at timestamptz NOT NULL,
+    amount numeric(18, 4),
+    currency text,
+    merchant_id text,
+    category text,
+    embedding vector NOT NULL,
+    PRIMARY KEY (release_id, label, reference_id)
+) PARTITION BY LIST (release_id);
+"""
+
+_READER_ROLE = """
+DO $$
+BEGIN
+    CREATE ROLE counterfoil_reader NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;  -- roles belong to the cluster: another database of it has made this one
+END
+$$;
+GRANT counterfoil_reader TO CURRENT_USER;
+GRANT SELECT ON reference, reference_base, schema_migration TO counterfoil_reader;
+"""
+
+_LEDGER = """
+CREATE TABLE input_file (
+    location text COLLATE "C" NOT NULL,
+    content_hash text NOT NULL,
+    mapping text NOT NULL,
+    state text NOT NULL CHECK (state IN ('claimed', 'done', 'failed')),
+    rows_in bigint NOT NULL DEFAULT 0,
+    rows_out bigint NOT NULL DEFAULT 0,
+    rows_rejected bigint NOT NULL DEFAULT 0,
+    reason text,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (location, content_hash)
+);
+"""
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "references", _REFERENCES),
+    Migration(2, "reader role", _READER_ROLE),
+    Migration(3, "ledger of input files", _LEDGER),
+)
+
+
+def migrate(connection: psycopg.Connection) -> None:
+    """Bring the schema up to date; does nothing, with one query, when it is.
+
+    `connection` is in autocommit. Processes that migrate at once wait for each other. Raises
+    StoreUnavailableError if the database was migrated by a newer version, or the user may not migrate it.
+    """
+    try:
+        if _applied(connection) == len(MIGRATIONS):
+            return
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            connection.execute(_BOOKKEEPING)
+            for migration in MIGRATIONS[_applied(connection) :]:
+                _apply(connection, migration)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as error:
+        raise StoreUnavailableError(
+            f"user {connection.info.user!r} cannot set up database {connection.info.dbname!r} ({error}): "
+            "connect once as its owner; the server needs the extension pgvector 0.8 or newer"
+        ) from error
+
+
+_BOOKKEEPING = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+def _applied(connection: psycopg.Connection) -> int:
+    """Return how many migrations the database has. Raises StoreUnavailableError if there are newer."""
+    found = connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL").fetchone()
+    if found == (False,):
+        return 0
+    row = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migration").fetchone()
+    number = int(row[0]) if row else 0
+    if number > len(MIGRATIONS):
+        raise StoreUnavailableError(
+            f"database {connection.info.dbname!r} has schema {number} and this version of Counterfoil knows "
+            f"{len(MIGRATIONS)}: install the newer version"
+        )
+    return number
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(sql.SQL(migration.statements))
+    connection.execute(
+        "INSERT INTO schema_migration (number, name) VALUES (%s, %s)", (migration.number, migration.name)
+    )

@@ -1,0 +1,158 @@
+"""What every ReleaseRegistry must do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from counterfoil.adapters import registry_mlflow
+from counterfoil.adapters.registry_mlflow import MlflowRegistry
+from counterfoil.errors import NotFoundError, ReleaseMismatchError, StoreUnavailableError, UsageError
+from counterfoil.ports import RegisteredRelease, ReleaseRegistry
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database without releases: making one takes seconds, copying it none."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    MlflowRegistry(f"sqlite:///{folder}/mlflow.db", cache=folder).releases()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(params=["mlflow on sqlite", "mlflow with its files elsewhere"])
+def open_registry(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], ReleaseRegistry]:
+    """Return a function that opens the same registry again, as another process would."""
+    if request.param == "mlflow with its files elsewhere":
+        monkeypatch.setattr(registry_mlflow, "_local_folder", lambda _: None)
+    (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    return lambda: MlflowRegistry(uri, cache=tmp_path / "cache", artifact_root=tmp_path / "artifacts")
+
+
+@pytest.fixture
+def registry(open_registry: Callable[[], ReleaseRegistry]) -> ReleaseRegistry:
+    return open_registry()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a release's folder with a file in a subfolder."""
+    folder = tmp_path / "release"
+    (folder / "scaler").mkdir(parents=True)
+    (folder / "release.json").write_text('{"threshold": 0.5}')
+    (folder / "scaler" / "mean.npy").write_bytes(bytes(range(256)))
+    return folder
+
+
+def _register(registry: ReleaseRegistry, folder: Path, release_id: str = "r1") -> RegisteredRelease:
+    return registry.register(
+        release_id,
+        folder,
+        parameters={"encoder": "bundled", "note": ""},
+        metrics={"average_precision": 0.625},
+        tags={"mapping": "bank"},
+    )
+
+
+def test_a_registered_release_is_fetched_byte_for_byte(registry: ReleaseRegistry, folder: Path) -> None:
+    release = _register(registry, folder)
+    assert release == RegisteredRelease("r1", 1, {"average_precision": 0.625}, {"mapping": "bank"})
+    fetched = registry.fetch("r1")
+    assert fetched != folder
+    files = {path.relative_to(fetched): path.read_bytes() for path in fetched.rglob("*") if path.is_file()}
+    assert files == {
+        Path("release.json"): b'{"threshold": 0.5}',
+        Path("scaler/mean.npy"): bytes(range(256)),
+    }
+
+
+def test_registering_an_id_again_returns_what_is_there(
+    registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path
+) -> None:
+    first = _register(registry, folder)
+    (folder / "release.json").write_text('{"threshold": 0.9}')
+    assert _register(open_registry(), folder) == first
+    assert (registry.fetch("r1") / "release.json").read_text() == '{"threshold": 0.5}'
+
+
+def test_releases_are_listed_newest_first(registry: ReleaseRegistry, folder: Path) -> None:
+    assert registry.releases() == []
+    for release_id in ("r2", "r1", "r3"):
+        _register(registry, folder, release_id)
+    assert [release.release_id for release in registry.releases()] == ["r3", "r1", "r2"]
+    assert [release.version for release in registry.releases()] == [3, 2, 1]
+
+
+def test_an_unknown_release_is_named_with_those_there_are(registry: ReleaseRegistry, folder: Path) -> None:
+    _register(registry, folder)
+    with pytest.raises(NotFoundError, match=r"'r9'.*r1"):
+        registry.fetch("r9")
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "added"])
+def test_a_release_whose_files_differ_is_not_handed_out(
+    registry: ReleaseRegistry, folder: Path, damage: str
+) -> None:
+    _register(registry, folder)
+    file = registry.fetch("r1") / ("extra.json" if damage == "added" else "release.json")
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_text("{}")
+    with pytest.raises(ReleaseMismatchError, match=file.name):
+        registry.fetch("r1")
+
+
+def test_a_register_killed_half_way_is_completed_by_a_rerun(
+    registry: ReleaseRegistry,
+    open_registry: Callable[[], ReleaseRegistry],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    from mlflow import MlflowClient
+
+    for step in ("log_artifacts", "create_model_version"):
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                _register(registry, folder)
+        assert open_registry().releases() == []
+    assert _register(open_registry(), folder).version == 1
+    assert (registry.fetch("r1") / "release.json").is_file()
+
+
+@pytest.mark.parametrize("release_id", ["", "../r1", "a'b", "a b"])
+def test_ids_that_are_no_names_are_refused(registry: ReleaseRegistry, folder: Path, release_id: str) -> None:
+    with pytest.raises(UsageError, match="release id"):
+        _register(registry, folder, release_id)
+
+
+def test_empty_folders_and_pickles_are_refused(registry: ReleaseRegistry, folder: Path) -> None:
+    (folder / "model.pkl").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"model\.pkl"):
+        _register(registry, folder)
+    for path in (folder / "model.pkl", folder / "release.json", folder / "scaler" / "mean.npy"):
+        path.unlink()
+    with pytest.raises(UsageError, match="no files"):
+        _register(registry, folder)
+    assert registry.releases() == []
+
+
+def test_mlflow_reports_nothing_to_its_makers(registry: ReleaseRegistry) -> None:
+    registry.releases()
+    from mlflow.telemetry import get_telemetry_client
+
+    assert get_telemetry_client() is None
+
+
+def test_a_registry_out_of_reach_is_named_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    for uri in (f"sqlite:///{tmp_path}/folder.db", "nonsense://me:hunter2@127.0.0.1:1/base"):
+        with pytest.raises(StoreUnavailableError, match="check the tracking URI") as caught:
+            MlflowRegistry(uri, cache=tmp_path).releases()
+        assert "hunter2" not in str(caught.value)

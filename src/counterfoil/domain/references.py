@@ -49,3 +49,36 @@ def checksum(references: pa.Table) -> str:
         digest.update(b"\x1e")
     digest.update(np.ascontiguousarray(vectors_of(ordered), dtype="<f4").tobytes())
     return digest.hexdigest()
+
+
+def distinct_rows(vectors: np.ndarray) -> np.ndarray:
+    """Positions of the first of each group of equal vectors (to about 1e-6), ascending."""
+    mixer = np.random.default_rng(0).normal(size=(vectors.shape[1], 2))
+    keys = np.round(vectors.astype(np.float64) @ mixer, 6)
+    _, first = np.unique(keys, axis=0, return_index=True)
+    return np.sort(first)
+
+
+def condense(vectors: np.ndarray, size: int) -> np.ndarray:
+    """Choose at most `size` good payments to keep: positions, ascending.
+
+    Duplicates go first: they would only crowd the precedents. The rows are expected in an order that has
+    nothing to do with their content (of a hash of their ids), so that the first `size` are a fair sample.
+    """
+    tried = 2 * size
+    chosen = distinct_rows(vectors[:tried])
+    while len(chosen) < size and tried < len(vectors):
+        tried *= 2
+        chosen = distinct_rows(vectors[:tried])
+    return chosen[:size]
+
+
+def reference_table(payments: pa.Table, vectors: np.ndarray) -> pa.Table:
+    """References from evidence rows (`transaction_id`, `label`, ...) and their unit vectors, in canonical order."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    columns = [payments.column("transaction_id")]
+    columns += [payments.column(field.name) for field in REFERENCE_FIELDS[1:]]
+    columns += [pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])]
+    schema = reference_schema(vectors.shape[1])
+    cast = [column.cast(field.type) for column, field in zip(columns[:-1], schema, strict=False)]
+    return in_canonical_order(pa.Table.from_arrays([*cast, columns[-1]], schema=schema))

@@ -1,0 +1,16 @@
+"""Names for the array types that the domain passes around."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int8]
+Flags = npt.NDArray[np.bool_]
+
+
+def unit_rows(matrix: Floats) -> Floats:
+    """Scale each row to length 1; a row of zeros stays one."""
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 1e-12)

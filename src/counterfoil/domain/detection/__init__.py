@@ -1,0 +1,1 @@
+"""Hold payments against references: nearest on each side, margin, signal, novelty, precedents."""

@@ -1,0 +1,48 @@
+"""Which columns of an evidence table are used, and how they are read as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.features.sql import CYCLES
+from counterfoil.errors import MissingEvidenceError
+
+
+@dataclass(frozen=True)
+class EvidenceSchema:
+    """Names of the evidence columns, by kind."""
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...] = ()
+    textual: tuple[str, ...] = ()
+    cyclic: tuple[str, ...] = CYCLES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, each once."""
+        return tuple(dict.fromkeys((*self.numeric, *self.cyclic, *self.categorical, *self.textual)))
+
+    def require(self, table: pa.Table) -> None:
+        """Raise MissingEvidenceError, with all missing names, unless `table` has every column."""
+        missing = [name for name in self.columns if name not in table.column_names]
+        if missing:
+            raise MissingEvidenceError(
+                f"evidence is missing {', '.join(missing)} (columns: {', '.join(table.column_names)});"
+                " build features with the mapping and specs of this release"
+            )
+
+
+def numbers(table: pa.Table, names: tuple[str, ...]) -> Doubles:
+    """Columns as float64 of shape (rows, names); missing values and infinities are NaN."""
+    matrix = np.empty((table.num_rows, len(names)), dtype=np.float64)
+    for position, name in enumerate(names):
+        values = table.column(name).cast(pa.float64()).to_numpy()
+        matrix[:, position] = np.where(np.isfinite(values), values, np.nan)
+    return matrix
+
+
+def strings(table: pa.Table, name: str) -> np.ndarray:
+    """A text column as an object array; missing values are None."""
+    return np.asarray(table.column(name).cast(pa.string()).to_numpy(zero_copy_only=False), dtype=object)

@@ -1,0 +1,237 @@
+"""Fit a release on the payments whose labels are known: choose on validation blocks, then fit on all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from sklearn.metrics import average_precision_score
+
+from counterfoil.domain.arrays import Doubles, Flags, Floats, Labels
+from counterfoil.domain.detection.compare import Comparison, References
+from counterfoil.domain.detection.signal import Calibration, fit_calibration, margin
+from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
+from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
+from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.encoding.selection import select_evidence
+from counterfoil.domain.references import condense, reference_table
+from counterfoil.errors import TrainingError
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What may be chosen, and from what. The defaults serve every mapping."""
+
+    references: int = 10_000
+    validation_good: int = 20_000
+    shares: tuple[float, ...] = (0.1, 0.2, 0.4)
+    neighbours: tuple[int, ...] = (3, 5, 10)
+    fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that training found; `references` follows `reference_schema`."""
+
+    encoder: Encoder
+    calibration: Calibration
+    neighbours: int
+    references: pa.Table
+    left_out: dict[str, str]
+    spread: Spread
+    validation: dict[str, float] = field(default_factory=dict)
+    ablation: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """One validation block, encoded by an encoder that was fitted before it."""
+
+    fit_blocks: Blocks
+    fit_labels: Labels
+    blocks: Blocks
+    labels: Labels
+    weights: Doubles
+
+
+def fit_release(
+    payments: pa.Table,
+    weights: Doubles,
+    schema: EvidenceSchema,
+    *,
+    embed: Embed,
+    options: TrainingOptions,
+    progress: Progress = lambda _: None,
+) -> Fitted:
+    """Fit encoder, references and calibration on evidence rows whose labels are known.
+
+    `payments` has a label (1 or 0) in every row and comes in the order of a hash of its ids; `weights` are
+    the inverse sampling rates. Share of evidence and number of neighbours are those with the best average
+    precision on later blocks of time, each judged by what was fitted before it; the calibration is fitted
+    on the same out-of-sample margins. Raises TrainingError or CollapsedEncoderError.
+    """
+    if payments.num_rows < 2:
+        raise TrainingError(f"{payments.num_rows} payments with known labels: nothing can be learned; widen the window")
+    schema, left_out = select_evidence(payments, schema)
+    labels = payments.column("label").to_numpy().astype(np.int8)
+    splits, notes = time_splits(payments, labels, options.fold_starts)
+    folds = [
+        _fold(payments, labels, weights, split, schema, embed, options, progress, number)
+        for number, split in enumerate(splits, 1)
+    ]
+    share, k, precision = _choose(folds, options)
+    progress("calibrating on validation blocks")
+    calibration, ablation = _calibrate(folds, share, k, options)
+    progress("fitting on the whole training window")
+    encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share)
+    blocks = encoder.blocks(payments, embed)
+    found = spread(blocks, encoder.evidence_share, options.seed)
+    refuse_collapse(found)
+    kept, vectors = keep_references(blocks, labels, encoder.evidence_share, options.references)
+    if calibration is None:
+        calibration = _novelty_only(vectors, encoder, blocks, labels, options)
+    return Fitted(
+        encoder, calibration, k, reference_table(payments.take(kept), vectors), left_out, found,
+        {"average_precision": precision} if precision is not None else {}, ablation, notes,
+    )  # fmt: skip
+
+
+def time_splits(
+    payments: pa.Table, labels: Labels, starts: tuple[float, ...]
+) -> tuple[list[tuple[Flags, Flags]], tuple[str, ...]]:
+    """Cut the training window into later blocks and what was known before each: (fit, validate) flags.
+
+    `starts` are quantiles of the payments' times. Splits without both kinds of labels on both sides are left
+    out. Where the window is so short that waiting for the labels' delay would leave less than half of what
+    lies before a block, the delay is ignored there, and a note says so.
+    """
+    times = payments.column("event_time").cast(pa.int64()).to_numpy()
+    known = payments.column("known_at").cast(pa.int64()).to_numpy()
+    edges = np.quantile(times, starts)
+    splits, notes = [], []
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        last = end == edges[-1]
+        validate = (times >= begin) & ((times <= end) if last else (times < end))
+        before = times < begin
+        fit = before & (known <= begin)
+        if fit.sum() < before.sum() / 2 or labels[fit].sum() < labels[before].sum() / 2:
+            fit = before
+            notes.append("the training window is short: its validation ignored the label delay")
+        if all(len(np.unique(labels[side])) == 2 for side in (fit, validate)):
+            splits.append((fit, validate))
+    return splits, tuple(dict.fromkeys(notes))
+
+
+def _fold(
+    payments: pa.Table, labels: Labels, weights: Doubles, split: tuple[Flags, Flags], schema: EvidenceSchema,
+    embed: Embed, options: TrainingOptions, progress: Progress, number: int,
+) -> _Fold:  # fmt: skip
+    progress(f"validation block {number}")
+    fit, validate = split
+    before, after = payments.filter(pa.array(fit)), payments.filter(pa.array(validate))
+    usable, _ = select_evidence(before, schema)
+    encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed)
+    rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
+    return _Fold(
+        encoder.blocks(before, embed), labels[fit],
+        encoder.blocks(after.take(rows), embed), labels[validate][rows], row_weights,
+    )  # fmt: skip
+
+
+def _fewer_good(labels: Labels, weights: Doubles, most: int) -> tuple[np.ndarray, Doubles]:
+    """All frauds and the first `most` good rows, whose weights then stand for the others too."""
+    good = np.flatnonzero(labels == 0)
+    kept = np.sort(np.concatenate([np.flatnonzero(labels == 1), good[:most]]))
+    factor = np.where(labels[kept] == 0, len(good) / max(len(good[:most]), 1), 1.0)
+    return kept, weights[kept] * factor
+
+
+def keep_references(blocks: Blocks, labels: Labels, share: float, size: int) -> tuple[np.ndarray, Floats]:
+    """All frauds and a condensed set of good payments: their row positions and vectors."""
+    frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    good_vectors = join(blocks.take(goods), share)
+    chosen = condense(good_vectors, size)
+    vectors = np.vstack([join(blocks.take(frauds), share), good_vectors[chosen]])
+    return np.concatenate([frauds, goods[chosen]]), vectors
+
+
+def _judge(fold: _Fold, share: float, k: int, options: TrainingOptions) -> Comparison:
+    kept, vectors = keep_references(fold.fit_blocks, fold.fit_labels, share, options.references)
+    references = References(vectors, fold.fit_labels[kept], fold.blocks.votes.shape[1], device=options.device)
+    return references.compare(join(fold.blocks, share), k)
+
+
+def _precision(fold: _Fold, comparison: Comparison, k: int) -> float:
+    nearest = (replace(side, similarity=side.similarity[:, :k]).mean for side in (comparison.fraud, comparison.good))
+    return float(average_precision_score(fold.labels, margin(*nearest), sample_weight=fold.weights))
+
+
+def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, float | None]:
+    """The share of evidence and the number of neighbours with the best mean average precision."""
+    if not folds:
+        return options.shares[0], options.neighbours[0], None
+    deepest = max(options.neighbours)
+    found: dict[tuple[float, int], list[float]] = {}
+    for share in options.shares:
+        for fold in folds:
+            comparison = _judge(fold, share, deepest, options)
+            for k in options.neighbours:
+                found.setdefault((share, k), []).append(_precision(fold, comparison, k))
+    best = max(found, key=lambda choice: np.mean(found[choice]))
+    return *best, float(np.mean(found[best]))
+
+
+def _calibrate(
+    folds: list[_Fold], share: float, k: int, options: TrainingOptions
+) -> tuple[Calibration | None, dict[str, float]]:
+    """Calibration on the out-of-sample margins of all folds, and the precision without each block."""
+    if not folds:
+        return None, {}
+    compared = [_judge(fold, share, k, options) for fold in folds]
+    calibration = fit_calibration(
+        np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared]),
+        np.concatenate([fold.labels for fold in folds]),
+        np.concatenate([fold.weights for fold in folds]),
+        np.concatenate([c.evidence_similarity for c in compared]),
+    )
+    ablation = {}
+    for name in _silenceable(folds):
+        quiet = [
+            replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds
+        ]
+        ablation[name] = float(np.mean([_precision(f, _judge(f, share, k, options), k) for f in quiet]))
+    return calibration, ablation
+
+
+def _silenceable(folds: list[_Fold]) -> Iterator[str]:
+    """Blocks that have columns in every fold, while another block remains."""
+    names = [VOTES, *folds[0].blocks.evidence]
+    widths = {
+        name: min((f.blocks.votes if name == VOTES else f.blocks.evidence[name]).shape[1] for f in folds)
+        for name in names
+        if all(name == VOTES or name in f.blocks.evidence for f in folds)
+    }
+    if sum(width > 0 for width in widths.values()) > 1:
+        yield from (name for name, width in widths.items() if width > 0)
+
+
+def _novelty_only(
+    vectors: Floats, encoder: Encoder, blocks: Blocks, labels: Labels, options: TrainingOptions
+) -> Calibration:
+    """Without usable validation blocks: rank novelty among training rows that are not references themselves."""
+    everything = join(blocks, encoder.evidence_share)
+    half = len(vectors) // 2
+    references = References(vectors[half:], np.zeros(len(vectors) - half, np.int8), encoder.vote_dimensions)
+    rest = everything if len(everything) > len(vectors) else vectors[:half]
+    compared = references.compare(rest[:20_000], 1)
+    nothing_known = np.zeros(len(compared.evidence_similarity), np.int8)
+    zeros = np.zeros(len(nothing_known))
+    return fit_calibration(zeros, nothing_known, zeros + 1, compared.evidence_similarity)
+
+

@@ -116,9 +116,7 @@ class ReferenceStore(Protocol):
         """Return the checksum that was recorded when the base was written. Raises NotFoundError."""
         ...
 
-    def nearest(
-        self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int
-    ) -> list[Precedent]:
+    def nearest(self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int) -> list[Precedent]:
         """Return the k nearest references of one side by the index, most similar first."""
         ...
 

@@ -44,9 +44,7 @@ def test_a_claimed_file_is_nobody_elses(ledger: FileLedger, open_ledger: Callabl
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "claimed", 0, 0, 0)
 
 
-def test_a_done_file_is_never_claimed_again(
-    ledger: FileLedger, open_ledger: Callable[[], FileLedger]
-) -> None:
+def test_a_done_file_is_never_claimed_again(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
     ledger.claim(FILE, "bank")
     ledger.complete(FILE, rows_in=10, rows_out=8, rows_rejected=2)
     assert not ledger.claim(FILE, "bank")
@@ -54,9 +52,7 @@ def test_a_done_file_is_never_claimed_again(
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "done", 10, 8, 2)
 
 
-def test_a_failed_file_may_be_claimed_again(
-    ledger: FileLedger, open_ledger: Callable[[], FileLedger]
-) -> None:
+def test_a_failed_file_may_be_claimed_again(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
     ledger.claim(FILE, "bank")
     ledger.fail(FILE, "no header")
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "failed", 0, 0, 0, "no header")

@@ -47,9 +47,7 @@ def test_writing_the_same_content_again_does_nothing(store: ReferenceStore, refe
     assert store.read_base("r1").num_rows == 50
 
 
-def test_another_content_is_a_conflict_and_changes_nothing(
-    store: ReferenceStore, reference_table: Maker
-) -> None:
+def test_another_content_is_a_conflict_and_changes_nothing(store: ReferenceStore, reference_table: Maker) -> None:
     digest = store.write_base("r1", reference_table(50, 4))
     with pytest.raises(ReferenceConflictError, match="'r1'"):
         store.write_base("r1", reference_table(50, 4, seed=1))
@@ -104,9 +102,7 @@ def test_a_dropped_base_is_gone_and_its_id_is_free(store: ReferenceStore, refere
     assert len(store.nearest("r1", 0, _unit(5), 5)) == 5
 
 
-def test_an_unknown_release_is_named_with_those_there_are(
-    store: ReferenceStore, reference_table: Maker
-) -> None:
+def test_an_unknown_release_is_named_with_those_there_are(store: ReferenceStore, reference_table: Maker) -> None:
     store.write_base("r1", reference_table(40, 4))
     for ask in (store.read_base, store.checksum, lambda name: store.nearest(name, 0, _unit(4), 5)):
         with pytest.raises(NotFoundError, match=r"'r9'.*r1"):

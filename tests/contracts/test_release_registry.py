@@ -92,9 +92,7 @@ def test_an_unknown_release_is_named_with_those_there_are(registry: ReleaseRegis
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "added"])
-def test_a_release_whose_files_differ_is_not_handed_out(
-    registry: ReleaseRegistry, folder: Path, damage: str
-) -> None:
+def test_a_release_whose_files_differ_is_not_handed_out(registry: ReleaseRegistry, folder: Path, damage: str) -> None:
     _register(registry, folder)
     file = registry.fetch("r1") / ("extra.json" if damage == "added" else "release.json")
     if damage == "missing":

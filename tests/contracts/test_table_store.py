@@ -27,9 +27,7 @@ def _put(tables: TableStore, run: str, value: int, name: str = "part-0.parquet")
 
 def _values(tables: TableStore) -> list[int]:
     return [
-        value
-        for path in tables.files("payments")
-        for value in pq.ParquetFile(path).read().column("value").to_pylist()
+        value for path in tables.files("payments") for value in pq.ParquetFile(path).read().column("value").to_pylist()
     ]
 
 

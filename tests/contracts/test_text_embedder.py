@@ -70,9 +70,7 @@ def test_equal_texts_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "_load", lambda *_: Counting())
     rows = SentenceTransformerEmbedder(BUNDLED).embed(["b", "a", "b"])
     assert seen == [["b", "a"]]
-    np.testing.assert_allclose(
-        rows, np.array([[1, 2], [3, 4], [1, 2]]) / [[5**0.5], [5], [5**0.5]], rtol=1e-6
-    )
+    np.testing.assert_allclose(rows, np.array([[1, 2], [3, 4], [1, 2]]) / [[5**0.5], [5], [5**0.5]], rtol=1e-6)
 
 
 def test_a_missing_package_names_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:

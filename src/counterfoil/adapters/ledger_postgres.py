@@ -84,8 +84,7 @@ class PostgresLedger:
         with self._connection() as connection:
             if file not in self._held:
                 raise UsageError(
-                    f"{file.location} is not claimed by this process and cannot be marked {state}: "
-                    "claim it first"
+                    f"{file.location} is not claimed by this process and cannot be marked {state}: claim it first"
                 )
             connection.execute(
                 "UPDATE input_file SET state = %s, rows_in = %s, rows_out = %s, rows_rejected = %s, "

@@ -20,17 +20,13 @@ def load_mapping(name_or_path: str) -> SourceMapping:
         return parse_mapping(_text_of(path), path.stem)
     if name_or_path not in shipped_mappings():
         shipped = ", ".join(shipped_mappings())
-        raise NotFoundError(
-            f"there is no mapping {name_or_path!r}: use one of {shipped}, or the path of a .toml file"
-        )
+        raise NotFoundError(f"there is no mapping {name_or_path!r}: use one of {shipped}, or the path of a .toml file")
     return parse_mapping((_FOLDER / f"{name_or_path}.toml").read_text("utf-8"), name_or_path)
 
 
 def shipped_mappings() -> list[str]:
     """Return the names of the mappings that come with the package, sorted."""
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml")
-    )
+    return sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
 
 
 def _text_of(path: Path) -> str:

@@ -64,8 +64,7 @@ def write(connection: psycopg.Connection, release_id: str, ordered: pa.Table, di
         _index_side(connection, release_id, label, vectors.shape[1])
     _create(connection, "ALTER TABLE reference ATTACH PARTITION {release} FOR VALUES IN ({id})", release_id)
     connection.execute(
-        "INSERT INTO reference_base (release_id, dimensions, rows, frauds, checksum) "
-        "VALUES (%s, %s, %s, %s, %s)",
+        "INSERT INTO reference_base (release_id, dimensions, rows, frauds, checksum) VALUES (%s, %s, %s, %s, %s)",
         (release_id, vectors.shape[1], len(labels), frauds, digest),
     )
 
@@ -154,8 +153,7 @@ def _packed(vectors: npt.NDArray[np.float32]) -> Iterator[bytes]:
 def read(connection: psycopg.Connection, release_id: str, dimensions: int) -> pa.Table:
     """Return a base in canonical order, as `domain.references.reference_schema(dimensions)`."""
     query = sql.SQL(
-        "SELECT {}, vector_send(embedding) FROM reference WHERE release_id = %s "
-        "ORDER BY label DESC, reference_id"
+        "SELECT {}, vector_send(embedding) FROM reference WHERE release_id = %s ORDER BY label DESC, reference_id"
     ).format(sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)))
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(query, (release_id,)).fetchall()
@@ -178,8 +176,7 @@ def search(
     """Ask one side's index. It goes on scanning until it has k rows, in exact order of distance."""
     with connection.transaction():
         connection.execute(
-            "SELECT set_config('hnsw.ef_search', %s, true), "
-            "set_config('hnsw.iterative_scan', 'strict_order', true)",
+            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
             (str(min(max(100, 2 * k), _MAX_EF_SEARCH)),),
         )
         query = nearest_query(release_id, label, dimensions)
@@ -190,6 +187,5 @@ def search(
 def nearest_query(release_id: str, label: int, dimensions: int) -> sql.Composed:
     """Return the query of one side; its parameters are the vector and the number of rows."""
     return sql.SQL(
-        "SELECT reference_id, embedding::vector({d}) <=> %s AS distance FROM {side} "
-        "ORDER BY distance LIMIT %s"
+        "SELECT reference_id, embedding::vector({d}) <=> %s AS distance FROM {side} ORDER BY distance LIMIT %s"
     ).format(d=sql.Literal(dimensions), side=sql.Identifier(partition(release_id, label)))

@@ -56,9 +56,7 @@ class PostgresReferences:
         with self._connections.connection() as connection:
             return self._require(connection, release_id)[1]
 
-    def nearest(
-        self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int
-    ) -> list[Precedent]:
+    def nearest(self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int) -> list[Precedent]:
         """Return the k nearest references of one side by the index, most similar first.
 
         Fewer if that side has fewer. Raises NotFoundError for a release without a base, ReleaseMismatchError
@@ -79,8 +77,7 @@ class PostgresReferences:
                 self._known_dimensions.pop(release_id, None)
                 self._require(connection, release_id)
                 raise ReleaseMismatchError(
-                    f"the base of release {release_id!r} was replaced by one of another width: "
-                    "load the release again"
+                    f"the base of release {release_id!r} was replaced by one of another width: load the release again"
                 ) from error
 
     def drop(self, release_id: str) -> None:
@@ -88,9 +85,7 @@ class PostgresReferences:
         self._known_dimensions.pop(release_id, None)
         with self._connections.connection() as connection, connection.transaction():
             _lock(connection, release_id)
-            statement = sql.SQL("DROP TABLE IF EXISTS {}").format(
-                sql.Identifier(partitions.partition(release_id))
-            )
+            statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partitions.partition(release_id)))
             connection.execute(statement)
             connection.execute("DELETE FROM reference_base WHERE release_id = %s", (release_id,))
 

@@ -191,8 +191,7 @@ class MlflowRegistry:
             place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
             reason = str(error).strip().partition("\n")[0].replace(parts.password or self._uri, "***")
             raise StoreUnavailableError(
-                f"the MLflow registry at {place} failed ({reason}): "
-                "check the tracking URI and that its server runs"
+                f"the MLflow registry at {place} failed ({reason}): check the tracking URI and that its server runs"
             ) from None  # SQLAlchemy's errors quote the URI
 
 
@@ -243,9 +242,7 @@ def _ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | 
                 raise
         experiment = client.get_experiment_by_name(name)  # another machine was faster
     if experiment is None:
-        raise StoreUnavailableError(
-            f"MLflow experiment {name!r} was deleted: restore it, or use another name"
-        )
+        raise StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or use another name")
     return str(experiment.experiment_id)
 
 

@@ -21,9 +21,7 @@ def require_id(release_id: str) -> None:
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file under `folder`, by its path below it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def require_files(folder: Path, hashes: Mapping[str, str]) -> None:
@@ -49,6 +47,5 @@ def verify(release_id: str, home: Path, digest: str) -> None:
     wrong = sorted(name for name in recorded.keys() | found.keys() if recorded.get(name) != found.get(name))
     if wrong:
         raise ReleaseMismatchError(
-            f"release {release_id!r}: {', '.join(wrong)} in {home / 'release'} differ from what was "
-            f"registered: {cure}"
+            f"release {release_id!r}: {', '.join(wrong)} in {home / 'release'} differ from what was registered: {cure}"
         )

@@ -29,9 +29,7 @@ class AlertDays:
         return cls(order, label[order].astype(np.float64), ends, opens)
 
 
-def recall_and_precision(
-    days: AlertDays, alerts_per_day: int, weight: FloatArray | None = None
-) -> tuple[float, float]:
+def recall_and_precision(days: AlertDays, alerts_per_day: int, weight: FloatArray | None = None) -> tuple[float, float]:
     """Share of frauds alerted on, and share of alerts that are frauds, alerting on each day's highest scores.
 
     A tie that does not fit into what is left of the budget gets it in equal parts, which is the expectation

@@ -13,4 +13,5 @@ Flags = npt.NDArray[np.bool_]
 def unit_rows(matrix: Floats) -> Floats:
     """Scale each row to length 1; a row of zeros stays one."""
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 1e-12)
+    scaled: Floats = np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 1e-12)
+    return scaled

@@ -152,9 +152,7 @@ class _Measures:
         found = {name: ranked[:, place] for place, name in enumerate(names)}
         found["card_precision"] = card_precision(self.cards, self.top_k, copies)
         unknown = np.full(copies.shape[0], np.nan)
-        found["brier"], found["brier_skill"] = (
-            brier(self.errors, copies) if self.errors else (unknown, unknown)
-        )
+        found["brier"], found["brier_skill"] = brier(self.errors, copies) if self.errors else (unknown, unknown)
         return found
 
     def _by_rank(self, drawn: IntArray) -> tuple[float, float, float, float, float]:

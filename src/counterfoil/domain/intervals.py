@@ -40,9 +40,7 @@ def account_numbers(account: NDArray[np.object_] | NDArray[np.str_] | None, rows
     return numbers
 
 
-def bootstrap(
-    measure: Measure, label: NDArray[np.int8], account: IntArray, *, draws: int, seed: int
-) -> Intervals:
+def bootstrap(measure: Measure, label: NDArray[np.int8], account: IntArray, *, draws: int, seed: int) -> Intervals:
     """95 % percentile intervals of what `measure` gives, over `draws` draws of accounts with replacement.
 
     `account` (rows,) numbers the accounts from 0. A draw without a fraud or without a good payment says

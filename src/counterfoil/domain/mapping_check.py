@@ -50,9 +50,7 @@ class MappingReport:
         return not self.problems
 
 
-def check(
-    mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | None, rows: int = 5
-) -> MappingReport:
+def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | None, rows: int = 5) -> MappingReport:
     """Report on `cleaned`, made from a file with these columns; show the first `rows` transactions.
 
     `cleaned` is None where a missing column made cleaning impossible.

@@ -57,9 +57,7 @@ class FileFormat(_Part):
         try:
             codecs.lookup(value)
         except LookupError:
-            raise ValueError(
-                f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')"
-            ) from None
+            raise ValueError(f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')") from None
         return value
 
 
@@ -80,9 +78,7 @@ class TimeFormat(_Part):
         if value in NAMED_TIME_FORMATS:
             return value
         if "%" not in value:
-            raise ValueError(
-                f"{value!r} is neither a strptime pattern nor one of {', '.join(NAMED_TIME_FORMATS)}"
-            )
+            raise ValueError(f"{value!r} is neither a strptime pattern nor one of {', '.join(NAMED_TIME_FORMATS)}")
         problem = _pattern_problem(value)
         if problem:
             raise ValueError(f"{value!r} is no strptime pattern: {problem}")

@@ -87,9 +87,7 @@ def evidence_name_problems(evidence: Evidence) -> Iterator[str]:
         seen.setdefault(name, kind)
 
 
-def canonical_evidence_problems(
-    evidence: Evidence, fields: Fields | None, currency: Currency | None
-) -> Iterator[str]:
+def canonical_evidence_problems(evidence: Evidence, fields: Fields | None, currency: Currency | None) -> Iterator[str]:
     """Yield what is wrong with `categorical_fields` and `textual_fields`."""
     for key, names in (
         ("categorical_fields", evidence.categorical_fields),

@@ -75,9 +75,7 @@ def parse_required_text(values: pa.Array, column: str) -> Parsed:
     """Trimmed text that must be there: the transaction's id."""
     parsed = parse_text(values, column)
     missing = mask_of(pc.is_null(parsed.values)) & ~parsed.faults[0].rows
-    return Parsed(
-        parsed.values, (Fault("id_missing", f"column {column!r} is empty", missing), *parsed.faults)
-    )
+    return Parsed(parsed.values, (Fault("id_missing", f"column {column!r} is empty", missing), *parsed.faults))
 
 
 def parse_currency(values: pa.Array, column: str) -> Parsed:

@@ -54,9 +54,7 @@ def parse_label_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed
     """Times in UTC; empty is null."""
     times = _parse(values, column, time)
     unreadable = times.present & mask_of(pc.is_null(times.values))
-    message = (
-        f"column {column!r} is no time in format {time.format!r} between {EARLIEST.year} and {LATEST.year}"
-    )
+    message = f"column {column!r} is no time in format {time.format!r} between {EARLIEST.year} and {LATEST.year}"
     return without(times.values, Fault("label_time_unreadable", message, unreadable | _outside(times.values)))
 
 

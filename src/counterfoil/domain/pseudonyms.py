@@ -26,9 +26,7 @@ def pseudonymise(values: pa.Array, kind: str, key: bytes) -> pa.Array:
     hashed once. Raises UsageError if the key is too short or the kind is unknown.
     """
     if len(key) < MINIMUM_KEY_BYTES:
-        raise UsageError(
-            f"the pseudonym key has {len(key)} bytes; give at least {MINIMUM_KEY_BYTES} random ones"
-        )
+        raise UsageError(f"the pseudonym key has {len(key)} bytes; give at least {MINIMUM_KEY_BYTES} random ones")
     if kind not in _NORMALISERS:
         raise UsageError(f"{kind!r} is no kind of pseudonym (known: {', '.join(_NORMALISERS)})")
     encoded = pc.cast(values, pa.string()).dictionary_encode()

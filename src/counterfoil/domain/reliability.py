@@ -26,9 +26,7 @@ class SquaredErrors:
     rows: FloatArray
 
     @classmethod
-    def of(
-        cls, label: NDArray[np.int8], score: FloatArray, account: IntArray, accounts: int
-    ) -> "SquaredErrors":
+    def of(cls, label: NDArray[np.int8], score: FloatArray, account: IntArray, accounts: int) -> "SquaredErrors":
         """Add rows up by their account's number, 0 to `accounts` - 1."""
         error = np.bincount(account, weights=(score - label) ** 2, minlength=accounts)
         frauds = np.bincount(account, weights=label, minlength=accounts)
@@ -51,9 +49,7 @@ def brier(errors: SquaredErrors, copies: IntArray) -> tuple[FloatArray, FloatArr
     return score, 1 - ratio
 
 
-def reliability_bins(
-    label: NDArray[np.int8], score: FloatArray, bins: int = 10
-) -> tuple[ReliabilityBin, ...]:
+def reliability_bins(label: NDArray[np.int8], score: FloatArray, bins: int = 10) -> tuple[ReliabilityBin, ...]:
     """At most `bins` bins of about equally many rows, from low scores to high.
 
     Rows of one score are never split: the middle of their ranks says which bin they are in, and bins that

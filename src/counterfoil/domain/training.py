@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -95,7 +96,7 @@ def fit_release(
     refuse_collapse(found)
     kept, vectors = keep_references(blocks, labels, encoder.evidence_share, options.references)
     if calibration is None:
-        calibration = _novelty_only(vectors, encoder, blocks, labels, options)
+        calibration = _novelty_only(vectors, encoder, blocks)
     return Fitted(
         encoder, calibration, k, reference_table(payments.take(kept), vectors), left_out, found,
         {"average_precision": precision} if precision is not None else {}, ablation, notes,
@@ -115,7 +116,7 @@ def time_splits(
     known = payments.column("known_at").cast(pa.int64()).to_numpy()
     edges = np.quantile(times, starts)
     splits, notes = [], []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         last = end == edges[-1]
         validate = (times >= begin) & ((times <= end) if last else (times < end))
         before = times < begin
@@ -202,9 +203,7 @@ def _calibrate(
     )
     ablation = {}
     for name in _silenceable(folds):
-        quiet = [
-            replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds
-        ]
+        quiet = [replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds]
         ablation[name] = float(np.mean([_precision(f, _judge(f, share, k, options), k) for f in quiet]))
     return calibration, ablation
 
@@ -221,10 +220,8 @@ def _silenceable(folds: list[_Fold]) -> Iterator[str]:
         yield from (name for name, width in widths.items() if width > 0)
 
 
-def _novelty_only(
-    vectors: Floats, encoder: Encoder, blocks: Blocks, labels: Labels, options: TrainingOptions
-) -> Calibration:
-    """Without usable validation blocks: rank novelty among training rows that are not references themselves."""
+def _novelty_only(vectors: Floats, encoder: Encoder, blocks: Blocks) -> Calibration:
+    """Without usable validation blocks: rank novelty among payments that are not references."""
     everything = join(blocks, encoder.evidence_share)
     half = len(vectors) // 2
     references = References(vectors[half:], np.zeros(len(vectors) - half, np.int8), encoder.vote_dimensions)
@@ -233,5 +230,3 @@ def _novelty_only(
     nothing_known = np.zeros(len(compared.evidence_similarity), np.int8)
     zeros = np.zeros(len(nothing_known))
     return fit_calibration(zeros, nothing_known, zeros + 1, compared.evidence_similarity)
-
-

@@ -11,16 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from counterfoil.domain.schemas import EVENT_DATE
-
-MEMORY_LIMIT = "1GB"
-"""What DuckDB may hold in memory; beyond it goes to the spool's folder."""
+from counterfoil.steps.engine import open_engine
 
 _ROWS_AT_ONCE = 65_536
 _DAY_MICROS = 86_400_000_000
@@ -39,7 +36,7 @@ class Spool:
         self._schema = schema
         self._path = folder / "rows.parquet"
         self._rows = pq.ParquetWriter(self._path, schema, compression="lz4", use_dictionary=False)
-        self._database = _database(folder / "overflow")
+        self._database = open_engine(folder / "overflow")
 
     def __enter__(self) -> Self:
         return self
@@ -138,15 +135,3 @@ class _DatedWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _database(overflow: Path) -> duckdb.DuckDBPyConnection:
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
-        "temp_directory": str(overflow),
-        # A step reads and writes folders only: nothing may be fetched.
-        "autoinstall_known_extensions": False,
-    }
-    database = duckdb.connect(config=settings)
-    database.execute("SET enable_progress_bar = false")
-    return database

@@ -162,9 +162,7 @@ def test_a_wrong_encoding_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [32, 1 << 20])
-def test_a_quote_that_is_never_closed_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
+def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block)
     with pytest.raises(InputFileError, match="never closed") as caught:
         read(written(tmp_path, b't,a\n1,"10\n' + b"2,secret\n" * 9))

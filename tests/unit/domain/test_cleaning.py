@@ -50,9 +50,7 @@ def mapping_of(extra: str = "", fields: str = "") -> SourceMapping:
     return parse_mapping(text + extra, "test")
 
 
-def cleaned(
-    *rows: dict[str, Any], mapping: SourceMapping | None = None, first_line: int | pa.Array = 2
-) -> Cleaned:
+def cleaned(*rows: dict[str, Any], mapping: SourceMapping | None = None, first_line: int | pa.Array = 2) -> Cleaned:
     mapping = mapping or mapping_of()
     batch = pa.table({name: pa.array([row[name] for row in rows]) for name in mapping.source_columns})
     return clean(batch, mapping, key=KEY, source="f.csv", first_line=first_line, content_hash="c0ffee")
@@ -170,9 +168,7 @@ def test_marks_are_the_mappings(text: str, amount: str | None) -> None:
 def test_empty_cells_that_may_be_empty_are_null() -> None:
     empty = dict.fromkeys(("who", "mail", "ip", "m", "card", "l", "lt", "num", "cat", "cur"), "")
     row = only(cleaned({**GOOD, **empty}))
-    assert {row[name] for name in ("account_id", "email_id", "merchant_id", "card_bin", "label", "n")} == {
-        None
-    }
+    assert {row[name] for name in ("account_id", "email_id", "merchant_id", "card_bin", "label", "n")} == {None}
 
 
 def test_an_empty_label_must_be_declared() -> None:
@@ -268,9 +264,7 @@ def test_native_columns_keep_their_types() -> None:
 
 
 def test_decimal_amounts_are_exact_or_refused() -> None:
-    amounts = pa.array(
-        [Decimal("1.2300000000"), Decimal("0E-10"), Decimal("0.0000000001")], pa.decimal128(30, 10)
-    )
+    amounts = pa.array([Decimal("1.2300000000"), Decimal("0E-10"), Decimal("0.0000000001")], pa.decimal128(30, 10))
     batch = pa.table({"t": pa.array([datetime(2024, 1, 1)] * 3, pa.timestamp("s", "UTC")), "a": amounts})
     result = clean(batch, parquet_mapping('amount = "a"'), key=KEY, source="f", first_line=1, content_hash="")
     assert result.transactions["amount"].to_pylist() == [Decimal("1.2300"), Decimal("0.0000")]
@@ -279,9 +273,7 @@ def test_decimal_amounts_are_exact_or_refused() -> None:
 
 def test_a_time_that_microseconds_cannot_hold_costs_its_row_only() -> None:
     times = pa.array([2**62, 1_700_000_000], pa.int64()).cast(pa.timestamp("s"))
-    result = clean(
-        pa.table({"t": times}), parquet_mapping("#"), key=KEY, source="f", first_line=1, content_hash=""
-    )
+    result = clean(pa.table({"t": times}), parquet_mapping("#"), key=KEY, source="f", first_line=1, content_hash="")
     assert (len(result.transactions), reason(result)) == (1, "time_unreadable")
 
 

@@ -146,9 +146,7 @@ class TestCardPrecision:
         card = account_numbers(np.array([f"{number[r]}-{c}" for r, c in rows], dtype=object), len(rows))
         copied = card_days(self.LABEL[place], self.SCORE[place], card, self.DAY[place])
         once = np.ones((1, card.max() + 1), dtype=np.int64)
-        assert card_precision(self.days(), top_k, copies) == pytest.approx(
-            card_precision(copied, top_k, once)
-        )
+        assert card_precision(self.days(), top_k, copies) == pytest.approx(card_precision(copied, top_k, once))
 
     def test_a_naive_loop_finds_the_same(self):
         label, score, account, event_time = scored(seed=3)
@@ -249,9 +247,9 @@ class TestIntervals:
             # Neighbours in score and label share an account, so an account is all good or all bad news.
             account = np.empty(label.size, dtype=object)
             account[order] = [f"a{place * accounts // label.size}" for place in range(label.size)]
-            low, high = evaluate(
-                label, score, account, event_time, draws=200, seed=int(rng.integers(9))
-            ).intervals["average_precision"]
+            low, high = evaluate(label, score, account, event_time, draws=200, seed=int(rng.integers(9))).intervals[
+                "average_precision"
+            ]
             widths.append(high - low)
         assert widths[0] > 2 * widths[1]
 

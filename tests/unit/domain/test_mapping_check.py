@@ -6,9 +6,7 @@ from counterfoil.domain.cleaning import clean
 from counterfoil.domain.mapping import parse_mapping
 from counterfoil.domain.mapping_check import MappingReport, check, shown_columns
 
-MAPPING = parse_mapping(
-    '[fields]\nevent_time = "t"\namount = "a"\nemail = "mail"\ncard_number = "card"\n', "mine"
-)
+MAPPING = parse_mapping('[fields]\nevent_time = "t"\namount = "a"\nemail = "mail"\ncard_number = "card"\n', "mine")
 COLUMNS = ["t", "a", "mail", "card", "extra"]
 
 
@@ -40,9 +38,7 @@ def test_it_names_every_reason_with_an_example() -> None:
         ("amount_unreadable", 1, 4),
         ("time_unreadable", 1, 5),
     ]
-    assert found.problems[0] == (
-        "1 of 4 rows: amount_unreadable (column 'a' is not a number; first at line 4)"
-    )
+    assert found.problems[0] == ("1 of 4 rows: amount_unreadable (column 'a' is not a number; first at line 4)")
 
 
 def test_identifiers_are_hashes() -> None:

@@ -147,9 +147,7 @@ class TestFrauds:
         assert rows.groupby("ip_address")["account"].nunique().max() >= 3
         used_before = {
             (account, address)
-            for account, address in frame.loc[~frame["fraud"], ["account", "ip_address"]].itertuples(
-                index=False
-            )
+            for account, address in frame.loc[~frame["fraud"], ["account", "ip_address"]].itertuples(index=False)
         }
         pairs = set(zip(rows["account"], rows["ip_address"], strict=True))
         assert len(pairs - used_before) / len(pairs) > 0.9

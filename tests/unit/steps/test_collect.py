@@ -244,10 +244,7 @@ def test_the_order_of_a_file_does_not_change_what_is_kept(tmp_path: Path) -> Non
     shuffled = random.Random(7).sample(lines, len(lines))
     run(tmp_path / "one", written(tmp_path, lines, "one.csv"))
     run(tmp_path / "two", written(tmp_path, shuffled, "two.csv"))
-    kept = [
-        [(row["transaction_id"], row["event_time"]) for row in visible(tmp_path / name)]
-        for name in ("one", "two")
-    ]
+    kept = [[(row["transaction_id"], row["event_time"]) for row in visible(tmp_path / name)] for name in ("one", "two")]
     assert kept[0] == kept[1]
     assert len(kept[0]) == 2000
 
@@ -261,9 +258,7 @@ def test_the_order_of_a_file_does_not_change_what_is_kept(tmp_path: Path) -> Non
         )
     )
 )
-def test_every_row_is_accounted_for(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]
-) -> None:
+def test_every_row_is_accounted_for(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]) -> None:
     folder = tmp_path_factory.mktemp("collect")
     (done,) = run(folder / "lake", written(folder, lines))
     good, bad = visible(folder / "lake"), visible(folder / "lake", "rejected")
@@ -286,8 +281,6 @@ def test_real_files_lose_no_row(
 ) -> None:
     (done,) = run(tmp_path / "lake", shared_data / file, mapping=load_mapping(mapping))
     assert (done.rows_in, done.rows_out, done.rejected) == (rows, rows, {})
-    tables = [
-        pq.ParquetFile(path).read(["label"]) for path in FolderTables(tmp_path / "lake").files("transactions")
-    ]
+    tables = [pq.ParquetFile(path).read(["label"]) for path in FolderTables(tmp_path / "lake").files("transactions")]
     labels = pa.concat_tables(tables)["label"]
     assert (labels.to_pylist().count(1), labels.null_count) == (frauds, unlabelled)

@@ -57,7 +57,13 @@ class References:
     """
 
     def __init__(
-        self, vectors: Floats, labels: Labels, vote_dimensions: int, *, device: str = "cpu", half: bool = False
+        self,
+        vectors: Floats,
+        labels: Labels,
+        vote_dimensions: int,
+        *,
+        device: str = "cpu",
+        half: bool = False,
     ) -> None:
         self._kind = torch.float16 if half and device != "cpu" else torch.float32
         self._device = device

@@ -93,7 +93,8 @@ class CategoryBlock:
         for name, values in zip(self.names, self.values, strict=True):
             column = strings(table, name)
             parts.append((column[:, None] == np.asarray(values, dtype=object)[None, :]).astype(np.float32))
-        return np.hstack(parts) / np.float32(np.sqrt(max(len(self.names), 1)))
+        scale = np.float32(1 / np.sqrt(max(len(self.names), 1)))
+        return np.asarray(np.hstack(parts) * scale, dtype=np.float32)
 
 
 def _commonest(column: np.ndarray, room: int) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ class TextBlock:
         present = np.flatnonzero(column != None)  # noqa: E711 elementwise
         if len(present):
             distinct, position = np.unique(column[present].astype(str), return_inverse=True)
-            reduced = (embed([str(s) for s in distinct]) - self.mean) @ self.components.T
+            centred = embed([str(s) for s in distinct]) - self.mean
+            reduced = np.asarray(centred @ self.components.T, dtype=np.float32)
             result[present] = unit_rows(reduced)[position]
         return result

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterfoil.domain.arrays import Floats
 from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, Blocks, join
 from counterfoil.errors import CollapsedEncoderError
 
@@ -62,5 +61,3 @@ def refuse_collapse(found: Spread) -> None:
             f"the block '{drowning}' drowns the others: shares of variance are {shares}"
             f" (the most allowed is {DROWNING}); lower its weight or remove it"
         )
-
-

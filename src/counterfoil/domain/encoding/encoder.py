@@ -55,7 +55,14 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, table: pa.Table, labels: Labels, schema: EvidenceSchema, *, embed: Embed, seed: int, share: float = 0.2
+        cls,
+        table: pa.Table,
+        labels: Labels,
+        schema: EvidenceSchema,
+        *,
+        embed: Embed,
+        seed: int,
+        share: float = 0.2,
     ) -> "Encoder":
         """Fit all blocks on the training rows. Raises TrainingError if there is nothing to encode or too much."""
         if not (schema.numeric or schema.categorical or schema.textual):
@@ -131,6 +138,4 @@ def join(blocks: Blocks, evidence_share: float) -> Floats:
     if blocks.votes.shape[1] == 0:
         return evidence
     votes = unit_rows(blocks.votes)
-    return np.hstack(
-        [votes * np.float32(np.sqrt(1 - evidence_share)), evidence * np.float32(np.sqrt(evidence_share))]
-    )
+    return np.hstack([votes * np.float32(np.sqrt(1 - evidence_share)), evidence * np.float32(np.sqrt(evidence_share))])

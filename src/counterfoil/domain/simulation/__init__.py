@@ -27,9 +27,7 @@ FEWEST_ACCOUNTS = 20
 FEWEST_DAYS = 30
 
 
-def simulate(
-    *, accounts: int = 400, merchants: int = 300, days: int = 120, start: date, seed: int
-) -> pa.Table:
+def simulate(*, accounts: int = 400, merchants: int = 300, days: int = 120, start: date, seed: int) -> pa.Table:
     """Simulate the payments of `days` days from `start` (UTC), in order of time; all columns are text.
 
     Columns: payment_id, paid_at, account, card_bin, merchant, merchant_category, amount (two decimals),

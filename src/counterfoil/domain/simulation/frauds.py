@@ -30,9 +30,7 @@ RESOLD = category_numbers("electronics", "jewellery", "gift cards", "travel", "f
 """What can be turned into money."""
 
 
-def fraudulent_payments(
-    world: World, good: Payments, rate: float, rng: np.random.Generator
-) -> tuple[Payments, Ints]:
+def fraudulent_payments(world: World, good: Payments, rate: float, rng: np.random.Generator) -> tuple[Payments, Ints]:
     """Frauds amounting to about `rate` of the good payments, and the last second (accounts,) of each account.
 
     An account that goes bust makes no payment after its last second; others live on.
@@ -152,9 +150,7 @@ def bust_outs(world: World, target: float, rng: np.random.Generator) -> tuple[Pa
     device = usual_devices(owner, second, rng)
     last_second = np.full(world.accounts.size, np.iinfo(np.int64).max)
     last_second[account] = (end + 1) * DAY - 1
-    return payments(
-        owner, merchant, second, cents, address, device, kind=KINDS.index("bust-out")
-    ), last_second
+    return payments(owner, merchant, second, cents, address, device, kind=KINDS.index("bust-out")), last_second
 
 
 def _several(numbers: Ints) -> tuple[Ints, Ints]:

@@ -106,9 +106,7 @@ class World:
     first_weekday: int  # 0 is Monday
 
 
-def build_world(
-    accounts: int, merchants: int, days: int, first_weekday: int, rng: np.random.Generator
-) -> World:
+def build_world(accounts: int, merchants: int, days: int, first_weekday: int, rng: np.random.Generator) -> World:
     """Draw merchants and accounts."""
     shops = _merchants(merchants, rng)
     choices = shops.odds_by_region_and_category()
@@ -121,9 +119,7 @@ def _merchants(number: int, rng: np.random.Generator) -> Merchants:
     category = np.sort(np.concatenate([np.arange(len(CATEGORIES)), extra]))
     per_category = np.bincount(category, minlength=len(CATEGORIES))
     names = [
-        name
-        for kind, many in zip(CATEGORIES, per_category, strict=True)
-        for name in merchant_names(kind, many, rng)
+        name for kind, many in zip(CATEGORIES, per_category, strict=True) for name in merchant_names(kind, many, rng)
     ]
     online = rng.random(number) < np.array([kind.online for kind in CATEGORIES])[category]
     # Zipf's law within each category, with an exponent a little under 1.

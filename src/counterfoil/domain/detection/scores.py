@@ -1,0 +1,87 @@
+"""The table of scores: each with its precedents, and the release it can be replayed from."""
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.detection.compare import NOTHING, Comparison, Side
+from counterfoil.domain.detection.signal import Calibration, margin
+from counterfoil.domain.schemas import TIMESTAMP
+
+PRECEDENT = pa.struct(
+    [
+        pa.field("reference_id", pa.string()),
+        pa.field("label", pa.int8()),  # 1 fraud, 0 good
+        pa.field("similarity", pa.float32()),  # cosine
+        pa.field("event_time", TIMESTAMP),
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        pa.field("transaction_id", pa.string(), nullable=False),
+        pa.field("event_time", TIMESTAMP, nullable=False),
+        pa.field("account_id", pa.string()),
+        pa.field("anomaly_signal", pa.float64(), nullable=False),  # in [0, 1], higher is riskier
+        pa.field("signal_kind", pa.string(), nullable=False),  # calibrated or novelty
+        pa.field("fraud_similarity", pa.float32()),  # mean cosine to the nearest frauds; null without frauds
+        pa.field("good_similarity", pa.float32()),
+        pa.field("novelty", pa.float64(), nullable=False),  # 1 is unlike anything known
+        pa.field("precedents", pa.list_(PRECEDENT)),  # frauds first, each side most similar first
+        pa.field("fraud_tied", pa.bool_()),  # the next fraud is as similar as the last one named
+        pa.field("good_tied", pa.bool_()),
+        pa.field("release_id", pa.string(), nullable=False),
+        pa.field("overlay_seq", pa.int64(), nullable=False),  # analysts' feedback seen; 0 is the base alone
+    ]
+)
+
+
+def score_table(
+    evidence: pa.Table,
+    comparison: Comparison,
+    references: pa.Table,
+    calibration: Calibration,
+    release_id: str,
+) -> pa.Table:
+    """Scores of evidence rows that were compared with `references`; one row each, in the same order."""
+    rows = evidence.num_rows
+    fraud, good = comparison.fraud.mean, comparison.good.mean
+    novelty = calibration.novelty(comparison.evidence_similarity)
+    columns = [
+        evidence.column("transaction_id"),
+        evidence.column("event_time").cast(TIMESTAMP),
+        evidence.column("account_id"),
+        pa.array(calibration.signal(margin(fraud, good), novelty)),
+        pa.repeat(calibration.kind.value, rows),
+        _or_null(fraud, comparison.fraud),
+        _or_null(good, comparison.good),
+        pa.array(novelty),
+        precedents(comparison, references),
+        pa.array(comparison.fraud.tied),
+        pa.array(comparison.good.tied),
+        pa.repeat(release_id, rows),
+        pa.repeat(pa.scalar(0, pa.int64()), rows),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCORES)
+
+
+def _or_null(mean: np.ndarray, side: Side) -> pa.Array:
+    return pa.array(mean, mask=side.similarity[:, 0] <= NOTHING)
+
+
+def precedents(comparison: Comparison, references: pa.Table) -> pa.Array:
+    """The nearest references of both sides as lists of structs, frauds first."""
+    similarity = np.hstack([comparison.fraud.similarity, comparison.good.similarity])
+    position = np.hstack([comparison.fraud.position, comparison.good.position])
+    named = similarity > NOTHING
+    offsets = np.concatenate([[0], np.cumsum(named.sum(axis=1))]).astype(np.int32)
+    cited = references.select(["reference_id", "label", "event_time"]).take(pa.array(position[named]))
+    structs = pa.StructArray.from_arrays(
+        [
+            cited.column("reference_id").combine_chunks(),
+            cited.column("label").combine_chunks(),
+            pa.array(similarity[named].astype(np.float32)),
+            cited.column("event_time").combine_chunks(),
+        ],
+        fields=list(PRECEDENT),
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), structs)

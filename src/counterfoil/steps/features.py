@@ -1,0 +1,123 @@
+"""Turn transactions into evidence: one row a payment, with all that was known of it at its moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec, longest_window_days
+from counterfoil.domain.features.sql import CLOCK_QUERY, clock_for, compile_features
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.schemas import EVENT_DATE, FRAUD
+from counterfoil.errors import NotFoundError
+from counterfoil.ports import TableStore
+from counterfoil.steps.collect import TRANSACTIONS
+from counterfoil.steps.engine import open_engine
+
+EVIDENCE = "evidence"
+_RUN = "features"
+_ROW_GROUP = 32_768
+
+
+@dataclass(frozen=True)
+class Period:
+    """A half-open span of event times, `[since, until)`; None is without end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def condition(self) -> str:
+        """The span as an SQL condition on `event_time`."""
+        parts = [f"event_time >= TIMESTAMPTZ '{self.since.isoformat()}'"] if self.since else []
+        parts += [f"event_time < TIMESTAMPTZ '{self.until.isoformat()}'"] if self.until else []
+        return " AND ".join(parts) or "true"
+
+
+def build_features(
+    tables: TableStore,
+    mapping: SourceMapping,
+    *,
+    label_delay: timedelta,
+    period: Period = Period(),
+    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+) -> int:
+    """Build the table `evidence` of the payments in `period`, and return how many rows it has.
+
+    Reads back as far as the longest window plus the label delay, so that a part of the payments gets the
+    same evidence as it does within all of them. Raises NotFoundError if nothing has been collected.
+    """
+    files = tables.files(TRANSACTIONS)
+    if not files:
+        raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
+    staged = tables.stage(EVIDENCE, _RUN)
+    overflow = staged / "_overflow"
+    with open_engine(overflow) as database:
+        _view_transactions(database, files, mapping, _read_back(period, specs, label_delay))
+        whole_seconds, most_at_once = _one_row(database, CLOCK_QUERY)
+        clock = clock_for(bool(whole_seconds), int(most_at_once or 0))
+        query = compile_features(
+            specs,
+            clock=clock,
+            label_delay=label_delay,
+            present=_present(database),
+            own_columns=own_columns(mapping),
+            by_currency=mapping.currency_meaningful,
+        )
+        rows = _write(database, f"FROM ({query}) WHERE {period.condition()}", staged / "part-0.parquet")
+    if overflow.exists():
+        overflow.rmdir()
+    tables.publish(EVIDENCE, _RUN, replace=True)
+    return rows
+
+
+def own_columns(mapping: SourceMapping) -> tuple[str, ...]:
+    """The evidence columns that a mapping adds to the canonical ones."""
+    return (*mapping.numeric, *mapping.own_categorical, *mapping.own_textual)
+
+
+def _read_back(period: Period, specs: Sequence[FeatureSpec], label_delay: timedelta) -> str:
+    """The payments that windows of the period can see; a fraud counts by when it became known."""
+    conditions = [Period(until=period.until).condition()]
+    if period.since:
+        windows = timedelta(days=longest_window_days(tuple(specs)))
+        seen = Period(since=period.since - windows - label_delay).condition()
+        known = f"label = {FRAUD} AND label_time >= TIMESTAMPTZ '{(period.since - windows).isoformat()}'"
+        conditions.append(f"({seen} OR ({known}))")
+    return " AND ".join(conditions)
+
+
+def _view_transactions(
+    database: duckdb.DuckDBPyConnection, files: Sequence[Path], mapping: SourceMapping, condition: str
+) -> None:
+    """Define `transactions`, with a null column for evidence that none of the files has."""
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    source = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    there = {row[0] for row in database.execute(f"DESCRIBE FROM {source}").fetchall()} - {EVENT_DATE}
+    nulls = [f"NULL::DOUBLE AS {n}" for n in mapping.numeric if n not in there]
+    nulls += [f"NULL::VARCHAR AS {n}" for n in (*mapping.own_categorical, *mapping.own_textual) if n not in there]
+    columns = ", ".join([*(f'"{name}"' for name in sorted(there)), *nulls])
+    database.execute(f"CREATE VIEW transactions AS SELECT {columns} FROM {source} WHERE {condition}")
+
+
+def _present(database: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The entity columns that hold any value."""
+    names = sorted({column for entity in Entity for column in entity.columns})
+    counts = _one_row(database, f"SELECT {', '.join(f'count({n})' for n in names)} FROM transactions")
+    return frozenset(name for name, count in zip(names, counts, strict=True) if count)
+
+
+def _one_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[int | None, ...]:
+    row = database.execute(query).fetchone()
+    return row or ()
+
+
+def _write(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    """Write in the order of time, so that a period is a run of row groups; return the number of rows."""
+    target = str(path).replace("'", "''")
+    row = database.execute(
+        f"COPY ({query} ORDER BY event_time, transaction_id) TO '{target}' "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+    ).fetchone()
+    return int(row[0]) if row else 0

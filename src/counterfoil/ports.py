@@ -28,8 +28,11 @@ class TableStore(Protocol):
         """Make the staged files of `run` visible at once; with `replace`, instead of all other runs."""
         ...
 
-    def files(self, table: str) -> list[Path]:
-        """Return the Parquet files that are visible now, sorted by path; empty if nothing is published."""
+    def files(self, table: str, run: str | None = None) -> list[Path]:
+        """Return the Parquet files that are visible now, of one run or of all, sorted by path.
+
+        Empty if nothing is published.
+        """
         ...
 
     def runs(self, table: str) -> list[str]:

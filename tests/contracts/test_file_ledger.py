@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.ledger_postgres import PostgresLedger
 from counterfoil.errors import UsageError
 from counterfoil.ports import FileLedger, LedgerEntry, SourceFile
@@ -13,9 +14,14 @@ CHANGED = SourceFile("raw/2019-01.csv", "b" * 64)
 OTHER = SourceFile("raw/2018-12.csv", "a" * 64)
 
 
-@pytest.fixture(params=["postgres"])
-def open_ledger(dsn: str) -> Iterator[Callable[[], FileLedger]]:
-    """Return a function that opens the same ledger again, as another process would."""
+@pytest.fixture(params=["postgres", "memory"])
+def open_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[], FileLedger]]:
+    """Return a function that opens the same ledger again, as another process (memory: another job) would."""
+    if request.param == "memory":
+        first = MemoryLedger()
+        yield lambda: MemoryLedger(beside=first)
+        return
+    dsn = request.getfixturevalue("dsn")
     opened: list[PostgresLedger] = []
 
     def open_one() -> FileLedger:

@@ -70,8 +70,8 @@ class FolderTables:
             kept = {entry.folder for entry in after}
             _remove([home / entry.folder for entry in before if entry.folder not in kept])
 
-    def files(self, table: str) -> list[Path]:
-        """Return the Parquet files that are visible now, sorted by path.
+    def files(self, table: str, run: str | None = None) -> list[Path]:
+        """Return the Parquet files that are visible now, of one run or of all, sorted by path.
 
         Raises StoreUnavailableError if a file that the manifest names is missing or has another size.
         """
@@ -83,7 +83,7 @@ class FolderTables:
             if again == entries:
                 raise StoreUnavailableError(damage)
             entries = again
-        return sorted(home / path for entry in entries for path in entry.files)
+        return sorted(home / path for entry in entries if run in (None, entry.run) for path in entry.files)
 
     def runs(self, table: str) -> list[str]:
         """Return the published runs in the order of their first publication."""

@@ -14,7 +14,7 @@ from counterfoil.domain.references import vectors_of
 from counterfoil.domain.release import Release
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports import ReferenceStore, TableStore, TextEmbedder
-from counterfoil.steps.engine import open_engine
+from counterfoil.steps.engine import engine, one_row
 from counterfoil.steps.features import EVIDENCE, Period
 
 SCORE_TABLE = "scores"
@@ -100,7 +100,7 @@ def detect(
     tables: TableStore,
     detector: Detector,
     *,
-    period: Period = Period(),  # noqa: B008 frozen
+    period: Period = Period(),
     compute: Compute = Compute(),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> str:
@@ -123,10 +123,9 @@ def _batches(tables: TableStore, period: Period, rows: int) -> Iterator[tuple[pa
     files = [str(path) for path in tables.files(EVIDENCE)]
     if not files:
         raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
-    with open_engine(tables.files(EVIDENCE)[0].parent / "_overflow") as database:
+    with engine() as database:
         source = f"read_parquet({files!r}) WHERE {period.condition()}"
-        counted = database.execute(f"SELECT count(*) FROM {source}").fetchone()
-        total = int(counted[0]) if counted else 0
+        total = int(one_row(database, f"SELECT count(*) FROM {source}")[0])
         # The files are in the order of time already; insertion order is kept, nothing is sorted again.
         for batch in database.sql(f"FROM {source}").to_arrow_reader(rows):
             yield pa.Table.from_batches([batch]), total

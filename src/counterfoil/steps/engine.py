@@ -1,11 +1,25 @@
 """DuckDB as the steps use it: in bounded memory, spilling to a folder, reaching for nothing outside."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold in memory; beyond it goes to the overflow folder."""
+
+
+@contextmanager
+def engine(near: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give an engine whose overflow folder, beside `near` or among the temporary files, goes when it is closed."""
+    with (
+        tempfile.TemporaryDirectory(prefix=".overflow-", dir=near) as overflow,
+        open_engine(Path(overflow)) as database,
+    ):
+        yield database
 
 
 def open_engine(overflow: Path) -> duckdb.DuckDBPyConnection:
@@ -20,3 +34,10 @@ def open_engine(overflow: Path) -> duckdb.DuckDBPyConnection:
     database.execute("SET enable_progress_bar = false")
     database.execute("SET TimeZone = 'UTC'")
     return database
+
+
+def one_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Run a query that gives exactly one row, and return it."""
+    # fetchone() would leave the result open, and with it the connection.
+    [row] = database.execute(query).fetchall()
+    return tuple(row)

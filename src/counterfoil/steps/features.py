@@ -14,7 +14,7 @@ from counterfoil.domain.schemas import EVENT_DATE, FRAUD
 from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.engine import open_engine
+from counterfoil.steps.engine import engine, one_row
 
 EVIDENCE = "evidence"
 _RUN = "features"
@@ -52,10 +52,9 @@ def build_features(
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
     staged = tables.stage(EVIDENCE, _RUN)
-    overflow = staged / "_overflow"
-    with open_engine(overflow) as database:
+    with engine(near=staged) as database:
         _view_transactions(database, files, mapping, _read_back(period, specs, label_delay))
-        whole_seconds, most_at_once = _one_row(database, CLOCK_QUERY)
+        whole_seconds, most_at_once = one_row(database, CLOCK_QUERY)
         clock = clock_for(bool(whole_seconds), int(most_at_once or 0))
         query = compile_features(
             specs,
@@ -66,8 +65,6 @@ def build_features(
             by_currency=mapping.currency_meaningful,
         )
         rows = _write(database, f"FROM ({query}) WHERE {period.condition()}", staged / "part-0.parquet")
-    if overflow.exists():
-        overflow.rmdir()
     tables.publish(EVIDENCE, _RUN, replace=True)
     return rows
 
@@ -104,20 +101,16 @@ def _view_transactions(
 def _present(database: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """The entity columns that hold any value."""
     names = sorted({column for entity in Entity for column in entity.columns})
-    counts = _one_row(database, f"SELECT {', '.join(f'count({n})' for n in names)} FROM transactions")
+    counts = one_row(database, f"SELECT {', '.join(f'count({n})' for n in names)} FROM transactions")
     return frozenset(name for name, count in zip(names, counts, strict=True) if count)
-
-
-def _one_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[int | None, ...]:
-    row = database.execute(query).fetchone()
-    return row or ()
 
 
 def _write(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     """Write in the order of time, so that a period is a run of row groups; return the number of rows."""
     target = str(path).replace("'", "''")
-    row = database.execute(
+    row = one_row(
+        database,
         f"COPY ({query} ORDER BY event_time, transaction_id) TO '{target}' "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
-    ).fetchone()
-    return int(row[0]) if row else 0
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+    )
+    return int(row[0])

@@ -1,6 +1,5 @@
 """Train a release: sample the payments whose labels are known, fit, keep references and release."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
 from counterfoil.errors import NotFoundError, TrainingError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
-from counterfoil.steps.engine import open_engine
+from counterfoil.steps.engine import engine
 from counterfoil.steps.features import EVIDENCE, Period
 
 
@@ -31,7 +30,7 @@ class TrainingRequest:
     At most `good_rows` good payments are sampled, by a hash of their ids; frauds are all taken.
     """
 
-    period: Period = Period()  # noqa: RUF009 frozen
+    period: Period = Period()
     known_until: datetime | None = None
     label_delay_days: float = 7.0
     good_rows: int = 200_000
@@ -89,21 +88,17 @@ def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Ta
         raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
     known = f"AND known_at <= TIMESTAMPTZ '{request.known_until.isoformat()}'" if request.known_until else ""
     usable = f"label IS NOT NULL AND {request.period.condition()} {known}"
-    overflow = Path(tempfile.mkdtemp(prefix="counterfoil-"))
-    try:
-        with open_engine(overflow) as database:
-            database.execute(f"CREATE VIEW usable AS FROM read_parquet({files!r}) WHERE {usable}")
-            counts = dict(database.execute("SELECT label, count(*) FROM usable GROUP BY label").fetchall())
-            database.execute(
-                "CREATE TABLE chosen AS SELECT transaction_id FROM usable "
-                f"WHERE label = {GOOD} ORDER BY md5(transaction_id), transaction_id LIMIT {request.good_rows}"
-            )
-            payments = database.sql(
-                f"FROM usable WHERE label = {FRAUD} OR transaction_id IN (FROM chosen) "
-                "ORDER BY md5(transaction_id), transaction_id"
-            ).to_arrow_table()
-    finally:
-        shutil.rmtree(overflow, ignore_errors=True)
+    with engine() as database:
+        database.execute(f"CREATE VIEW usable AS FROM read_parquet({files!r}) WHERE {usable}")
+        counts = dict(database.execute("SELECT label, count(*) FROM usable GROUP BY label").fetchall())
+        database.execute(
+            "CREATE TABLE chosen AS SELECT transaction_id FROM usable "
+            f"WHERE label = {GOOD} ORDER BY md5(transaction_id), transaction_id LIMIT {request.good_rows}"
+        )
+        payments = database.sql(
+            f"FROM usable WHERE label = {FRAUD} OR transaction_id IN (FROM chosen) "
+            "ORDER BY md5(transaction_id), transaction_id"
+        ).to_arrow_table()
     if payments.num_rows == 0:
         raise TrainingError(
             f"no payment with a known label in the training window ({usable}): widen it, or check the mapping's labels"

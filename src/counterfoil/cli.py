@@ -1,0 +1,268 @@
+"""The command line: parse, wire, call, show. Heavy libraries are imported where they are used."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil import __version__
+from counterfoil.errors import CounterfoilError, UsageError
+
+if TYPE_CHECKING:
+    from counterfoil.steps.features import Period
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+    "Fraud and anomaly detection in payments: every score names its precedents."
+))  # fmt: skip
+mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
+app.add_typer(mapping_app, name="mapping")
+
+Files = Annotated[list[Path], typer.Argument(help="Payment files (CSV, gzip, Parquet)", exists=True, dir_okay=False)]
+MappingName = Annotated[str, typer.Option("--mapping", "-m", help="A shipped mapping's name, or a .toml file")]
+WorkspaceFolder = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Workspace folder [default: $COUNTERFOIL_WORKSPACE or .counterfoil]"),
+]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+DelayDays = Annotated[float, typer.Option(min=0, help="Days until a payment's label can be trusted")]
+ReleaseId = Annotated[str | None, typer.Option("--release", help="A release's id [default: the newest]")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    try:
+        app(args=arguments)
+    except UsageError as error:
+        _complain(error)
+        sys.exit(2)
+    except (CounterfoilError, OSError) as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _complain(error: Exception) -> None:
+    print(f"counterfoil: {error}", file=sys.stderr)  # noqa: T201 the CLI's own voice
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@mapping_app.command("list")
+def mapping_list() -> None:
+    """List the shipped mappings."""
+    from counterfoil.adapters.mapping_files import load_mapping, shipped_mappings
+
+    for name in shipped_mappings():
+        typer.echo(f"{name:<46} {load_mapping(name).description}")
+
+
+@mapping_app.command("check")
+def mapping_check(
+    mapping: Annotated[str, typer.Argument(help="A shipped mapping's name, or a .toml file")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to try")] = 10_000,
+    show: Annotated[int, typer.Option(min=0, max=8, help="Rows to show")] = 3,
+) -> None:
+    """Show what a mapping makes of a file's first rows, and every problem at once."""
+    from counterfoil import console
+    from counterfoil.mapping_trial import try_mapping
+
+    report = try_mapping(mapping, file, rows, show)
+    console.show_mapping_report(report, show)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = None) -> None:
+    """Collect payment files: clean every row, keep what is good, say why of the rest."""
+    from counterfoil import console
+    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.steps.collect import collect as run
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    with console.progress("collecting") as steps:
+        collected = run(
+            files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
+            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+        )  # fmt: skip
+    console.show_collected(collected)
+
+
+@app.command()
+def features(
+    mapping: MappingName, label_delay_days: DelayDays = 7, since: Day = None, until: Day = None,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Build the evidence of all collected payments, or of a span of days (both ends included)."""
+    from counterfoil import console
+    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.steps.features import build_features
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    with console.progress("features") as steps:
+        steps.tell("windows over accounts, merchants and IPs")
+        rows = build_features(
+            place.tables,
+            load_mapping(mapping),
+            label_delay=timedelta(days=label_delay_days),
+            period=_period(since, until),
+        )
+    console.out.print(f"{rows:,} payments with evidence in {place.root / 'lake' / 'evidence'}")
+
+
+@app.command()
+def train(
+    mapping: MappingName, since: Day = None, until: Day = None,
+    known_until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight [default: all]")
+    ] = None,
+    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Train a release on a span of days (both ends included) and register it."""
+    from counterfoil import console
+    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.steps.train import TrainingRequest
+    from counterfoil.steps.train import train as run
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
+    with console.progress("training") as steps:
+        release = run(
+            place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
+            progress=steps.tell,
+        )  # fmt: skip
+    console.show_release(release)
+
+
+@app.command()
+def score(
+    release: ReleaseId = None, since: Day = None, until: Day = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the scores to this Parquet file")] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Score the payments that have evidence, of all days or of a span (both ends included)."""
+    from counterfoil import console
+    from counterfoil.steps.detect import Detector, detect
+    from counterfoil.steps.riskiest import riskiest
+    from counterfoil.steps.scores import write_scores
+    from counterfoil.steps.train import load_release
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    with console.progress("scoring") as steps:
+        steps.tell("loading the release")
+        loaded = load_release(place.registry, release)
+        detector = Detector(loaded, place.references_for_scoring, place.embedder, place.compute)
+        run = detect(
+            place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
+        )  # fmt: skip
+    written = write_scores(place.tables, run, out) if out else place.tables.files("scores", run)[0]
+    console.show_cases(riskiest(place.tables, place.references_for_scoring, run))
+    console.out.print(f"run {run}: scores of release {detector.release_id} in {written}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="The run that 'counterfoil score' named")],
+    alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Hold the scores of a run against the labels that are known now."""
+    from counterfoil import console
+    from counterfoil.steps.evaluate import judge
+    from counterfoil.wiring import open_workspace
+
+    judged = judge(open_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    console.show_evaluation(judged.evaluation, run)
+
+
+@app.command()
+def backtest(
+    files: Files, mapping: MappingName,
+    train_from: Day = None, train_until: Day = None, test_from: Day = None, test_until: Day = None,
+    train_fraction: Annotated[float | None, typer.Option(help="Train on this share of the payments, by time")] = None,
+    label_delay_days: DelayDays = 7,
+    exclude_compromised: Annotated[
+        bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
+    ] = False,
+    scores: Annotated[Path | None, typer.Option(help="Write the test window's scores to this Parquet file")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Train on one span of days, score a later one with the code that serves, and evaluate (both ends included)."""
+    from counterfoil.backtesting import BacktestRequest, run_backtest
+    from counterfoil.wiring import open_workspace
+
+    days = (train_from, train_until, test_from, test_until)
+    if (train_fraction is None) == (test_from is None) or (train_fraction is not None and any(days)):
+        raise UsageError(
+            "give either --train-fraction, or --test-from with --train-until (and --train-from, --test-until)"
+        )
+    request = BacktestRequest(
+        files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
+        _period(train_from, train_until), _period(test_from, test_until), scores, json,
+    )  # fmt: skip
+    run_backtest(open_workspace(workspace), request)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="The CSV file to write")],
+    accounts: Annotated[int, typer.Option(min=20)] = 400, merchants: Annotated[int, typer.Option(min=1)] = 300,
+    days: Annotated[int, typer.Option(min=30)] = 120,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC)")] = datetime(2026, 1, 1),
+    seed: int = 0, spoil: Annotated[bool, typer.Option(help="Add a few dirty rows")] = False,
+) -> None:  # fmt: skip
+    """Simulate payments with four kinds of fraud, for the mapping 'counterfoil-simulated'."""
+    from counterfoil.demo import write_simulation
+
+    rows = write_simulation(out, accounts, merchants, days, start.date(), seed, spoil)
+    typer.echo(f"{rows:,} payments in {out} (mapping: counterfoil-simulated)")
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Your own file instead of simulated payments", exists=True)] = None,
+    mapping: Annotated[str | None, typer.Option("--mapping", "-m", help="The mapping of your file")] = None,
+    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Run the main job from raw file to scored payments, on simulated payments or on your own file."""
+    from counterfoil.demo import run_demo
+    from counterfoil.wiring import open_workspace
+
+    if (data is None) != (mapping is None):
+        raise UsageError("give both --data and --mapping, or neither for simulated payments")
+    run_demo(open_workspace(workspace), data, mapping, timedelta(days=label_delay_days))
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return None if day is None else day.replace(tzinfo=UTC)
+
+
+def _period(since: datetime | None, until: datetime | None) -> "Period":
+    """Days with both ends included, as the half-open span of the steps."""
+    from counterfoil.steps.features import Period
+
+    return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
+
+
+if __name__ == "__main__":
+    main()

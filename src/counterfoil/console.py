@@ -1,0 +1,148 @@
+"""What people see on the terminal: progress while work is under way, tables when it is done."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from counterfoil.steps.progress import Steps
+
+if TYPE_CHECKING:
+    from counterfoil.domain.evaluation import Evaluation
+    from counterfoil.domain.mapping_check import MappingReport
+    from counterfoil.domain.release import Release
+    from counterfoil.steps.collect import CollectedFile
+    from counterfoil.steps.riskiest import Case, Payment
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+METRICS: Mapping[str, str] = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "recall_at_1pct_fpr": "recall at 1 % FPR",
+    "alert_recall": "recall at {alerts} alerts a day",
+    "alert_precision": "precision at {alerts} alerts a day",
+    "card_precision": "card precision@{cards}",
+    "brier_skill": "Brier skill",
+    "calibration_error": "calibration error",
+}
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Steps]:
+    """Show a spinner with the current step and a bar for counted rows; plain lines where there is no terminal."""
+    if not err.is_terminal:
+        yield Steps(tell=lambda step: err.print(f"{what}: {step}", soft_wrap=True))
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield Steps(
+            tell=lambda step: bar.update(task, description=f"{what}: {step}", total=None, completed=0),
+            count=lambda done, total: bar.update(task, description=what, completed=done, total=total or None),
+        )
+
+
+def show_collected(files: Sequence["CollectedFile"]) -> None:
+    """One line a file, and the reasons for rejected rows."""
+    table = Table("file", "rows in", "collected", "rejected", "reasons")
+    for file in files:
+        if file.skipped:
+            table.add_row(file.source, "", "", "", "collected before: nothing to do")
+            continue
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(file.rejected.items()))
+        rejected = sum(file.rejected.values())
+        table.add_row(file.source, f"{file.rows_in:,}", f"{file.rows_out:,}", f"{rejected:,}", reasons)
+    out.print(table)
+
+
+def show_release(release: "Release") -> None:
+    """What was trained, on what, and what was left out."""
+    table = Table(show_header=False)
+    good = release.reference_rows - release.reference_frauds
+    rows = {
+        "release": release.release_id,
+        "trained on": f"{release.training_rows:,} payments, {release.training_frauds:,} frauds",
+        "referenced": f"{release.reference_frauds:,} known frauds, {good:,} known good payments",
+        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.evidence_share:.0%} plain evidence",
+        "neighbours": f"{release.neighbours} on each side",
+        "signal": release.calibration.kind.value,
+        "validation": ", ".join(f"{name} {value:.4f}" for name, value in release.validation.items()),
+        "without a block": ", ".join(f"{name} {value:.4f}" for name, value in release.ablation.items()),
+        "left out": "; ".join(f"{reason}: {names}" for reason, names in _by_reason(release.left_out)),
+        "notes": "; ".join(release.notes),
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
+    out.print(table)
+
+
+def _by_reason(left_out: Mapping[str, str]) -> list[tuple[str, str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        reasons.setdefault(reason, []).append(name)
+    return [(reason, _some(names)) for reason, names in reasons.items()]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def show_evaluation(evaluation: "Evaluation", title: str) -> None:
+    """The metrics with their 95 % intervals."""
+    table = Table("metric", "value", "95 % interval, by account", title=title, title_justify="left")
+    names = {"alerts": evaluation.alerts_per_day, "cards": evaluation.top_k}
+    for key, label in METRICS.items():
+        value = evaluation.metrics[key]
+        interval = evaluation.intervals.get(key)
+        bounds = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        table.add_row(label.format(**names), "not defined" if value is None else f"{value:.4f}", bounds)
+    out.print(table)
+    out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
+
+
+def show_cases(cases: Sequence["Case"]) -> None:
+    """Scored payments, each beside its precedents."""
+    table = Table(
+        "signal", "payment", "precedent", "similarity", "when", "amount", "merchant", "category", show_lines=False
+    )
+    for case in cases:
+        table.add_section()
+        label = {1: "fraud", 0: "good", None: "not labelled"}[case.payment.label]
+        table.add_row(
+            f"{case.signal:.4f}", f"{case.payment.id} (turned out: {label})", "", "", *_described(case.payment)
+        )
+        for precedent in case.precedents:
+            what = "known fraud" if precedent.label == 1 else "known good"
+            table.add_row("", "", f"{what} {precedent.id}", f"{precedent.similarity:.4f}", *_described(precedent))
+    out.print(table)
+
+
+def _described(payment: "Payment") -> tuple[str, str, str, str]:
+    amount = "" if payment.amount is None else f"{payment.amount:,.2f} {payment.currency or ''}".strip()
+    return (f"{payment.event_time:%Y-%m-%d %H:%M}", amount, payment.merchant or "", payment.category or "")
+
+
+def show_mapping_report(report: "MappingReport", lines: int) -> None:
+    """What a mapping makes of a file: first rows, coverage, problems, suggestions."""
+    out.print(f"mapping [bold]{report.mapping}[/]: {report.accepted:,} of the first {report.rows:,} rows accepted")
+    if report.sample:
+        first = Table("field", *(f"row {number}" for number in range(1, len(report.sample[:lines]) + 1)), "coverage")
+        for name, share in report.coverage.items():
+            first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
+        out.print(first)
+    for problem in report.problems:
+        out.print(f"[red]problem[/]: {problem}", markup=True)
+    for suggestion in report.suggestions:
+        out.print(f"[yellow]look at[/]: {suggestion}", markup=True)

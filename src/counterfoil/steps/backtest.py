@@ -1,0 +1,87 @@
+"""Backtest: train on one span of time, score a later one with the code that serves, hold it against labels."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.release import Release
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
+from counterfoil.steps.detect import Compute, Detector, detect
+from counterfoil.steps.engine import engine, one_row
+from counterfoil.steps.evaluate import Judged, judge
+from counterfoil.steps.features import EVIDENCE, Period
+from counterfoil.steps.progress import Steps
+from counterfoil.steps.train import TrainingRequest, train
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The training and the test span. Labels count in training if they were known when the test began."""
+
+    training: Period
+    test: Period
+
+    def __post_init__(self) -> None:
+        if self.test.since is None or (self.training.until is not None and self.training.until > self.test.since):
+            raise UsageError(
+                f"the test window (from {self.test.since}) must begin after the training window "
+                f"(until {self.training.until}): else the test would be trained on"
+            )
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What a backtest gives."""
+
+    release: Release
+    judged: Judged
+    windows: Windows
+    run: str  # of the table `scores`
+
+
+def windows_by_fraction(tables: TableStore, fraction: float) -> Windows:
+    """The first `fraction` of the payments in `evidence` by time for training, all others for the test.
+
+    Payments at the instant of the cut are all in the test. Raises UsageError unless 0 < fraction < 1.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"--train-fraction {fraction}: a number between 0 and 1 is expected, such as 0.7")
+    files = [str(path) for path in tables.files(EVIDENCE)]
+    if not files:
+        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
+    with engine() as database:
+        cut: datetime = one_row(
+            database,
+            f"SELECT event_time FROM read_parquet({files!r}) ORDER BY event_time, transaction_id "
+            f"OFFSET (SELECT CAST(floor({fraction} * count(*)) AS BIGINT) FROM read_parquet({files!r})) LIMIT 1",
+        )[0]
+    return Windows(Period(until=cut), Period(since=cut))
+
+
+def backtest(
+    tables: TableStore,
+    references: ReferenceStore,
+    registry: ReleaseRegistry,
+    embedder: TextEmbedder,
+    mapping: SourceMapping,
+    windows: Windows,
+    *,
+    label_delay: timedelta,
+    exclude_compromised: bool = False,
+    compute: Compute = Compute(),
+    steps: Steps = Steps(),
+) -> Backtest:
+    """Train on the training window of `evidence`, detect in the test window, and evaluate."""
+    request = TrainingRequest(
+        period=windows.training,
+        known_until=windows.test.since,
+        label_delay_days=label_delay / timedelta(days=1),
+    )
+    release = train(tables, references, registry, embedder, mapping, request, progress=steps.tell)
+    detector = Detector(release, references, embedder, compute)
+    run = detect(tables, detector, period=windows.test, compute=compute, progress=steps.count)
+    steps.tell("evaluating")
+    since = windows.training.since or datetime.min.replace(tzinfo=windows.test.since.tzinfo)  # type: ignore[union-attr]
+    judged = judge(tables, run, exclude_compromised_since=since if exclude_compromised else None)
+    return Backtest(release, judged, windows, run)

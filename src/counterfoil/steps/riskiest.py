@@ -1,0 +1,81 @@
+"""The riskiest payments of a run, each beside its precedents, as an analyst would want to see them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from counterfoil.domain.schemas import MONEY
+from counterfoil.ports import ReferenceStore, TableStore
+from counterfoil.steps.detect import SCORE_TABLE
+from counterfoil.steps.engine import engine
+from counterfoil.steps.features import EVIDENCE
+
+_PAYMENT = "transaction_id, event_time, amount, currency, merchant_id, category, label"
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment as it is shown. `similarity` is the cosine to the scored payment, 1 for itself."""
+
+    id: str
+    event_time: datetime
+    amount: Decimal | None
+    currency: str | None
+    merchant: str | None
+    category: str | None
+    label: int | None
+    similarity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scored payment and what it is held against."""
+
+    signal: float
+    payment: Payment
+    precedents: tuple[Payment, ...]
+
+
+def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
+    """Return the payments of a run with the highest signals; of equal ones, the earlier first."""
+    scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
+    evidence = [str(path) for path in tables.files(EVIDENCE)]
+    if not scores:
+        return []
+    with engine() as database:
+        rows = database.execute(
+            f"SELECT s.anomaly_signal, s.precedents, s.release_id, {_qualified()} "
+            f"FROM read_parquet({scores!r}) s JOIN read_parquet({evidence!r}) e USING (transaction_id) "
+            f"ORDER BY s.anomaly_signal DESC, s.event_time, s.transaction_id LIMIT {most}"
+        ).fetchall()
+    kept = {row["reference_id"]: row for row in _cited(references, rows)}
+    return [
+        Case(
+            signal,
+            Payment(*payment),
+            tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
+        )
+        for signal, precedents, _, *payment in rows
+    ]
+
+
+def _qualified() -> str:
+    columns = [f"e.{name}" for name in _PAYMENT.split(", ")]
+    # The evidence has amounts as numbers: money is shown as money.
+    columns[2] = f"CAST(e.amount AS DECIMAL({MONEY.precision}, {MONEY.scale}))"
+    return ", ".join(columns)
+
+
+def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    base = references.read_base(str(rows[0][2])).drop_columns(["vector"])
+    wanted = {p["reference_id"] for row in rows for p in row[1]}
+    return [row for row in base.to_pylist() if row["reference_id"] in wanted]
+
+
+def _precedent(row: dict[str, Any], similarity: float) -> Payment:
+    names = ("reference_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
+    values: list[Any] = [row[name] for name in names]
+    return Payment(*values, similarity=similarity)

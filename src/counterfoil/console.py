@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -112,26 +113,22 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
 
 
-def show_cases(cases: Sequence["Case"]) -> None:
-    """Scored payments, each beside its precedents."""
-    table = Table(
-        "signal", "payment", "precedent", "similarity", "when", "amount", "merchant", "category", show_lines=False
-    )
+def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3) -> None:
+    """Scored payments, each above its nearest precedents of both sides."""
     for case in cases:
-        table.add_section()
-        label = {1: "fraud", 0: "good", None: "not labelled"}[case.payment.label]
-        table.add_row(
-            f"{case.signal:.4f}", f"{case.payment.id} (turned out: {label})", "", "", *_described(case.payment)
-        )
-        for precedent in case.precedents:
-            what = "known fraud" if precedent.label == 1 else "known good"
-            table.add_row("", "", f"{what} {precedent.id}", f"{precedent.similarity:.4f}", *_described(precedent))
-    out.print(table)
+        turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
+        out.print(f"[bold]signal {case.signal:.4f}  {_described(case.payment)}  ({turned_out})[/]", soft_wrap=True)
+        for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):
+            side = [p for p in case.precedents if p.label == label]
+            for precedent in side[:precedents_a_side]:
+                what = f"known {name}  {precedent.similarity:.4f}"
+                out.print(f"    [{style}]{what}[/]  {_described(precedent)}", soft_wrap=True)
 
 
-def _described(payment: "Payment") -> tuple[str, str, str, str]:
+def _described(payment: "Payment") -> str:
     amount = "" if payment.amount is None else f"{payment.amount:,.2f} {payment.currency or ''}".strip()
-    return (f"{payment.event_time:%Y-%m-%d %H:%M}", amount, payment.merchant or "", payment.category or "")
+    shown = (f"{payment.event_time:%Y-%m-%d %H:%M}", amount, payment.merchant, payment.category, payment.id[:16])
+    return "  ".join(escape(part) for part in shown if part)
 
 
 def show_mapping_report(report: "MappingReport", lines: int) -> None:
@@ -143,6 +140,6 @@ def show_mapping_report(report: "MappingReport", lines: int) -> None:
             first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
         out.print(first)
     for problem in report.problems:
-        out.print(f"[red]problem[/]: {problem}", markup=True)
+        out.print(f"[red]problem[/]: {escape(problem)}")
     for suggestion in report.suggestions:
-        out.print(f"[yellow]look at[/]: {suggestion}", markup=True)
+        out.print(f"[yellow]look at[/]: {escape(suggestion)}")

@@ -76,6 +76,6 @@ def _show_files(workspace: Workspace, run: str) -> None:
     console.out.print(f"transactions  {workspace.root / 'lake' / 'transactions'}")
     console.out.print(f"rejected      {workspace.root / 'lake' / 'rejected'}")
     console.out.print(f"evidence      {workspace.root / 'lake' / 'evidence'}")
-    console.out.print(f"scores        {workspace.tables.files('scores', run)[0]}")
+    console.out.print(f"scores        {workspace.tables.files('scores', run)[0]}", soft_wrap=True)
     console.out.print(f"releases      {workspace.root / 'mlflow'}")
     console.out.print(f"references    {workspace.root / 'postgres'} (PostgreSQL with pgvector)")

@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     tracking_uri: str | None = Field(default=None, description="MLflow tracking URI; SQLite in the workspace if unset")
     text_model: str = Field(default="bundled", description="'bundled', a folder, or a model's name on the hub")
     device: str = Field(default="auto", description="'auto' (a GPU where torch sees one), 'cpu' or 'cuda'")
-    half_precision: bool = Field(default=False, description="Compare in half precision on a GPU")
+    half_precision: bool = Field(
+        default=False, description="Find the nearest in half precision (for GPUs), then compare these in full"
+    )
     batch_rows: int = Field(default=16_384, ge=1, description="Payments that are scored at once")
 
 

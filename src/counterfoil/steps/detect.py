@@ -22,7 +22,7 @@ SCORE_TABLE = "scores"
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how vectors are compared: `half` precision has an effect on a GPU only."""
+    """Where vectors are compared, whether the nearest are found in half precision, and how many rows at once."""
 
     device: str = "cpu"
     half: bool = False

@@ -77,5 +77,5 @@ def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict
 
 def _precedent(row: dict[str, Any], similarity: float) -> Payment:
     names = ("reference_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
-    values: list[Any] = [row[name] for name in names]
-    return Payment(*values, similarity=similarity)
+    values: list[Any] = [*(row[name] for name in names), similarity]
+    return Payment(*values)

@@ -89,7 +89,8 @@ _AMOUNT = f"minor / {MINOR_UNITS}.0 AS amount"
 
 
 def _payments(clock: Clock, label_delay: timedelta) -> str:
-    delay = f"INTERVAL '{round(label_delay.total_seconds() * 1e6)} microseconds'"
+    # Without a delay a label would be known at its own payment's moment, and the payment would see it.
+    delay = f"INTERVAL '{max(label_delay // timedelta(microseconds=1), 1)} microseconds'"
     return f"""payments AS (
   SELECT *, now_tick * {clock.tie_span} + tie AS key
   FROM (
@@ -97,7 +98,7 @@ def _payments(clock: Clock, label_delay: timedelta) -> str:
       row_number() OVER (ORDER BY event_time, transaction_id) AS row_id,
       row_number() OVER (PARTITION BY event_time ORDER BY transaction_id) - 1 AS tie,
       epoch_us(event_time) // {clock.tick_us} AS now_tick,
-      CAST(amount * {MINOR_UNITS} AS BIGINT) AS minor,
+      CAST(CAST(amount AS DECIMAL(38, 4)) * {MINOR_UNITS} AS BIGINT) AS minor,
       greatest(coalesce(label_time, event_time), event_time + {delay}) AS known_at,
       event_time + {delay} AS delay_end
     FROM transactions
@@ -196,7 +197,7 @@ def _expression(aggregate: Aggregate, w: str, window_ticks: int, clock: Clock) -
     total = f"CAST(sum(minor) OVER {w} AS DOUBLE)"
     variance = (
         f"(greatest({squares} - {total} * {total} / nullif(count(minor) OVER {w}, 0), 0)"
-        f" / nullif(count(minor) OVER {w} - 1, 0))"
+        f" / nullif(greatest(count(minor) OVER {w} - 1, 0), 0))"
     )
     match aggregate:
         case Aggregate.COUNT:
@@ -220,6 +221,6 @@ def _expression(aggregate: Aggregate, w: str, window_ticks: int, clock: Clock) -
             return f"(count(*) OVER {w} = 0)::INTEGER"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
             previous = f"max(now_tick) OVER {w}"
-            return f"coalesce(now_tick - {previous}, {window_ticks}) * {clock.tick_us / 1e6}"
+            return f"coalesce(now_tick - {previous}, {window_ticks}) / {1_000_000 // clock.tick_us}.0"
         case _:
             raise AssertionError(aggregate)

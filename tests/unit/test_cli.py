@@ -1,0 +1,102 @@
+"""The command line as a user meets it: exit codes, messages, speed of --help."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from counterfoil import __version__
+from counterfoil.cli import main
+
+HEAVY = ("torch", "pandas", "pyarrow", "duckdb", "sklearn", "mlflow", "sentence_transformers", "psycopg")
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    captured = capsys.readouterr()
+    code = stop.value.code
+    return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from counterfoil.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        f"finally:\n    heavy = [m for m in {HEAVY!r} if m in sys.modules]\n    print('heavy', heavy)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "heavy []" in shown
+    for command in ("collect", "features", "train", "score", "evaluate", "backtest", "simulate", "demo", "mapping"):
+        assert command in shown
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(capsys, "--version")[:2] == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("collect",), "Missing argument"),
+        (("nonsense",), "No such command"),
+        (("demo", "--mapping", "ulb-credit-card"), "give both --data and --mapping"),
+        (("backtest", __file__, "-m", "ulb-credit-card"), "give either --train-fraction"),
+        (("backtest", __file__, "-m", "ulb-credit-card", "--test-from", "2013-09-02"), "--train-until is needed"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    code, _, error = _run(capsys, *arguments)
+    assert code == 2
+    assert message in error
+
+
+def test_a_failure_is_exit_code_1_with_a_way_out_and_no_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n1,2\n")
+    code, _, error = _run(capsys, "mapping", "check", "no-such-mapping", str(file))
+    assert code == 1
+    assert "no-such-mapping" in error
+    assert "amazon-fraud-detector-transactions" in error
+    assert "Traceback" not in error
+
+
+def test_mapping_check_tells_all_missing_columns_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("payment_id,paid_at\n1,2026-01-01T00:00:00Z\n")
+    code, out, _ = _run(capsys, "mapping", "check", "counterfoil-simulated", str(file))
+    assert code == 1
+    assert out.count("problem") >= 5
+    assert "merchant_category" in out
+
+
+def test_mapping_check_shows_first_rows_and_coverage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "payments.csv"
+    main_code, _, _ = _run(
+        capsys, "simulate", "--out", str(file), "--accounts", "20", "--days", "30", "--merchants", "60"
+    )
+    assert main_code == 0
+    code, out, _ = _run(capsys, "mapping", "check", "counterfoil-simulated", str(file), "--rows", "200")
+    assert code == 0
+    assert "200 of the first 200 rows accepted" in out
+    assert "coverage" in out
+    assert "@example.com" not in out
+
+
+def test_nothing_collected_says_what_to_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, error = _run(capsys, "features", "-m", "ulb-credit-card", "--workspace", str(tmp_path))
+    assert code == 1
+    assert "run 'counterfoil collect' first" in error
+
+
+def test_a_bad_setting_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_BATCH_ROWS", "none")
+    code, _, error = _run(capsys, "evaluate", "some-run")
+    assert code == 2
+    assert "COUNTERFOIL_BATCH_ROWS" in error

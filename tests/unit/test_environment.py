@@ -1,0 +1,50 @@
+"""The pins stand in two files, for pip and for SageMaker Studio: they must not drift apart."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def _normal(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=! ]", requirement)[0]).lower()
+
+
+def _constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {_normal(name): version for name, version in (line.split("==") for line in lines if line)}
+
+
+def _studio() -> dict[str, str]:
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    [pins] = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    return {_normal(name): version for name, version in (pin.split("==") for pin in pins)}
+
+
+def _declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
+    return {_normal(requirement) for requirement in requirements}
+
+
+def test_studio_has_the_pins_of_the_constraints() -> None:
+    constraints = _constraints()
+    assert {name: constraints.get(name) for name in _studio()} == _studio()
+
+
+def test_every_declared_package_is_pinned_in_both() -> None:
+    assert _declared() <= _constraints().keys()
+    assert _declared() == _studio().keys()
+
+
+def test_python_is_the_same() -> None:
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "python=3.11" in dependencies
+    assert project["requires-python"] == ">=3.11,<3.12"

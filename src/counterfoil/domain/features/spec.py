@@ -5,13 +5,15 @@ from enum import StrEnum
 
 
 class Entity(StrEnum):
-    """Whose history a feature reads. A pair means the history of one account within that merchant or category."""
+    """Whose history a feature reads. A pair: of one account with that merchant, IP, ..."""
 
     ACCOUNT = "account"
     MERCHANT = "merchant"
     SOURCE_IP = "source_ip"
     ACCOUNT_CATEGORY = "account_category"
     ACCOUNT_MERCHANT = "account_merchant"
+    ACCOUNT_SOURCE_IP = "account_source_ip"
+    ACCOUNT_DEVICE = "account_device"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -25,6 +27,8 @@ _ENTITY_COLUMNS: dict[Entity, tuple[str, ...]] = {
     Entity.SOURCE_IP: ("source_ip_id",),
     Entity.ACCOUNT_CATEGORY: ("account_id", "category"),
     Entity.ACCOUNT_MERCHANT: ("account_id", "merchant_id"),
+    Entity.ACCOUNT_SOURCE_IP: ("account_id", "source_ip_id"),
+    Entity.ACCOUNT_DEVICE: ("account_id", "device_id"),
 }
 
 
@@ -104,6 +108,8 @@ DEFAULT_SPECS: tuple[FeatureSpec, ...] = (
     *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_DEVIATIONS, 30),
     *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.IS_FIRST, 30),
     *_specs(Entity.ACCOUNT_MERCHANT, Aggregate.IS_FIRST, 30),
+    *_specs(Entity.ACCOUNT_SOURCE_IP, Aggregate.IS_FIRST, 30),
+    *_specs(Entity.ACCOUNT_DEVICE, Aggregate.IS_FIRST, 30),
     *_specs(Entity.MERCHANT, Aggregate.COUNT, 1, 7, 30),
     *_specs(Entity.MERCHANT, Aggregate.AMOUNT_TO_MEAN, 30),
     *_specs(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 1, 7, 30),

@@ -20,7 +20,8 @@ from counterfoil.errors import MappingError
 Mask = npt.NDArray[np.bool_]
 
 _EXPONENT = r"([eE][+-]?\d+)?"
-_WHOLE_DIGITS = MONEY.precision - MONEY.scale
+# Windows sum squares of 1/10,000ths as 128-bit integers: with 12 digits a million such payments fit in one window.
+_WHOLE_DIGITS = 12
 _TOO_LARGE = 10.0**_WHOLE_DIGITS
 _QUOTABLE = r"^[A-Za-z_][A-Za-z0-9_ -]{0,23}$|^[+-]?\d{1,5}(\.\d{1,4})?$"
 

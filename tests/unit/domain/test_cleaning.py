@@ -106,7 +106,7 @@ def test_nothing_personal_is_kept() -> None:
         ("a", "12 EUR", "amount_unreadable"),
         ("a", "-0.01", "amount_negative"),
         ("a", "1.00001", "amount_too_precise"),
-        ("a", "100000000000000", "amount_too_large"),
+        ("a", "1000000000000", "amount_too_large"),
         ("a", "9" * 400, "amount_too_large"),
         ("cur", "euro", "currency_unreadable"),
         ("l", "maybe", "label_unknown_value"),
@@ -139,7 +139,7 @@ def test_a_bad_cell_has_its_reason(column: str, value: str, expected: str) -> No
         ("1.50000000", "1.5"),
         ("1." + "0" * 60, "1"),
         ("000000000000000000001.1", "1.1"),
-        ("99999999999999.9999", "99999999999999.9999"),
+        ("999999999999.9999", "999999999999.9999"),
     ],
 )
 def test_amounts_are_exact(text: str, amount: str) -> None:

@@ -96,7 +96,7 @@ def fit_release(
     refuse_collapse(found)
     kept, vectors = keep_references(blocks, labels, encoder.evidence_share, options.references)
     if calibration is None:
-        calibration = _novelty_only(vectors, encoder, blocks)
+        calibration = _novelty_only(vectors, encoder.vote_dimensions)
     return Fitted(
         encoder, calibration, k, reference_table(payments.take(kept), vectors), left_out, found,
         {"average_precision": precision} if precision is not None else {}, ablation, notes,
@@ -220,13 +220,11 @@ def _silenceable(folds: list[_Fold]) -> Iterator[str]:
         yield from (name for name, width in widths.items() if width > 0)
 
 
-def _novelty_only(vectors: Floats, encoder: Encoder, blocks: Blocks) -> Calibration:
-    """Without usable validation blocks: rank novelty among payments that are not references."""
-    everything = join(blocks, encoder.evidence_share)
-    half = len(vectors) // 2
-    references = References(vectors[half:], np.zeros(len(vectors) - half, np.int8), encoder.vote_dimensions)
-    rest = everything if len(everything) > len(vectors) else vectors[:half]
-    compared = references.compare(rest[:20_000], 1)
+def _novelty_only(vectors: Floats, vote_dimensions: int) -> Calibration:
+    """Without usable validation blocks: rank the novelty of every fifth reference against the others."""
+    unseen = np.arange(len(vectors)) % 5 == 0
+    references = References(vectors[~unseen], np.zeros(int((~unseen).sum()), np.int8), vote_dimensions)
+    compared = references.compare(vectors[unseen], 1)
     nothing_known = np.zeros(len(compared.evidence_similarity), np.int8)
     zeros = np.zeros(len(nothing_known))
     return fit_calibration(zeros, nothing_known, zeros + 1, compared.evidence_similarity)

@@ -110,7 +110,6 @@ def _write(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     target = str(path).replace("'", "''")
     row = one_row(
         database,
-        f"COPY ({query} ORDER BY event_time, transaction_id) TO '{target}' "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
+        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {_ROW_GROUP})",
     )
     return int(row[0])

@@ -20,7 +20,7 @@ IDENTITY_SPREAD = 0.5
 def select_evidence(table: pa.Table, schema: EvidenceSchema) -> tuple[EvidenceSchema, dict[str, str]]:
     """Return the schema that is worth using, and the reason for each column that was left out.
 
-    Left out are numeric columns without values, with one value, or that repeat another; and text columns
+    Left out are columns without values or with one value, numeric ones that repeat another, and text columns
     that are one-to-one with the account, since they tell who pays, not how.
     """
     reasons = _useless_numbers(numbers(table, schema.numeric), schema.numeric)
@@ -65,10 +65,13 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _useless_text(values: np.ndarray, account: np.ndarray) -> str | None:
-    frame = pd.DataFrame({"value": values, "account": account}).dropna()
+    frame = pd.DataFrame({"value": values, "account": account})
+    different = frame["value"].nunique()
+    if different < 2:
+        return "one value only" if different else "no values"
+    frame = frame.dropna()
     if frame.empty:
-        # Without accounts nothing can be said of identities; without values there is nothing to use.
-        return "no values" if pd.isna(values).all() else None
+        return None  # without accounts nothing can be said of identities
     per_pair = frame.groupby(["value", "account"]).size()
     purity = per_pair.groupby("value").max().sum() / len(frame)
     accounts = frame["account"].nunique()

@@ -2,12 +2,15 @@
 
 Windows are half-open in time, and payments at the same instant are ordered by transaction id. A SQL RANGE
 frame is closed at its left end and takes all rows of an instant, so the frames run over an integer key
-instead: `key = ticks * tie_span + tie`, where `tie` is the payment's rank among those of its instant. A
-window of w ticks then starts at `key - tie - w * tie_span + tie_span`, which is exactly `t > now - w`.
-Money is summed as integers, so that the result does not depend on the order of addition.
+instead: `key = tick * span + tie`, where `tie` (from 1) is the payment's rank among those of its instant. A
+window of w ticks then starts at `key - tie - w * span + span`, which is exactly `t > now - w`.
+
+Frauds join the same rows as arrivals: a row without a payment at the moment when its label became known, with
+tie 0, so that it is seen by every payment from that instant on. Money is summed as integers, so that the
+result does not depend on the order of addition.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -49,7 +52,7 @@ def clock_for(whole_seconds: bool, most_at_once: int) -> Clock:
     Raises ValueError when so many payments share one sub-second instant that keys would not fit 63 bits.
     """
     tick_us = 1_000_000 if whole_seconds else 1
-    span = 1 << max(4, most_at_once.bit_length())
+    span = 1 << max(4, (most_at_once + 1).bit_length())
     latest = 7_258_118_400_000_000 // tick_us  # the year 2200
     if latest * span >= 1 << 63:
         raise ValueError(f"{most_at_once} payments share one instant: their order cannot be told apart")
@@ -72,74 +75,70 @@ def compile_features(
     combined with amounts of the same currency.
     """
     possible = {spec: set(spec.entity.columns) <= present for spec in specs}
-    compiler = _Compiler(clock, by_currency)
-    columns = [f"{compiler.expression(spec) if ok else 'CAST(NULL AS DOUBLE)'} AS {spec.name}"
-               for spec, ok in possible.items()]  # fmt: skip
-    delayed = [spec for spec, ok in possible.items() if ok and spec.aggregate.is_delayed]
-    entities = list(dict.fromkeys(spec.entity for spec in delayed))
-    parts = [_payments(clock, label_delay)]
-    parts += [_label_windows(entity, [s for s in delayed if s.entity == entity], clock) for entity in entities]
-    passed = ",\n  ".join([*PASSED_ON, *own_columns, _AMOUNT, *_cycles(), *columns])
-    joins = "".join(f"\nLEFT JOIN {entity}_labels USING (row_id)" for entity in entities)
-    windows = f"\nWINDOW {compiler.windows()}" if compiler.frames else ""
-    return f"WITH {', '.join(parts)}\nSELECT\n  {passed}\nFROM payments{joins}{windows}"
+    compiler = _Compiler(clock, label_delay, by_currency)
+    columns = [f"{compiler.expression(spec)} AS {spec.name}" for spec, ok in possible.items() if ok]
+    entities = dict.fromkeys(spec.entity for spec, ok in possible.items() if ok and spec.aggregate.is_delayed)
+    names = [spec.name if ok else f"CAST(NULL AS DOUBLE) AS {spec.name}" for spec, ok in possible.items()]
+    selected = ",\n  ".join([_IN_STEP, *PASSED_ON[1:], *own_columns, _AMOUNT, *_cycles(), *names])
+    return f"""WITH payments AS MATERIALIZED ({_payments(clock, label_delay)}
+), moments AS ({_moments(clock, tuple(entities))}
+), behaviour AS (
+  SELECT {", ".join(["row_id AS behaviour_row", *columns])}
+  FROM (
+    SELECT {", ".join(["*", *compiler.aggregates()])}
+    FROM moments{compiler.windows()}
+  )
+  WHERE row_id IS NOT NULL
+  ORDER BY row_id
+)
+SELECT
+  {selected}
+FROM payments POSITIONAL JOIN behaviour"""
 
+
+_IN_STEP = """CASE WHEN row_id = behaviour_row THEN transaction_id
+    ELSE error('payments and their behaviour are out of step') END AS transaction_id"""
+"""Both sides are in the order of `row_id`; joining by place spares a sort of all columns. This makes sure."""
 
 _AMOUNT = f"minor / {MINOR_UNITS}.0 AS amount"
 
+_CODES = {name: f"{name}_code" for entity in Entity for name in entity.columns} | {"currency": "currency_code"}
+"""Columns are hashed to 64 bits for the windows. That two of ten million accounts share a code: once in 300,000."""
+
 
 def _payments(clock: Clock, label_delay: timedelta) -> str:
-    # Without a delay a label would be known at its own payment's moment, and the payment would see it.
-    delay = f"INTERVAL '{max(label_delay // timedelta(microseconds=1), 1)} microseconds'"
-    return f"""payments AS (
-  SELECT *, now_tick * {clock.tie_span} + tie AS key
+    """Each payment once, in the order of time and id, with its place on the clock."""
+    delay = f"INTERVAL '{round(label_delay.total_seconds() * 1e6)} microseconds'"
+    return f"""
+  SELECT *, row_number() OVER () AS row_id, tick * {clock.tie_span} + tie AS key
   FROM (
     SELECT * EXCLUDE (amount, label_time),
-      row_number() OVER (ORDER BY event_time, transaction_id) AS row_id,
-      row_number() OVER (PARTITION BY event_time ORDER BY transaction_id) - 1 AS tie,
-      epoch_us(event_time) // {clock.tick_us} AS now_tick,
+      row_number() OVER (PARTITION BY event_time ORDER BY transaction_id) AS tie,
+      epoch_us(event_time) // {clock.tick_us} AS tick,
       CAST(CAST(amount AS DECIMAL(38, 4)) * {MINOR_UNITS} AS BIGINT) AS minor,
-      greatest(coalesce(label_time, event_time), event_time + {delay}) AS known_at,
-      event_time + {delay} AS delay_end
+      greatest(coalesce(label_time, event_time), event_time + {delay}) AS known_at
     FROM transactions
-  )
-)"""
+    ORDER BY event_time, transaction_id
+  )"""
 
 
-def _label_windows(entity: Entity, specs: list[FeatureSpec], clock: Clock) -> str:
-    """Windows over what became known of an entity: payments when their delay ended, frauds when known.
+def _moments(clock: Clock, entities: tuple[Entity, ...]) -> str:
+    """The payments as the windows need them, narrow, and the arrivals of frauds.
 
-    The denominator is all payments whose delay ended, whatever their label: counting labelled ones would
-    give away which payments are still unlabelled.
+    An arrival has no account, amount or row: it counts for nothing but the fraud rates of `entities`. No label
+    is known at the instant of its payment, even without delay: the payment would see its own.
     """
-    columns = ", ".join(entity.columns)
-    known = " AND ".join(f"{c} IS NOT NULL" for c in entity.columns)
-    days = sorted({spec.days for spec in specs})
-    counts = ",\n    ".join(
-        f"sum(payments) OVER w{d} AS {entity}_n_{d}, sum(frauds) OVER w{d} AS {entity}_f_{d}" for d in days
-    )
-    windows = ", ".join(
-        f"w{d} AS (PARTITION BY {columns} ORDER BY moment RANGE BETWEEN {clock.ticks(d) - 1} PRECEDING AND CURRENT ROW)"
-        for d in days
-    )
-    return f"""{entity}_labels AS (
-  SELECT * EXCLUDE (asks) FROM (
-    SELECT row_id, asks, {counts}
-    FROM (
-      SELECT row_id, true AS asks, {columns}, now_tick AS moment, 0 AS payments, 0 AS frauds FROM payments WHERE {known}
-      UNION ALL
-      SELECT NULL, false, {columns}, {_tick_up("delay_end", clock)}, 1, 0 FROM payments WHERE {known}
-      UNION ALL
-      SELECT NULL, false, {columns}, {_tick_up("known_at", clock)}, 0, 1 FROM payments
-      WHERE {known} AND label = {FRAUD}
-    ) WINDOW {windows}
-  ) WHERE asks
-)"""
-
-
-def _tick_up(column: str, clock: Clock) -> str:
-    """The first tick at which an instant has passed: rounding down would show a label early."""
-    return f"(epoch_us({column}) + {clock.tick_us - 1}) // {clock.tick_us}"
+    codes = [f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {code}" for name, code in _CODES.items()]
+    payments = f"SELECT row_id, key, tie, tick, minor, NULL AS arrived, {', '.join(codes)} FROM payments"
+    if not entities:
+        return f"\n  {payments}"
+    seen = {name for entity in entities for name in entity.columns}
+    kept = [code if name in seen else f"NULL AS {name}" for (name, _), code in zip(_CODES.items(), codes, strict=True)]
+    known = f"greatest((epoch_us(known_at) + {clock.tick_us - 1}) // {clock.tick_us}, tick + 1)"
+    return f"""
+  {payments}
+  UNION ALL
+  SELECT NULL, {known} * {clock.tie_span}, 0, NULL, NULL, 1, {", ".join(kept)} FROM payments WHERE label = {FRAUD}"""
 
 
 def _cycles() -> list[str]:
@@ -151,76 +150,120 @@ def _cycles() -> list[str]:
 
 
 class _Compiler:
-    """Turns specs into expressions, and remembers the windows that these need."""
+    """Turns specs into expressions over named aggregates, each of which is computed once."""
 
-    def __init__(self, clock: Clock, by_currency: bool) -> None:
+    def __init__(self, clock: Clock, label_delay: timedelta, by_currency: bool) -> None:
         self._clock = clock
+        self._delay = max(-(-round(label_delay.total_seconds() * 1e6) // clock.tick_us), 1)
         self._by_currency = by_currency
-        self.frames: dict[str, str] = {}
+        self._frames: dict[str, str] = {}
+        self._aggregates: dict[str, str] = {}
+
+    def aggregates(self) -> list[str]:
+        """The aggregates that the expressions so far refer to."""
+        return [f"{call} AS {name}" for name, call in self._aggregates.items()]
 
     def windows(self) -> str:
-        return ",\n  ".join(f"{name} AS ({frame})" for name, frame in self.frames.items())
+        """The WINDOW clause of the aggregates."""
+        frames = ",\n      ".join(f"{name} AS ({frame})" for name, frame in self._frames.items())
+        return f"\n    WINDOW {frames}" if frames else ""
 
     def expression(self, spec: FeatureSpec) -> str:
-        if spec.aggregate.is_delayed:
-            return _delayed_expression(spec)
-        window = self._window(spec)
-        value = _expression(spec.aggregate, window, self._clock.ticks(spec.days), self._clock)
-        known = " AND ".join(f"{c} IS NOT NULL" for c in spec.entity.columns)
+        """The feature's value, over the columns of `moments` and the aggregates."""
+        value = self._delayed(spec) if spec.aggregate.is_delayed else self._behaviour(spec)
+        known = " AND ".join(f"{_CODES[name]} IS NOT NULL" for name in spec.entity.columns)
         return f"CASE WHEN {known} THEN CAST({value} AS DOUBLE) END"
 
-    def _window(self, spec: FeatureSpec) -> str:
-        money = self._by_currency and spec.aggregate.is_money
+    def _behaviour(self, spec: FeatureSpec) -> str:
         before = not spec.aggregate.counts_itself
-        name = f"{spec.entity}_{spec.days}d{'_before' * before}{'_same_currency' * money}"
-        partition = ", ".join([*spec.entity.columns, *(["currency"] if money else [])])
-        span = self._clock.tie_span
-        start = f"({self._clock.ticks(spec.days) * span - span} + tie)"
+        money = self._by_currency and spec.aggregate.is_money
+        window = f"{spec.entity}_{spec.days}d{'_before' * before}{'_same_currency' * money}"
         end = "1 PRECEDING" if before else "CURRENT ROW"
-        frame = f"PARTITION BY {partition} ORDER BY key RANGE BETWEEN {start} PRECEDING AND {end}"
-        self.frames.setdefault(name, frame)
+        self._frame(window, spec.entity, self._since(self._clock.ticks(spec.days)), end, money)
+        return _expression(spec, lambda call: self._over(window, call), self._clock)
+
+    def _delayed(self, spec: FeatureSpec) -> str:
+        """Payments whose delay ended in the window, whatever their label, and frauds that became known in it.
+
+        Counting labelled payments only would give away which are still unlabelled.
+        """
+        span, ticks = self._clock.tie_span, self._clock.ticks(spec.days)
+        ended = f"{spec.entity}_{spec.days}d_ended"
+        end = f"({self._delay * span - span + 1} + tie) PRECEDING"
+        self._frame(ended, spec.entity, self._since(self._delay + ticks), end)
+        payments = self._over(ended, "count(row_id)")
+        if spec.aggregate is Aggregate.DELAYED_COUNT:
+            return payments
+        arrived = f"{spec.entity}_{spec.days}d_arrived"
+        self._frame(arrived, spec.entity, self._since(ticks), "CURRENT ROW")
+        frauds = self._over(arrived, "count(arrived)")
+        # A late label can become known in a window in which no delay ended: a rate never exceeds 1.
+        return f"{frauds} / greatest({payments}, {frauds}, 1)"
+
+    def _since(self, ticks: int) -> str:
+        span = self._clock.tie_span
+        return f"({ticks * span - span} + tie) PRECEDING"
+
+    def _frame(self, name: str, entity: Entity, start: str, end: str, same_currency: bool = False) -> None:
+        columns = [*entity.columns, *(["currency"] if same_currency else [])]
+        partition = ", ".join(_CODES[column] for column in columns)
+        self._frames.setdefault(name, f"PARTITION BY {partition} ORDER BY key RANGE BETWEEN {start} AND {end}")
+
+    def _over(self, window: str, call: str) -> str:
+        """The name of an aggregate over a window."""
+        name = f"{_AGGREGATE_NAMES[call]}_{window}"
+        self._aggregates[name] = f"{call} OVER {window}"
         return name
 
 
-def _delayed_expression(spec: FeatureSpec) -> str:
-    payments = f"{spec.entity}_n_{spec.days}"
-    if spec.aggregate is Aggregate.DELAYED_COUNT:
-        return f"CAST({payments} AS DOUBLE)"
-    # A late label can become known in a window in which no delay ended: a rate never exceeds 1.
-    frauds = f"{spec.entity}_f_{spec.days}"
-    return f"CASE WHEN {payments} IS NOT NULL THEN {frauds} / greatest({payments}, {frauds}, 1) END"
+_SQUARES = "sum(CAST(minor AS HUGEINT) * minor)"
+_AGGREGATE_NAMES = {
+    "count(row_id)": "payments",
+    "count(arrived)": "frauds",
+    "count(minor)": "amounts",
+    "sum(minor)": "total",
+    "avg(minor)": "mean",
+    _SQUARES: "squares",
+    "max(minor)": "largest",
+    "max(tick)": "last",
+    "count(DISTINCT account_id_code)": "accounts",
+}
 
 
-def _expression(aggregate: Aggregate, w: str, window_ticks: int, clock: Clock) -> str:
-    mean = f"(sum(minor) OVER {w} / nullif(count(minor) OVER {w}, 0))"
-    squares = f"CAST(sum(CAST(minor AS HUGEINT) * minor) OVER {w} AS DOUBLE)"
-    total = f"CAST(sum(minor) OVER {w} AS DOUBLE)"
-    variance = (
-        f"(greatest({squares} - {total} * {total} / nullif(count(minor) OVER {w}, 0), 0)"
-        f" / nullif(greatest(count(minor) OVER {w} - 1, 0), 0))"
-    )
-    match aggregate:
+def _expression(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> str:
+    """The feature's value; `over` names an aggregate of its window."""
+
+    def mean() -> str:
+        return over("avg(minor)")  # of integers: their exact sum over their count
+
+    def variance() -> str:
+        count, total = over("count(minor)"), f"CAST({over('sum(minor)')} AS DOUBLE)"
+        squares = f"CAST({over(_SQUARES)} AS DOUBLE)"
+        return f"(greatest({squares} - {total} * {total} / nullif({count}, 0), 0) / nullif({count} - 1, 0))"
+
+    match spec.aggregate:
         case Aggregate.COUNT:
-            return f"count(*) OVER {w}"
+            return over("count(row_id)")
         case Aggregate.AMOUNT_MEAN:
-            return f"{mean} / {MINOR_UNITS}.0"
+            return f"{mean()} / {MINOR_UNITS}.0"
         case Aggregate.AMOUNT_STD:
-            return f"sqrt({variance}) / {MINOR_UNITS}.0"
+            return f"sqrt({variance()}) / {MINOR_UNITS}.0"
         case Aggregate.AMOUNT_MAX:
-            return f"max(minor) OVER {w} / {MINOR_UNITS}.0"
+            return f"{over('max(minor)')} / {MINOR_UNITS}.0"
         case Aggregate.ACCOUNTS:
-            return f"count(DISTINCT account_id) OVER {w}"
+            return over("count(DISTINCT account_id_code)")
         case Aggregate.AMOUNT_TO_MEAN:
-            return f"minor / nullif({mean}, 0)"
+            return f"minor / nullif({mean()}, 0)"
         case Aggregate.AMOUNT_TO_MAX:
-            return f"minor / nullif(max(minor) OVER {w}, 0)"
+            return f"minor / nullif({over('max(minor)')}, 0)"
         case Aggregate.AMOUNT_DEVIATIONS:
             # A tenth of the mean is the least deviation: equal payments would make any other infinitely far.
-            return f"(minor - {mean}) / nullif(greatest(sqrt({variance}), abs({mean}) / 10), 0)"
+            least = f"nullif(greatest(sqrt({variance()}), abs({mean()}) / 10), 0)"
+            return f"(minor - {mean()}) / {least}"
         case Aggregate.IS_FIRST:
-            return f"(count(*) OVER {w} = 0)::INTEGER"
+            return f"({over('count(row_id)')} = 0)::INTEGER"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
-            previous = f"max(now_tick) OVER {w}"
-            return f"coalesce(now_tick - {previous}, {window_ticks}) / {1_000_000 // clock.tick_us}.0"
+            ticks = f"coalesce(tick - {over('max(tick)')}, {clock.ticks(spec.days)})"
+            return f"{ticks} * {clock.tick_us / 1e6}"
         case _:
-            raise AssertionError(aggregate)
+            raise AssertionError(spec.aggregate)

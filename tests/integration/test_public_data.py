@@ -1,0 +1,106 @@
+"""The data sets' own protocols, with shipped mappings and default settings, through the backtest that users run."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.backtesting import BacktestRequest, run_backtest
+from counterfoil.settings import Settings
+from counterfoil.steps.collect import collect
+from counterfoil.steps.detect import Detector, detect
+from counterfoil.steps.features import Period, build_features
+from counterfoil.steps.train import load_release
+from counterfoil.wiring import Workspace
+
+WEEK = timedelta(days=7)
+pytestmark = pytest.mark.xdist_group("public_data")
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[Workspace]:
+    """A workspace whose path is short, as a socket's must be."""
+    from counterfoil.adapters import embedded_postgres
+
+    folder = Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp"))
+    yield Workspace(Settings(workspace=folder))
+    embedded_postgres.stop(folder / "postgres")
+    shutil.rmtree(folder)
+
+
+def _day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _figures(
+    workspace: Workspace, file: Path, mapping: str, *, delay: timedelta = WEEK, exclude_compromised: bool = False,
+    fraction: float | None = None, training: Period = Period(), test: Period = Period(),
+) -> dict[str, Any]:  # fmt: skip
+    scores, figures = workspace.root / "out" / "scores.parquet", workspace.root / "out" / "figures.json"
+    run_backtest(
+        workspace,
+        BacktestRequest([file], mapping, delay, exclude_compromised, fraction, training, test, scores, figures),
+    )
+    found: dict[str, Any] = json.loads(figures.read_text())
+    written = pq.read_table(scores)
+    assert written.num_rows == found["test"]["rows"]
+    assert len(set(written.column("transaction_id").to_pylist())) == written.num_rows
+    assert all(0 <= signal <= 1 for signal in written.column("anomaly_signal").to_pylist())
+    return found
+
+
+def test_european_cards(workspace: Workspace, shared_data: Path) -> None:
+    found = _figures(
+        workspace, shared_data / "ulb_creditcard_subset.parquet", "ulb-credit-card", delay=timedelta(0), fraction=0.7
+    )
+    assert (found["test"]["rows"], found["test"]["frauds"]) == (1932, 108)
+    assert found["test"]["metrics"]["average_precision"] >= 0.88
+
+
+def test_handbook_week(workspace: Workspace, shared_data: Path) -> None:
+    found = _figures(
+        workspace,
+        shared_data / "handbook_transactions.parquet",
+        "fraud-detection-handbook",
+        exclude_compromised=True,
+        training=Period(_day("2018-07-25"), _day("2018-08-01")),
+        test=Period(_day("2018-08-08"), _day("2018-08-15")),
+    )
+    # The Handbook's own counts.
+    assert (found["training_rows"], found["training_frauds"]) == (67_240, 598)
+    assert (found["test"]["rows"], found["test"]["frauds"]) == (58_264, 385)
+    assert found["test"]["metrics"]["average_precision"] >= 0.53
+
+
+def test_card_payments_of_2019_and_a_release_that_scores_another_file(workspace: Workspace, shared_data: Path) -> None:
+    name = "amazon-fraud-detector-transactions"
+    found = _figures(
+        workspace,
+        shared_data / "transactions_2019.csv.gz",
+        name,
+        training=Period(_day("2019-01-01"), _day("2019-09-24")),
+        test=Period(_day("2019-10-01")),
+    )
+    assert found["test"]["frauds"] == 421
+    assert found["test"]["metrics"]["average_precision"] >= 0.80
+
+    mapping = load_mapping(name)
+    [sample] = collect(
+        [shared_data / "aws_transactions_2k.csv"], mapping, key=workspace.pseudonym_key, reader=workspace.reader,
+        tables=workspace.tables, ledger=workspace.ledger,
+    )  # fmt: skip
+    assert (sample.rows_in, sample.rows_out, dict(sample.rejected)) == (1611, 1611, {})
+    build_features(workspace.tables, mapping, label_delay=WEEK)
+    release = load_release(workspace.registry, found["release_id"])
+    run = detect(workspace.tables, Detector(release, workspace.references_for_scoring, workspace.embedder))
+    scores = pq.read_table(workspace.tables.files("scores", run)[0])
+    assert scores.num_rows == 1611
+    assert set(scores.column("release_id").to_pylist()) == {found["release_id"]}
+    assert all(0 <= signal <= 1 for signal in scores.column("anomaly_signal").to_pylist())

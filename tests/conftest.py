@@ -1,11 +1,12 @@
-"""What tests of several folders share: an embedded PostgreSQL and reference tables."""
+"""What tests of several folders share: an embedded PostgreSQL, reference tables and a quick text encoder."""
 
 import datetime as dt
+import hashlib
 import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -75,3 +76,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no measuring data in {folder}: set COUNTERFOIL_SHARED_DATA to its folder")
     return folder
+
+
+class HashEmbedder:
+    """A text encoder without a model: each text's hash seeds its unit vector."""
+
+    name = "hash"
+    weights_hash = "0" * 64
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+        rows = np.array([np.random.default_rng(seed).normal(size=48) for seed in seeds]).reshape(-1, 48)
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> HashEmbedder:
+    """Return a TextEmbedder that is as quick as it is deaf to meaning."""
+    return HashEmbedder()

@@ -239,7 +239,8 @@ def _expression(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> 
     def variance() -> str:
         count, total = over("count(minor)"), f"CAST({over('sum(minor)')} AS DOUBLE)"
         squares = f"CAST({over(_SQUARES)} AS DOUBLE)"
-        return f"(greatest({squares} - {total} * {total} / nullif({count}, 0), 0) / nullif({count} - 1, 0))"
+        sum_of_squares = f"greatest({squares} - {total} * {total} / nullif({count}, 0), 0)"
+        return f"({sum_of_squares} / nullif(greatest({count} - 1, 0), 0))"
 
     match spec.aggregate:
         case Aggregate.COUNT:
@@ -264,6 +265,6 @@ def _expression(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> 
             return f"({over('count(row_id)')} = 0)::INTEGER"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
             ticks = f"coalesce(tick - {over('max(tick)')}, {clock.ticks(spec.days)})"
-            return f"{ticks} * {clock.tick_us / 1e6}"
+            return f"{ticks} / {1_000_000 // clock.tick_us}.0"
         case _:
             raise AssertionError(spec.aggregate)

@@ -1,0 +1,129 @@
+"""The encoder: unit vectors of bounded length whose cosine is the documented mixture."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterfoil.domain.arrays import unit_rows
+from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, MAX_DIMENSIONS, MIN_FRAUDS_FOR_VOTES, Encoder, join
+from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.errors import MissingEvidenceError, TrainingError
+
+Maker = Callable[..., tuple[pa.Table, np.ndarray]]
+
+
+def schema_of(numbers: int = 3) -> EvidenceSchema:
+    names = ("amount", *(f"n{number}" for number in range(numbers)))
+    return EvidenceSchema(names, ("category",), ("merchant_id", "category"))
+
+
+@pytest.fixture(scope="module")
+def encoder(evidence: Maker, embedder: Any) -> Encoder:
+    table, labels = evidence()
+    return Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, share=0.3)
+
+
+@pytest.fixture(scope="module")
+def others(evidence: Maker) -> pa.Table:
+    return evidence(rows=200, seed=1)[0]
+
+
+def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    vectors = encoder.encode(others, embedder.embed)
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (200, encoder.dimensions)
+    assert encoder.dimensions == 128 + 4 + 4 + 5 + 32 <= MAX_DIMENSIONS
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_cosine_is_the_mixture_of_the_parts(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    blocks = encoder.blocks(others, embedder.embed)
+    votes = unit_rows(blocks.votes.astype(np.float64))
+    parts = [blocks.evidence[name] * BLOCK_WEIGHTS[name] for name in ("numeric", "cyclic", "category", "text")]
+    plain = unit_rows(np.hstack(parts).astype(np.float64))
+    vectors = encoder.encode(others, embedder.embed)
+    np.testing.assert_allclose(vectors @ vectors.T, 0.7 * votes @ votes.T + 0.3 * plain @ plain.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_the_share_is_the_evidence_s_part_of_the_length(
+    encoder: Encoder, others: pa.Table, embedder: Any, share: float
+) -> None:
+    vectors = join(encoder.blocks(others, embedder.embed), share)
+    np.testing.assert_allclose((vectors[:, encoder.vote_dimensions :] ** 2).sum(axis=1), share, atol=1e-6)
+
+
+def test_one_payment_has_the_vector_that_it_has_among_many(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    many = encoder.encode(others, embedder.embed)
+    for row in (0, 99, 199):
+        alone = encoder.encode(others.slice(row, 1), embedder.embed)[0]
+        np.testing.assert_allclose(alone, many[row], atol=1e-6)
+        np.testing.assert_array_equal(alone[: encoder.vote_dimensions] != 0, many[row, : encoder.vote_dimensions] != 0)
+
+
+def test_no_payments_are_no_vectors(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    assert encoder.encode(others.slice(0, 0), embedder.embed).shape == (0, encoder.dimensions)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    amount=st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)),
+    category=st.one_of(st.none(), st.text()),
+    merchant=st.one_of(st.none(), st.text()),
+)
+def test_any_payment_at_all_has_a_vector(
+    encoder: Encoder, others: pa.Table, embedder: Any, amount: float | None, category: str | None, merchant: str | None
+) -> None:
+    row = others.slice(0, 1)
+    for name, value in (("amount", amount), ("category", category), ("merchant_id", merchant)):
+        position = row.column_names.index(name)
+        row = row.set_column(position, name, pa.array([value], row.schema.field(name).type))
+    vector = encoder.encode(row, embedder.embed)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_missing_columns_are_all_named(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    with pytest.raises(MissingEvidenceError, match=r"evidence is missing n1, hour_cos, category \(columns: .*amount"):
+        encoder.encode(others.drop_columns(["hour_cos", "category", "n1"]), embedder.embed)
+
+
+def test_columns_are_found_by_name_whatever_their_order(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    turned = others.select(others.column_names[::-1]).append_column("new", pa.nulls(200))
+    np.testing.assert_array_equal(encoder.encode(turned, embedder.embed), encoder.encode(others, embedder.embed))
+
+
+def test_too_many_dimensions_are_refused(evidence: Maker, embedder: Any) -> None:
+    table, labels = evidence(numbers=400)
+    with pytest.raises(TrainingError, match=r"would have 570 dimensions, 512 is the most"):
+        Encoder.fit(table, labels, schema_of(400), embed=embedder.embed, seed=0)
+
+
+def test_nothing_to_encode_is_refused(evidence: Maker, embedder: Any) -> None:
+    table, labels = evidence()
+    with pytest.raises(TrainingError, match="no usable evidence"):
+        Encoder.fit(table, labels, EvidenceSchema(()), embed=embedder.embed, seed=0)
+
+
+@pytest.mark.parametrize("frauds", [0, MIN_FRAUDS_FOR_VOTES - 1])
+def test_too_few_frauds_make_a_vector_of_evidence_alone(evidence: Maker, embedder: Any, frauds: int) -> None:
+    table, _ = evidence()
+    labels = (np.arange(table.num_rows) < frauds).astype(np.int8)
+    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, share=0.3)
+    assert (encoder.votes, encoder.vote_dimensions, encoder.evidence_share) == (None, 0, 1.0)
+    vectors = encoder.encode(table, embedder.embed)
+    assert vectors.shape == (600, 4 + 4 + 5 + 32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_without_text_no_text_is_encoded(evidence: Maker) -> None:
+    def never(texts: Any) -> Any:
+        raise AssertionError(texts)
+
+    table, labels = evidence()
+    encoder = Encoder.fit(table, labels, EvidenceSchema(("amount", "n0")), embed=never, seed=0)
+    assert encoder.encode(table, never).shape == (600, 128 + 2 + 4)

@@ -1,0 +1,41 @@
+"""Feature specs: names, windows, and what each aggregate may look at."""
+
+import re
+
+import pytest
+
+from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec, longest_window_days
+
+
+def test_a_name_is_entity_what_window() -> None:
+    assert FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7).name == "account_amount_mean_7d"
+    assert FeatureSpec(Entity.SOURCE_IP, Aggregate.ACCOUNTS, 1).name == "source_ip_accounts_1d"
+    assert FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 30).name == "merchant_fraud_rate_30d"
+
+
+def test_all_names_are_different_columns() -> None:
+    names = [spec.name for spec in DEFAULT_SPECS]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
+
+
+def test_the_longest_window_is_what_is_read_back() -> None:
+    assert longest_window_days(DEFAULT_SPECS) == 30
+    assert longest_window_days(()) == 0
+    two = (FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 90), FeatureSpec(Entity.MERCHANT, Aggregate.COUNT, 7))
+    assert longest_window_days(two) == 90
+
+
+@pytest.mark.parametrize("aggregate", list(Aggregate))
+def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregate: Aggregate) -> None:
+    assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE})
+    assert aggregate.is_money == ("amount" in aggregate.value)
+    # What a payment is compared with must not contain it; nor may a label window.
+    compares = aggregate.is_delayed or aggregate.value.startswith(("amount_to", "amount_dev", "is_", "seconds"))
+    assert aggregate.counts_itself == (not compares)
+
+
+@pytest.mark.parametrize("entity", list(Entity))
+def test_every_entity_is_in_the_default_evidence_and_has_columns(entity: Entity) -> None:
+    assert entity.columns
+    assert any(spec.entity is entity for spec in DEFAULT_SPECS)

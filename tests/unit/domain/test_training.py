@@ -1,0 +1,196 @@
+"""Training: validation honours the labels' delay, references are all frauds and distinct good payments."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counterfoil.domain.detection.compare import References
+from counterfoil.domain.detection.scores import score_table
+from counterfoil.domain.detection.signal import SignalKind
+from counterfoil.domain.references import reference_schema, vectors_of
+from counterfoil.domain.release import Release, to_files
+from counterfoil.domain.schemas import TIMESTAMP
+from counterfoil.domain.training import Fitted, time_splits
+from counterfoil.errors import TrainingError
+
+DAY_US = 86_400_000_000
+Maker = Callable[..., tuple[pa.Table, np.ndarray]]
+Fit = Callable[..., Fitted]
+
+
+def relabelled(table: pa.Table, labels: np.ndarray) -> pa.Table:
+    return table.set_column(table.column_names.index("label"), "label", pa.array(labels.astype(np.int8)))
+
+
+def scores_of(found: Fitted, table: pa.Table, embed: Any) -> pa.Table:
+    references = References(
+        vectors_of(found.references), found.references.column("label").to_numpy(), found.encoder.vote_dimensions
+    )
+    compared = references.compare(found.encoder.encode(table, embed), found.neighbours)
+    return score_table(table, compared, found.references, found.calibration, "r")
+
+
+def microseconds(table: pa.Table, name: str) -> np.ndarray:
+    return table.column(name).cast(pa.int64()).to_numpy()
+
+
+class TestTimeSplits:
+    @settings(deadline=None, max_examples=40)
+    @given(
+        days=st.integers(1, 90), delay=st.floats(0.01, 14), seed=st.integers(0, 50),
+        starts=st.sampled_from([(0.6, 0.8, 1.0), (0.3, 0.5, 0.7, 1.0), (0.5, 1.0)]),
+    )  # fmt: skip
+    def test_nothing_is_fitted_on_that_was_not_known_when_its_block_began(
+        self, evidence: Maker, days: int, delay: float, seed: int, starts: tuple[float, ...]
+    ) -> None:
+        table, labels = evidence(rows=200, seed=seed, days=days, delay_days=delay)
+        splits, notes = time_splits(table, labels, starts)
+        times, known = microseconds(table, "event_time"), microseconds(table, "known_at")
+        for fit, validate in splits:
+            assert times[fit].max() < times[validate].min()
+            if not notes:
+                assert known[fit].max() <= times[validate].min()
+            assert set(labels[fit]) == set(labels[validate]) == {0, 1}
+        blocks = np.sum([validate for _, validate in splits], axis=0)
+        assert np.max(blocks, initial=0) <= 1
+
+    def test_a_long_window_waits_for_its_labels(self, evidence: Maker) -> None:
+        table, labels = evidence()
+        splits, notes = time_splits(table, labels, (0.6, 0.8, 1.0))
+        assert (len(splits), notes) == (2, ())
+        newest = max(times[fit].max() for times in [microseconds(table, "event_time")] for fit, _ in splits[:1])
+        first = min(microseconds(table, "event_time")[splits[0][1]])
+        assert first - newest > 6.9 * DAY_US
+        assert sum(validate.sum() for _, validate in splits) == pytest.approx(0.4 * 600, abs=2)
+
+    def test_a_short_window_does_not_wait_and_says_so(self, evidence: Maker) -> None:
+        table, labels = evidence(days=8)
+        splits, notes = time_splits(table, labels, (0.6, 0.8, 1.0))
+        assert len(splits) == 2
+        assert notes == ("the training window is short: its validation ignored the label delay",)
+
+    def test_frauds_that_are_known_late_count_as_a_short_window_too(self, evidence: Maker) -> None:
+        table, labels = evidence()
+        late = microseconds(table, "event_time") + np.where(labels == 1, 50, 7) * DAY_US
+        table = table.set_column(table.column_names.index("known_at"), "known_at", pa.array(late).cast(TIMESTAMP))
+        assert time_splits(table, labels, (0.6, 0.8, 1.0))[1]
+
+    @pytest.mark.parametrize("label", [0, 1])
+    def test_labels_of_one_kind_leave_no_splits(self, evidence: Maker, label: int) -> None:
+        table, labels = evidence()
+        assert time_splits(table, np.full_like(labels, label), (0.6, 0.8, 1.0))[0] == []
+
+
+class TestFit:
+    def test_the_same_rows_give_the_same_release(
+        self, fit: Fit, fitted: Fitted, evidence: Maker, release_of: Callable[[Fitted], Release]
+    ) -> None:
+        again = fit(evidence()[0])
+        assert again.references.equals(fitted.references)
+        assert to_files(release_of(again)) == to_files(release_of(fitted))
+
+    def test_it_finds_the_frauds_of_other_rows(self, fitted: Fitted, evidence: Maker, embedder: Any) -> None:
+        table, labels = evidence(seed=1)
+        signal = scores_of(fitted, table, embedder.embed).column("anomaly_signal").to_numpy()
+        assert fitted.calibration.kind is SignalKind.CALIBRATED
+        assert signal[labels == 1].mean() > 0.3 > 0.1 > signal[labels == 0].mean()
+        assert signal.mean() == pytest.approx(labels.mean(), rel=0.35)
+
+    def test_what_was_chosen_is_of_the_choices_and_was_measured(self, fitted: Fitted) -> None:
+        assert fitted.encoder.evidence_share in (0.2, 0.4)
+        assert fitted.neighbours in (3, 5)
+        assert 0.3 < fitted.validation["average_precision"] <= 1
+        assert fitted.ablation.keys() == {"votes", "numeric", "cyclic", "category", "text"}
+        assert (fitted.left_out, fitted.notes) == ({}, ())
+
+    def test_useless_columns_are_named(self, fit: Fit, evidence: Maker) -> None:
+        table, _ = evidence()
+        same = table.set_column(table.column_names.index("n2"), "n2", table.column("n1"))
+        found = fit(same)
+        assert found.left_out == {"n2": "repeats n1"}
+        assert found.encoder.schema.numeric == ("amount", "n0", "n1")
+
+    def test_one_payment_teaches_nothing(self, fit: Fit, evidence: Maker) -> None:
+        with pytest.raises(TrainingError, match="1 payments with known labels"):
+            fit(evidence()[0].slice(0, 1))
+
+
+class TestReferences:
+    def test_all_frauds_are_kept(self, fitted: Fitted, evidence: Maker) -> None:
+        table, labels = evidence()
+        ids = np.array(table.column("transaction_id").to_pylist())
+        kept = fitted.references.to_pydict()
+        assert {i for i, label in zip(kept["reference_id"], kept["label"], strict=True) if label} == {*ids[labels == 1]}
+        assert fitted.references.schema.equals(reference_schema(fitted.encoder.dimensions))
+
+    def test_a_reference_is_the_vector_of_its_payment(self, fitted: Fitted, evidence: Maker, embedder: Any) -> None:
+        table, _ = evidence()
+        rows = {i: n for n, i in enumerate(table.column("transaction_id").to_pylist())}
+        order = [rows[i] for i in fitted.references.column("reference_id").to_pylist()]
+        expected = fitted.encoder.encode(table.take(order), embedder.embed)
+        np.testing.assert_allclose(vectors_of(fitted.references), expected, atol=1e-6)
+        for name in ("event_time", "known_at", "category", "label"):
+            assert fitted.references.column(name).to_pylist() == table.column(name).take(order).to_pylist()
+
+    def test_good_payments_that_are_alike_are_kept_once_and_frauds_all(self, fit: Fit, evidence: Maker) -> None:
+        table, labels = evidence(rows=300)
+        copies = table.set_column(0, "transaction_id", pa.array([f"copy{n}" for n in range(300)]))
+        found = fit(pa.concat_tables([table, copies]))
+        kept = found.references.column("label").to_numpy()
+        vectors = vectors_of(found.references)
+        assert (kept == 1).sum() == 2 * (labels == 1).sum()
+        assert (kept == 0).sum() == (labels == 0).sum()
+        cosines = vectors[kept == 0] @ vectors[kept == 0].T
+        assert (np.abs(cosines - 1) < 1e-6).sum() == (kept == 0).sum()
+
+    def test_there_are_no_more_good_references_than_asked_for(self, fit: Fit, evidence: Maker) -> None:
+        table, labels = evidence()
+        kept = fit(table, references=50).references.column("label").to_numpy()
+        assert ((kept == 0).sum(), (kept == 1).sum()) == (50, (labels == 1).sum())
+
+
+class TestFewFrauds:
+    def test_without_frauds_the_signal_is_the_rank_of_novelty(self, fit: Fit, evidence: Maker, embedder: Any) -> None:
+        found = fit(evidence(rate=0.0)[0])
+        assert found.calibration.kind is SignalKind.NOVELTY
+        assert found.encoder.votes is None
+        usual, _ = evidence(seed=1, rate=0.0)
+        scores = scores_of(found, usual, embedder.embed)
+        signal = scores.column("anomaly_signal").to_numpy()
+        assert ((signal >= 0) & (signal <= 1)).all()
+        assert scores.column("fraud_similarity").null_count == 600
+        # A rank among unseen good payments: they themselves are spread evenly over it.
+        assert signal.mean() == pytest.approx(0.5, abs=0.15)
+        wild = usual.set_column(usual.column_names.index("n1"), "n1", pa.array(np.full(600, 50.0)))
+        assert scores_of(found, wild, embedder.embed).column("anomaly_signal").to_numpy().mean() > signal.mean() + 0.2
+
+    def test_copies_do_not_make_usual_payments_look_new(self, fit: Fit, evidence: Maker, embedder: Any) -> None:
+        table, _ = evidence(rate=0.0)
+        copy = table.slice(0, 1).set_column(0, "transaction_id", pa.array(["copy"]))
+        usual, _ = evidence(seed=1, rate=0.0)
+        once, twice = (
+            scores_of(fit(t), usual, embedder.embed).column("anomaly_signal").to_numpy().mean()
+            for t in (table, pa.concat_tables([table, copy]))
+        )
+        assert once == pytest.approx(twice, abs=0.05)
+
+    @pytest.mark.parametrize("frauds", [1, 9])
+    def test_few_frauds_make_no_votes_but_are_precedents(
+        self, fit: Fit, evidence: Maker, embedder: Any, frauds: int
+    ) -> None:
+        table, labels = evidence()
+        few = labels.copy()
+        few[np.flatnonzero(labels == 1)[frauds:]] = 0
+        found = fit(relabelled(table, few))
+        assert found.encoder.votes is None
+        assert found.references.column("label").to_numpy().sum() == frauds
+        scores = scores_of(found, evidence(seed=1)[0], embedder.embed)
+        signal = scores.column("anomaly_signal").to_numpy()
+        assert ((signal >= 0) & (signal <= 1)).all()
+        cited = scores.column("precedents").to_pylist()
+        assert all(p[0]["label"] == 1 for p in cited)

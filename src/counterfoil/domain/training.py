@@ -21,6 +21,9 @@ from counterfoil.errors import TrainingError
 
 Progress = Callable[[str], None]
 
+FRAUDS_FOR_CALIBRATION = 50
+"""With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -89,6 +92,7 @@ def fit_release(
     share, k, precision = _choose(folds, options)
     progress("calibrating on validation blocks")
     calibration, ablation = _calibrate(folds, share, k, options)
+    notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
     encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share)
     blocks = encoder.blocks(payments, embed)
@@ -218,6 +222,16 @@ def _silenceable(folds: list[_Fold]) -> Iterator[str]:
     }
     if sum(width > 0 for width in widths.values()) > 1:
         yield from (name for name, width in widths.items() if width > 0)
+
+
+def _doubts(folds: list[_Fold]) -> tuple[str, ...]:
+    """What a reader of the calibration should know of the payments it was fitted on."""
+    frauds = int(sum((fold.labels == 1).sum() for fold in folds))
+    if frauds >= FRAUDS_FOR_CALIBRATION:
+        return ()
+    if frauds == 0:
+        return ("no validation block holds both labels: the signal ranks novelty",)
+    return (f"calibrated on {frauds} frauds only: read the signal as a rank, not as a probability",)
 
 
 def _novelty_only(vectors: Floats, vote_dimensions: int) -> Calibration:

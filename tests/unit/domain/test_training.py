@@ -1,5 +1,6 @@
 """Training: validation honours the labels' delay, references are all frauds and distinct good payments."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,11 @@ class TestFit:
         assert fitted.neighbours in (3, 5)
         assert 0.3 < fitted.validation["average_precision"] <= 1
         assert fitted.ablation.keys() == {"votes", "numeric", "cyclic", "category", "text"}
-        assert (fitted.left_out, fitted.notes) == ({}, ())
+        assert fitted.left_out == {}
+
+    def test_few_frauds_to_calibrate_on_are_told(self, fitted: Fitted) -> None:
+        [note] = fitted.notes
+        assert re.fullmatch(r"calibrated on \d\d frauds only: read the signal as a rank, not as a probability", note)
 
     def test_useless_columns_are_named(self, fit: Fit, evidence: Maker) -> None:
         table, _ = evidence()
@@ -158,6 +163,7 @@ class TestFewFrauds:
     def test_without_frauds_the_signal_is_the_rank_of_novelty(self, fit: Fit, evidence: Maker, embedder: Any) -> None:
         found = fit(evidence(rate=0.0)[0])
         assert found.calibration.kind is SignalKind.NOVELTY
+        assert found.notes == ("no validation block holds both labels: the signal ranks novelty",)
         assert found.encoder.votes is None
         usual, _ = evidence(seed=1, rate=0.0)
         scores = scores_of(found, usual, embedder.embed)

@@ -26,7 +26,8 @@ class EvidenceSchema:
 
     def require(self, table: pa.Table) -> None:
         """Raise MissingEvidenceError, with all missing names, unless `table` has every column."""
-        missing = [name for name in self.columns if name not in table.column_names]
+        there = set(table.column_names)
+        missing = [name for name in self.columns if name not in there]
         if missing:
             raise MissingEvidenceError(
                 f"evidence is missing {', '.join(missing)} (columns: {', '.join(table.column_names)});"

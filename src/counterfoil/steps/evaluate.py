@@ -41,7 +41,7 @@ def judge(
     evaluation = evaluate(
         known.column("label").to_numpy().astype(np.int8),
         known.column("anomaly_signal").to_numpy(),
-        known.column("account_id").to_numpy() if known.column("account_id").null_count == 0 else None,
+        np.asarray(known.column("account_id").to_pylist(), dtype=object),
         known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
         alerts_per_day=alerts_per_day,
     )

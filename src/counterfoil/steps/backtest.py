@@ -1,16 +1,16 @@
 """Backtest: train on one span of time, score a later one with the code that serves, hold it against labels."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.release import Release
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.errors import UsageError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
 from counterfoil.steps.detect import Compute, Detector, detect
 from counterfoil.steps.engine import engine, one_row
 from counterfoil.steps.evaluate import Judged, judge
-from counterfoil.steps.features import EVIDENCE, Period
+from counterfoil.steps.features import Period, evidence_files
 from counterfoil.steps.progress import Steps
 from counterfoil.steps.train import TrainingRequest, train
 
@@ -47,9 +47,7 @@ def windows_by_fraction(tables: TableStore, fraction: float) -> Windows:
     """
     if not 0 < fraction < 1:
         raise UsageError(f"--train-fraction {fraction}: a number between 0 and 1 is expected, such as 0.7")
-    files = [str(path) for path in tables.files(EVIDENCE)]
-    if not files:
-        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
+    files = evidence_files(tables)
     with engine() as database:
         cut: datetime = one_row(
             database,
@@ -82,6 +80,6 @@ def backtest(
     detector = Detector(release, references, embedder, compute)
     run = detect(tables, detector, period=windows.test, compute=compute, progress=steps.count)
     steps.tell("evaluating")
-    since = windows.training.since or datetime.min.replace(tzinfo=windows.test.since.tzinfo)  # type: ignore[union-attr]
+    since = windows.training.since or datetime.min.replace(tzinfo=UTC)
     judged = judge(tables, run, exclude_compromised_since=since if exclude_compromised else None)
     return Backtest(release, judged, windows, run)

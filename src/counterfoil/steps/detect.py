@@ -12,10 +12,10 @@ from counterfoil.domain.detection.scores import SCORES, score_table
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.references import vectors_of
 from counterfoil.domain.release import Release
-from counterfoil.errors import NotFoundError, ReleaseMismatchError
+from counterfoil.errors import ReleaseMismatchError
 from counterfoil.ports import ReferenceStore, TableStore, TextEmbedder
 from counterfoil.steps.engine import engine, one_row
-from counterfoil.steps.features import EVIDENCE, Period
+from counterfoil.steps.features import Period, evidence_files
 
 SCORE_TABLE = "scores"
 
@@ -120,9 +120,7 @@ def detect(
 
 def _batches(tables: TableStore, period: Period, rows: int) -> Iterator[tuple[pa.Table, int]]:
     """Evidence of the period in the order of time, with the number of rows in all."""
-    files = [str(path) for path in tables.files(EVIDENCE)]
-    if not files:
-        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
+    files = evidence_files(tables)
     with engine() as database:
         source = f"read_parquet({files!r}) WHERE {period.condition()}"
         total = int(one_row(database, f"SELECT count(*) FROM {source}")[0])

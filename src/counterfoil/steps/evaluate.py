@@ -13,7 +13,7 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.detect import SCORE_TABLE
 from counterfoil.steps.engine import engine, one_row
-from counterfoil.steps.features import EVIDENCE
+from counterfoil.steps.features import evidence_files
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _scores_with_labels(tables: TableStore, run: str, since: datetime | None) ->
     files = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not files:
         raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
-    evidence = [str(path) for path in tables.files(EVIDENCE)]
+    evidence = evidence_files(tables)
     with engine() as database:
         database.execute(f"CREATE VIEW evidence AS FROM read_parquet({evidence!r})")
         database.execute(f"CREATE VIEW scores AS FROM read_parquet({files!r})")

@@ -69,6 +69,14 @@ def build_features(
     return rows
 
 
+def evidence_files(tables: TableStore) -> list[str]:
+    """The files of the table `evidence`, as SQL takes them. Raises NotFoundError if it was not built."""
+    files = [str(path) for path in tables.files(EVIDENCE)]
+    if not files:
+        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
+    return files
+
+
 def own_columns(mapping: SourceMapping) -> tuple[str, ...]:
     """The evidence columns that a mapping adds to the canonical ones."""
     return (*mapping.numeric, *mapping.own_categorical, *mapping.own_textual)

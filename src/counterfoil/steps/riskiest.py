@@ -9,7 +9,7 @@ from counterfoil.domain.schemas import MONEY
 from counterfoil.ports import ReferenceStore, TableStore
 from counterfoil.steps.detect import SCORE_TABLE
 from counterfoil.steps.engine import engine
-from counterfoil.steps.features import EVIDENCE
+from counterfoil.steps.features import evidence_files
 
 _PAYMENT = "transaction_id, event_time, amount, currency, merchant_id, category, label"
 
@@ -40,9 +40,9 @@ class Case:
 def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
     """Return the payments of a run with the highest signals; of equal ones, the earlier first."""
     scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
-    evidence = [str(path) for path in tables.files(EVIDENCE)]
     if not scores:
         return []
+    evidence = evidence_files(tables)
     with engine() as database:
         rows = database.execute(
             f"SELECT s.anomaly_signal, s.precedents, s.release_id, {_qualified()} "

@@ -20,7 +20,7 @@ from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
 from counterfoil.errors import NotFoundError, TrainingError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
 from counterfoil.steps.engine import engine
-from counterfoil.steps.features import EVIDENCE, Period
+from counterfoil.steps.features import Period, evidence_files
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,7 @@ def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> E
 
 def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Table, Doubles]:
     """Return the training rows, in the order of a hash of their ids, and their inverse sampling rates."""
-    files = [str(path) for path in tables.files(EVIDENCE)]
-    if not files:
-        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
+    files = evidence_files(tables)
     known = f"AND known_at <= TIMESTAMPTZ '{request.known_until.isoformat()}'" if request.known_until else ""
     usable = f"label IS NOT NULL AND {request.period.condition()} {known}"
     with engine() as database:

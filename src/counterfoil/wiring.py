@@ -2,17 +2,33 @@
 
 import os
 import secrets
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.errors import UsageError
-from counterfoil.ports import FileLedger, InputReader, ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
+from counterfoil.ports import (
+    DecisionLog,
+    FileLedger,
+    InputReader,
+    ReferenceStore,
+    ReleaseRegistry,
+    TableStore,
+    TextEmbedder,
+)
 from counterfoil.settings import Settings, load_settings
 from counterfoil.steps.detect import Compute
 
+if TYPE_CHECKING:
+    from counterfoil.adapters.postgres_connections import Login
+
 KEY_BYTES = 32
+
+LEDGER_LEASE = timedelta(minutes=2)
+"""For how long DynamoDB's ledger keeps the claim of a process that died."""
 
 
 def open_workspace(folder: Path | None = None) -> "Workspace":
@@ -29,8 +45,12 @@ class Workspace:
 
     @cached_property
     def tables(self) -> TableStore:
-        """Tables in the workspace's lake."""
-        return FolderTables(self.root / "lake")
+        """Tables in S3 and Glue, or in the workspace's folder."""
+        if self.settings.lake is None:
+            return FolderTables(self.root / "lake")
+        from counterfoil.adapters.tables_s3 import S3Tables
+
+        return S3Tables(self.settings.lake, glue_database=self.settings.glue_database, cache=self.root / "cache")
 
     @cached_property
     def reader(self) -> InputReader:
@@ -38,34 +58,76 @@ class Workspace:
         return InputFiles()
 
     @cached_property
+    def login(self) -> "Login":
+        """How to connect to the database: to the configured one with TLS verified, or to the embedded one, started."""
+        dsn = self._configured_dsn()
+        if dsn is None:
+            return self._embedded_dsn()
+        if self.settings.database_auth == "iam":
+            from counterfoil.adapters.rds_login import iam_login
+
+            return iam_login(dsn, self.settings.database_ca)
+        from counterfoil.adapters.postgres_tls import with_verified_tls
+
+        return with_verified_tls(dsn, self.settings.database_ca)
+
+    @property
     def dsn(self) -> str:
-        """The configured database, or the embedded one, started."""
-        if self.settings.database_url is not None:
-            return self.settings.database_url.get_secret_value()
+        """A DSN to connect to the database with now."""
+        from counterfoil.adapters.postgres_connections import fresh_dsn
+
+        return fresh_dsn(self.login)
+
+    def _configured_dsn(self) -> str | None:
+        url = self.settings.database_url
+        dsn = None if url is None else url.get_secret_value()
+        secret_id = self.settings.database_url_secret
+        if secret_id is None:
+            return dsn
+        from counterfoil.adapters.aws_secrets import dsn_of_secret, read_secret
+
+        return dsn_of_secret(read_secret(secret_id), secret_id, base=dsn)
+
+    def _embedded_dsn(self) -> str:
+        if self.settings.database_auth == "iam":
+            raise UsageError(
+                "COUNTERFOIL_DATABASE_AUTH=iam is a login to RDS and no database is named: set COUNTERFOIL_DATABASE_URL"
+            )
         from counterfoil.adapters import embedded_postgres
 
         return embedded_postgres.start(self.root / "postgres")
 
     @cached_property
     def ledger(self) -> FileLedger:
-        """Claims on input files."""
+        """Claims on input files: in DynamoDB, or in the database."""
+        if self.settings.ledger_table is not None:
+            from counterfoil.adapters.ledger_dynamodb import DynamoLedger
+
+            return DynamoLedger(self.settings.ledger_table, lease=LEDGER_LEASE)
         from counterfoil.adapters.ledger_postgres import PostgresLedger
 
-        return PostgresLedger(self.dsn)
+        return PostgresLedger(self.login)
+
+    @cached_property
+    def decisions(self) -> DecisionLog:
+        """What was decided, by whom and why."""
+        from counterfoil.adapters.decisions_postgres import PostgresDecisions
+
+        return PostgresDecisions(self.login)
 
     @cached_property
     def references(self) -> ReferenceStore:
         """Reference sets, for writing."""
         from counterfoil.adapters.references_postgres import PostgresReferences
 
-        return PostgresReferences(self.dsn)
+        return PostgresReferences(self.login)
 
     @cached_property
     def references_for_scoring(self) -> ReferenceStore:
         """Reference sets as the read-only role sees them."""
         from counterfoil.adapters.references_postgres import PostgresReferences
 
-        return PostgresReferences(self.dsn, reader=True)
+        return PostgresReferences(self.login, reader=True)
 
     @cached_property
     def registry(self) -> ReleaseRegistry:
@@ -105,8 +167,9 @@ class Workspace:
     @cached_property
     def pseudonym_key(self) -> bytes:
         """The key of the keyed hashes: what is set, or one that this workspace made for itself."""
-        if self.settings.pseudonym_key is not None:
-            return self.settings.pseudonym_key.get_secret_value().encode()
+        given = self._given_key()
+        if given is not None:
+            return given.encode()
         path = self.root / "pseudonym.key"
         if not path.exists():
             _write_key(path)
@@ -114,6 +177,17 @@ class Workspace:
         if len(key) != KEY_BYTES:
             raise UsageError(f"{path} has {len(key)} bytes, {KEY_BYTES} are expected: restore it from a backup")
         return key
+
+    def _given_key(self) -> str | None:
+        key, secret_id = self.settings.pseudonym_key, self.settings.pseudonym_key_secret
+        if key is not None and secret_id is not None:
+            # With the wrong one of two keys, known people would look like new ones.
+            raise UsageError("COUNTERFOIL_PSEUDONYM_KEY and COUNTERFOIL_PSEUDONYM_KEY_SECRET are both set: keep one")
+        if secret_id is None:
+            return None if key is None else key.get_secret_value()
+        from counterfoil.adapters.aws_secrets import read_secret
+
+        return read_secret(secret_id)
 
 
 def _write_key(path: Path) -> None:

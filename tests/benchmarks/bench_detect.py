@@ -85,7 +85,7 @@ class DetectBench:
 
     def _fresh_detector(self) -> Detector:
         workspace = self._workspace
-        return Detector(
+        return Detector.load(
             newest_release(workspace), workspace.references_for_scoring, workspace.embedder, workspace.compute
         )
 

@@ -27,7 +27,7 @@ def _train(workspace: Workspace, _: Path) -> int:
 
 def _detect(workspace: Workspace, _: Path) -> int:
     store = workspace.references_for_scoring
-    detector = Detector(newest_release(workspace), store, workspace.embedder, workspace.compute)
+    detector = Detector.load(newest_release(workspace), store, workspace.embedder, workspace.compute)
     scored = 0
 
     def count(done: int, _all: int) -> None:

@@ -1,9 +1,16 @@
 """What every FileLedger must do."""
 
+import itertools
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
+from counterfoil.adapters.ledger_dynamodb import DynamoLedger, create_table
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.ledger_postgres import PostgresLedger
 from counterfoil.errors import UsageError
@@ -14,23 +21,38 @@ CHANGED = SourceFile("raw/2019-01.csv", "b" * 64)
 OTHER = SourceFile("raw/2018-12.csv", "a" * 64)
 
 
-@pytest.fixture(params=["postgres", "memory"])
-def open_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[], FileLedger]]:
-    """Return a function that opens the same ledger again, as another process (memory: another job) would."""
+DYNAMODB_LEASE = timedelta(seconds=3)
+
+_tables = itertools.count(1)
+
+
+@pytest.fixture(params=["postgres", "memory", "dynamodb"])
+def opening(request: pytest.FixtureRequest) -> str:
+    """Return the Python expression that opens the ledger under test, in this process or another."""
     if request.param == "memory":
-        first = MemoryLedger()
-        yield lambda: MemoryLedger(beside=first)
-        return
-    dsn = request.getfixturevalue("dsn")
-    opened: list[PostgresLedger] = []
+        return "MemoryLedger(beside=first)"
+    if request.param == "postgres":
+        return f"PostgresLedger({request.getfixturevalue('dsn')!r})"
+    request.getfixturevalue("aws")
+    table = f"ledger-{next(_tables)}"
+    create_table(table)
+    return f"DynamoLedger({table!r}, lease={DYNAMODB_LEASE!r}, skew=timedelta(0))".replace("datetime.", "")
+
+
+@pytest.fixture
+def open_ledger(opening: str) -> Iterator[Callable[[], FileLedger]]:
+    """Return a function that opens the same ledger again, as another process (memory: another job) would."""
+    opened: list[PostgresLedger | DynamoLedger | MemoryLedger] = []
+    names = {**globals(), "first": MemoryLedger()}
 
     def open_one() -> FileLedger:
-        opened.append(PostgresLedger(dsn))
+        opened.append(eval(opening, names))
         return opened[-1]
 
     yield open_one
     for ledger in opened:
-        ledger.close()
+        if not isinstance(ledger, MemoryLedger):
+            ledger.close()
 
 
 @pytest.fixture
@@ -84,3 +106,65 @@ def test_only_the_claimant_settles_a_file(ledger: FileLedger, open_ledger: Calla
     with pytest.raises(UsageError, match=r"2019-01\.csv.*claim it first"):
         second.fail(FILE, "mine")
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "claimed", 0, 0, 0)
+
+
+def test_a_released_file_may_be_claimed_again(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
+    ledger.claim(FILE, "bank")
+    ledger.release(FILE)
+    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "released", 0, 0, 0)
+    second = open_ledger()
+    assert second.claim(FILE, "bank-2")
+    assert not ledger.claim(FILE, "bank")
+    second.complete(FILE, rows_in=3, rows_out=2, rows_rejected=1)
+    assert ledger.entries() == [LedgerEntry(FILE, "bank-2", "done", 3, 2, 1)]
+
+
+def test_the_same_ledger_completes_a_file_that_it_had_released(ledger: FileLedger) -> None:
+    ledger.claim(FILE, "bank")
+    ledger.release(FILE)
+    with pytest.raises(UsageError, match="claim it first"):
+        ledger.complete(FILE, rows_in=1, rows_out=1, rows_rejected=0)
+    assert ledger.claim(FILE, "bank")
+    ledger.complete(FILE, rows_in=1, rows_out=1, rows_rejected=0)
+    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "done", 1, 1, 0)
+
+
+def test_only_the_claimant_releases_a_file(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
+    ledger.claim(FILE, "bank")
+    with pytest.raises(UsageError, match=r"2019-01\.csv.*released: claim it first"):
+        open_ledger().release(FILE)
+    assert not open_ledger().claim(FILE, "bank")
+
+
+CLAIM_AND_WAIT = """
+import sys, time
+from datetime import timedelta
+from counterfoil.adapters.ledger_dynamodb import DynamoLedger
+from counterfoil.adapters.ledger_postgres import PostgresLedger
+from counterfoil.ports import SourceFile
+ledger = eval(sys.argv[1])
+assert ledger.claim(SourceFile(*sys.argv[2:]), "bank")
+print("claimed", flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_claim_of_a_killed_process_is_free_again(opening: str, ledger: FileLedger) -> None:
+    if isinstance(ledger, MemoryLedger):
+        pytest.skip("a memory ledger dies with its process")
+    command = [sys.executable, "-c", CLAIM_AND_WAIT, opening, FILE.location, FILE.content_hash]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as claimant:
+        try:
+            assert claimant.stdout is not None
+            assert claimant.stdout.readline() == "claimed\n"
+            for _ in range(3):  # longer than the lease: the living process renews it
+                assert not ledger.claim(FILE, "bank")
+                time.sleep(DYNAMODB_LEASE.total_seconds() / 2 if isinstance(ledger, DynamoLedger) else 0)
+        finally:
+            claimant.send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    while not ledger.claim(FILE, "bank-2"):
+        assert time.monotonic() < killed_at + 30
+        time.sleep(0.1)
+    ledger.complete(FILE, rows_in=1, rows_out=1, rows_rejected=0)
+    assert ledger.entries() == [LedgerEntry(FILE, "bank-2", "done", 1, 1, 0)]

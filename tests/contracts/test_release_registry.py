@@ -124,6 +124,86 @@ def test_a_register_killed_half_way_is_completed_by_a_rerun(
     assert (registry.fetch("r1") / "release.json").is_file()
 
 
+def test_an_alias_names_one_release_at_a_time(
+    registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path
+) -> None:
+    def aliases() -> dict[str, tuple[str, ...]]:
+        return {release.release_id: release.aliases for release in open_registry().releases()}
+
+    for release_id in ("r1", "r2"):
+        assert _register(registry, folder, release_id).aliases == ()
+    registry.set_alias("challenger", "r1")
+    registry.set_alias("champion", "r1")
+    assert aliases() == {"r1": ("challenger", "champion"), "r2": ()}
+    assert _register(registry, folder, "r1").aliases == ("challenger", "champion")
+    registry.set_alias("champion", "r2")
+    registry.set_alias("champion", "r2")
+    assert aliases() == {"r1": ("challenger",), "r2": ("champion",)}
+    registry.set_alias("challenger", None)
+    registry.set_alias("challenger", None)
+    assert aliases() == {"r1": (), "r2": ("champion",)}
+
+
+def test_a_tag_stands_beside_the_files(
+    registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path
+) -> None:
+    _register(registry, folder)
+    files = {path: path.read_bytes() for path in registry.fetch("r1").rglob("*") if path.is_file()}
+    registry.tag("r1", "gate", "failed")
+    registry.tag("r1", "gate", "passed")
+    (found,) = open_registry().releases()
+    assert found.tags == {"mapping": "bank", "gate": "passed"}
+    fetched = open_registry().fetch("r1")
+    assert {path: path.read_bytes() for path in fetched.rglob("*") if path.is_file()} == files
+
+
+def test_an_unknown_release_takes_no_alias_and_no_tag(registry: ReleaseRegistry, folder: Path) -> None:
+    registry.set_alias("champion", None)
+    with pytest.raises(NotFoundError, match=r"'r9'.*none"):
+        registry.set_alias("champion", "r9")
+    _register(registry, folder)
+    for change in (lambda: registry.set_alias("champion", "r9"), lambda: registry.tag("r9", "gate", "passed")):
+        with pytest.raises(NotFoundError, match=r"'r9'.*r1"):
+            change()
+    assert registry.releases()[0].aliases == ()
+
+
+@pytest.mark.parametrize("alias", ["", "v1", "latest", "a b", "Champion"])
+def test_aliases_that_are_no_names_are_refused(registry: ReleaseRegistry, alias: str) -> None:
+    with pytest.raises(UsageError, match="alias"):
+        registry.set_alias(alias, None)
+
+
+@pytest.mark.parametrize("key", ["release_id", "counterfoil.files_sha256"])
+def test_what_the_registry_lives_by_is_not_tagged_over(registry: ReleaseRegistry, folder: Path, key: str) -> None:
+    _register(registry, folder)
+    with pytest.raises(UsageError, match=key):
+        registry.tag("r1", key, "x")
+    assert registry.fetch("r1").is_dir()
+
+
+def test_a_release_that_two_machines_registered_at_once_is_the_first_of_them(
+    registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    _register(registry, folder)
+    slower = open_registry()
+    with monkeypatch.context() as patch:
+        # What the slower machine saw before the faster one was done.
+        patch.setattr(slower, "_versions", lambda _: {})
+        assert _register(slower, folder).version == 2
+    registry.set_alias("champion", "r1")
+    registry.tag("r1", "gate", "passed")
+    (found,) = registry.releases()
+    assert (found.version, found.aliases, found.tags["gate"]) == (1, ("champion",), "passed")
+
+    from mlflow import MlflowClient
+
+    client: MlflowClient = slower._client()  # type: ignore[attr-defined]
+    client.set_registered_model_alias("counterfoil", "challenger", "2")
+    assert registry.releases()[0].aliases == ("challenger", "champion")
+
+
 @pytest.mark.parametrize("release_id", ["", "../r1", "a'b", "a b"])
 def test_ids_that_are_no_names_are_refused(registry: ReleaseRegistry, folder: Path, release_id: str) -> None:
     with pytest.raises(UsageError, match="release id"):

@@ -1,7 +1,13 @@
 """What every TableStore must do."""
 
 import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,13 +15,63 @@ import pytest
 
 from counterfoil.adapters import table_folder
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.tables_s3 import S3Tables
 from counterfoil.errors import NotFoundError, StoreUnavailableError, UsageError
 from counterfoil.ports import TableStore
 
+FORK = multiprocessing.get_context("fork")
 
-@pytest.fixture(params=["folder"])
-def tables(tmp_path: Path) -> TableStore:
-    return FolderTables(tmp_path / "lake")
+
+@dataclass(frozen=True)
+class Lake:
+    """A place for tables: `of` opens it as the process of that name does; `last_act` is where publish tidies up.
+
+    `write` puts something else, or nothing, where the file that `files` gave is kept.
+    """
+
+    of: Callable[[str], TableStore]
+    last_act: tuple[Any, str]
+    write: Callable[[Path, bytes | None], None]
+
+
+def _folder(root: Path) -> Lake:
+    def write(path: Path, content: bytes | None) -> None:
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
+
+    return Lake(lambda _: FolderTables(root), (table_folder, "_remove"), write)
+
+
+def _s3(root: Path, bucket: str) -> Lake:
+    import boto3
+
+    def write(path: Path, content: bytes | None) -> None:
+        key = path.as_posix().partition(f"/copies/{bucket}/")[2]
+        kept = boto3.resource("s3").Object(bucket, key)
+        path.unlink()  # the copy is not what is damaged
+        if content is None:
+            kept.delete()
+        else:
+            kept.put(Body=content)
+
+    def of(name: str) -> S3Tables:
+        return S3Tables(f"s3://{bucket}/a/lake", glue_database="lake", cache=root / name)
+
+    return Lake(of, (S3Tables, "_tidy"), write)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "folder":
+        return _folder(tmp_path / "lake")
+    return _s3(tmp_path, request.getfixturevalue("bucket"))
+
+
+@pytest.fixture
+def tables(lake: Lake) -> TableStore:
+    return lake.of("here")
 
 
 def _put(tables: TableStore, run: str, value: int, name: str = "part-0.parquet") -> Path:
@@ -96,17 +152,17 @@ def test_publishing_twice_keeps_the_run(tables: TableStore) -> None:
 
 
 def test_a_publisher_killed_before_it_tidied_up_is_run_again(
-    tables: TableStore, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tables: TableStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _put(tables, "a", 1)
     tables.publish("payments", "a")
     _put(tables, "a", 2)
 
-    def killed(_: object) -> None:
+    def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(table_folder, "_remove", killed)
+        patch.setattr(*lake.last_act, killed)
         with pytest.raises(KeyboardInterrupt):
             tables.publish("payments", "a")
     assert _values(tables) == [2]
@@ -150,31 +206,74 @@ def test_names_that_are_no_folder_names_are_refused(tables: TableStore, name: st
         tables.files(name)
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut"])
-def test_a_published_file_that_is_gone_is_named(tables: TableStore, damage: str) -> None:
+@pytest.mark.parametrize("content", [None, b"PAR1"], ids=["missing", "cut"])
+def test_a_published_file_that_is_gone_is_named(lake: Lake, tables: TableStore, content: bytes | None) -> None:
     _put(tables, "a", 1)
     tables.publish("payments", "a")
     (path,) = tables.files("payments")
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(b"PAR1")
+    lake.write(path, content)
     with pytest.raises(StoreUnavailableError, match=r"part-0\.parquet.*publish run 'a'"):
         tables.files("payments")
 
 
+def test_a_table_is_prepared_for_those_who_carry_it(lake: Lake, tables: TableStore) -> None:
+    tables.prepare("payments")
+    assert tables.runs("payments") == []
+    _put(tables, "a", 1)
+    tables.publish("payments", "a")
+    tables.prepare("payments")
+    assert _values(tables) == _values(lake.of("there")) == [1]
+
+
+def test_what_one_process_publishes_the_others_see(lake: Lake, tables: TableStore) -> None:
+    there = lake.of("there")
+    for writer, run, value in ((tables, "a", 1), (there, "b", 2), (there, "a", 3)):
+        _put(writer, run, value)
+        writer.publish("payments", run)
+        assert _values(tables) == _values(there)
+    assert sorted(_values(tables)) == [2, 3]
+
+
 def _publish_runs(tables: TableStore, worker: int) -> None:
-    for number in range(5):
+    for number in range(3):
         _put(tables, f"w{worker}-{number}", worker * 100 + number)
         tables.publish("payments", f"w{worker}-{number}")
 
 
-def test_concurrent_publishers_lose_nothing(tables: TableStore) -> None:
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_publish_runs, args=(tables, worker)) for worker in range(4)]
+def test_concurrent_publishers_lose_nothing(lake: Lake, tables: TableStore) -> None:
+    assert tables.runs("payments") == []  # its connections are open when it goes to two processes
+    stores = [tables, tables, lake.of("w2"), lake.of("w3")]
+    workers = [FORK.Process(target=_publish_runs, args=(store, worker)) for worker, store in enumerate(stores)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 4
-    assert sorted(_values(tables)) == sorted(w * 100 + n for w in range(4) for n in range(5))
+    assert sorted(_values(tables)) == sorted(w * 100 + n for w in range(4) for n in range(3))
+
+
+def _stage_and_publish(tables: TableStore, values: range) -> None:
+    folder = tables.stage("payments", "a")
+    for value in values:
+        pq.write_table(pa.table({"value": [value]}), folder / f"part-{value}.parquet")
+    tables.publish("payments", "a")
+
+
+def test_a_run_killed_at_any_moment_is_whole_or_not_there(tables: TableStore) -> None:
+    _stage_and_publish(tables, range(3))
+    before = list(range(3))
+    start = time.monotonic()
+    _stage_and_publish(tables, range(3))
+    took = time.monotonic() - start
+    for trial in range(1, 6):
+        new = range(10 * trial, 10 * trial + 3)
+        child = FORK.Process(target=_stage_and_publish, args=(tables, new))
+        child.start()
+        time.sleep(took * trial / 6)
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(60)
+        assert sorted(_values(tables)) in (before, list(new))
+        _stage_and_publish(tables, new)
+        before = list(new)
+        assert sorted(_values(tables)) == before

@@ -223,7 +223,7 @@ def release(baseline: tuple[pa.Table, FolderTables], stores: Workspace, embedder
 
 @pytest.fixture(scope="module")
 def detector(release: Release, stores: Workspace, embedder: TextEmbedder) -> Detector:
-    return Detector(release, stores.references, embedder)
+    return Detector.load(release, stores.references, embedder)
 
 
 def moment(text: str) -> datetime:

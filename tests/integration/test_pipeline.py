@@ -89,7 +89,7 @@ def job(workspace: Workspace) -> Job:
     collected = collect_file(workspace, file)
     build_features(workspace.tables, MAPPING, label_delay=DELAY)
     release = train(workspace.tables, workspace.references, workspace.registry, workspace.embedder, MAPPING, REQUEST)
-    detector = Detector(release, workspace.references_for_scoring, workspace.embedder)
+    detector = Detector.load(release, workspace.references_for_scoring, workspace.embedder)
     run = detect(workspace.tables, detector, period=TEST)
     return Job(workspace, payments, file, collected, release, detector, run)
 
@@ -171,15 +171,15 @@ class TestMismatch:
         other = PostgresReferences(dsn)
         other.write_base(release_id, changed)
         with pytest.raises(ReleaseMismatchError, match=f"reference set of release {release_id} has checksum"):
-            Detector(job.release, other, job.workspace.embedder)
+            Detector.load(job.release, other, job.workspace.embedder)
         other.drop(release_id)
         with pytest.raises(NotFoundError, match=release_id):
-            Detector(job.release, other, job.workspace.embedder)
+            Detector.load(job.release, other, job.workspace.embedder)
         other.close()
 
     def test_another_text_encoder_is_refused(self, job: Job, embedder: TextEmbedder) -> None:
         with pytest.raises(ReleaseMismatchError, match=r"encoded with bundled .* configured text model is hash"):
-            Detector(job.release, job.workspace.references_for_scoring, embedder)
+            Detector.load(job.release, job.workspace.references_for_scoring, embedder)
 
     def test_scoring_may_not_write_references(self, job: Job) -> None:
         base = job.workspace.references.read_base(job.release.release_id)
@@ -207,7 +207,8 @@ if sys.argv[2] == "train":
     stage = lambda text: die() if text == "registering the release" else None
     train(tables, *stores, HashEmbedder(), MAPPING, REQUEST, progress=stage)
 else:
-    detector = Detector(load_release(workspace.registry, sys.argv[2]), workspace.references_for_scoring, HashEmbedder())
+    release = load_release(workspace.registry, sys.argv[2])
+    detector = Detector.load(release, workspace.references_for_scoring, HashEmbedder())
     detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=die)
 """
 
@@ -238,7 +239,7 @@ def test_killed_steps_leave_nothing_visible_and_a_rerun_completes_them(job: Job,
     assert workspace.tables.runs(SCORE_TABLE) == runs
     folders = workspace.root / "lake" / SCORE_TABLE / "runs"
     assert len([folder for folder in folders.iterdir() if folder.name.startswith(orphan)]) == 1
-    detector = Detector(release, workspace.references_for_scoring, embedder)
+    detector = Detector.load(release, workspace.references_for_scoring, embedder)
     run = detect(workspace.tables, detector, period=TEST)
     assert job.scores(run).num_rows == job.scores().num_rows
     assert len([folder for folder in folders.iterdir() if folder.name.startswith(orphan)]) == 1

@@ -99,7 +99,7 @@ def test_card_payments_of_2019_and_a_release_that_scores_another_file(workspace:
     assert (sample.rows_in, sample.rows_out, dict(sample.rejected)) == (1611, 1611, {})
     build_features(workspace.tables, mapping, label_delay=WEEK)
     release = load_release(workspace.registry, found["release_id"])
-    run = detect(workspace.tables, Detector(release, workspace.references_for_scoring, workspace.embedder))
+    run = detect(workspace.tables, Detector.load(release, workspace.references_for_scoring, workspace.embedder))
     scores = pq.read_table(workspace.tables.files("scores", run)[0])
     assert scores.num_rows == 1611
     assert set(scores.column("release_id").to_pylist()) == {found["release_id"]}

@@ -29,7 +29,8 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "heavy []" in shown
-    for command in ("collect", "features", "train", "score", "evaluate", "backtest", "simulate", "demo", "mapping"):
+    commands = "collect curate features train score evaluate backtest simulate demo mapping"
+    for command in commands.split():
         assert command in shown
 
 
@@ -93,6 +94,26 @@ def test_nothing_collected_says_what_to_run(capsys: pytest.CaptureFixture[str], 
     code, _, error = _run(capsys, "features", "-m", "ulb-credit-card", "--workspace", str(tmp_path))
     assert code == 1
     assert "run 'counterfoil collect' first" in error
+
+
+def test_curate_tells_what_the_source_ips_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from counterfoil.adapters.input_files import InputFiles
+    from counterfoil.adapters.ledger_memory import MemoryLedger
+    from counterfoil.adapters.table_folder import FolderTables
+    from counterfoil.domain.mapping import parse_mapping
+    from counterfoil.steps.collect import collect
+
+    file, listing = tmp_path / "in.csv", tmp_path / "list.txt"
+    file.write_text("t,ip\n2024-01-01,198.51.100.23\n2024-01-02,nobody\n")
+    listing.write_text("198.51.100.23\t3\nbroken\n")
+    mapping = parse_mapping('[fields]\nevent_time = "t"\nsource_ip = "ip"\n', "shop")
+    tables = FolderTables(tmp_path / "lake")
+    collect([file], mapping, key=b"k" * 16, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
+    code, out, error = _run(capsys, "curate", "--blocklist", str(listing), "--workspace", str(tmp_path))
+    assert code == 0
+    for told in ("documentation", "unreadable", "2 source IPs of 2 payments", "1 on the blocklist (1 of its lines"):
+        assert told in out
+    assert "198.51" not in out + error
 
 
 def test_a_bad_setting_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ class MemoryLedger:
         self._held: set[SourceFile] = set()
 
     def claim(self, file: SourceFile, mapping: str) -> bool:
-        """Claim a file unless it is claimed or done; a failed one may be claimed again."""
+        """Claim a file unless it is claimed or done; a failed or released one may be claimed again."""
         known = self._entries.get(file)
-        if known is not None and known.state != "failed":
+        if known is not None and known.state not in ("failed", "released"):
             return False
         self._entries[file] = LedgerEntry(file, mapping, "claimed", 0, 0, 0)
         self._held.add(file)
@@ -27,6 +27,10 @@ class MemoryLedger:
     def fail(self, file: SourceFile, reason: str) -> None:
         """Mark a claimed file as failed; raises like `complete`."""
         self._settle(file, "failed", 0, 0, 0, reason)
+
+    def release(self, file: SourceFile) -> None:
+        """Let go of a claim without a result; raises like `complete`."""
+        self._settle(file, "released", 0, 0, 0)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from counterfoil.adapters.postgres_connections import connect, reported
+from counterfoil.adapters.postgres_connections import Login, connect, place_of, reported
 from counterfoil.errors import StoreUnavailableError, UsageError
 from counterfoil.ports import LedgerEntry, SourceFile
 
@@ -15,14 +15,14 @@ _ENTRY = "location, content_hash, mapping, state, rows_in, rows_out, rows_reject
 
 
 class PostgresLedger:
-    """A FileLedger in the database `dsn`.
+    """A FileLedger in the database of `login`.
 
     A claim is an advisory lock of this object's one connection: PostgreSQL frees it when the process dies,
     so no claim needs a time limit. The object may be shared by threads, not by forked processes.
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, login: Login) -> None:
+        self._login = login
         self._guard = threading.RLock()
         self._open: psycopg.Connection | None = None
         self._held: set[SourceFile] = set()
@@ -56,6 +56,10 @@ class PostgresLedger:
     def fail(self, file: SourceFile, reason: str) -> None:
         """Mark a claimed file as failed and let go of the claim; raises like `complete`."""
         self._settle(file, "failed", 0, 0, 0, reason)
+
+    def release(self, file: SourceFile) -> None:
+        """Let go of a claim without a result; raises like `complete`."""
+        self._settle(file, "released", 0, 0, 0, None)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""
@@ -97,14 +101,13 @@ class PostgresLedger:
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
         """Give the one connection to one thread at a time."""
-        with self._guard, reported(self._dsn):
+        with self._guard:
             if self._open is not None and self._open.closed:
                 self._forget_lost_claims()
             if self._open is None:
-                self._open = connect(self._dsn)
-                # A machine that vanished is noticed within two minutes, and its claims are free.
-                self._open.execute("SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15")
-            yield self._open
+                self._open = _connect(self._login)
+            with reported(place_of(self._open)):
+                yield self._open
 
     def _forget_lost_claims(self) -> None:
         """Start anew after a lost connection, and say so if claims went with it: others may have them now."""
@@ -116,6 +119,14 @@ class PostgresLedger:
                 f"the connection to the ledger was lost, and with it the claims on {', '.join(lost)}: "
                 "run the step again"
             )
+
+
+def _connect(login: Login) -> psycopg.Connection:
+    connection = connect(login)
+    with reported(place_of(connection)):
+        # A machine that vanished is noticed within two minutes, and its claims are free.
+        connection.execute("SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15")
+    return connection
 
 
 def _ask(connection: psycopg.Connection, query: str, file: SourceFile) -> bool:

@@ -77,10 +77,40 @@ CREATE TABLE input_file (
 );
 """
 
+_DECISIONS = """
+CREATE TABLE decision (
+    sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind text COLLATE "C" NOT NULL CHECK (kind <> ''),
+    subject text COLLATE "C" NOT NULL CHECK (subject <> ''),
+    actor text NOT NULL CHECK (actor <> ''),
+    reason text NOT NULL,
+    details jsonb NOT NULL CHECK (jsonb_typeof(details) = 'object')
+);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'table % is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+-- ALWAYS: a session that plays a replica (session_replication_role) is refused too.
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON decision
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE decision ENABLE ALWAYS TRIGGER append_only;
+"""
+
+_RELEASED_FILES = """
+ALTER TABLE input_file DROP CONSTRAINT input_file_state_check,
+    ADD CONSTRAINT input_file_state_check CHECK (state IN ('claimed', 'released', 'done', 'failed'));
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "references", _REFERENCES),
     Migration(2, "reader role", _READER_ROLE),
     Migration(3, "ledger of input files", _LEDGER),
+    Migration(4, "decision log", _DECISIONS),
+    Migration(5, "files that wait for publication", _RELEASED_FILES),
 )
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from counterfoil.adapters import references_partitions as partitions
-from counterfoil.adapters.postgres_connections import Connections
+from counterfoil.adapters.postgres_connections import Connections, Login
 from counterfoil.domain.references import checksum, in_canonical_order, vectors_of
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.errors import NotFoundError, ReferenceConflictError, ReleaseMismatchError, UsageError
@@ -18,10 +18,10 @@ MAX_DIMENSIONS = 2000
 
 
 class PostgresReferences:
-    """A ReferenceStore in the database `dsn`. With `reader`, as the role that may only read."""
+    """A ReferenceStore in the database of `login`. With `reader`, as the role that may only read."""
 
-    def __init__(self, dsn: str, *, reader: bool = False) -> None:
-        self._connections = Connections(dsn, reader=reader)
+    def __init__(self, login: Login, *, reader: bool = False) -> None:
+        self._connections = Connections(login, reader=reader)
         self._known_dimensions: dict[str, int] = {}
 
     def write_base(self, release_id: str, references: pa.Table) -> str:

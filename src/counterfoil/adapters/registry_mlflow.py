@@ -2,26 +2,22 @@
 
 A run carries parameters, metrics and, under `release/`, the files; `files.json` beside them names each file's
 SHA-256, and a tag of the version the SHA-256 of `files.json`. The version is made last: a run without one is
-what a killed `register` left, and a rerun starts over.
+what a killed `register` left, and a rerun starts over. Aliases belong to the registered model, tags to the version.
 """
 
 import fcntl
-import hashlib
-import json
-import logging
-import os
+import re
 import secrets
 import shutil
-import sqlite3
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from counterfoil.adapters.registry_mlflow_client import ensure_experiment, fill_run, open_client, reported
 from counterfoil.adapters.release_files import file_hashes, require_files, require_id, verify
-from counterfoil.errors import NotFoundError, StoreUnavailableError
+from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports import RegisteredRelease
 
 if TYPE_CHECKING:
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
 _RELEASE_TAG = "release_id"
 _FILES_TAG = "counterfoil.files_sha256"
-_BATCH = 100  # what MLflow takes in one log_batch
+_OWN_TAGS = (_RELEASE_TAG, _FILES_TAG)
 
 
 class MlflowRegistry:
@@ -71,10 +67,10 @@ class MlflowRegistry:
             version = self._versions(client).get(release_id)
             if version is None:
                 run = self._fresh_run(client, release_id)
-                digest = _fill(client, run, folder, hashes, parameters, metrics)
+                digest = fill_run(client, run, folder, hashes, parameters, metrics)
                 marks = {_RELEASE_TAG: release_id, _FILES_TAG: digest}
                 version = self._add_version(client, run, {**tags, **marks})
-            return _describe(client, version)
+            return self._describe(client, version, self._aliases(client))
 
     def fetch(self, release_id: str) -> Path:
         """Return a folder with the release's files.
@@ -84,11 +80,7 @@ class MlflowRegistry:
         """
         with self._reported():
             client = self._client()
-            versions = self._versions(client)
-            if release_id not in versions:
-                there = ", ".join(sorted(versions)) or "none"
-                raise NotFoundError(f"release {release_id!r} is not registered; there are: {there}")
-            version = versions[release_id]
+            version = self._version(client, release_id)
             local = _local_folder(str(version.source))
             if local is None:
                 return self._download(client, release_id, version)
@@ -99,14 +91,40 @@ class MlflowRegistry:
         """Return all releases, newest first."""
         with self._reported():
             client = self._client()
-            found = [_describe(client, version) for version in self._versions(client).values()]
+            versions, aliases = self._versions(client), self._aliases(client)
+            found = [self._describe(client, version, aliases) for version in versions.values()]
         return sorted(found, key=lambda release: release.version, reverse=True)
+
+    def set_alias(self, alias: str, release_id: str | None) -> None:
+        """Let `alias` name this release from now on, or none; nothing happens if it does already.
+
+        Raises NotFoundError for an unknown release, UsageError for an alias that MLflow does not take.
+        """
+        _require_alias(alias)
+        with self._reported():
+            client = self._client()
+            if release_id is not None:
+                version = self._version(client, release_id).version
+                client.set_registered_model_alias(self._name, alias, str(version))
+            elif self._all_versions(client):  # without a version there is no model to ask
+                client.delete_registered_model_alias(self._name, alias)
+
+    def tag(self, release_id: str, key: str, value: str) -> None:
+        """Set a tag beside a release; its files never change.
+
+        Raises NotFoundError for an unknown release, UsageError for a tag that the registry itself lives by.
+        """
+        if key in _OWN_TAGS:
+            raise UsageError(f"tag {key!r} belongs to the registry and cannot be set: use another name")
+        with self._reported():
+            client = self._client()
+            client.set_model_version_tag(self._name, str(self._version(client, release_id).version), key, value)
 
     def _client(self) -> "MlflowClient":
         """Return the client, opened when first asked for; one process at a time makes the tables."""
         if self._opened is None:
             with self._locked():
-                self._opened = _open(self._uri)
+                self._opened = open_client(self._uri)
         return self._opened
 
     @contextmanager
@@ -116,8 +134,11 @@ class MlflowRegistry:
         with self._locked():
             yield client
 
-    def _versions(self, client: "MlflowClient") -> dict[str, "ModelVersion"]:
-        """Return the first version of each release: two machines may have registered one at the same time."""
+    def _reported(self) -> AbstractContextManager[None]:
+        return reported(self._uri)
+
+    def _all_versions(self, client: "MlflowClient") -> list["ModelVersion"]:
+        """Return the versions that are releases, newest first."""
         query, found, token = f"name = '{self._name}'", [], ""
         while True:
             page = client.search_model_versions(query, max_results=1000, page_token=token or None)
@@ -125,12 +146,39 @@ class MlflowRegistry:
             token = page.token
             if not token:
                 break
-        found.sort(key=lambda version: int(version.version), reverse=True)
-        return {version.tags[_RELEASE_TAG]: version for version in found}
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+    def _versions(self, client: "MlflowClient") -> dict[str, "ModelVersion"]:
+        """Return the first version of each release: two machines may have registered one at the same time."""
+        return {version.tags[_RELEASE_TAG]: version for version in self._all_versions(client)}
+
+    def _version(self, client: "MlflowClient", release_id: str) -> "ModelVersion":
+        versions = self._versions(client)
+        if release_id not in versions:
+            there = ", ".join(sorted(versions)) or "none"
+            raise NotFoundError(f"release {release_id!r} is not registered; there are: {there}")
+        return versions[release_id]
+
+    def _aliases(self, client: "MlflowClient") -> dict[str, str]:
+        """Return the release that each alias names, by way of any of its versions."""
+        ids = {int(version.version): version.tags[_RELEASE_TAG] for version in self._all_versions(client)}
+        if not ids:
+            return {}
+        named = client.get_registered_model(self._name).aliases
+        return {alias: ids[int(number)] for alias, number in named.items() if int(number) in ids}
+
+    def _describe(
+        self, client: "MlflowClient", version: "ModelVersion", aliases: Mapping[str, str]
+    ) -> RegisteredRelease:
+        release_id = version.tags[_RELEASE_TAG]
+        metrics = client.get_run(str(version.run_id)).data.metrics
+        tags = {key: value for key, value in version.tags.items() if key not in _OWN_TAGS}
+        named = tuple(sorted(alias for alias, of in aliases.items() if of == release_id))
+        return RegisteredRelease(release_id, int(version.version), dict(metrics), tags, named)
 
     def _fresh_run(self, client: "MlflowClient", release_id: str) -> "Run":
         """Start a run for the release and close those that a killed `register` left."""
-        experiment = _ensure_experiment(client, self._name, self._artifact_root)
+        experiment = ensure_experiment(client, self._name, self._artifact_root)
         unfinished = f"tags.{_RELEASE_TAG} = '{release_id}' and status = 'RUNNING'"
         left = client.search_runs([experiment], unfinished)
         for run in left:
@@ -177,106 +225,11 @@ class MlflowRegistry:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        """Turn MLflow's and its database's failures into StoreUnavailableError, without a password."""
-        _silence()
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
 
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError) as error:
-            parts = urlsplit(self._uri)
-            place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-            reason = str(error).strip().partition("\n")[0].replace(parts.password or self._uri, "***")
-            raise StoreUnavailableError(
-                f"the MLflow registry at {place} failed ({reason}): check the tracking URI and that its server runs"
-            ) from None  # SQLAlchemy's errors quote the URI
-
-
-def _silence() -> None:
-    """Stop MLflow's usage reports, before it is imported, and its and alembic's chatter."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["DO_NOT_TRACK"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _open(uri: str) -> "MlflowClient":
-    """Return a client whose tables exist. Raises StoreUnavailableError if SQLite cannot open its file."""
-    from mlflow import MlflowClient
-
-    if uri.startswith("sqlite:///"):
-        _require_sqlite(Path(uri.removeprefix("sqlite:///")))
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    client.search_registered_models(max_results=1)
-    return client
-
-
-def _require_sqlite(path: Path) -> None:
-    # MLflow tries a hundred seconds to open what cannot be opened.
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA schema_version")
-    except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailableError(
-            f"the MLflow registry in {path} cannot be opened ({error}): check the tracking URI and the folder"
-        ) from error
-
-
-def _ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | None) -> str:
-    """Return the experiment's id."""
-    from mlflow.exceptions import MlflowException
-
-    location = None if artifact_root is None else artifact_root.resolve().as_uri()
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        try:
-            return client.create_experiment(name, artifact_location=location)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        experiment = client.get_experiment_by_name(name)  # another machine was faster
-    if experiment is None:
-        raise StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or use another name")
-    return str(experiment.experiment_id)
-
-
-def _fill(
-    client: "MlflowClient",
-    run: "Run",
-    folder: Path,
-    hashes: Mapping[str, str],
-    parameters: Mapping[str, str],
-    metrics: Mapping[str, float],
-) -> str:
-    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json."""
-    from mlflow.entities import Metric, Param
-
-    run_id, now = run.info.run_id, time.time_ns() // 1_000_000
-    entries: list[Any] = [Param(key, value) for key, value in parameters.items()]
-    entries += [Metric(key, value, now, 0) for key, value in metrics.items()]
-    for start in range(0, len(entries), _BATCH):
-        batch = entries[start : start + _BATCH]
-        client.log_batch(
-            run_id,
-            params=[entry for entry in batch if isinstance(entry, Param)],
-            metrics=[entry for entry in batch if isinstance(entry, Metric)],
-        )
-    listing = json.dumps(hashes, indent=1, sort_keys=True)
-    client.log_text(run_id, listing, "files.json")
-    client.log_artifacts(run_id, str(folder), "release")
-    return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def _describe(client: "MlflowClient", version: "ModelVersion") -> RegisteredRelease:
-    metrics = client.get_run(str(version.run_id)).data.metrics
-    tags = {key: value for key, value in version.tags.items() if key not in (_RELEASE_TAG, _FILES_TAG)}
-    return RegisteredRelease(version.tags[_RELEASE_TAG], int(version.version), dict(metrics), tags)
+def _require_alias(alias: str) -> None:
+    """Raise UsageError for what MLflow refuses as an alias, in words of its own."""
+    if not re.fullmatch(r"[a-z][a-z-]{0,59}", alias) or alias == "latest":
+        raise UsageError(f"alias {alias!r} cannot be used: write small letters and hyphens, and not 'latest'")
 
 
 def _local_folder(source: str) -> Path | None:

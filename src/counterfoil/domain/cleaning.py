@@ -13,18 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain import parsing, parsing_times
+from counterfoil.domain.addresses import normal_addresses
 from counterfoil.domain.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.parsing import Fault, Parsed
 from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
-from counterfoil.domain.schemas import REJECTED
+from counterfoil.domain.schemas import ADDRESSES, REJECTED
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """`transactions` have the mapping's schema, `rejected` schemas.REJECTED; both in the order read."""
+    """`transactions` have the mapping's schema, `rejected` schemas.REJECTED; both in the order read.
+
+    `addresses` (schemas.ADDRESSES) are the source IPs of `transactions`, each once, in no order that matters.
+    """
 
     transactions: pa.Table
     rejected: pa.Table
+    addresses: pa.Table = field(default_factory=ADDRESSES.empty_table)
 
 
 @dataclass
@@ -33,6 +38,7 @@ class _Columns:
 
     values: dict[str, pa.Array] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    source_ips: pa.Array | None = None
 
     def add(self, name: str, parsed: Parsed) -> None:
         self.values[name] = parsed.values
@@ -129,8 +135,10 @@ def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMap
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
         if column is not None:
-            hashes = pseudonymise(parsing.text_of(raw[column], column), name, key)
-            columns.add(canonical, Parsed(hashes))
+            text = parsing.text_of(raw[column], column)
+            columns.add(canonical, Parsed(pseudonymise(text, name, key)))
+            if name == "source_ip":
+                columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
         if column is not None:
@@ -158,10 +166,23 @@ def _split(columns: _Columns, schema: pa.Schema, lines: pa.Array, source: str) -
     which = _first_fault(columns.faults, len(lines))
     arrays = [_or_nulls(columns.values.get(name.name), name.type, len(lines)) for name in schema]
     everything = pa.Table.from_arrays(arrays, schema=schema)
+    addresses = _addresses(columns, which < 0)
     if not (which >= 0).any():
-        return Cleaned(everything, REJECTED.empty_table())
+        return Cleaned(everything, REJECTED.empty_table(), addresses)
     kept = everything.filter(pa.array(which < 0))
-    return Cleaned(kept, _rejected(columns.faults, which, lines, source))
+    return Cleaned(kept, _rejected(columns.faults, which, lines, source), addresses)
+
+
+def _addresses(columns: _Columns, kept: np.ndarray) -> pa.Table:
+    """The source IPs of the kept rows; whatever its spelling, one id has one normal form."""
+    if columns.source_ips is None:
+        return ADDRESSES.empty_table()
+    ids = columns.values["source_ip_id"]
+    rows = pa.table({"source_ip_id": ids, "text": columns.source_ips})
+    rows = rows.filter(pc.and_(pa.array(kept), pc.is_valid(ids)))
+    found = rows.group_by("source_ip_id", use_threads=False).aggregate([("text", "first")]).combine_chunks()
+    texts = _whole(found["text_first"])
+    return pa.Table.from_arrays([_whole(found["source_ip_id"]), normal_addresses(texts)], schema=ADDRESSES)
 
 
 def _first_fault(faults: list[Fault], rows: int) -> np.ndarray:

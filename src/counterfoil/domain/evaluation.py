@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from counterfoil.domain.alert_budget import AlertDays, Days, recall_and_precision
+from counterfoil.domain.alert_budget import AlertDays, recall_and_precision
 from counterfoil.domain.card_precision import CardDay, card_days, card_precision, precision_by_day
-from counterfoil.domain.intervals import Intervals, account_numbers, bootstrap
+from counterfoil.domain.intervals import Intervals, Measure, account_numbers, bootstrap
 from counterfoil.domain.ranking import (
     FloatArray,
     IntArray,
@@ -80,36 +80,20 @@ def evaluate(
     Raises UsageError for arrays of different length, other labels, scores that are NaN or infinite, and
     budgets below 1.
     """
-    label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
-    _check(label, score, account, event_time, min(alerts_per_day, top_k))
-    numbers = account_numbers(account, label.size)
-    measures = _Measures.of(label, score, numbers, event_time.astype("datetime64[D]"), alerts_per_day, top_k)
-    rows, frauds = int(label.size), int(label.sum())
-    intervals = Intervals({}, draws, 0)
-    if draws and 0 < frauds < rows:
-        intervals = bootstrap(measures.figures, label, numbers, draws=draws, seed=seed)
-    bins = reliability_bins(label, score) if measures.errors else ()
-    metrics = {name: _defined(values[0]) for name, values in measures.figures(measures.once()).items()}
-    return Evaluation(
-        rows=rows,
-        frauds=frauds,
-        accounts=measures.accounts,
-        alerts_per_day=alerts_per_day,
-        top_k=top_k,
-        metrics=metrics | {"calibration_error": _defined(expected_calibration_error(bins))},
-        intervals=intervals.bounds,
-        draws=intervals.draws,
-        skipped_draws=intervals.skipped,
-        calibration_bins=bins,
-        card_precision_by_day=measures.card_precision_by_day(),
-    )
+    measures = Measures.of(label, score, account, event_time, alerts_per_day=alerts_per_day, top_k=top_k)
+    return measures.evaluation(measures.bootstrapped(measures.figures, draws=draws, seed=seed))
 
 
 @dataclass(frozen=True)
-class _Measures:
-    """Rows sorted once for each kind of figure; bootstrap draws only change how often an account counts."""
+class Measures:
+    """The rows of one scored table, sorted once for each kind of figure.
 
-    account: IntArray
+    A bootstrap draw only changes how often an account counts.
+    """
+
+    label: NDArray[np.int8]
+    score: FloatArray
+    account: IntArray  # numbers from 0
     accounts: int
     ranking: Ranking
     alerts: AlertDays
@@ -123,22 +107,53 @@ class _Measures:
         cls,
         label: NDArray[np.int8],
         score: FloatArray,
-        account: IntArray,
-        day: Days,
+        account: NDArray[np.object_] | NDArray[np.str_] | None,
+        event_time: NDArray[np.datetime64],
+        *,
         alerts_per_day: int,
         top_k: int,
-    ) -> "_Measures":
-        accounts = int(account.max()) + 1 if account.size else 0
+    ) -> "Measures":
+        """Make ready what `evaluate` takes. Raises UsageError as it does."""
+        label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
+        _check(label, score, account, event_time, min(alerts_per_day, top_k))
+        numbers, day = account_numbers(account, label.size), event_time.astype("datetime64[D]")
+        accounts = int(numbers.max()) + 1 if numbers.size else 0
         probable = bool(np.all((score >= 0) & (score <= 1)))
         return cls(
-            account=account,
+            label=label,
+            score=score,
+            account=numbers,
             accounts=accounts,
             ranking=Ranking.of(label, score),
             alerts=AlertDays.of(label, score, day),
-            cards=card_days(label, score, account, day),
-            errors=SquaredErrors.of(label, score, account, accounts) if probable else None,
+            cards=card_days(label, score, numbers, day),
+            errors=SquaredErrors.of(label, score, numbers, accounts) if probable else None,
             alerts_per_day=alerts_per_day,
             top_k=top_k,
+        )
+
+    def bootstrapped(self, measure: Measure, *, draws: int, seed: int) -> Intervals:
+        """Intervals of what `measure` gives for draws of these accounts; none where nothing can be ranked."""
+        if draws and 0 < int(self.label.sum()) < self.label.size:
+            return bootstrap(measure, self.label, self.account, draws=draws, seed=seed)
+        return Intervals({}, draws, 0)
+
+    def evaluation(self, intervals: Intervals) -> Evaluation:
+        """The figures of the table as it is, with these intervals."""
+        bins = reliability_bins(self.label, self.score) if self.errors else ()
+        metrics = {name: defined(values[0]) for name, values in self.figures(self.once()).items()}
+        return Evaluation(
+            rows=int(self.label.size),
+            frauds=int(self.label.sum()),
+            accounts=self.accounts,
+            alerts_per_day=self.alerts_per_day,
+            top_k=self.top_k,
+            metrics=metrics | {"calibration_error": defined(expected_calibration_error(bins))},
+            intervals=intervals.bounds,
+            draws=intervals.draws,
+            skipped_draws=intervals.skipped,
+            calibration_bins=bins,
+            card_precision_by_day=self.card_precision_by_day(),
         )
 
     def once(self) -> IntArray:
@@ -186,5 +201,6 @@ def _check(
         raise UsageError(f"alerts_per_day and top_k must be at least 1, not {smallest_budget}")
 
 
-def _defined(value: float) -> float | None:
+def defined(value: float) -> float | None:
+    """The figure, or None where it is NaN: JSON knows no NaN."""
     return None if math.isnan(value) else float(value)

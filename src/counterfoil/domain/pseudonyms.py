@@ -1,13 +1,13 @@
 """Keyed hashes that stand for people and devices, so that the raw value is never kept."""
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.addresses import normal_address
 from counterfoil.errors import UsageError
 
 HEX_DIGITS = 32
@@ -49,10 +49,8 @@ def _phone(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return text.lower()
+    # A text without an address in it ("unknown") is a value all the same.
+    return normal_address(text) or text.lower()
 
 
 _NORMALISERS: dict[str, Callable[[str], str]] = {

@@ -10,6 +10,8 @@ import pyarrow as pa
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 MONEY = pa.decimal128(18, 4)
 MINOR_UNITS = 10_000
+MONEY_TOTAL = pa.decimal128(38, 4)
+"""Money that was added up: no number of payments is too many for it."""
 
 FRAUD = 1
 GOOD = 0
@@ -46,6 +48,54 @@ REJECTED = pa.schema(
         pa.field("message", pa.string(), nullable=False),  # names the column, never a personal value
     ]
 )
+
+ADDRESSES = pa.schema(
+    [
+        pa.field("source_ip_id", pa.string(), nullable=False),  # as in `transactions`
+        pa.field("address", pa.string()),  # normal form; null where the field held no address
+    ]
+)
+"""Restricted: the source IPs behind the keyed hashes of a run of `transactions`, one row each."""
+
+SOURCE_IPS = pa.schema(
+    [
+        pa.field("source_ip_id", pa.string(), nullable=False),
+        pa.field("address", pa.string()),  # normal form; null where it is unreadable or was never kept
+        pa.field("version", pa.int8()),  # 4 or 6
+        pa.field("kind", pa.string()),  # domain.addresses.kind_of, "unreadable", or null if it was never kept
+        pa.field("prefix", pa.string()),  # the /24 or /48 around it
+        pa.field("first_seen", TIMESTAMP, nullable=False),  # event time of its first payment
+        pa.field("last_seen", TIMESTAMP, nullable=False),
+        pa.field("payments", pa.int64(), nullable=False),
+        pa.field("accounts", pa.int64(), nullable=False),  # distinct
+        pa.field("blocklists", pa.int32()),  # how many name it; null without a list or an address
+    ]
+)
+"""Restricted: every source IP that was seen, with what is known of its address. Ordered by source_ip_id."""
+
+SOURCE_IP_DAYS = pa.schema(
+    [
+        pa.field("source_ip_id", pa.string(), nullable=False),
+        pa.field(EVENT_DATE, pa.date32(), nullable=False),  # UTC
+        pa.field("payments", pa.int64(), nullable=False),  # 0 where only a fraud became known
+        pa.field("accounts", pa.int64(), nullable=False),  # distinct, of that day
+        pa.field(
+            "amounts",  # by currency, of the payments that have an amount; unknown currency last
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("currency", pa.string()),
+                        pa.field("payments", pa.int64(), nullable=False),
+                        pa.field("total", MONEY_TOTAL, nullable=False),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+        pa.field("frauds_known", pa.int64(), nullable=False),  # of any earlier day, that became known on this one
+    ]
+)
+"""What each source IP did, day by day, and what became known of it. Ordered by date and source_ip_id."""
 
 
 def transactions_schema(

@@ -17,6 +17,7 @@ from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.references import condense, reference_table
+from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
 from counterfoil.errors import TrainingError
 
 Progress = Callable[[str], None]
@@ -34,6 +35,7 @@ class TrainingOptions:
     shares: tuple[float, ...] = (0.1, 0.2, 0.4)
     neighbours: tuple[int, ...] = (3, 5, 10)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
+    alert_budget: float = ALERT_BUDGET
     seed: int = 0
     device: str = "cpu"
 
@@ -51,6 +53,7 @@ class Fitted:
     validation: dict[str, float] = field(default_factory=dict)
     ablation: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ def fit_release(
 
     `payments` has a label (1 or 0) in every row and comes in the order of a hash of its ids; `weights` are
     the inverse sampling rates. Share of evidence and number of neighbours are those with the best average
-    precision on later blocks of time, each judged by what was fitted before it; the calibration is fitted
-    on the same out-of-sample margins. Raises TrainingError or CollapsedEncoderError.
+    precision on later blocks of time, each judged by what was fitted before it; calibration and thresholds
+    come from the same out-of-sample margins. Raises TrainingError or CollapsedEncoderError.
     """
     if payments.num_rows < 2:
         raise TrainingError(f"{payments.num_rows} payments with known labels: nothing can be learned; widen the window")
@@ -91,7 +94,7 @@ def fit_release(
     ]
     share, k, precision = _choose(folds, options)
     progress("calibrating on validation blocks")
-    calibration, ablation = _calibrate(folds, share, k, options)
+    calibration, thresholds, ablation = _calibrate(folds, share, k, options)
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
     encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share)
@@ -103,7 +106,7 @@ def fit_release(
         calibration = _novelty_only(vectors, encoder.vote_dimensions)
     return Fitted(
         encoder, calibration, k, reference_table(payments.take(kept), vectors), left_out, found,
-        {"average_precision": precision} if precision is not None else {}, ablation, notes,
+        {"average_precision": precision} if precision is not None else {}, ablation, notes, thresholds,
     )  # fmt: skip
 
 
@@ -194,22 +197,28 @@ def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, f
 
 def _calibrate(
     folds: list[_Fold], share: float, k: int, options: TrainingOptions
-) -> tuple[Calibration | None, dict[str, float]]:
-    """Calibration on the out-of-sample margins of all folds, and the precision without each block."""
+) -> tuple[Calibration | None, Thresholds, dict[str, float]]:
+    """Calibration and thresholds by the out-of-sample margins of all folds, and the precision without each block."""
     if not folds:
-        return None, {}
+        return None, Thresholds(), {}
     compared = [_judge(fold, share, k, options) for fold in folds]
-    calibration = fit_calibration(
-        np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared]),
-        np.concatenate([fold.labels for fold in folds]),
-        np.concatenate([fold.weights for fold in folds]),
-        np.concatenate([c.evidence_similarity for c in compared]),
-    )
+    margins = np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared])
+    labels = np.concatenate([fold.labels for fold in folds])
+    weights = np.concatenate([fold.weights for fold in folds])
+    similarity = np.concatenate([c.evidence_similarity for c in compared])
+    calibration = fit_calibration(margins, labels, weights, similarity)
+    signal = calibration.signal(margins, calibration.novelty(similarity))
+    thresholds = choose_thresholds(signal, labels, weights, alert_budget=options.alert_budget)
+    return calibration, thresholds, _ablate(folds, share, k, options)
+
+
+def _ablate(folds: list[_Fold], share: float, k: int, options: TrainingOptions) -> dict[str, float]:
+    """Mean average precision without each of the blocks."""
     ablation = {}
     for name in _silenceable(folds):
         quiet = [replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds]
         ablation[name] = float(np.mean([_precision(f, _judge(f, share, k, options), k) for f in quiet]))
-    return calibration, ablation
+    return ablation
 
 
 def _silenceable(folds: list[_Fold]) -> Iterator[str]:

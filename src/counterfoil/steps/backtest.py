@@ -77,9 +77,10 @@ def backtest(
         label_delay_days=label_delay / timedelta(days=1),
     )
     release = train(tables, references, registry, embedder, mapping, request, progress=steps.tell)
-    detector = Detector(release, references, embedder, compute)
+    detector = Detector.load(release, references, embedder, compute)
     run = detect(tables, detector, period=windows.test, compute=compute, progress=steps.count)
     steps.tell("evaluating")
     since = windows.training.since or datetime.min.replace(tzinfo=UTC)
-    judged = judge(tables, run, exclude_compromised_since=since if exclude_compromised else None)
+    excluded = since if exclude_compromised else None
+    judged = judge(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
     return Backtest(release, judged, windows, run)

@@ -1,7 +1,7 @@
 """Collect input files: clean every row, keep what is good, and say why of the rest.
 
-Each file is one run of the tables `transactions` and `rejected`. A killed run leaves nothing visible; a rerun
-completes it; a file that is done is skipped.
+Each file is one run of the tables `transactions`, `rejected` and `addresses`. A killed run leaves nothing
+visible; a rerun completes it; a file that is done is skipped.
 """
 
 import hashlib
@@ -23,6 +23,8 @@ from counterfoil.steps.spool import Spool
 
 TRANSACTIONS = "transactions"
 REJECTED_ROWS = "rejected"
+ADDRESSES = "addresses"
+"""Restricted: with `source_ips`, which is made of it, the only table that holds raw addresses."""
 
 _RUN_KEY = b"counterfoil.run"
 
@@ -110,13 +112,16 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     run = run_name(job.mapping, file)
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
+    restricted = job.tables.stage(ADDRESSES, run)
     schema = job.mapping.schema.with_metadata({_RUN_KEY: run.encode()})
-    with refused, Spool(staged / "_spool", schema) as spool:
+    with refused, Spool(restricted / "_spool", schema) as spool:
         rows_in = _clean_all(path, file, job, spool, refused)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, run))
         refused.add(_as_rejections(path.name, duplicates))
+        spool.write_addresses(restricted)
         spool.write_by_date(staged)
     job.tables.publish(REJECTED_ROWS, run)
+    job.tables.publish(ADDRESSES, run)
     job.tables.publish(TRANSACTIONS, run)
     return CollectedFile(path.name, rows_in, rows_in - refused.rows, dict(refused.counts))
 
@@ -133,7 +138,7 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
             first_line=batch.lines,
             content_hash=file.content_hash,
         )
-        spool.add(cleaned.transactions)
+        spool.add(cleaned.transactions, cleaned.addresses)
         refused.add(batch.rejected)
         refused.add(cleaned.rejected)
         rows_in += batch.records

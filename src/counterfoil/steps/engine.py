@@ -1,7 +1,7 @@
 """DuckDB as the steps use it: in bounded memory, spilling to a folder, reaching for nothing outside."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ def open_engine(overflow: Path) -> duckdb.DuckDBPyConnection:
     database.execute("SET enable_progress_bar = false")
     database.execute("SET TimeZone = 'UTC'")
     return database
+
+
+def parquet_source(files: Sequence[Path]) -> str:
+    """Return the rows of these files (one at least) as SQL takes them; a column that a file lacks is null."""
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
 
 def one_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

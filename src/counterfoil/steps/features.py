@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,10 +15,12 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.engine import engine, one_row
+from counterfoil.steps.parts import split
 
 EVIDENCE = "evidence"
-_RUN = "features"
+WHOLE_RUN = "features"
 _ROW_GROUP = 32_768
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,23 @@ def build_features(
     label_delay: timedelta,
     period: Period = Period(),
     specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+    run: str = WHOLE_RUN,
+    only: Sequence[Path] | None = None,
+    rows_per_file: int | None = None,
 ) -> int:
-    """Build the table `evidence` of the payments in `period`, and return how many rows it has.
+    """Build the table `evidence` of the payments in `period`, as its one run, and return how many rows it has.
 
     Reads back as far as the longest window plus the label delay, so that a part of the payments gets the
-    same evidence as it does within all of them. Raises NotFoundError if nothing has been collected.
+    same evidence as it does within all of them. With `only`, just the payments that stand in these files of
+    `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the
+    order of time. Raises NotFoundError if nothing has been collected.
     """
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
-    staged = tables.stage(EVIDENCE, _RUN)
+    if only is not None:
+        period = _span(only)
+    staged = tables.stage(EVIDENCE, run)
     with engine(near=staged) as database:
         _view_transactions(database, files, mapping, _read_back(period, specs, label_delay))
         whole_seconds, most_at_once = one_row(database, CLOCK_QUERY)
@@ -64,8 +73,14 @@ def build_features(
             own_columns=own_columns(mapping),
             by_currency=mapping.currency_meaningful,
         )
-        rows = _write(database, f"FROM ({query}) WHERE {period.condition()}", staged / "part-0.parquet")
-    tables.publish(EVIDENCE, _RUN, replace=True)
+        chosen = f"FROM ({query}) WHERE {period.condition()}"
+        if only is not None:
+            # A join with the ids does not keep the order of time.
+            chosen += f" AND transaction_id IN ({_ids(only)}) ORDER BY event_time, transaction_id"
+        rows = _write(database, chosen, staged / "part-0.parquet")
+    if rows_per_file is not None:
+        split(staged / "part-0.parquet", rows_per_file)
+    tables.publish(EVIDENCE, run, replace=True)
     return rows
 
 
@@ -80,6 +95,24 @@ def evidence_files(tables: TableStore) -> list[str]:
 def own_columns(mapping: SourceMapping) -> tuple[str, ...]:
     """The evidence columns that a mapping adds to the canonical ones."""
     return (*mapping.numeric, *mapping.own_categorical, *mapping.own_textual)
+
+
+def _span(files: Sequence[Path]) -> Period:
+    """The period from the first to the last payment of these files; an empty one if there is none."""
+    if not files:
+        return Period(_NEVER, _NEVER)
+    with engine() as database:
+        first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {_source(files)}")
+    return Period(_NEVER, _NEVER) if first is None else Period(first, last + timedelta(microseconds=1))
+
+
+def _ids(files: Sequence[Path]) -> str:
+    return f"SELECT transaction_id FROM {_source(files)}" if files else "NULL"
+
+
+def _source(files: Sequence[Path]) -> str:
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
 
 def _read_back(period: Period, specs: Sequence[FeatureSpec], label_delay: timedelta) -> str:
@@ -97,8 +130,7 @@ def _view_transactions(
     database: duckdb.DuckDBPyConnection, files: Sequence[Path], mapping: SourceMapping, condition: str
 ) -> None:
     """Define `transactions`, with a null column for evidence that none of the files has."""
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    source = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    source = _source(files)
     there = {row[0] for row in database.execute(f"DESCRIBE FROM {source}").fetchall()} - {EVENT_DATE}
     nulls = [f"NULL::DOUBLE AS {n}" for n in mapping.numeric if n not in there]
     nulls += [f"NULL::VARCHAR AS {n}" for n in (*mapping.own_categorical, *mapping.own_textual) if n not in there]

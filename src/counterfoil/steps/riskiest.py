@@ -5,13 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from counterfoil.domain.schemas import MONEY
 from counterfoil.ports import ReferenceStore, TableStore
+from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.detect import SCORE_TABLE
 from counterfoil.steps.engine import engine
-from counterfoil.steps.features import evidence_files
 
-_PAYMENT = "transaction_id, event_time, amount, currency, merchant_id, category, label"
+_PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,14 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not scores:
         return []
-    evidence = evidence_files(tables)
+    payments = [str(path) for path in tables.files(TRANSACTIONS)]
+    order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(
-            f"SELECT s.anomaly_signal, s.precedents, s.release_id, {_qualified()} "
-            f"FROM read_parquet({scores!r}) s JOIN read_parquet({evidence!r}) e USING (transaction_id) "
-            f"ORDER BY s.anomaly_signal DESC, s.event_time, s.transaction_id LIMIT {most}"
+            f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
+            f"SELECT s.anomaly_signal, s.precedents, s.release_id, {', '.join(f't.{name}' for name in _PAYMENT)} "
+            f"FROM s JOIN read_parquet({payments!r}, union_by_name = true, hive_partitioning = false) t "
+            f"USING (transaction_id) ORDER BY {order}"
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}
     return [
@@ -58,13 +59,6 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
         )
         for signal, precedents, _, *payment in rows
     ]
-
-
-def _qualified() -> str:
-    columns = [f"e.{name}" for name in _PAYMENT.split(", ")]
-    # The evidence has amounts as numbers: money is shown as money.
-    columns[2] = f"CAST(e.amount AS DECIMAL({MONEY.precision}, {MONEY.scale}))"
-    return ", ".join(columns)
 
 
 def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Rows of one file on their way into a table: spooled as they come, then written out by date.
+"""Rows of one file on their way into the tables: spooled as they come, then written out by date.
 
 Files arrive in any order of time, and a table wants one file per date. Rows are spooled to Parquet in bounded
 memory; DuckDB then finds the duplicates among the ids and sorts, spilling to disk when it must.
@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from counterfoil.domain.schemas import EVENT_DATE
+from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
 from counterfoil.steps.engine import open_engine
+from counterfoil.steps.results import write_result
 
 _ROWS_AT_ONCE = 65_536
 _DAY_MICROS = 86_400_000_000
@@ -25,9 +26,9 @@ _EPOCH = date(1970, 1, 1)
 
 
 class Spool:
-    """Transactions of one file, written once and then read back in order. Use as a context manager.
+    """Transactions and source IPs of one file, written once and then read back in order. A context manager.
 
-    `folder` does not exist yet; it is removed at the end.
+    `folder` does not exist yet; it holds raw addresses until it is removed at the end.
     """
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
@@ -37,6 +38,8 @@ class Spool:
         self._path = folder / "rows.parquet"
         self._rows = pq.ParquetWriter(self._path, schema, compression="lz4", use_dictionary=False)
         self._database = open_engine(folder / "overflow")
+        self._database.execute("CREATE TABLE address (source_ip_id VARCHAR, address VARCHAR)")
+        self._has_addresses = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,9 +52,14 @@ class Spool:
         # After a failure the next stage() of the run removes what is left; the failure is what matters then.
         shutil.rmtree(self._folder, ignore_errors=error is not None)
 
-    def add(self, transactions: pa.Table) -> None:
-        """Append rows."""
+    def add(self, transactions: pa.Table, addresses: pa.Table) -> None:
+        """Append rows, and the source IPs in them (schemas.ADDRESSES)."""
         self._rows.write_table(transactions)
+        if addresses.num_rows:
+            self._database.register("found", addresses)
+            self._database.execute("INSERT INTO address FROM found")
+            self._database.unregister("found")
+            self._has_addresses = True
 
     def find_duplicates(self, published: Sequence[Path]) -> pa.Table:
         """Close the spool for writing; return the rows whose id came before, as (source_line, earlier).
@@ -86,6 +94,17 @@ class Spool:
         with _DatedWriter(folder, self._schema) as writer:
             for batch in self._sorted():
                 writer.write(batch)
+
+    def write_addresses(self, folder: Path) -> None:
+        """Write the source IPs of the rows without duplicates to `folder`/part-0.parquet, each once, ordered by id."""
+        if not self._has_addresses:
+            return
+        query = (
+            "SELECT DISTINCT source_ip_id, address FROM address SEMI JOIN ("
+            "  SELECT source_ip_id FROM read_parquet($rows) ANTI JOIN duplicate USING (source_line)"
+            ") USING (source_ip_id) ORDER BY source_ip_id"
+        )
+        write_result(self._database.sql(query, params={"rows": str(self._path)}), ADDRESSES, folder)
 
     def _sorted(self) -> Iterator[pa.Table]:
         result = self._database.sql(

@@ -1,4 +1,4 @@
-"""Evidence with labels, and a release that was fitted on it."""
+"""A release that was fitted on evidence with labels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,44 +9,12 @@ import pytest
 
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS
-from counterfoil.domain.features.sql import CYCLES
+from counterfoil.domain.lineage import Lineage
 from counterfoil.domain.references import checksum
 from counterfoil.domain.release import Release
-from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
 
-DAY_US = 86_400_000_000
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
-
-
-@pytest.fixture(scope="session")
-def evidence() -> Maker:
-    """Return a maker of evidence in no order of time, with labels (1 for frauds, of larger amounts)."""
-
-    def make(
-        rows: int = 600, numbers: int = 3, seed: int = 0, days: int = 60, delay_days: float = 7.0, rate: float = 0.1
-    ) -> tuple[pa.Table, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        labels = (rng.random(rows) < rate).astype(np.int8)
-        angles = rng.random((2, rows)) * 2 * np.pi
-        circles = [f(angle) for angle in angles for f in (np.sin, np.cos)]
-        times = rng.integers(days * DAY_US, size=rows)
-        columns = {
-            "transaction_id": [f"s{seed}-{n:05d}" for n in range(rows)],
-            "event_time": pa.array(times).cast(TIMESTAMP),
-            "known_at": pa.array(times + round(delay_days * DAY_US)).cast(TIMESTAMP),
-            "label": pa.array(labels),
-            "account_id": [f"a{n}" for n in rng.integers(40, size=rows)],
-            "merchant_id": [f"shop {n}" for n in rng.integers(30, size=rows)],
-            "category": [f"c{n}" for n in rng.integers(5, size=rows)],
-            "currency": ["EUR"] * rows,
-            "amount": np.round(np.exp(rng.normal(size=rows) + 2 * labels), 2),
-            **{f"n{number}": rng.normal(size=rows) + labels * (number == 0) for number in range(numbers)},
-            **dict(zip(CYCLES, circles, strict=True)),
-        }
-        return pa.table(columns), labels
-
-    return make
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +52,7 @@ def release_of() -> Callable[[Fitted], Release]:
             text_model="hash", text_weights_hash="0" * 64, reference_rows=found.references.num_rows,
             reference_frauds=60, reference_checksum=checksum(found.references), left_out=found.left_out,
             spread=found.spread, validation=found.validation, ablation=found.ablation, notes=found.notes,
+            thresholds=found.thresholds, lineage=Lineage("e" * 64, "f" * 64, "2024-02-03T00:00:00+00:00"),
         )  # fmt: skip
 
     return make

@@ -338,3 +338,26 @@ def test_rows_do_not_depend_on_their_neighbours(changes: list[dict[str, str | No
     together = clean(batch, mapping_of(), key=KEY, source="f", first_line=0, content_hash="c")
     assert together.transactions.equals(pa.concat_tables([one.transactions for one in alone]))
     assert together.rejected.equals(pa.concat_tables([one.rejected for one in alone]))
+
+
+def test_source_ips_of_kept_rows_are_told_once_each() -> None:
+    ips = ["192.0.2.7", "192.0.2.7:80", "::FFFF:192.0.2.7", "2001:DB8::1", "nobody", None, "10.0.0.1"]
+    rows = [GOOD | {"id": f"x{number}", "ip": ip} for number, ip in enumerate(ips)]
+    rows[-1]["t"] = "never"
+    result = cleaned(*rows)
+    assert result.addresses.schema == schemas.ADDRESSES
+    assert sorted(result.addresses["address"].to_pylist(), key=str) == ["192.0.2.7", "2001:db8::1", None]
+    ids = result.transactions["source_ip_id"].to_pylist()
+    assert set(result.addresses["source_ip_id"].to_pylist()) == set(ids) - {None}
+    assert ids[0] == ids[1] == ids[2]
+    assert ids[5] is None
+
+
+def test_without_a_source_ip_there_are_no_addresses() -> None:
+    assert cleaned(GOOD, mapping=mapping_of(fields='account = "who"')).addresses == schemas.ADDRESSES.empty_table()
+
+
+def test_no_ip_gets_into_transactions_or_rejections() -> None:
+    rows = [GOOD | {"id": "a", "ip": "198.51.100.23"}, GOOD | {"id": "b", "t": "x", "ip": "198.51.100.23"}]
+    result = cleaned(*rows)
+    assert "198.51.100" not in str(result.transactions.to_pylist()) + str(result.rejected.to_pylist())

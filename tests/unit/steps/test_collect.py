@@ -189,7 +189,7 @@ def test_a_killed_run_leaves_nothing_visible_and_a_rerun_completes_it(tmp_path: 
     assert (entry.state, entry.rows_in, entry.rows_out, entry.rows_rejected) == ("done", 2, 1, 1)
 
 
-def test_rejected_rows_are_visible_before_the_transactions(tmp_path: Path) -> None:
+def test_rejected_rows_and_addresses_are_visible_before_the_transactions(tmp_path: Path) -> None:
     published: list[str] = []
 
     class Watched(FolderTables):
@@ -199,7 +199,7 @@ def test_rejected_rows_are_visible_before_the_transactions(tmp_path: Path) -> No
 
     tables: TableStore = Watched(tmp_path / "lake")
     run(tmp_path / "lake", written(tmp_path, [("a", "2024-01-01T00:00:00Z")]), tables=tables)
-    assert published == ["rejected", "transactions"]
+    assert published == ["rejected", "addresses", "transactions"]
 
 
 def test_an_unreadable_file_fails_and_those_before_it_stay(tmp_path: Path) -> None:
@@ -266,6 +266,82 @@ def test_every_row_is_accounted_for(tmp_path_factory: pytest.TempPathFactory, li
     assert numbers == list(range(2, 2 + len(lines)))
     assert (done.rows_in, done.rows_out, sum(done.rejected.values())) == (len(lines), len(good), len(bad))
     assert len({row["transaction_id"] for row in good}) == len(good)
+
+
+SHOP_WITH_IPS = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\nsource_ip = "who"\n', "shop")
+TIME = "2024-01-01T00:00:00Z"
+
+
+def written_with_ips(folder: Path, lines: list[tuple[str, str, str]], name: str = "in.csv") -> Path:
+    path = folder / name
+    path.write_text("id,t,who\n" + "".join(f'{id_},{time},"{ip}"\n' for id_, time, ip in lines))
+    return path
+
+
+def test_the_addresses_are_those_of_the_collected_payments_once_each(tmp_path: Path) -> None:
+    lines = [
+        ("a", TIME, "203.0.113.9"), ("b", TIME, "203.0.113.9:443"), ("c", TIME, "2001:DB8::1"), ("d", TIME, ""),
+        ("e", TIME, "nobody"), ("f", "never", "203.0.113.10"), ("a", TIME, "203.0.113.11"),
+    ]  # fmt: skip
+    (done,) = run(tmp_path / "lake", written_with_ips(tmp_path, lines), mapping=SHOP_WITH_IPS)
+    assert done.rejected == {"time_unreadable": 1, "duplicate_id": 1}
+    rows = visible(tmp_path / "lake", "addresses")
+    assert {row["address"] for row in rows} == {"203.0.113.9", "2001:db8::1", None}
+    kept = [row["source_ip_id"] for row in rows]
+    assert kept == sorted({row["source_ip_id"] for row in visible(tmp_path / "lake")} - {None})
+    assert FolderTables(tmp_path / "lake").runs("addresses") == FolderTables(tmp_path / "lake").runs("transactions")
+
+
+def test_the_addresses_do_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
+    lines = [(f"i{number}", TIME, f"10.0.{number % 200}.{number % 7}") for number in range(3000)]
+    run(tmp_path / "one", written_with_ips(tmp_path, lines, "one.csv"), mapping=SHOP_WITH_IPS)
+    shuffled = random.Random(5).sample(lines, len(lines))
+    run(tmp_path / "two", written_with_ips(tmp_path, shuffled, "two.csv"), mapping=SHOP_WITH_IPS)
+    one, two = (FolderTables(tmp_path / name).files("addresses")[0].read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert len(visible(tmp_path / "one", "addresses")) == 1400
+
+
+def test_a_file_without_source_ips_has_no_addresses(tmp_path: Path) -> None:
+    run(tmp_path / "lake", written(tmp_path, [("a", TIME)]))
+    run(tmp_path / "lake", written_with_ips(tmp_path, [("b", TIME, "")], "two.csv"), mapping=SHOP_WITH_IPS)
+    assert visible(tmp_path / "lake", "addresses") == []
+    assert len(FolderTables(tmp_path / "lake").runs("addresses")) == 2
+
+
+def test_raw_addresses_are_nowhere_but_in_their_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    planted = "198.51.100.23"
+    lines = [
+        ("a", TIME, planted), ("b", "never", planted), ("a", TIME, f"::ffff:{planted}"), ("", TIME, f"{planted}:80"),
+        ("c", TIME, f"{planted}, nobody"),
+    ]  # fmt: skip
+    ledger = Ledger()
+    told: list[Progress] = []
+    path = written_with_ips(tmp_path, lines)
+    with path.open("a") as file:
+        file.write(f"d,{TIME},{planted},too many\n")
+    (done,) = run(tmp_path / "lake", path, mapping=SHOP_WITH_IPS, ledger=ledger, on_progress=told.append)
+    assert done.rows_out == 2
+    elsewhere = [visible(tmp_path / "lake", table) for table in ("transactions", "rejected")]
+    assert len(elsewhere[1]) == 4
+    assert planted not in f"{elsewhere} {done} {told} {ledger.entries()} {caplog.text}"
+    assert [row["address"] for row in visible(tmp_path / "lake", "addresses")] == [planted]
+
+
+def test_what_a_killed_run_spooled_stays_within_the_restricted_table(tmp_path: Path) -> None:
+    left: list[str] = []
+
+    class Looking(InputFiles):
+        def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+            yield next(super().batches(path, mapping))
+            left.extend(p.relative_to(tmp_path / "lake").parts[0] for p in (tmp_path / "lake").rglob("*.parquet"))
+            raise SystemExit
+
+    path = written_with_ips(tmp_path, [("a", TIME, "198.51.100.23")])
+    with pytest.raises(SystemExit):
+        run(tmp_path / "lake", path, mapping=SHOP_WITH_IPS, reader=Looking())
+    assert left == ["addresses"]
+    assert list((tmp_path / "lake").rglob("*.parquet")) == []
 
 
 @pytest.mark.parametrize(

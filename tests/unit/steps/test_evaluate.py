@@ -23,20 +23,20 @@ def tables(tmp_path: Path) -> FolderTables:
     """One payment a day at noon; labels are known at noon of the next day."""
     times = [NOON + timedelta(days=day) for day in range(6)]
     ids = [f"t{number}" for number in range(6)]
-    evidence = pa.table(
+    payments = pa.table(
         {
             "transaction_id": ids,
             "event_time": pa.array(times, TIMESTAMP),
-            "known_at": pa.array([time + timedelta(days=1) for time in times], TIMESTAMP),
+            "label_time": pa.array([time + timedelta(days=1) for time in times], TIMESTAMP),
             "account_id": ACCOUNTS,
             "label": pa.array(LABELS, pa.int8()),
         }
     )
-    scores = evidence.select(["transaction_id", "event_time", "account_id"]).append_column(
+    scores = payments.select(["transaction_id", "event_time", "account_id"]).append_column(
         "anomaly_signal", pa.array(SIGNALS)
     )
     found = FolderTables(tmp_path)
-    for table, run, rows in (("evidence", "features", evidence), ("scores", "run", scores)):
+    for table, run, rows in (("transactions", "bank", payments), ("scores", "run", scores)):
         pq.write_table(rows, found.stage(table, run) / "part-0.parquet")
         found.publish(table, run)
     return found
@@ -55,9 +55,9 @@ def test_an_account_leaves_once_its_fraud_was_known_at_midnight(tables: FolderTa
     assert judge(tables, "run", exclude_compromised_since=NOON).left_out == 0
     later = pa.table({"account_id": ["a"], "transaction_id": ["t9"], "label": pa.array([0], pa.int8())})
     when = pa.array([NOON + timedelta(days=2)], TIMESTAMP)
-    later = later.append_column("event_time", when).append_column("known_at", when)
-    pq.write_table(later, tables.stage("evidence", "more") / "part-0.parquet")
-    tables.publish("evidence", "more")
+    later = later.append_column("event_time", when).append_column("label_time", when)
+    pq.write_table(later, tables.stage("transactions", "more") / "part-0.parquet")
+    tables.publish("transactions", "more")
     scored = later.select(["transaction_id", "event_time", "account_id"]).append_column(
         "anomaly_signal", pa.array([0.4])
     )

@@ -3,6 +3,10 @@
 The k nearest of a side are found without sorting the side: its references are cut into groups, the best of
 each group is kept, and only the k groups with the highest bests are looked at again. They hold the k
 nearest, whatever the groups. That is one pass over the product instead of a partial sort of it.
+
+The product only finds the nearest. Its rounding depends on how many rows are compared at once, and one in 1e7
+of a cosine moves the signal of a payment that is nearly a copy of a reference. So the cosines of the nearest
+are taken again from differences, which makes a score the same alone and among others.
 """
 
 from dataclasses import dataclass
@@ -10,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from counterfoil.domain.arrays import Flags, Floats, Integers, Labels
+from counterfoil.domain.arrays import Doubles, Flags, Floats, Integers, Labels
 
 GROUP = 64
 BLOCK_ROWS = 2048
 NOTHING = -2.0
 """Stands below every cosine: marks places where a side has no reference."""
 TIE = 1e-6
+SPARE = 3
+"""So many more than asked for are looked at again, since the product may put close ones in the wrong order."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +33,17 @@ class Side:
     `tied` tells where reference k + 1 is as similar as reference k, so that the choice is arbitrary.
     """
 
-    similarity: Floats
+    similarity: Doubles
     position: Integers
     tied: Flags
 
     @property
-    def mean(self) -> Floats:
+    def mean(self) -> Doubles:
         """Mean cosine to the nearest, (rows,); -1 where the side is empty."""
         found = self.similarity > NOTHING
         total = np.where(found, self.similarity, 0).sum(axis=1)
-        mean: Floats = np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), -1.0)
-        return mean.astype(np.float32)
+        mean: Doubles = np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), -1.0)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,15 @@ class Comparison:
 
     fraud: Side
     good: Side
-    evidence_similarity: Floats  # the largest cosine to any reference, of the evidence part alone
+    evidence_similarity: Doubles  # the largest cosine to any reference, of the evidence part alone
 
 
 class References:
     """A reference set made ready for comparison, on the CPU or a GPU.
 
     `vectors` are unit rows whose first `vote_dimensions` are the votes; `labels` are 1 or 0. With `half` the
-    products are of half precision, which finds the candidates; these are then compared again in full, since
-    half precision cannot tell a distance of 0.0003 from none.
+    products are of half precision, which cannot tell a distance of 0.0003 from none: more candidates are then
+    compared again.
     """
 
     def __init__(
@@ -63,8 +69,6 @@ class References:
         self._half = half
         self._device = device
         self._split = vote_dimensions
-        evidence = vectors[:1, vote_dimensions:]
-        self._evidence_share = float((evidence**2).sum()) if len(vectors) else 1.0
         self._sides = [self._side(vectors, np.flatnonzero(labels == label)) for label in (1, 0)]
 
     def _side(self, vectors: Floats, positions: Integers) -> "_Kept":
@@ -75,7 +79,8 @@ class References:
         known[: len(positions)] = positions
         full = torch.from_numpy(padded).to(self._device)
         fast = full.half() if self._half else full
-        return _Kept(full, fast, torch.from_numpy(known).to(self._device), len(positions))
+        places = torch.from_numpy(known).to(self._device)
+        return _Kept(fast, _Part.of(full), _Part.of(full[:, self._split :]), places, len(positions))
 
     def compare(self, vectors: Floats, k: int) -> Comparison:
         """Compare unit rows of shape (rows, dimensions) with both sides; k is at least 1."""
@@ -94,59 +99,72 @@ class References:
         for kept in self._sides:
             similarity = queries[:, self._split :] @ kept.fast[:, self._split :].T
             similarity[:, kept.count :] = NOTHING
-            nearest.append(self._largest(full, kept, similarity))
+            column = similarity.argmax(dim=1, keepdim=True)
+            nearest.append(_again(full[:, self._split :], kept.evidence, column, kept.count)[:, 0])
             if self._split:
                 similarity.addmm_(queries[:, : self._split], kept.fast[:, : self._split].T)
                 similarity[:, kept.count :] = NOTHING
             sides.append(self._nearest(full, kept, similarity, k))
-        best = torch.maximum(*nearest).cpu().numpy() / max(self._evidence_share, 1e-6)
-        return Comparison(sides[0], sides[1], np.clip(best, -1.0, 1.0).astype(np.float32))
-
-    def _largest(self, queries: torch.Tensor, kept: "_Kept", similarity: torch.Tensor) -> torch.Tensor:
-        """The largest cosine of each row's evidence part to a reference."""
-        if not self._half:
-            return similarity.amax(dim=1)
-        column = similarity.argmax(dim=1, keepdim=True)
-        found = _again(queries[:, self._split :], kept.full[:, self._split :], column)[:, 0]
-        return torch.where(column[:, 0] < kept.count, found, NOTHING)
+        return Comparison(sides[0], sides[1], torch.maximum(*nearest).clamp(-1.0, 1.0).cpu().numpy())
 
     def _nearest(self, queries: torch.Tensor, kept: "_Kept", similarity: torch.Tensor, k: int) -> Side:
-        if not self._half:
-            values, column = _highest(similarity, k + 1)
-        else:
-            _, candidates = _highest(similarity, 2 * k + 8)
-            exact = _again(queries, kept.full, candidates)
-            exact[candidates >= kept.count] = NOTHING
-            values, order = exact.topk(min(k + 1, exact.shape[1]), dim=1)
-            column = candidates.gather(1, order)
-        return _as_side(values, kept.positions[column], k)
+        candidates = _highest(similarity, 2 * k + 8 if self._half else k + 1 + SPARE)
+        exact = _again(queries, kept.whole, candidates, kept.count)
+        values, order = exact.topk(min(k + 1, exact.shape[1]), dim=1)
+        return _as_side(values, kept.positions[candidates.gather(1, order)], k)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of the references or a part of their columns, and the rows' lengths."""
+
+    rows: torch.Tensor
+    length: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: torch.Tensor) -> "_Part":
+        return cls(rows, _lengths(rows))
 
 
 @dataclass(frozen=True)
 class _Kept:
     """The references of one side, padded to whole groups; `count` of them are real."""
 
-    full: torch.Tensor
     fast: torch.Tensor
+    whole: _Part
+    evidence: _Part
     positions: torch.Tensor
     count: int
 
 
-def _highest(similarity: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The highest of each row of a (rows, groups * GROUP) matrix and their columns, by the best of each group."""
+def _highest(similarity: torch.Tensor, most: int) -> torch.Tensor:
+    """Columns of the highest of each row of a (rows, groups * GROUP) matrix, by the best of each group."""
     rows, width = similarity.shape
     wanted = min(most, width // GROUP)
     grouped = similarity.view(rows, width // GROUP, GROUP)
     best = grouped.amax(dim=2).topk(wanted, dim=1).indices
     candidates = grouped.gather(1, best.unsqueeze(2).expand(-1, -1, GROUP)).reshape(rows, wanted * GROUP)
-    top = candidates.topk(min(most, wanted * GROUP), dim=1)
-    group, within = top.indices // GROUP, top.indices % GROUP
-    return top.values, best.gather(1, group) * GROUP + within
+    places = candidates.topk(min(most, wanted * GROUP), dim=1).indices
+    return best.gather(1, places // GROUP) * GROUP + places % GROUP
 
 
-def _again(queries: torch.Tensor, references: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-    """Cosines of each row to the references in its columns, in full precision: (rows, columns)."""
-    return torch.einsum("rd,rcd->rc", queries, references[column])
+def _again(queries: torch.Tensor, references: _Part, column: torch.Tensor, count: int) -> torch.Tensor:
+    """Cosines (rows, columns) of each row to the references in its columns; NOTHING from column `count` on.
+
+    From |q - r|^2 = (|q| - |r|)^2 + 2 |q| |r| (1 - cosine): the error of a small distance is as small as itself.
+    """
+    apart = torch.empty(column.shape, dtype=torch.float64, device=queries.device)
+    for place in range(column.shape[1]):  # all at once would leave the processor's cache
+        difference = references.rows.index_select(0, column[:, place]).sub_(queries)
+        apart[:, place] = torch.linalg.vector_norm(difference, dim=1)
+    ours, theirs = _lengths(queries)[:, None], references.length[column]
+    cosine = 1.0 - (apart**2 - (ours - theirs) ** 2) / (2.0 * ours * theirs).clamp_min(1e-12)
+    return cosine.masked_fill_(ours * theirs < 1e-12, 0.0).masked_fill_(column >= count, NOTHING)
+
+
+def _lengths(rows: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return lengths
 
 
 def _as_side(values: torch.Tensor, positions: torch.Tensor, k: int) -> Side:

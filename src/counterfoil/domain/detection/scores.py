@@ -23,8 +23,8 @@ SCORES = pa.schema(
         pa.field("account_id", pa.string()),
         pa.field("anomaly_signal", pa.float64(), nullable=False),  # in [0, 1], higher is riskier
         pa.field("signal_kind", pa.string(), nullable=False),  # calibrated or novelty
-        pa.field("fraud_similarity", pa.float32()),  # mean cosine to the nearest frauds; null without frauds
-        pa.field("good_similarity", pa.float32()),
+        pa.field("fraud_similarity", pa.float64()),  # mean cosine to the nearest frauds; null without frauds
+        pa.field("good_similarity", pa.float64()),
         pa.field("novelty", pa.float64(), nullable=False),  # 1 is unlike anything known
         pa.field("precedents", pa.list_(PRECEDENT)),  # frauds first, each side most similar first
         pa.field("fraud_tied", pa.bool_()),  # the next fraud is as similar as the last one named

@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from counterfoil.domain.arrays import Doubles, Floats, Labels
+from counterfoil.domain.arrays import Doubles, Labels
 
 FLOOR = 5e-4
 """Added to both distances of the margin, so that an exact copy of a reference is not infinitely certain."""
@@ -19,7 +19,7 @@ class SignalKind(StrEnum):
     NOVELTY = "novelty"  # no frauds are known yet: the rank of the payment's novelty
 
 
-def margin(fraud_similarity: Floats, good_similarity: Floats) -> Doubles:
+def margin(fraud_similarity: Doubles, good_similarity: Doubles) -> Doubles:
     """Two-sided margin: log of the cosine distance to good payments over that to frauds; higher is riskier."""
     to_good = 1.0 - good_similarity.astype(np.float64) + FLOOR
     to_fraud = 1.0 - fraud_similarity.astype(np.float64) + FLOOR
@@ -42,7 +42,7 @@ class Calibration:
         """Probability of fraud, strictly increasing in the margin."""
         return 1.0 / (1.0 + np.exp(-(self.slope * margins + self.intercept)))
 
-    def novelty(self, evidence_similarity: Floats) -> Doubles:
+    def novelty(self, evidence_similarity: Doubles) -> Doubles:
         """Share of unseen good payments that are more like the references; 1 is unlike anything known."""
         distance = 1.0 - evidence_similarity.astype(np.float64)
         # Ties among quantiles would let interp jump: it needs an increasing axis.
@@ -54,7 +54,7 @@ class Calibration:
         return self.probability(margins) if self.kind is SignalKind.CALIBRATED else novelty
 
 
-def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, evidence_similarity: Floats) -> Calibration:
+def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, evidence_similarity: Doubles) -> Calibration:
     """Fit on out-of-sample payments; `weights` undo the sampling of good payments, so that prevalence is true.
 
     Without a fraud (or without a good payment) among them the calibration is of kind novelty.

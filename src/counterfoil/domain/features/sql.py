@@ -83,7 +83,7 @@ def compile_features(
     columns = [f"{compiler.expression(spec)} AS {spec.name}" for spec, ok in possible.items() if ok]
     entities = dict.fromkeys(spec.entity for spec, ok in possible.items() if ok and spec.aggregate.is_delayed)
     names = [spec.name if ok else f"CAST(NULL AS DOUBLE) AS {spec.name}" for spec, ok in possible.items()]
-    selected = ",\n  ".join([_IN_STEP, *PASSED_ON[1:], *own_columns, _AMOUNT, *_cycles(), *names])
+    selected = ",\n  ".join([_IN_STEP, *PASSED_ON[1:], *own_columns, _AMOUNT, *cycles(), *names])
     return f"""WITH payments AS MATERIALIZED ({_payments(clock, label_delay)}
 ), moments AS ({_moments(clock, tuple(entities))}
 ), behaviour AS (
@@ -145,7 +145,8 @@ def _moments(clock: Clock, entities: tuple[Entity, ...]) -> str:
   SELECT NULL, {known} * {clock.tie_span}, 0, NULL, NULL, 1, {", ".join(kept)} FROM payments WHERE label = {FRAUD}"""
 
 
-def _cycles() -> list[str]:
+def cycles() -> list[str]:
+    """The expressions of CYCLES over `event_time`."""
     day = "2 * pi() * (epoch_us(event_time) % 86400000000) / 86400000000.0"
     # The epoch was a Thursday: three days on, weeks begin on Monday.
     week = "2 * pi() * ((epoch_us(event_time) + 259200000000) % 604800000000) / 604800000000.0"
@@ -184,7 +185,7 @@ class _Compiler:
         window = f"{spec.entity}_{spec.days}d{'_before' * before}{'_same_currency' * money}"
         end = "1 PRECEDING" if before else "CURRENT ROW"
         self._frame(window, spec.entity, self._since(self._clock.ticks(spec.days)), end, money)
-        return _expression(spec, lambda call: self._over(window, call), self._clock)
+        return feature_value(spec, lambda call: self._over(window, call), self._clock)
 
     def _delayed(self, spec: FeatureSpec) -> str:
         """Payments whose delay ended in the window, whatever their label, and frauds that became known in it.
@@ -220,21 +221,21 @@ class _Compiler:
         return name
 
 
-_SQUARES = "sum(CAST(minor AS HUGEINT) * minor)"
+SQUARES = "sum(CAST(minor AS HUGEINT) * minor)"
 _AGGREGATE_NAMES = {
     "count(row_id)": "payments",
     "count(arrived)": "frauds",
     "count(minor)": "amounts",
     "sum(minor)": "total",
     "avg(minor)": "mean",
-    _SQUARES: "squares",
+    SQUARES: "squares",
     "max(minor)": "largest",
     "max(tick)": "last",
     "count(DISTINCT account_id_code)": "accounts",
 }
 
 
-def _expression(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> str:
+def feature_value(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> str:
     """The feature's value; `over` names an aggregate of its window."""
 
     def mean() -> str:
@@ -242,7 +243,7 @@ def _expression(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> 
 
     def variance() -> str:
         count, total = over("count(minor)"), f"CAST({over('sum(minor)')} AS DOUBLE)"
-        squares = f"CAST({over(_SQUARES)} AS DOUBLE)"
+        squares = f"CAST({over(SQUARES)} AS DOUBLE)"
         sum_of_squares = f"greatest({squares} - {total} * {total} / nullif({count}, 0), 0)"
         return f"({sum_of_squares} / nullif(greatest({count} - 1, 0), 0))"
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.arrays import unit_rows
 from counterfoil.domain.detection.compare import BLOCK_ROWS, GROUP, NOTHING, TIE, References, Side
+from counterfoil.domain.detection.signal import margin
 
 EVIDENCE_SHARE = 0.2
 
@@ -136,3 +137,32 @@ def test_an_empty_side_is_farther_than_anything() -> None:
     assert (compared.fraud.similarity == NOTHING).all()
     assert compared.fraud.mean.tolist() == [-1.0] * 10
     np.testing.assert_allclose(compared.good.similarity[:, 0], 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_payment_is_as_similar_alone_as_among_others(half: bool) -> None:
+    """Also to a reference that it nearly copies, where the margin makes much of a small distance."""
+    rng = np.random.default_rng(4)
+    references = vectors(rng, 700, 120, 80)
+    queries = unit_rows(references[:400] + np.float32(1e-4) * rng.normal(size=(400, 200)).astype(np.float32))
+    labels = (np.arange(700) % 3 == 0).astype(np.int8)
+    ready = References(references, labels, 120, half=half)
+    together = ready.compare(queries, 3)
+    for number in range(0, 400, 7):
+        alone = ready.compare(queries[number : number + 1], 3)
+        one, other = (margin(c.fraud.mean, c.good.mean) for c in (alone, together))
+        assert one[0] == pytest.approx(other[number], abs=1e-6)
+        assert alone.evidence_similarity[0] == pytest.approx(together.evidence_similarity[number], abs=1e-9)
+
+
+def test_small_distances_are_told_apart() -> None:
+    rng = np.random.default_rng(5)
+    reference = vectors(rng, 1, 120, 80).astype(np.float64)
+    aside = rng.normal(size=200)
+    aside -= reference[0] * (reference[0] @ aside)
+    steps = np.array([0.0, 1e-5, 1e-4, 1e-3])[:, None] * aside / np.linalg.norm(aside)
+    queries = unit_rows((reference + steps).astype(np.float32))
+    found = (
+        References(reference.astype(np.float32), np.ones(1, np.int8), 120).compare(queries, 1).fraud.similarity[:, 0]
+    )
+    np.testing.assert_allclose(1 - found, [0, 5e-11, 5e-9, 5e-7], rtol=0.05, atol=2e-14)

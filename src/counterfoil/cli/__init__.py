@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
+from counterfoil.cli import pipeline, release
+from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
 from counterfoil.errors import CounterfoilError, UsageError
 
 if TYPE_CHECKING:
@@ -19,16 +21,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 ))  # fmt: skip
 mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
 app.add_typer(mapping_app, name="mapping")
-
-Files = Annotated[list[Path], typer.Argument(help="Payment files (CSV, gzip, Parquet)", exists=True, dir_okay=False)]
-MappingName = Annotated[str, typer.Option("--mapping", "-m", help="A shipped mapping's name, or a .toml file")]
-WorkspaceFolder = Annotated[
-    Path | None,
-    typer.Option("--workspace", "-w", help="Workspace folder [default: $COUNTERFOIL_WORKSPACE or .counterfoil]"),
-]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
-DelayDays = Annotated[float, typer.Option(min=0, help="Days until a payment's label can be trusted")]
-ReleaseId = Annotated[str | None, typer.Option("--release", help="A release's id [default: the newest]")]
+app.add_typer(release.app, name="release")
+app.add_typer(pipeline.app, name="pipeline")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,6 +100,25 @@ def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = Non
 
 
 @app.command()
+def curate(
+    blocklist: Annotated[
+        Path | None, typer.Option(help="A text file of addresses and how many lists each is on, a tab between")
+    ] = None,
+    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Curate the source IPs of all collected payments: what each address is, and what each did day by day."""
+    from counterfoil import console
+    from counterfoil.steps.curate import curate as run
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    with console.progress("curating") as steps:
+        steps.tell("source IPs by day")
+        summary = run(place.tables, blocklist=blocklist, label_delay=timedelta(days=label_delay_days))
+    console.show_curated(summary)
+
+
+@app.command()
 def features(
     mapping: MappingName, label_delay_days: DelayDays = 7, since: Day = None, until: Day = None,
     workspace: WorkspaceFolder = None,
@@ -171,7 +184,7 @@ def score(
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
         loaded = load_release(place.registry, release)
-        detector = Detector(loaded, place.references_for_scoring, place.embedder, place.compute)
+        detector = Detector.load(loaded, place.references_for_scoring, place.embedder, place.compute)
         run = detect(
             place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
         )  # fmt: skip
@@ -251,6 +264,9 @@ def demo(
     if (data is None) != (mapping is None):
         raise UsageError("give both --data and --mapping, or neither for simulated payments")
     run_demo(open_workspace(workspace), data, mapping, timedelta(days=label_delay_days))
+
+
+app.command("replay-score")(release.replay_score)
 
 
 def _utc(day: datetime | None) -> datetime | None:

@@ -1,0 +1,1 @@
+"""SageMaker Pipelines: declared once, run on SageMaker or here."""

@@ -1,0 +1,138 @@
+"""One builder per step: its channels, its container's arguments, and what its job needs.
+
+Cached are the steps whose result follows from what SageMaker compares: image, arguments, environment and input
+URIs. A URI of an upstream step names the execution that computed it, so `InputVersion`, which collect is given,
+pins all that follows; releases are named by id. The lake's URIs never change: a step that reads history from
+there repeats its answer for the same new payments. `publish` and `register` change what others see: they always run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipelines.jobs import Input, Job, Site, output_of
+from pipelines.parameters import INPUT_VERSION
+
+if TYPE_CHECKING:
+    from sagemaker.mlops.workflow.condition_step import ConditionStep
+    from sagemaker.mlops.workflow.fail_step import FailStep
+    from sagemaker.mlops.workflow.steps import ProcessingStep
+
+COLLECT = Job("collect", "collector", ("transactions", "rejected", "addresses", "summary"), volume_gb=200, hours=8)
+CURATE = Job("curate", "curation", ("source_ips", "source_ip_days", "summary"), volume_gb=100)
+FEATURES = Job("features", "detector", ("evidence", "summary"), volume_gb=200, hours=8)
+TRAIN = Job("train", "detector", ("release", "summary"), gpu=True, volume_gb=100, hours=12)
+EVALUATE = Job("evaluate", "detector", ("evaluation",), gpu=True, volume_gb=100, property_files=())
+GATE = Job("gate", "detector", ("verdict",), hours=1, property_files=(("verdict", "verdict.json"),))
+REGISTER = Job("register", "detector", ("registered",), cached=False, hours=1, property_files=())
+# Its instances share the channel `summary`, each with a file of its own.
+DETECT = Job(
+    "detect", "detector", ("scores", "scored_evidence", "summary"), gpu=True, volume_gb=200, hours=12,
+    property_files=(),
+)  # fmt: skip
+PUBLISH = Job("publish", "detector", ("published",), cached=False, volume_gb=200, property_files=())
+REPORT = Job("report", "detector", ("report",), volume_gb=100, hours=1, property_files=())
+
+JOBS = {
+    job.step: job
+    for job in (COLLECT, CURATE, FEATURES, TRAIN, EVALUATE, GATE, REGISTER, DETECT, PUBLISH, REPORT)
+}  # fmt: skip
+COLLECTED = ("transactions", "rejected", "addresses", "summary")
+CURATED = ("source_ips", "source_ip_days")
+DETECTED = ("scores", "scored_evidence")
+
+
+def collect(site: Site) -> "ProcessingStep":
+    """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
+    options = {"--mapping": site["Mapping"], "--input-version": site[INPUT_VERSION]}
+    return site.step(COLLECT, [Input("raw", site["RawUri"]), site.lake("transactions")], options)
+
+
+def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
+    """Source IPs and their metadata."""
+    new = [output_of(collected, channel) for channel in ("transactions", "addresses")]
+    lake = [site.lake("transactions"), site.lake("addresses")]
+    options = {"--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"]}
+    return site.step(CURATE, [*lake, *new], options)
+
+
+def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any, until: Any) -> "ProcessingStep":
+    """Evidence of the payments from `since` to `until`: of all of them, or (`scope` 'new') of those just collected."""
+    options = {
+        "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
+        "--since": since, "--until": until, "--scope": scope,
+    }  # fmt: skip
+    return site.step(FEATURES, [site.lake("transactions"), output_of(collected, "transactions")], options)
+
+
+def train(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
+    """A candidate, from the labels that are known before the first day that it is judged on."""
+    options = {
+        "--mapping": site["Mapping"], "--since": site["TrainFrom"], "--until": site["TrainUntil"],
+        "--known-until": site["EvaluateFrom"], "--label-delay-days": site["LabelDelayDays"],
+    }  # fmt: skip
+    return site.step(TRAIN, [output_of(featured, "evidence")], options)
+
+
+def evaluate(site: Site, featured: "ProcessingStep", trained: "ProcessingStep") -> "ProcessingStep":
+    """Candidate and champion on the same later days."""
+    options = {"--since": site["EvaluateFrom"], "--until": site["EvaluateUntil"], "--champion": site["Champion"]}
+    return site.step(EVALUATE, [output_of(featured, "evidence"), output_of(trained, "release")], options)
+
+
+def gate(site: Site, trained: "ProcessingStep", evaluated: "ProcessingStep") -> "ProcessingStep":
+    """The verdict on the candidate, with its reasons."""
+    options = {
+        "--tolerance": site["Tolerance"], "--min-auc": site["MinAuc"], "--min-lift": site["MinLift"],
+        "--min-frauds": site["MinFrauds"],
+    }  # fmt: skip
+    return site.step(GATE, [output_of(evaluated, "evaluation"), output_of(trained, "release")], options)
+
+
+def register(
+    site: Site, trained: "ProcessingStep", evaluated: "ProcessingStep", judged: "ProcessingStep"
+) -> "ProcessingStep":
+    """The candidate becomes a registered release, with its evaluation and verdict beside it."""
+    inputs = [output_of(trained, "release"), output_of(evaluated, "evaluation"), output_of(judged, "verdict")]
+    return site.step(REGISTER, inputs, {"--alias": site["Alias"]})
+
+
+def fail(judged: "ProcessingStep") -> "FailStep":
+    """The execution fails with the verdict's line of figures."""
+    from sagemaker.mlops.workflow.fail_step import FailStep
+
+    return FailStep(name="fail", error_message=_of_verdict(judged, "summary"))
+
+
+def passed(judged: "ProcessingStep", then: Sequence[Any], otherwise: Sequence[Any]) -> "ConditionStep":
+    """`then` if the gate let the candidate pass, else `otherwise`."""
+    from sagemaker.core.workflow.conditions import ConditionEquals
+    from sagemaker.mlops.workflow.condition_step import ConditionStep
+
+    condition = ConditionEquals(left=_of_verdict(judged, "passed"), right=True)
+    return ConditionStep(name="passed", conditions=[condition], if_steps=list(then), else_steps=list(otherwise))
+
+
+def detect(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
+    """Scores with their precedents; each instance takes its share of the evidence's files."""
+    evidence = output_of(featured, "evidence", sharded=True)
+    return site.step(DETECT, [evidence], {"--release": site["Release"]}, instances=site["DetectInstances"])
+
+
+def publish(
+    site: Site, written: Mapping["ProcessingStep", Sequence[str]], *, after: Sequence["ProcessingStep"] = ()
+) -> "ProcessingStep":
+    """Make what steps wrote to these channels visible in the lake; `after` steps that still read it."""
+    inputs = [output_of(step, channel) for step, channels in written.items() for channel in channels]
+    return site.step(PUBLISH, inputs, {}, after=after)
+
+
+def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") -> "ProcessingStep":
+    """What was scored, as figures and as a page."""
+    inputs = [output_of(detected, "scores"), output_of(published, "published")]
+    return site.step(REPORT, inputs, {"--release": site["Release"]})
+
+
+def _of_verdict(judged: "ProcessingStep", path: str) -> Any:
+    from sagemaker.core.workflow.functions import JsonGet
+
+    return JsonGet(step_name=judged.name, property_file="verdict", json_path=path)

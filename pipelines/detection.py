@@ -1,0 +1,18 @@
+"""The pipeline that detects: raw files to scores in the lake, and a report."""
+
+from typing import Any
+
+from pipelines import builders as build
+from pipelines.jobs import Site
+
+
+def detection(site: Site) -> list[Any]:
+    """The steps; curate runs beside features and detect."""
+    collected = build.collect(site)
+    curated = build.curate(site, collected)
+    featured = build.features(site, collected, scope="new", since=site["Since"], until=site["Until"])
+    detected = build.detect(site, featured)
+    written = {collected: build.COLLECTED, curated: build.CURATED, detected: build.DETECTED}
+    published = build.publish(site, written)
+    reported = build.report(site, detected, published)
+    return [collected, curated, featured, detected, published, reported]

@@ -1,0 +1,48 @@
+"""Run a pipeline in a workspace of this machine, and look at what its steps wrote."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from counterfoil.errors import PipelineError, UsageError
+from counterfoil.settings import LOCAL_BUCKET, PipelineSettings, load_pipeline_settings
+from counterfoil.wiring import Workspace
+from pipelines.catalogue import build
+from pipelines.local.jobs import Machine
+from pipelines.local.objects import Objects
+from pipelines.local.record import LocalExecution
+from pipelines.local.run import run_pipeline
+from pipelines.local.tree import show_steps
+from pipelines.preparation import prepare_start
+from pipelines.session import offline_session
+
+
+def run_here(
+    name: str,
+    given: Mapping[str, str],
+    place: Workspace,
+    *,
+    settings: PipelineSettings | None = None,
+    explain: bool = False,
+    use_cache: bool = True,
+) -> LocalExecution:
+    """Run a pipeline to its end, showing its steps. Raises PipelineError with the log's tail if it fails."""
+    if place.settings.lake is not None:
+        raise UsageError(f"COUNTERFOIL_LAKE is {place.settings.lake!r}, and 'run' keeps the lake here: unset it")
+    # What is set for the containers on AWS names stores there.
+    here = (settings or load_pipeline_settings()).model_copy(update={"bucket": LOCAL_BUCKET, "environment": {}})
+    values = prepare_start(name, given, here, place, local=True)
+    with show_steps(name, explain=explain) as on_event:
+        execution = run_pipeline(
+            lambda pipeline: build(pipeline, here, offline_session(here)), name, place.root, values,
+            on_event=on_event, machine=Machine(use_cache=use_cache),
+        )  # fmt: skip
+    if execution.failure is not None:
+        raise PipelineError("\n".join([execution.failure, *execution.log_tail]))
+    return execution
+
+
+def output(execution: LocalExecution, place: Workspace, step: str, channel: str, name: str) -> Any:
+    """Read a JSON file that a step of the execution wrote to an output channel."""
+    folder = Objects(place.root).path(execution.step(step).outputs[channel])
+    return json.loads((folder / name).read_text(encoding="utf-8"))

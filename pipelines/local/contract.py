@@ -1,0 +1,102 @@
+"""What SageMaker puts into an instance of a processing job: folders, two JSON files and an environment."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.local.containers import local_folder
+
+LONGEST_MESSAGE = 1024
+"""SageMaker keeps this many bytes of a job's exit message."""
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+_THREADS = "_NUM_THREADS"
+_OURS, _NOT_THE_STEPS = "COUNTERFOIL_", "COUNTERFOIL_PIPELINE_"
+
+
+@dataclass(frozen=True)
+class Host:
+    """An instance: its name (algo-1, ...) and the folder that stands for its /opt/ml."""
+
+    name: str
+    ml_root: Path
+
+    @property
+    def message(self) -> str:
+        """What its process left as exit message; empty if it left none."""
+        path = self.ml_root / "output" / "message"
+        if not path.is_file():
+            return ""
+        return path.read_bytes()[:LONGEST_MESSAGE].decode("utf-8", "replace").strip()
+
+
+def hosts_of(job_folder: Path, instances: int) -> list[Host]:
+    """Return the instances of a job, in order."""
+    names = [f"algo-{number}" for number in range(1, instances + 1)]
+    return [Host(name, job_folder / name / "ml") for name in names]
+
+
+def lay_out(host: Host, hosts: Sequence[Host], job_name: str, arguments: Mapping[str, Any]) -> None:
+    """Make the folders and configuration files of one instance; inputs are copied in by the caller."""
+    for folder in ("processing/input", "processing/output", "config", "output"):
+        (host.ml_root / folder).mkdir(parents=True, exist_ok=True)
+    for output in outputs_of(arguments):
+        local_folder(output["S3Output"]["LocalPath"], host.ml_root).mkdir(parents=True, exist_ok=True)
+    config = host.ml_root / "config"
+    resource = {"current_host": host.name, "hosts": [other.name for other in hosts]}
+    (config / "resourceconfig.json").write_text(json.dumps(resource), "utf-8")
+    (config / "processingjobconfig.json").write_text(json.dumps(job_config(job_name, arguments), indent=1), "utf-8")
+
+
+def job_config(job_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what processingjobconfig.json says."""
+    cluster = {"VolumeKmsKeyId": None, **arguments["ProcessingResources"]["ClusterConfig"]}
+    return {
+        "ProcessingJobArn": job_name,
+        "ProcessingJobName": job_name,
+        "Environment": dict(arguments.get("Environment") or {}),
+        "AppSpecification": {"ContainerEntrypoint": None, "ContainerArguments": None, **arguments["AppSpecification"]},
+        "ProcessingInputs": [{"AppManaged": False, **item} for item in inputs_of(arguments)],
+        "ProcessingOutputConfig": {
+            "Outputs": [{"AppManaged": False, **item} for item in outputs_of(arguments)],
+            "KmsKeyId": (arguments.get("ProcessingOutputConfig") or {}).get("KmsKeyId"),
+        },
+        "ProcessingResources": {"ClusterConfig": cluster},
+        "RoleArn": arguments.get("RoleArn"),
+        "StoppingCondition": dict(arguments.get("StoppingCondition") or {"MaxRuntimeInSeconds": 86_400}),
+    }
+
+
+def inputs_of(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a request's inputs."""
+    return list(arguments.get("ProcessingInputs") or [])
+
+
+def outputs_of(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a request's outputs."""
+    return list((arguments.get("ProcessingOutputConfig") or {}).get("Outputs") or [])
+
+
+def settings_for(given: Mapping[str, str], arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that a step's result may depend on: ours of this process, those given, the step's own."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_OURS) and not name.startswith(_NOT_THE_STEPS)
+    }
+    return {**ours, **given, **(arguments.get("Environment") or {})}
+
+
+def environment_for(host: Host, settings: Mapping[str, str], threads: int | None) -> dict[str, str]:
+    """Return the whole environment of an instance's process: a container sees nothing else of its machine.
+
+    `threads` bounds the libraries that size themselves by the machine, which instances share here.
+    """
+    machine = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    limits = {} if threads is None else {f"{name}{_THREADS}": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
+    chosen = {name: value for name, value in os.environ.items() if name.endswith(_THREADS)}
+    fixed = {"PYTHONUNBUFFERED": "1", "COUNTERFOIL_ML_ROOT": str(host.ml_root)}
+    return {**machine, **limits, **chosen, **settings, **fixed}

@@ -1,0 +1,68 @@
+"""What is done before a pipeline starts: names become ids, the raw files' state gets a name, the lake exists."""
+
+import shutil
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from counterfoil.errors import NotFoundError
+from counterfoil.ports import ReleaseRegistry
+from counterfoil.settings import PipelineSettings
+from counterfoil.steps.releases import CHAMPION, resolve
+from counterfoil.wiring import Workspace
+from pipelines.catalogue import LAKE_TABLES
+from pipelines.parameters import INPUT_VERSION, NONE, check_values
+from pipelines.raw_files import raw_version
+
+_ALIASED = {"training": "Champion", "detection": "Release"}
+
+
+def prepare_start(
+    name: str, given: Mapping[str, str], settings: PipelineSettings, place: Workspace, *, local: bool = False
+) -> dict[str, str]:
+    """Complete a pipeline's parameters, and let the lake's tables have manifests.
+
+    A release's alias becomes its id (a training without a champion is judged by itself), because the step cache
+    compares what it is given. `place` has the lake and the registry that the pipeline will use. Raises UsageError,
+    NotFoundError and StoreUnavailableError.
+    """
+    values = {**given, **_local_files(given, place.root)} if local else dict(given)
+    check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
+    if values.get(INPUT_VERSION, NONE) == NONE:
+        values[INPUT_VERSION] = raw_version(values["RawUri"], settings, place.root)
+    aliased = _ALIASED[name]
+    values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))
+    for table in LAKE_TABLES:
+        place.tables.prepare(table)
+    return values
+
+
+def _release_id(registry: ReleaseRegistry, pipeline: str, release: str) -> str:
+    if pipeline == "training" and release == NONE:
+        return NONE
+    try:
+        return resolve(registry, release)
+    except NotFoundError:
+        # The first training of all has nothing to be held against.
+        if pipeline == "training" and release == CHAMPION:
+            return NONE
+        raise
+
+
+def _local_files(given: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Paths as steps find them, which run in other folders; a mapping's file under a name of its content."""
+    found: dict[str, str] = {}
+    raw, mapping = given.get("RawUri", ""), given.get("Mapping", "")
+    if raw and "://" not in raw:
+        found["RawUri"] = str(Path(raw).expanduser().resolve())
+    if mapping.endswith(".toml") and Path(mapping).is_file():
+        found["Mapping"] = str(_kept_mapping(Path(mapping), root))
+    return found
+
+
+def _kept_mapping(path: Path, root: Path) -> Path:
+    """A copy whose name changes with the content: the step cache compares names."""
+    kept = root / "mappings" / f"{path.stem}-{sha256(path.read_bytes()).hexdigest()[:12]}.toml"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, kept)
+    return kept

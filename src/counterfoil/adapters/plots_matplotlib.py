@@ -1,0 +1,94 @@
+"""Plots of a candidate's evaluation as SVG: the same evaluation gives the same bytes."""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterfoil.domain.candidate import CandidateEvaluation, ReleaseFigures
+from counterfoil.domain.ranking import FloatArray, Ranking
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_POINTS = 200
+"""Points of a curve: more are not seen and only make the file large."""
+_STYLE: dict[str, dict[str, Any]] = {
+    "candidate": {"color": "#1f77b4"},
+    "champion": {"color": "#7f7f7f", "linestyle": "--"},
+}
+# Text stays text, and ids come from a fixed salt instead of a random one.
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "counterfoil", "svg.fonttype": "none", "font.family": "sans-serif"}
+
+
+def draw(evaluation: CandidateEvaluation) -> dict[str, bytes]:
+    """Draw precision over recall and the reliability of the signal; SVG files by their name.
+
+    Where there are no frauds or no good payments, or the signal is no probability, a curve is left out.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS):
+        return {
+            "precision_recall.svg": _as_svg(_precision_recall(evaluation)),
+            "reliability.svg": _as_svg(_reliability(evaluation)),
+        }
+
+
+def _releases(evaluation: CandidateEvaluation) -> list[tuple[str, ReleaseFigures]]:
+    figures = evaluation.figures
+    both = [("candidate", figures.candidate), ("champion", figures.champion)]
+    return [(role, release) for role, release in both if release is not None]
+
+
+def _precision_recall(evaluation: CandidateEvaluation) -> "Figure":
+    figure, axes = _square("recall", "precision")
+    label = evaluation.scores.column("label").to_numpy().astype(np.int8)
+    for role, release in _releases(evaluation):
+        recall, precision = _curve(label, evaluation.scores.column(role).to_numpy())
+        value = release.evaluation.metrics["average_precision"]
+        name = f"{role} {release.release_id}" + ("" if value is None else f", AP {value:.3f}")
+        axes.plot(recall, precision, label=name, drawstyle="steps-pre", **_STYLE[role])
+    axes.legend(loc="best", fontsize="small")
+    return figure
+
+
+def _curve(label: np.ndarray, signal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Recall and precision at some of the thresholds, evenly over the recall; empty where not defined."""
+    curve = Ranking.of(label, signal).curve()
+    if curve.one_sided:
+        return np.empty(0), np.empty(0)
+    frauds, flagged = curve.frauds[1:], (curve.frauds + curve.goods)[1:]
+    recall = frauds / frauds[-1]
+    places = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1.0, _POINTS)))
+    return recall[places], frauds[places] / flagged[places]
+
+
+def _reliability(evaluation: CandidateEvaluation) -> "Figure":
+    figure, axes = _square("mean signal", "share of frauds")
+    axes.plot([0, 1], [0, 1], color="#cccccc", linewidth=1, label="as it should be")
+    # Most payments are far below 1 %: a linear axis would show one point.
+    for axis in (axes.set_xscale, axes.set_yscale):
+        axis("symlog", linthresh=1e-3)
+    for role, release in _releases(evaluation):
+        bins = release.evaluation.calibration_bins
+        means, rates = [entry.mean_predicted for entry in bins], [entry.observed_rate for entry in bins]
+        axes.plot(means, rates, marker="o", markersize=4, label=f"{role} {release.release_id}", **_STYLE[role])
+    axes.legend(loc="best", fontsize="small")
+    return figure
+
+
+def _square(x: str, y: str) -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure  # without pyplot there is no window and nothing global
+
+    figure = Figure(figsize=(5, 4.5), layout="tight")
+    axes = figure.add_subplot(xlabel=x, ylabel=y, xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _as_svg(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

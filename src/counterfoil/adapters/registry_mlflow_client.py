@@ -1,0 +1,117 @@
+"""How the registry reaches MLflow: a quiet client, its experiment, a run's content, failures in words."""
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from counterfoil.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_BATCH = 100  # what MLflow takes in one log_batch
+
+
+@contextmanager
+def reported(uri: str) -> Iterator[None]:
+    """Turn MLflow's and its database's failures into StoreUnavailableError, without a password."""
+    silence()
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        parts = urlsplit(uri)
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        reason = str(error).strip().partition("\n")[0].replace(parts.password or uri, "***")
+        raise StoreUnavailableError(
+            f"the MLflow registry at {place} failed ({reason}): check the tracking URI and that its server runs"
+        ) from None  # SQLAlchemy's errors quote the URI
+
+
+def silence() -> None:
+    """Stop MLflow's usage reports, before it is imported, and its and alembic's chatter."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def open_client(uri: str) -> "MlflowClient":
+    """Return a client whose tables exist. Raises StoreUnavailableError if SQLite cannot open its file."""
+    from mlflow import MlflowClient
+
+    if uri.startswith("sqlite:///"):
+        _require_sqlite(Path(uri.removeprefix("sqlite:///")))
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.search_registered_models(max_results=1)
+    return client
+
+
+def _require_sqlite(path: Path) -> None:
+    # MLflow tries a hundred seconds to open what cannot be opened.
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailableError(
+            f"the MLflow registry in {path} cannot be opened ({error}): check the tracking URI and the folder"
+        ) from error
+
+
+def ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | None) -> str:
+    """Return the experiment's id."""
+    from mlflow.exceptions import MlflowException
+
+    location = None if artifact_root is None else artifact_root.resolve().as_uri()
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        experiment = client.get_experiment_by_name(name)  # another machine was faster
+    if experiment is None:
+        raise StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or use another name")
+    return str(experiment.experiment_id)
+
+
+def fill_run(
+    client: "MlflowClient",
+    run: "Run",
+    folder: Path,
+    hashes: Mapping[str, str],
+    parameters: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> str:
+    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json."""
+    from mlflow.entities import Metric, Param
+
+    run_id, now = run.info.run_id, time.time_ns() // 1_000_000
+    entries: list[Any] = [Param(key, value) for key, value in parameters.items()]
+    entries += [Metric(key, value, now, 0) for key, value in metrics.items()]
+    for start in range(0, len(entries), _BATCH):
+        batch = entries[start : start + _BATCH]
+        client.log_batch(
+            run_id,
+            params=[entry for entry in batch if isinstance(entry, Param)],
+            metrics=[entry for entry in batch if isinstance(entry, Metric)],
+        )
+    listing = json.dumps(hashes, indent=1, sort_keys=True)
+    client.log_text(run_id, listing, "files.json")
+    client.log_artifacts(run_id, str(folder), "release")
+    return hashlib.sha256(listing.encode()).hexdigest()

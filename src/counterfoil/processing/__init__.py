@@ -1,0 +1,1 @@
+"""What runs in a processing container: folders in, folders out, and an exit message."""

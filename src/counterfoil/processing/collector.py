@@ -1,0 +1,126 @@
+"""The collector's container: raw files to transactions, with what was refused and why."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.adapters.input_files import InputFiles
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.errors import InputFileError, MappingError
+from counterfoil.ports import FileLedger, LedgerEntry, SourceFile
+from counterfoil.processing.job import Job, log
+from counterfoil.steps.collect import CollectedFile, collect
+
+app = typer.Typer()
+
+COLLECTED = "collected.json"
+"""In the channel `summary`: the files that `publish` marks as done once their rows are visible."""
+
+
+@app.callback()
+def _collector() -> None:
+    """Collect raw payment files."""
+
+
+@app.command("collect")
+def collect_step(
+    mapping: Annotated[str, typer.Option()],
+    input_version: Annotated[str, typer.Option(help="Names the state of the raw prefix; pins the step cache")],
+) -> None:
+    """Collect every file of the channel `raw` that was not collected before."""
+    job = Job.here()
+    ledger = PendingLedger(job.workspace.ledger)
+    reader = CarriedFiles(job.input("raw"), job.source_uri("raw"))
+    results, failed = _collect_all(job, load_mapping(mapping), ledger, reader)
+    job.write_json("summary", COLLECTED, [asdict(entry) for entry in ledger.collected])
+    job.write_json("summary", "summary.json", _summary(results, failed, input_version))
+    job.finish("collect")
+
+
+def _collect_all(
+    job: Job, mapping: SourceMapping, ledger: "PendingLedger", reader: "CarriedFiles"
+) -> tuple[list[CollectedFile], dict[str, str]]:
+    """Collect file by file: one that cannot be read does not keep its neighbours from being collected."""
+    tables, key = job.tables, job.workspace.pseudonym_key
+    results: list[CollectedFile] = []
+    failed: dict[str, str] = {}
+    for path in reader.paths():
+        try:
+            results += collect([path], mapping, key=key, reader=reader, tables=tables, ledger=ledger)
+        except (InputFileError, MappingError) as error:
+            failed[path.name] = str(error)
+            log().warning("file refused", file=path.name, reason=str(error))
+            continue
+        log().info("file collected", file=path.name, rows=results[-1].rows_out, skipped=results[-1].skipped)
+    if failed and not any(not result.skipped for result in results):
+        raise InputFileError(f"none of the new files could be collected: {next(iter(failed.values()))}")
+    return results, failed
+
+
+def _summary(results: list[CollectedFile], failed: dict[str, str], version: str) -> dict[str, object]:
+    return {
+        "input_version": version,
+        "files": len(results) + len(failed),
+        "files_skipped": sum(result.skipped for result in results),
+        "files_failed": failed,
+        "rows_in": sum(result.rows_in for result in results),
+        "rows_out": sum(result.rows_out for result in results),
+        "rows_rejected": sum(sum(result.rejected.values()) for result in results),
+    }
+
+
+class CarriedFiles(InputFiles):
+    """The input files of a channel, each known by the place that SageMaker carried it from."""
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self._folder = folder
+        self._uri = uri
+
+    def paths(self) -> list[Path]:
+        """All files of the channel, sorted; names that begin with a dot or underscore are not data."""
+        return sorted(p for p in self._folder.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+
+    def fingerprint(self, path: Path) -> SourceFile:
+        """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""
+        name = path.relative_to(self._folder).as_posix()
+        # The channel may be one object: then its place names it already.
+        location = self._uri if self._uri.endswith(f"/{name}") else f"{self._uri}/{name}"
+        return replace(super().fingerprint(path), location=location)
+
+
+@dataclass
+class PendingLedger:
+    """A FileLedger for rows that are not visible yet: a collected file is let go of, and `publish` completes it."""
+
+    ledger: FileLedger
+    collected: list[LedgerEntry] = field(default_factory=list)
+    _mappings: dict[SourceFile, str] = field(default_factory=dict)
+
+    def claim(self, file: SourceFile, mapping: str) -> bool:
+        """Claim a file for this process; see FileLedger."""
+        self._mappings[file] = mapping
+        return self.ledger.claim(file, mapping)
+
+    def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
+        """Remember the counts for `publish` and let go of the claim."""
+        self.collected.append(LedgerEntry(file, self._mappings[file], "released", rows_in, rows_out, rows_rejected))
+        self.ledger.release(file)
+
+    def fail(self, file: SourceFile, reason: str) -> None:
+        """Mark a claimed file as failed."""
+        self.ledger.fail(file, reason)
+
+    def release(self, file: SourceFile) -> None:
+        """Let go of a claim without a result."""
+        self.ledger.release(file)
+
+    def entry(self, file: SourceFile) -> LedgerEntry | None:
+        """Return what is known of a file, or None."""
+        return self.ledger.entry(file)
+
+    def entries(self) -> list[LedgerEntry]:
+        """Return all entries, ordered by location."""
+        return self.ledger.entries()

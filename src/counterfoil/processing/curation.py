@@ -1,0 +1,34 @@
+"""The curation container: source IPs of the collected payments, for Athena and QuickSight."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.processing.job import Job, log
+from counterfoil.steps.collect import TRANSACTIONS
+from counterfoil.steps.curate import curate
+
+app = typer.Typer()
+
+
+@app.callback()
+def _curation() -> None:
+    """Curate source IPs."""
+
+
+@app.command("curate")
+def curate_step(
+    mapping: Annotated[str, typer.Option()],
+    label_delay_days: Annotated[float, typer.Option(min=0)] = 7,
+) -> None:
+    """Bring the tables of source IPs up to date with the payments that are new."""
+    job = Job.here()
+    tables = job.tables
+    touched = [path for run in tables.carried_runs(TRANSACTIONS) for path in tables.files(TRANSACTIONS, run)]
+    summary = curate(tables, load_mapping(mapping), label_delay=timedelta(days=label_delay_days), touched=touched)
+    log().info("source IPs curated", **asdict(summary))
+    job.write_json("summary", "summary.json", asdict(summary))
+    job.finish("curate")

@@ -1,0 +1,124 @@
+"""The steps that lead from evidence to a registered release."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.processing.job import NONE, Job, given, log
+from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
+
+
+def train(
+    mapping: Mapping,
+    since: Since = NO_DAY,
+    until: Until = NO_DAY,
+    known_until: Annotated[str, typer.Option(help="Use labels known by this midnight, or -")] = NO_DAY,
+    label_delay_days: DelayDays = 7,
+) -> None:
+    """Fit a candidate on the evidence of a period."""
+    from counterfoil.steps.train import TrainingRequest, fit_candidate, write_candidate
+
+    job = Job.here()
+    request = TrainingRequest(period(since, until), day("--known-until", known_until), label_delay_days)
+    candidate = fit_candidate(
+        job.tables, job.workspace.embedder, load_mapping(mapping), request,
+        progress=lambda what: log().info("training", what=what),
+    )  # fmt: skip
+    write_candidate(candidate, job.output("release"))
+    release = candidate.release
+    figures = {"release": release.release_id, "rows": release.training_rows, "frauds": release.training_frauds}
+    log().info("candidate fitted", **figures)
+    job.write_json("summary", "summary.json", figures)
+    job.finish("train")
+
+
+def evaluate(
+    since: Since = NO_DAY,
+    until: Until = NO_DAY,
+    champion: Annotated[str, typer.Option(help="The release to compare with: an id, an alias, or -")] = NONE,
+) -> None:
+    """Score the evaluation window with candidate and champion, and hold both against the labels."""
+    import pyarrow.parquet as pq
+
+    from counterfoil.adapters.plots_matplotlib import draw
+    from counterfoil.steps.candidate import evaluate_candidate
+    from counterfoil.steps.detect import Detector
+    from counterfoil.steps.train import read_candidate
+
+    job = Job.here()
+    place, candidate = job.workspace, read_candidate(job.input("release"))
+    detector = Detector(candidate.release, candidate.references, place.embedder, place.compute)
+    evaluation = evaluate_candidate(job.tables, detector, _champion(job, given(champion)), period(since, until))
+    job.write_json("evaluation", "evaluation.json", evaluation.as_dict())
+    pq.write_table(evaluation.scores, job.output("evaluation") / "scores.parquet", compression="zstd")
+    for name, content in draw(evaluation).items():
+        path = job.output("evaluation") / "plots" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    job.finish("evaluate")
+
+
+def _champion(job: Job, name: str | None) -> Any:
+    from counterfoil.steps.detect import Detector
+    from counterfoil.steps.releases import resolve
+    from counterfoil.steps.train import load_release
+
+    if name is None:
+        return None
+    place = job.workspace
+    release = load_release(place.registry, resolve(place.registry, name))
+    return Detector.load(release, place.references_for_scoring, place.embedder, place.compute)
+
+
+def gate(
+    tolerance: Annotated[float, typer.Option(min=0)] = 0.01,
+    min_auc: Annotated[float, typer.Option(min=0, max=1)] = 0.8,
+    min_lift: Annotated[float, typer.Option(min=0)] = 5.0,
+    min_frauds: Annotated[int, typer.Option(min=1)] = 20,
+) -> None:
+    """Say whether the candidate may be registered, and why."""
+    from counterfoil.domain.gate import GateRules, judge_candidate
+    from counterfoil.steps.candidate import CandidateEvaluation
+
+    job = Job.here()
+    evaluation = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json"))
+    verdict = judge_candidate(evaluation.figures, GateRules(tolerance, min_auc, min_lift, min_frauds))
+    log().info("gate", passed=verdict.passed, summary=verdict.summary)
+    job.write_json("verdict", "verdict.json", verdict.as_dict())
+    job.finish("gate")
+
+
+def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = "challenger") -> None:
+    """Register the candidate with its evaluation and verdict, and let the alias name it."""
+    from counterfoil.steps.releases import promote
+    from counterfoil.steps.train import read_candidate, register_candidate
+
+    job = Job.here()
+    place, candidate = job.workspace, read_candidate(job.input("release"))
+    verdict = job.read_json("verdict", "verdict.json")
+    registered = register_candidate(
+        candidate, place.references, place.registry,
+        evaluation=_evaluation_files(job), metrics=_metrics(job),
+        tags={"gate": "passed" if verdict["passed"] else "failed"},
+    )  # fmt: skip
+    if (name := given(alias)) is not None:
+        promote(place.registry, place.decisions, registered.release_id, name, "ci", verdict["summary"])
+    log().info("registered", release=registered.release_id, version=registered.version, alias=name)
+    job.write_json("registered", "registered.json", {"release": registered.release_id, "version": registered.version})
+    job.finish("register")
+
+
+def _evaluation_files(job: Job) -> dict[str, bytes]:
+    """What is kept with the release: the evaluation with its plots, and the verdict."""
+    evaluation, verdict = job.input("evaluation"), job.input("verdict")
+    files = {"evaluation.json": evaluation / "evaluation.json", "verdict.json": verdict / "verdict.json"}
+    files |= {f"plots/{path.name}": path for path in sorted((evaluation / "plots").glob("*.svg"))}
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
+def _metrics(job: Job) -> dict[str, float]:
+    evaluation = json.loads((job.input("evaluation") / "evaluation.json").read_text(encoding="utf-8"))
+    metrics: dict[str, float] = evaluation["candidate_metrics"]
+    return metrics

@@ -1,0 +1,140 @@
+"""Evidence by Spark is DuckDB's, through the entry point that spark-submit is given on SageMaker."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.input_files import InputFiles
+from counterfoil.adapters.ledger_memory import MemoryLedger
+from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.spark_features import Transactions, build_features_with_spark
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.tables_processing import ProcessingTables
+from counterfoil.domain.features.spec import DEFAULT_SPECS
+from counterfoil.domain.simulation import simulate
+from counterfoil.domain.simulation.dirt import as_csv
+from counterfoil.errors import NotFoundError
+from counterfoil.ports import TableStore
+from counterfoil.steps.collect import collect
+from counterfoil.steps.features import Period, build_features
+
+pytest.importorskip("pyspark")
+pytestmark = pytest.mark.xdist_group("spark")  # one JVM at a time
+
+MAIN = Path(__file__).parents[2] / "containers" / "features_spark" / "main.py"
+SUBMIT = Path(sys.executable).parent / "spark-submit"
+DELAY = timedelta(days=7)
+
+
+def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the container's main.py by spark-submit, as smspark-submit does, on two cores of this machine."""
+    configuration = {
+        "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g", "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str(root / "warehouse"), "spark.local.dir": str(root / "local"),
+        # Small data: to compile and re-plan a hundred stages takes longer than they do.
+        "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    }  # fmt: skip
+    options = [part for name, value in configuration.items() for part in ("--conf", f"{name}={value}")]
+    environment = {
+        **os.environ, "COUNTERFOIL_ML_ROOT": str(root), "COUNTERFOIL_WORKSPACE": str(root / "workspace"),
+        "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1",
+    }  # fmt: skip
+    command = [str(SUBMIT), "--master", "local[2]", *options, str(MAIN), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+
+
+def collected(tables: TableStore, mapping: str, *paths: Path) -> None:
+    collect(
+        list(paths), load_mapping(mapping), key=bytes(32), reader=InputFiles(), tables=tables, ledger=MemoryLedger()
+    )
+
+
+def assert_same(spark: list[Path], duckdb: list[Path]) -> pa.Table:
+    """Same columns, types, order and values; amounts to 1e-9 (all other features are exact), sines to 1e-12."""
+    found, expected = (pa.concat_tables([pq.read_table(path) for path in paths]) for paths in (spark, duckdb))
+    assert [(field.name, field.type) for field in found.schema] == [(f.name, f.type) for f in expected.schema]
+    for name in expected.column_names:
+        one, other = found[name].combine_chunks(), expected[name].combine_chunks()
+        assert one.is_null().equals(other.is_null()), name
+        if "_amount_" in name or name.endswith(("_sin", "_cos")):
+            scale = pc.max_element_wise(pc.abs(other), 1e-3)
+            assert (pc.max(pc.divide(pc.abs(pc.subtract(one, other)), scale)).as_py() or 0) < 1e-9, name
+        else:
+            assert one.equals(other), name
+    return expected
+
+
+def evidence_in(root: Path) -> list[Path]:
+    return sorted((root / "processing" / "output" / "evidence").glob("*/*.parquet"))
+
+
+def test_new_payments_of_all_entities_on_top_of_the_lake_s(tmp_path: Path) -> None:
+    root, paths = tmp_path / "ml", []
+    rows = simulate(accounts=40, merchants=30, days=40, start=date(2026, 1, 1), seed=3)
+    for number, part in enumerate((rows.slice(0, rows.num_rows - 900), rows.slice(rows.num_rows - 900))):
+        paths.append(tmp_path / f"payments-{number}.csv")
+        paths[-1].write_bytes(as_csv(part))
+    inputs = root / "processing" / "input"
+    collected(FolderTables(inputs / "lake"), "counterfoil-simulated", paths[0])
+    tables = ProcessingTables(inputs, tmp_path / "duckdb" / "output")
+    collected(ProcessingTables(inputs, tmp_path / "new"), "counterfoil-simulated", paths[1])
+    (tmp_path / "new" / "transactions").rename(inputs / "transactions")
+
+    done = submit(
+        root, "features", "--mapping", "counterfoil-simulated", "--label-delay-days", "7",
+        "--since", "-", "--until", "-", "--scope", "new",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    (run,) = tables.carried_runs("transactions")
+    mapping = load_mapping("counterfoil-simulated")
+    only = tables.files("transactions", run)
+    assert build_features(tables, mapping, label_delay=DELAY, only=only) == 900
+    evidence = assert_same(evidence_in(root), tables.files("evidence"))
+    assert all(evidence[spec.name].null_count < 900 for spec in DEFAULT_SPECS)
+    outputs = root / "processing" / "output"
+    assert json.loads((outputs / "summary" / "summary.json").read_text()) == {"rows": 900}
+    assert (outputs / "evidence" / "_done.json").is_file()
+
+
+def test_a_week_of_the_handbook_s_terminals_and_customers(shared_data: Path, tmp_path: Path) -> None:
+    """One terminal in 30 with all its payments, and one customer in 30, with the 37 days that their windows see."""
+    payments = pq.read_table(shared_data / "handbook_transactions.parquet")
+    chosen = [
+        pc.equal(pc.bit_wise_and(pc.cast(payments[n], pa.int64()), 31), 0) for n in ("TERMINAL_ID", "CUSTOMER_ID")
+    ]
+    path = tmp_path / "handbook.parquet"
+    pq.write_table(payments.filter(pc.or_(*chosen)), path)
+    root, name = tmp_path / "ml", "fraud-detection-handbook"
+    tables = FolderTables(root / "processing" / "input" / "lake")
+    collected(tables, name, path)
+
+    done = submit(
+        root, "features", "--mapping", name, "--since", "2018-07-02", "--until", "2018-07-08", "--scope", "new"
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [folder.name for folder in (root / "processing/output/evidence").glob("2*")] == ["20180702-20180708"]
+    period = Period(datetime(2018, 7, 2, tzinfo=UTC), datetime(2018, 7, 9, tzinfo=UTC))
+    rows = build_features(tables, load_mapping(name), label_delay=DELAY, period=period)
+    assert rows > 4_000
+    assert assert_same(evidence_in(root), tables.files("evidence")).num_rows == rows
+
+
+def test_without_payments_the_error_says_what_to_do() -> None:
+    unused: Any = None
+    with pytest.raises(NotFoundError, match="run 'counterfoil collect' first"):
+        build_features_with_spark(
+            unused, Transactions((), (), ()), "", load_mapping("counterfoil-simulated"), label_delay=DELAY
+        )

@@ -1,0 +1,160 @@
+"""Before a pipeline starts, aliases become ids, the raw files' state gets a name, and the lake's tables exist."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports import RegisteredRelease
+from counterfoil.settings import PipelineSettings
+from pipelines.preparation import prepare_start
+from pipelines.raw_files import raw_version
+
+LOCAL = PipelineSettings()
+DETECTION = {"RawUri": "s3://counterfoil-local/raw", "Mapping": "ulb-credit-card", "Release": "r1"}
+TRAINING = {
+    "RawUri": "s3://counterfoil-local/raw", "Mapping": "ulb-credit-card",
+    "TrainUntil": "2026-03-01", "EvaluateFrom": "2026-03-02",
+}  # fmt: skip
+
+
+class Registry:
+    """Releases without files."""
+
+    def __init__(self, **aliases: str) -> None:
+        self._aliases = aliases
+
+    def releases(self) -> list[RegisteredRelease]:
+        ids = ("r2", "r1")
+        return [
+            RegisteredRelease(one, 1, {}, {}, tuple(a for a, r in self._aliases.items() if r == one)) for one in ids
+        ]
+
+
+@dataclass
+class Place:
+    """What is used of a Workspace."""
+
+    root: Path
+    registry: Registry = field(default_factory=Registry)
+
+    @property
+    def tables(self) -> FolderTables:
+        return FolderTables(self.root / "lake")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Return a workspace with two raw files."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.csv").write_text("1")
+    (tmp_path / "raw" / "b.csv").write_text("22")
+    return Place(tmp_path)
+
+
+def test_the_version_names_the_state_of_the_raw_files(place: Place, tmp_path_factory: Any) -> None:
+    def version() -> str:
+        return prepare_start("detection", DETECTION, LOCAL, place, local=True)["InputVersion"]
+
+    first = version()
+    assert version() == first
+    (place.root / "raw" / "b.csv").write_text("23")
+    changed = version()
+    (place.root / "raw" / "b.csv").rename(place.root / "raw" / "c.csv")
+    renamed = version()
+    assert len({first, changed, renamed}) == 3
+    moved = tmp_path_factory.mktemp("elsewhere") / "raw"
+    (place.root / "raw").rename(moved)
+    assert raw_version(str(moved), LOCAL, place.root) == renamed
+
+
+def test_a_given_version_stays(place: Place) -> None:
+    given = {**DETECTION, "InputVersion": "2026-11"}
+    assert prepare_start("detection", given, LOCAL, place, local=True)["InputVersion"] == "2026-11"
+
+
+def test_no_raw_files_are_not_found(place: Place) -> None:
+    with pytest.raises(NotFoundError, match="no raw files under 's3://counterfoil-local/row'"):
+        prepare_start("detection", {**DETECTION, "RawUri": "s3://counterfoil-local/row"}, LOCAL, place, local=True)
+
+
+def test_a_version_of_s3_follows_names_and_contents(aws: str, settings: PipelineSettings, tmp_path: Path) -> None:
+    import boto3
+
+    s3 = boto3.client("s3", endpoint_url=aws)
+    s3.create_bucket(Bucket="counterfoil-test", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    with pytest.raises(NotFoundError, match="raw"):
+        raw_version("s3://counterfoil-test/raw", settings, tmp_path)
+    seen = set()
+    for key, body in (("raw/a.csv", b"1"), ("raw/b.csv", b"2"), ("raw/b.csv", b"3"), ("other/b.csv", b"4")):
+        s3.put_object(Bucket="counterfoil-test", Key=key, Body=body)
+        seen.add(raw_version("s3://counterfoil-test/raw", settings, tmp_path))
+    assert len(seen) == 3
+    with pytest.raises(NotFoundError, match="s3://counterfoil-nowhere/raw: there is no such bucket"):
+        raw_version("s3://counterfoil-nowhere/raw", settings, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "release"), [("champion", "r1"), ("challenger", "r2"), ("r2", "r2")])
+def test_an_alias_becomes_an_id(name: str, release: str, place: Place) -> None:
+    place.registry = Registry(champion="r1", challenger="r2")
+    detection = prepare_start("detection", {**DETECTION, "Release": name}, LOCAL, place, local=True)
+    training = prepare_start("training", {**TRAINING, "Champion": name}, LOCAL, place, local=True)
+    assert (detection["Release"], training["Champion"]) == (release, release)
+
+
+def test_the_champion_is_the_default(place: Place) -> None:
+    place.registry = Registry(champion="r1")
+    without = {key: value for key, value in DETECTION.items() if key != "Release"}
+    assert prepare_start("detection", without, LOCAL, place, local=True)["Release"] == "r1"
+    assert prepare_start("training", TRAINING, LOCAL, place, local=True)["Champion"] == "r1"
+
+
+def test_without_a_champion_training_has_none_and_detection_cannot_start(place: Place) -> None:
+    assert prepare_start("training", TRAINING, LOCAL, place, local=True)["Champion"] == "-"
+    with pytest.raises(NotFoundError, match="champion"):
+        prepare_start("detection", {**DETECTION, "Release": "champion"}, LOCAL, place, local=True)
+    with pytest.raises(NotFoundError, match="r9"):
+        prepare_start("training", {**TRAINING, "Champion": "r9"}, LOCAL, place, local=True)
+
+
+def test_no_champion_may_be_asked_for(place: Place) -> None:
+    place.registry = Registry(champion="r1")
+    given = {**TRAINING, "Champion": "-"}
+    assert prepare_start("training", given, LOCAL, place, local=True)["Champion"] == "-"
+
+
+def test_lake_tables_get_manifests_and_published_ones_stay(place: Place) -> None:
+    staged = place.tables.stage("transactions", "run")
+    (staged / "part.parquet").write_bytes(b"x")
+    place.tables.publish("transactions", "run")
+    prepare_start("detection", DETECTION, LOCAL, place, local=True)
+    assert place.tables.runs("transactions") == ["run"]
+    assert (place.root / "lake" / "addresses" / "manifest.json").is_file()
+
+
+def test_a_wrong_parameter_leaves_the_workspace_alone(place: Place) -> None:
+    with pytest.raises(UsageError, match="unknown: Shards"):
+        prepare_start("detection", {**DETECTION, "Shards": "2"}, LOCAL, place, local=True)
+    assert not (place.root / "lake").exists()
+
+
+def test_local_paths_are_made_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.root)
+    values = prepare_start("detection", {**DETECTION, "RawUri": "raw"}, LOCAL, place, local=True)
+    assert values["RawUri"] == str(place.root / "raw")
+    with pytest.raises(UsageError, match="RawUri is 'raw': give 's3://bucket/prefix'"):
+        prepare_start("detection", {**DETECTION, "RawUri": "raw"}, LOCAL, place)
+
+
+def test_a_mappings_file_is_kept_under_a_name_of_its_content(place: Place) -> None:
+    mapping = place.root / "mine.toml"
+    kept = []
+    for content in ("a = 1", "a = 2", "a = 1"):
+        mapping.write_text(content)
+        values = prepare_start("detection", {**DETECTION, "Mapping": str(mapping)}, LOCAL, place, local=True)
+        assert Path(values["Mapping"]).read_text() == content
+        kept.append(values["Mapping"])
+    assert kept[0] == kept[2] != kept[1]

@@ -1,0 +1,45 @@
+"""Publishing copies a run into the lake, and can be done again."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterfoil.adapters.ledger_memory import MemoryLedger
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.ports import LedgerEntry, SourceFile
+from counterfoil.steps.publish import Published, complete_files, publish_table
+
+
+def _run(folder: Path, rows: int) -> Path:
+    for day in range(rows):
+        part = folder / f"event_date=2026-01-0{day + 1}"
+        part.mkdir(parents=True)
+        pq.write_table(pa.table({"x": [day]}), part / "part-0.parquet")
+    return folder
+
+
+def test_a_published_run_keeps_its_folders_and_rows(tmp_path: Path) -> None:
+    lake = FolderTables(tmp_path / "lake")
+    folder = _run(tmp_path / "run", 3)
+    assert publish_table(lake, "transactions", "r", folder) == Published("transactions", "r", 3, 3)
+    assert publish_table(lake, "transactions", "r", folder) == Published("transactions", "r", 3, 3)
+    assert lake.runs("transactions") == ["r"]
+    assert [path.parent.name for path in lake.files("transactions")] == [
+        f"event_date=2026-01-0{day}" for day in (1, 2, 3)
+    ]
+
+
+def test_an_empty_run_is_published_as_such(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    lake = FolderTables(tmp_path / "lake")
+    assert publish_table(lake, "rejected", "r", tmp_path / "run").rows == 0
+    assert lake.runs("rejected") == ["r"]
+
+
+def test_files_are_completed_once() -> None:
+    ledger = MemoryLedger()
+    entry = LedgerEntry(SourceFile("s3://bank/a.csv", "0" * 64), "bank", "released", 5, 4, 1)
+    assert [complete_files(ledger, [entry]), complete_files(ledger, [entry])] == [1, 0]
+    [done] = ledger.entries()
+    assert (done.state, done.rows_in, done.rows_out, done.rows_rejected) == ("done", 5, 4, 1)

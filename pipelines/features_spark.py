@@ -6,7 +6,7 @@ The local session does not run it: there `features` on DuckDB gives the same evi
 from typing import TYPE_CHECKING, Any
 
 from pipelines.builders import FEATURES
-from pipelines.jobs import Site, _retry_policies, environment, output_of, tags
+from pipelines.jobs import Site, environment, output_of, retry_policies, tags
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep
@@ -31,7 +31,7 @@ def features_on_spark(
     Same name, arguments and output channels, so that the steps after it need not know. Spark reads payments from
     S3 and writes evidence there itself, instead of copying all of the lake to each of its machines first.
     """
-    evidence, summary = (site._output(FEATURES.step, channel) for channel in FEATURES.outputs)
+    evidence, summary = (site.output(FEATURES.step, channel) for channel in FEATURES.outputs)
     options = {
         "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
         "--since": since, "--until": until, "--scope": scope,
@@ -74,5 +74,5 @@ def _step(run: Any) -> "ProcessingStep":
         step_args=run,
         property_files=[PropertyFile(name=name, output_name=name, path=path) for name, path in FEATURES.property_files],
         cache_config=CacheConfig(enable_caching=FEATURES.cached, expire_after="P30D"),
-        retry_policies=_retry_policies(),
+        retry_policies=retry_policies(),
     )

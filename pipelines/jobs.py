@@ -78,7 +78,7 @@ class Site:
             raise UsageError(f"step {job.step!r}: SageMaker refuses empty container arguments, write '-': {options}")
         run = self._processor(job, instances).run(
             inputs=[_input(channel) for channel in inputs],
-            outputs=[self._output(job.step, channel) for channel in job.outputs],
+            outputs=[self.output(job.step, channel) for channel in job.outputs],
             arguments=arguments,
         )
         return ProcessingStep(
@@ -88,7 +88,7 @@ class Site:
                 PropertyFile(name=output, output_name=output, path=path) for output, path in job.property_files
             ],
             cache_config=CacheConfig(enable_caching=job.cached, expire_after="P30D"),
-            retry_policies=_retry_policies(),
+            retry_policies=retry_policies(),
             depends_on=[step.name for step in after] or None,
         )
 
@@ -109,7 +109,7 @@ class Site:
             sagemaker_session=self.session,
         )
 
-    def _output(self, step: str, channel: str) -> Any:
+    def output(self, step: str, channel: str) -> Any:
         from sagemaker.core.shapes import ProcessingOutput, ProcessingS3Output
         from sagemaker.core.workflow.execution_variables import ExecutionVariables
         from sagemaker.core.workflow.functions import Join
@@ -169,7 +169,7 @@ def _input(channel: Input) -> Any:
     return ProcessingInput(input_name=channel.channel.replace("/", "-"), s3_input=source)
 
 
-def _retry_policies() -> list[Any]:
+def retry_policies() -> list[Any]:
     """What may pass by itself is tried again; a container that fails is not: it would fail again."""
     from sagemaker.mlops.workflow.retry import (
         SageMakerJobExceptionTypeEnum,

@@ -8,11 +8,12 @@ from pathlib import Path
 from counterfoil.errors import NotFoundError
 from counterfoil.ports import ReleaseRegistry
 from counterfoil.settings import PipelineSettings
+from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.releases import CHAMPION, resolve
 from counterfoil.wiring import Workspace
 from pipelines.catalogue import LAKE_TABLES
 from pipelines.parameters import INPUT_VERSION, NONE, check_values
-from pipelines.raw_files import raw_version
+from pipelines.raw_files import input_version
 
 _ALIASED = {"training": "Champion", "detection": "Release"}
 
@@ -29,7 +30,8 @@ def prepare_start(
     values = {**given, **_local_files(given, place.root)} if local else dict(given)
     check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
     if values.get(INPUT_VERSION, NONE) == NONE:
-        values[INPUT_VERSION] = raw_version(values["RawUri"], settings, place.root)
+        runs = place.tables.runs(TRANSACTIONS)
+        values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs)
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))
     for table in LAKE_TABLES:

@@ -1,4 +1,4 @@
-"""The raw files that a pipeline is started on: which state of them does it see?"""
+"""What a pipeline is started on: which state of the raw files and of the lake does it see?"""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,25 +6,32 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from counterfoil.errors import NotFoundError
+from counterfoil.processing.collector import location_of
 from counterfoil.settings import LOCAL_BUCKET, PipelineSettings
+from counterfoil.steps.collect import place_of
 
 _DIGITS = 32
 
 
-def raw_version(uri: str, settings: PipelineSettings, workspace: Path) -> str:
-    """Digest (hex) of the names, sizes and contents below a raw prefix, so that it names their state.
+def input_version(uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[str]) -> str:
+    """Digest (hex) of what an execution reads: the raw files below `uri`, and what others brought into the lake.
 
-    `uri` is 's3://bucket/prefix', or a file or folder of this machine; the local bucket is the folder `workspace`.
-    In S3 an object's ETag stands for its content. Raises NotFoundError if there is nothing.
+    `lake_runs` are the published runs of `transactions`. Those of the raw files themselves do not count, so that
+    an execution that published them is still the same when it is started again. `uri` is 's3://bucket/prefix', or
+    a file or folder of this machine; the local bucket is the folder `workspace`. In S3 an object's ETag stands
+    for its content. Raises NotFoundError if there is nothing.
     """
     here = not uri.startswith("s3://") or urlsplit(uri).netloc == LOCAL_BUCKET
-    lines = sorted(_local_lines(uri, workspace) if here else _s3_lines(uri, settings))
-    if not lines:
+    files = dict(_local_files(uri, workspace) if here else _s3_files(uri, settings))
+    if not files:
         raise NotFoundError(f"no raw files under {uri!r}: put them there, or give another RawUri")
+    own = {place_of(location_of(uri, name)) for name in files}
+    others = sorted(run for run in lake_runs if run.rpartition("-")[2] not in own)
+    lines = [*sorted(f"{name}\t{state}" for name, state in files.items()), *others]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]
 
 
-def _local_lines(uri: str, workspace: Path) -> Iterable[str]:
+def _local_files(uri: str, workspace: Path) -> Iterable[tuple[str, str]]:
     from pipelines.local.errors import ClientError
     from pipelines.local.objects import Objects
 
@@ -32,7 +39,7 @@ def _local_lines(uri: str, workspace: Path) -> Iterable[str]:
         objects = Objects(workspace).listing(uri)
     except ClientError:
         return []
-    return [f"{item.name}\t{item.path.stat().st_size}\t{_content(item.path)}" for item in objects]
+    return [(item.name, f"{item.path.stat().st_size}\t{_content(item.path)}") for item in objects]
 
 
 def _content(path: Path) -> str:
@@ -40,7 +47,7 @@ def _content(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _s3_lines(uri: str, settings: PipelineSettings) -> Iterable[str]:
+def _s3_files(uri: str, settings: PipelineSettings) -> Iterable[tuple[str, str]]:
     import boto3
 
     from pipelines.aws_errors import aws_call
@@ -51,6 +58,6 @@ def _s3_lines(uri: str, settings: PipelineSettings) -> Iterable[str]:
         pages = boto3.client("s3", region_name=settings.region).get_paginator("list_objects_v2")
         listing = pages.paginate(Bucket=parts.netloc, Prefix=prefix)
         return [
-            f"{item['Key'].removeprefix(prefix)}\t{item['Size']}\t{item['ETag']}"
+            (item["Key"].removeprefix(prefix).lstrip("/") or Path(prefix).name, f"{item['Size']}\t{item['ETag']}")
             for page in listing for item in page.get("Contents", [])
         ]  # fmt: skip

@@ -22,6 +22,7 @@ from pipelines.local.events import Event, Kind, OnEvent
 from pipelines.local.jobs import LocalJobs, RunningStep
 from pipelines.local.objects import Objects
 from pipelines.local.record import FAILED, SKIPPED, SUCCEEDED, LocalExecution, Recorder, now
+from pipelines.parameters import INPUT_VERSION
 
 _TIMES = (ExecutionVariables.START_DATETIME, ExecutionVariables.CURRENT_DATETIME)
 
@@ -140,7 +141,8 @@ class Executor(LocalPipelineExecutor):  # type: ignore[misc]
         config = self._definition.cache_config(step.name)
         cached, expires = config.get("Enabled", False), config.get("ExpireAfter")
         execution_id = self._recorder.execution.execution_id
-        self._jobs.begin(RunningStep(self._name, step.name, execution_id, cached, expires))
+        version = self._recorder.execution.parameters.get(INPUT_VERSION)
+        self._jobs.begin(RunningStep(self._name, step.name, execution_id, cached, expires, version))
         self._recorder.step(step.name, status="Executing", started=now())
         self._on_event(Event("started", step.name))
         try:

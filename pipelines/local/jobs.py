@@ -49,13 +49,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class RunningStep:
-    """The step that a job is for."""
+    """The step that a job is for. `input_version` names the state of what the pipeline reads, where it has one."""
 
     pipeline: str
     name: str
     execution_id: str
     cached: bool = False
     expires_after: str | None = None
+    input_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class LocalJobs:
             return None
         components = components_of(
             job.arguments, job.objects, job.settings, self._machine.code.files(job.container), self._cache.hashes,
-            salt=self._cache.salt, execution_id=self.step.execution_id,
+            salt=self._cache.salt, execution_id=self.step.execution_id, input_version=self.step.input_version,
         )  # fmt: skip
         self.lookup = self._cache.look_up(self.step.pipeline, self.step.name, components, self.step.expires_after)
         return components

@@ -12,12 +12,16 @@ import counterfoil
 from pipelines.local.contract import inputs_of, outputs_of
 from pipelines.local.hashes import FileHashes
 from pipelines.local.objects import StoredObject, files_of
+from pipelines.parameters import INPUT_VERSION
 
 REPOSITORY = Path(__file__).parents[2]
 
 _EARLIER = re.compile(r"(?<=executions/)[A-Z0-9]{12}(?=/|$)")
 _ID = "<execution>"
 _PLACES = ("COUNTERFOIL_ML_ROOT", "COUNTERFOIL_WORKSPACE")
+PINNED = "/opt/ml/processing/input/lake/"
+"""Published tables. What they hold does not count, since `publish` changes it in the same execution: the parameter
+`InputVersion` stands for the state in which they were found, but for what this execution adds."""
 _NOT_CODE = ("__pycache__", ".pyc")
 
 
@@ -89,11 +93,13 @@ def components_of(
     *,
     salt: bytes,
     execution_id: str,
+    input_version: str | None = None,
 ) -> Components:
     """Return the components of an evaluated request.
 
     Ids of executions in arguments and settings do not count: where an input lies differs each time, what it holds
-    is what matters. `salt` keeps digests of settings from being guessed.
+    is what matters. `input_version` stands for what published tables hold. `salt` keeps digests of settings from
+    being guessed.
     """
     application = arguments["AppSpecification"]
 
@@ -110,14 +116,18 @@ def components_of(
             if name not in _PLACES
         },
         instances=arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"],
-        inputs={item["InputName"]: _channel(item, objects, hashes) for item in inputs_of(arguments)},
+        inputs={item["InputName"]: _channel(item, objects, hashes, input_version) for item in inputs_of(arguments)},
         outputs={item["OutputName"]: item["S3Output"]["LocalPath"] for item in outputs_of(arguments)},
         code=hashes.digests(code),
     )
 
 
-def _channel(item: Mapping[str, Any], objects: Mapping[str, Sequence[StoredObject]], hashes: FileHashes) -> Channel:
+def _channel(
+    item: Mapping[str, Any], objects: Mapping[str, Sequence[StoredObject]], hashes: FileHashes, version: str | None
+) -> Channel:
     source = item["S3Input"]
+    if version is not None and source["LocalPath"].startswith(PINNED):
+        return Channel(source["LocalPath"], "pinned", {f"what {INPUT_VERSION} names": version})
     files = {found.name: found.path for found in objects[item["InputName"]]}
     distribution = source.get("S3DataDistributionType") or "FullyReplicated"
     return Channel(source["LocalPath"], distribution, hashes.digests(files))

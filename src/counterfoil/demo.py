@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from counterfoil import console
+from counterfoil import console, console_releases
 from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.console_releases import show_change
 from counterfoil.domain.simulation import as_csv, simulate, spoil
 from counterfoil.steps.collect import TRANSACTIONS, collect
 from counterfoil.steps.engine import engine
@@ -76,7 +75,7 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
     console.show_release(load_release(workspace.registry, challenger))
     reason = "the demo trusts its gate"
     change = promote(workspace.registry, workspace.decisions, challenger, CHAMPION, "demo", reason)
-    show_change(change, "is champion")
+    console_releases.show_change(change, f"is {change.state}")
     console.out.rule("pipeline detection")
     execution = run_here("detection", plan.detection(), workspace)
     [run] = output(execution, workspace, "report", "report", "summary.json")["runs"]

@@ -20,7 +20,7 @@ from counterfoil.ports import (
     TextEmbedder,
 )
 from counterfoil.settings import Settings, load_settings
-from counterfoil.steps.detect import Compute
+from counterfoil.steps.compute import Compute
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres_connections import Login

@@ -1,5 +1,6 @@
 """The whole job on simulated payments: files in, evidence, a release, scores with precedents, figures."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,17 +19,20 @@ import pytest
 
 from counterfoil.adapters import embedded_postgres
 from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.plots_matplotlib import draw
 from counterfoil.adapters.references_postgres import PostgresReferences
 from counterfoil.domain.release import Release
 from counterfoil.domain.simulation import DIRT, simulate, spoil
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.ports import TextEmbedder
 from counterfoil.settings import Settings
+from counterfoil.steps.candidate import CandidateEvaluation, evaluate_candidate
 from counterfoil.steps.collect import CollectedFile, collect
-from counterfoil.steps.detect import SCORE_TABLE, Compute, Detector, detect
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
 from counterfoil.steps.evaluate import judge
 from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.train import TrainingRequest, load_release, train
+from counterfoil.steps.train import Candidate, TrainingRequest, load_release, register_candidate, train
 from counterfoil.wiring import Workspace
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -123,6 +127,26 @@ class TestRelease:
         assert 10 <= release.reference_frauds == release.training_frauds
         assert release.training_rows <= sum(moment + DELAY <= CUT for moment in paid)
         assert job.workspace.references.checksum(release.release_id) == release.reference_checksum
+
+    def test_its_evaluation_is_kept_with_it(self, job: Job) -> None:
+        stores, before = job.workspace, job.workspace.registry.releases()
+        base = stores.references.read_base(job.release.release_id)
+        candidate = Candidate(replace(job.release, notes=("evaluated",)), base)
+        detector = Detector(candidate.release, base, stores.embedder)
+        evaluation = evaluate_candidate(stores.tables, detector, job.detector, TEST, draws=50)
+        files = {"evaluation.json": json.dumps(evaluation.as_dict()).encode()}
+        files |= {f"plots/{name}": content for name, content in draw(evaluation).items()}
+        for _ in range(2):  # the second time it is there
+            registered = register_candidate(
+                candidate, stores.references, stores.registry, evaluation=files, metrics=evaluation.figures.metrics()
+            )
+            assert registered.metrics["auc_low"] <= registered.metrics["auc"] <= registered.metrics["auc_high"]
+        folder = stores.registry.fetch(registered.release_id)
+        assert {path.name for path in folder.rglob("*.svg")} == {"precision_recall.svg", "reliability.svg"}
+        kept = CandidateEvaluation.from_dict(json.loads((folder / "evaluation.json").read_text()))
+        assert kept.figures == evaluation.figures
+        assert load_release(stores.registry, registered.release_id).release_id == registered.release_id
+        assert len(stores.registry.releases()) == len(before) + 1
 
 
 class TestScores:

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from counterfoil import console_releases
 from counterfoil.adapters import embedded_postgres
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.cli import main
@@ -21,7 +23,8 @@ from counterfoil.domain.simulation import as_csv, simulate
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
-from counterfoil.steps.detect import SCORE_TABLE, Compute, Detector, detect
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
 from counterfoil.steps.features import Period, build_features
 from counterfoil.steps.releases import promote, resolve, retire, rollback
 from counterfoil.steps.replay import Precedents, Replayer, replay_score
@@ -86,7 +89,7 @@ def run_cli(
 ) -> Callable[..., tuple[int, str]]:
     """Return a function that runs a command in the workspace and returns exit code and what it said."""
     monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(life.workspace.root))
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(console_releases, "out", Console(width=160, highlight=False))
     monkeypatch.setattr(Workspace, "embedder", life.embedder)
 
     def run(*arguments: str) -> tuple[int, str]:

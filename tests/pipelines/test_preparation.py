@@ -1,17 +1,19 @@
 """Before a pipeline starts, aliases become ids, the raw files' state gets a name, and the lake's tables exist."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports import RegisteredRelease
+from counterfoil.ports import RegisteredRelease, SourceFile
 from counterfoil.settings import PipelineSettings
+from counterfoil.steps.collect import run_name
 from pipelines.preparation import prepare_start
-from pipelines.raw_files import raw_version
+from pipelines.raw_files import input_version
 
 LOCAL = PipelineSettings()
 DETECTION = {"RawUri": "s3://counterfoil-local/raw", "Mapping": "ulb-credit-card", "Release": "r1"}
@@ -68,7 +70,17 @@ def test_the_version_names_the_state_of_the_raw_files(place: Place, tmp_path_fac
     assert len({first, changed, renamed}) == 3
     moved = tmp_path_factory.mktemp("elsewhere") / "raw"
     (place.root / "raw").rename(moved)
-    assert raw_version(str(moved), LOCAL, place.root) == renamed
+    assert input_version(str(moved), LOCAL, place.root, []) == renamed
+
+
+def test_the_version_follows_what_others_brought_into_the_lake(place: Place) -> None:
+    def version(*runs: str) -> str:
+        return input_version(DETECTION["RawUri"], LOCAL, place.root, runs)
+
+    file = SourceFile(f"{DETECTION['RawUri']}/a.csv", "0" * 64)
+    own, others = (run_name(load_mapping("ulb-credit-card"), f) for f in (file, replace(file, location="s3://b/c")))
+    assert version() == version(own)
+    assert version(own, others) == version(others) != version()
 
 
 def test_a_given_version_stays(place: Place) -> None:
@@ -87,14 +99,14 @@ def test_a_version_of_s3_follows_names_and_contents(aws: str, settings: Pipeline
     s3 = boto3.client("s3", endpoint_url=aws)
     s3.create_bucket(Bucket="counterfoil-test", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     with pytest.raises(NotFoundError, match="raw"):
-        raw_version("s3://counterfoil-test/raw", settings, tmp_path)
+        input_version("s3://counterfoil-test/raw", settings, tmp_path, [])
     seen = set()
     for key, body in (("raw/a.csv", b"1"), ("raw/b.csv", b"2"), ("raw/b.csv", b"3"), ("other/b.csv", b"4")):
         s3.put_object(Bucket="counterfoil-test", Key=key, Body=body)
-        seen.add(raw_version("s3://counterfoil-test/raw", settings, tmp_path))
+        seen.add(input_version("s3://counterfoil-test/raw", settings, tmp_path, []))
     assert len(seen) == 3
     with pytest.raises(NotFoundError, match="s3://counterfoil-nowhere/raw: there is no such bucket"):
-        raw_version("s3://counterfoil-nowhere/raw", settings, tmp_path)
+        input_version("s3://counterfoil-nowhere/raw", settings, tmp_path, [])
 
 
 @pytest.mark.parametrize(("name", "release"), [("champion", "r1"), ("challenger", "r2"), ("r2", "r2")])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from counterfoil import console_releases
 from counterfoil.domain.release_fit import Fit
@@ -15,7 +16,7 @@ RELEASE = RegisteredRelease("r0123456789abcdef", 7, MEASURED, {"mapping": "bank"
 
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> pytest.CaptureFixture[str]:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(console_releases, "out", Console(width=160, highlight=False))
     return capsys
 
 
@@ -57,8 +58,8 @@ def test_a_mapping_that_cannot_be_scored_is_told_what_it_lacks(said: pytest.Capt
 
 def test_a_change_names_who_was_before_and_the_entry(said: pytest.CaptureFixture[str]) -> None:
     entry = Decision("promote", "r2", "ada", "better", {}, 12)
-    console_releases.show_change(Change("r2", "r1", entry), "is champion")
-    console_releases.show_change(Change("r2", "r1", None), "is champion")
+    console_releases.show_change(Change("r2", "champion", "r1", entry), "is champion")
+    console_releases.show_change(Change("r2", "champion", "r1", None), "is champion")
     first, second = said.readouterr().out.splitlines()
     assert first == "r2 is champion (before: r1); decision 12"
     assert second == "r2 is champion already: nothing was changed"

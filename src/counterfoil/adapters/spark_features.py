@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from counterfoil.adapters.table_manifest import MANIFEST, parse_manifest
-from counterfoil.domain.features.portable import compile_portable, during, read_back
+from counterfoil.domain.features.portable import compile_portable
+from counterfoil.domain.features.span import during, read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.errors import NotFoundError
@@ -116,7 +117,7 @@ def build_features_with_spark(
     evidence = spark.sql(spark_sql(query)).where(_condition(during(since, until)))
     if new is not None:
         evidence = evidence.join(new.select("transaction_id"), "transaction_id", "left_semi")
-    ordered = evidence.orderBy("transaction_id")
+    ordered = evidence.orderBy("event_time", "transaction_id")
     ordered.write.mode("overwrite").option("maxRecordsPerFile", rows_per_file).parquet(target)
     return int(spark.read.parquet(target).count())
 

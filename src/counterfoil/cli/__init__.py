@@ -175,6 +175,7 @@ def score(
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil import console
     from counterfoil.steps.detect import Detector, detect
+    from counterfoil.steps.releases import resolve
     from counterfoil.steps.riskiest import riskiest
     from counterfoil.steps.scores import write_scores
     from counterfoil.steps.train import load_release
@@ -183,7 +184,7 @@ def score(
     place = open_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
-        loaded = load_release(place.registry, release)
+        loaded = load_release(place.registry, resolve(place.registry, release))
         detector = Detector.load(loaded, place.references_for_scoring, place.embedder, place.compute)
         run = detect(
             place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count

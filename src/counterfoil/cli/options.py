@@ -14,4 +14,6 @@ WorkspaceFolder = Annotated[
 ]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 DelayDays = Annotated[float, typer.Option(min=0, help="Days until a payment's label can be trusted")]
-ReleaseId = Annotated[str | None, typer.Option("--release", help="A release's id [default: the newest]")]
+ReleaseId = Annotated[
+    str | None, typer.Option("--release", help="A release's id or alias [default: the champion, else the newest]")
+]

@@ -97,7 +97,7 @@ def promote(
     change = releases.promote(
         place.registry, place.decisions, release, to.value, operator, reason, without_gate=without_gate
     )
-    console_releases.show_change(change, f"is {to.value}")
+    console_releases.show_change(change, f"is {change.state}")
 
 
 @app.command()
@@ -109,7 +109,7 @@ def rollback(operator: Operator = None, reason: Reason = "", workspace: Workspac
 
     place = open_workspace(workspace)
     change = releases.rollback(place.registry, place.decisions, operator, reason)
-    console_releases.show_change(change, "is champion again")
+    console_releases.show_change(change, f"is {change.state}")
 
 
 @app.command()
@@ -130,7 +130,7 @@ def retire(
     place = open_workspace(workspace)
     drop_from = place.references if drop_references else None
     change = releases.retire(place.registry, place.decisions, release, operator, reason, drop_from=drop_from)
-    console_releases.show_change(change, "is retired")
+    console_releases.show_change(change, f"is {change.state}")
     if drop_references:
         typer.echo("its references were dropped: its scores cannot be replayed any more")
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 
 from counterfoil.domain.addresses import kind_of, normal_address, prefix_of, read_address
+from counterfoil.domain.known_at import known_at
 from counterfoil.domain.schemas import FRAUD, SOURCE_IPS
 
 UNREADABLE = "unreadable"
@@ -116,9 +117,7 @@ A fraud counts on the day when it became known, on which the IP may have no paym
 
 def known_frauds_query(label_delay: timedelta) -> str:
     """Return the query for how many frauds of `payment` became known by source IP and day."""
-    delay = f"INTERVAL '{round(label_delay.total_seconds() * 1e6)} microseconds'"
-    known_at = f"greatest(coalesce(label_time, event_time), event_time + {delay})"
     return f"""
-SELECT source_ip_id, CAST({known_at} AS DATE) AS event_date, count(*) AS frauds_known
+SELECT source_ip_id, CAST({known_at(label_delay)} AS DATE) AS event_date, count(*) AS frauds_known
 FROM payment WHERE label = {FRAUD} GROUP BY ALL
 """

@@ -86,9 +86,13 @@ class CarriedFiles(InputFiles):
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""
         name = path.relative_to(self._folder).as_posix()
-        # The channel may be one object: then its place names it already.
-        location = self._uri if self._uri.endswith(f"/{name}") else f"{self._uri}/{name}"
-        return replace(super().fingerprint(path), location=location)
+        return replace(super().fingerprint(path), location=location_of(self._uri, name))
+
+
+def location_of(uri: str, name: str) -> str:
+    """Where a file of a channel comes from; a channel that is one object has that name already."""
+    uri = uri.rstrip("/")
+    return uri if uri.endswith(f"/{name}") else f"{uri}/{name}"
 
 
 @dataclass

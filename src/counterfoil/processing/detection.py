@@ -26,6 +26,8 @@ PUBLISHED_TABLES = (
 )  # fmt: skip
 """In the order of publication: payments become visible after what is said about them, scores last."""
 
+SCORED = ("scored_evidence", "scores")
+
 
 def features(
     mapping: Mapping,
@@ -94,6 +96,8 @@ def publish() -> None:
     published: list[Published] = []
     for table in PUBLISHED_TABLES:
         for run in source.carried_runs(table):
+            if table in SCORED and not _rows(source.files(table, run)):
+                continue  # nothing was new
             published.append(publish_table(lake, table, run, job.input(table) / run))
             log().info("published", table=table, run=run, rows=published[-1].rows)
     done = complete_files(job.workspace.ledger, _collected(job))

@@ -92,17 +92,20 @@ def gate(
 
 def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = "challenger") -> None:
     """Register the candidate with its evaluation and verdict, and let the alias name it."""
-    from counterfoil.steps.releases import promote
+    from counterfoil.steps.releases import GATE_PASSED, GATE_TAG, promote
     from counterfoil.steps.train import read_candidate, register_candidate
 
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))
     verdict = job.read_json("verdict", "verdict.json")
+    verdict_tag = GATE_PASSED if verdict["passed"] else "failed"
     registered = register_candidate(
         candidate, place.references, place.registry,
         evaluation=_evaluation_files(job), metrics=_metrics(job),
-        tags={"gate": "passed" if verdict["passed"] else "failed"},
+        tags={GATE_TAG: verdict_tag},
     )  # fmt: skip
+    # A release that was registered before the gate judged it keeps its files and tags, but for this one.
+    place.registry.tag(registered.release_id, GATE_TAG, verdict_tag)
     if (name := given(alias)) is not None:
         promote(place.registry, place.decisions, registered.release_id, name, "ci", verdict["summary"])
     log().info("registered", release=registered.release_id, version=registered.version, alias=name)

@@ -7,7 +7,8 @@ from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
-from counterfoil.steps.detect import Compute, Detector, detect
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import Detector, detect
 from counterfoil.steps.engine import engine, one_row
 from counterfoil.steps.evaluate import Judged, judge
 from counterfoil.steps.features import Period, evidence_files

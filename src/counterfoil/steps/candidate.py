@@ -6,7 +6,8 @@ from counterfoil.domain.candidate import PAIRED_SCORES, CandidateEvaluation, com
 from counterfoil.domain.release import Release
 from counterfoil.errors import EvaluationWindowError
 from counterfoil.ports import TableStore
-from counterfoil.steps.detect import Compute, Detector, as_scored, evidence_batches
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import Detector, as_scored, evidence_batches
 from counterfoil.steps.features import Period
 
 __all__ = ["CandidateEvaluation", "evaluate_candidate"]

@@ -99,8 +99,12 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
 
 def run_name(mapping: SourceMapping, file: SourceFile) -> str:
     """Return the name of the run that a file's rows are published under: by mapping, content and place."""
-    place = hashlib.sha256(file.location.encode()).hexdigest()
-    return f"{mapping.name}-{file.content_hash[:16]}-{place[:8]}"
+    return f"{mapping.name}-{file.content_hash[:16]}-{place_of(file.location)}"
+
+
+def place_of(location: str) -> str:
+    """Return what the runs of all files at a location end in, whatever the files held."""
+    return hashlib.sha256(location.encode()).hexdigest()[:8]
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +20,12 @@ from counterfoil.domain.release import (
 )
 from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
 from counterfoil.ports import ReferenceStore, TableStore, TextEmbedder
+from counterfoil.steps.compute import Compute
 from counterfoil.steps.engine import engine, one_row
 from counterfoil.steps.features import Period, evidence_files
 
 SCORE_TABLE = "scores"
 SCORED_EVIDENCE = "scored_evidence"
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where vectors are compared, whether the nearest are found in half precision, and how many rows at once."""
-
-    device: str = "cpu"
-    half: bool = False
-    batch_rows: int = 16_384
 
 
 class Detector:

@@ -14,7 +14,7 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.detect import SCORE_TABLE
-from counterfoil.steps.engine import engine, one_row
+from counterfoil.steps.engine import engine, one_row, parquet_source
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def _scores_with_labels(
     files = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not files:
         raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
-    payments = [str(path) for path in tables.files(TRANSACTIONS)]
-    source = f"read_parquet({payments!r}, union_by_name = true, hive_partitioning = false)"
+    source = parquet_source(tables.files(TRANSACTIONS))
     columns = f"transaction_id, account_id, event_time, label, {known_at(label_delay)} AS known_at"
     with engine() as database:
         database.execute(f"CREATE VIEW payments AS SELECT {columns} FROM {source}")

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import duckdb
 
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec, longest_window_days
+from counterfoil.domain.features.span import during, read_back
+from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
 from counterfoil.domain.features.sql import CLOCK_QUERY, clock_for, compile_features
 from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.schemas import EVENT_DATE, FRAUD
+from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.engine import engine, one_row
+from counterfoil.steps.engine import engine, one_row, parquet_source
 from counterfoil.steps.parts import split
 
 EVIDENCE = "evidence"
@@ -32,9 +33,7 @@ class Period:
 
     def condition(self) -> str:
         """The span as an SQL condition on `event_time`."""
-        parts = [f"event_time >= TIMESTAMPTZ '{self.since.isoformat()}'"] if self.since else []
-        parts += [f"event_time < TIMESTAMPTZ '{self.until.isoformat()}'"] if self.until else []
-        return " AND ".join(parts) or "true"
+        return during(self.since, self.until)
 
 
 def build_features(
@@ -62,7 +61,7 @@ def build_features(
         period = _span(only)
     staged = tables.stage(EVIDENCE, run)
     with engine(near=staged) as database:
-        _view_transactions(database, files, mapping, _read_back(period, specs, label_delay))
+        _view_transactions(database, files, mapping, read_back(specs, label_delay, period.since, period.until))
         whole_seconds, most_at_once = one_row(database, CLOCK_QUERY)
         clock = clock_for(bool(whole_seconds), int(most_at_once or 0))
         query = compile_features(
@@ -102,35 +101,19 @@ def _span(files: Sequence[Path]) -> Period:
     if not files:
         return Period(_NEVER, _NEVER)
     with engine() as database:
-        first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {_source(files)}")
+        first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {parquet_source(files)}")
     return Period(_NEVER, _NEVER) if first is None else Period(first, last + timedelta(microseconds=1))
 
 
 def _ids(files: Sequence[Path]) -> str:
-    return f"SELECT transaction_id FROM {_source(files)}" if files else "NULL"
-
-
-def _source(files: Sequence[Path]) -> str:
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-
-
-def _read_back(period: Period, specs: Sequence[FeatureSpec], label_delay: timedelta) -> str:
-    """The payments that windows of the period can see; a fraud counts by when it became known."""
-    conditions = [Period(until=period.until).condition()]
-    if period.since:
-        windows = timedelta(days=longest_window_days(tuple(specs)))
-        seen = Period(since=period.since - windows - label_delay).condition()
-        known = f"label = {FRAUD} AND label_time >= TIMESTAMPTZ '{(period.since - windows).isoformat()}'"
-        conditions.append(f"({seen} OR ({known}))")
-    return " AND ".join(conditions)
+    return f"SELECT transaction_id FROM {parquet_source(files)}" if files else "NULL"
 
 
 def _view_transactions(
     database: duckdb.DuckDBPyConnection, files: Sequence[Path], mapping: SourceMapping, condition: str
 ) -> None:
     """Define `transactions`, with a null column for evidence that none of the files has."""
-    source = _source(files)
+    source = parquet_source(files)
     there = {row[0] for row in database.execute(f"DESCRIBE FROM {source}").fetchall()} - {EVENT_DATE}
     nulls = [f"NULL::DOUBLE AS {n}" for n in mapping.numeric if n not in there]
     nulls += [f"NULL::VARCHAR AS {n}" for n in (*mapping.own_categorical, *mapping.own_textual) if n not in there]

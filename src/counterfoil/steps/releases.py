@@ -27,9 +27,13 @@ RETIRE = "retire"
 
 @dataclass(frozen=True)
 class Change:
-    """What a call came to: the release, who had its place before, the log's entry (None: nothing was to be done)."""
+    """What a call came to: the release and what it is now, who was that before, and the log's entry.
+
+    Without an entry nothing was to be done.
+    """
 
     release_id: str
+    state: str
     previous: str | None
     entry: Decision | None
 
@@ -98,7 +102,7 @@ def promote(
     elif alias != CHALLENGER:
         raise UsageError(f"{alias!r} is no place for a release: promote to {CHALLENGER} or {CHAMPION}")
     elif CHAMPION in release.aliases:
-        return Change(release.release_id, release.release_id, None)
+        return Change(release.release_id, CHAMPION, release.release_id, None)
     history = _history(log)
     previous = _holder(releases, alias)
     if previous == release.release_id:  # a killed call has moved the alias: the log tells who had it
@@ -114,7 +118,7 @@ def promote(
     if alias == CHAMPION and CHALLENGER in release.aliases:
         # After the log is written, so that a killed `promote challenger` finds its release again.
         registry.set_alias(CHALLENGER, None)
-    return Change(release.release_id, previous, entry)
+    return Change(release.release_id, alias, previous, entry)
 
 
 def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, reason: str) -> Change:
@@ -144,7 +148,7 @@ def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, 
         registry.set_alias(CHALLENGER, None)
     left = current if current != target else champions[-1]
     entry = log.append(Decision(ROLLBACK, target, str(operator), reason, {"alias": CHAMPION, "previous": left}))
-    return Change(target, left, entry)
+    return Change(target, f"{CHAMPION} again", left, entry)
 
 
 def retire(
@@ -173,9 +177,9 @@ def retire(
     told = [entry.details.get("references") for entry in log.entries(RETIRE, release.release_id)]
     what = "kept" if drop_from is None else "dropped"
     if what in told or "dropped" in told:
-        return Change(release.release_id, None, None)
+        return Change(release.release_id, RETIRED_TAG, None, None)
     entry = log.append(Decision(RETIRE, release.release_id, str(operator), reason, {"references": what}))
-    return Change(release.release_id, None, entry)
+    return Change(release.release_id, RETIRED_TAG, None, entry)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pyarrow.dataset as ds
 from counterfoil.domain.release import Release
 from counterfoil.errors import NotFoundError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
-from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Compute, Detector
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Detector
 from counterfoil.steps.train import load_release
 
 TOLERANCE = 1e-6

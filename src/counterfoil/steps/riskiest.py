@@ -8,7 +8,7 @@ from typing import Any
 from counterfoil.ports import ReferenceStore, TableStore
 from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.detect import SCORE_TABLE
-from counterfoil.steps.engine import engine
+from counterfoil.steps.engine import engine, parquet_source
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
 
@@ -41,14 +41,13 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not scores:
         return []
-    payments = [str(path) for path in tables.files(TRANSACTIONS)]
+    payments = parquet_source(tables.files(TRANSACTIONS))
     order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(
             f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
             f"SELECT s.anomaly_signal, s.precedents, s.release_id, {', '.join(f't.{name}' for name in _PAYMENT)} "
-            f"FROM s JOIN read_parquet({payments!r}, union_by_name = true, hive_partitioning = false) t "
-            f"USING (transaction_id) ORDER BY {order}"
+            f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}
     return [

@@ -118,7 +118,7 @@ def register_candidate(
             Path(name),
             parameters=_parameters(release),
             metrics={**_training_metrics(release), **metrics},
-            tags={"signal_kind": release.calibration.kind.value, **tags},
+            tags={"mapping": release.mapping, "signal_kind": release.calibration.kind.value, **tags},
         )
 
 

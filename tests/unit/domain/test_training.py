@@ -16,6 +16,7 @@ from counterfoil.domain.detection.signal import SignalKind
 from counterfoil.domain.references import reference_schema, vectors_of
 from counterfoil.domain.release import Release, to_files
 from counterfoil.domain.schemas import TIMESTAMP
+from counterfoil.domain.thresholds import Thresholds
 from counterfoil.domain.training import Fitted, time_splits
 from counterfoil.errors import TrainingError
 
@@ -126,6 +127,18 @@ class TestFit:
         assert thinned == pytest.approx(usual, rel=0.5)
         assert thinned < 2 * labels.mean()
 
+    def test_the_alert_budget_is_a_share_of_all_payments_not_of_the_sampled(
+        self, fit: Fit, evidence: Maker, embedder: Any
+    ) -> None:
+        table, _ = evidence(rows=1200)
+        fresh, _ = evidence(rows=1200, seed=1)
+        for options in ({}, {"validation_good": 40}):
+            found = fit(table, alert_budget=0.2, **options)
+            signal = scores_of(found, fresh, embedder.embed).column("anomaly_signal").to_numpy()
+            assert found.thresholds.review is not None
+            # A fifth of the sampled ones would be frauds only.
+            assert (signal >= found.thresholds.review).mean() == pytest.approx(0.2, abs=0.06), options
+
     def test_useless_columns_are_named(self, fit: Fit, evidence: Maker) -> None:
         table, _ = evidence()
         same = table.set_column(table.column_names.index("n2"), "n2", table.column("n1"))
@@ -177,6 +190,7 @@ class TestFewFrauds:
         found = fit(evidence(rate=0.0)[0])
         assert found.calibration.kind is SignalKind.NOVELTY
         assert found.notes == ("no validation block holds both labels: the signal ranks novelty",)
+        assert found.thresholds == Thresholds()
         assert found.encoder.votes is None
         usual, _ = evidence(seed=1, rate=0.0)
         scores = scores_of(found, usual, embedder.embed)

@@ -16,7 +16,8 @@ from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.detection.scores import SCORES
 from counterfoil.domain.release import scored_schema
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError
-from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Compute, Detector, detect
+from counterfoil.steps.compute import Compute
+from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Detector, detect
 from counterfoil.steps.features import Period
 from counterfoil.steps.train import Candidate
 

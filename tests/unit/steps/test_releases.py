@@ -170,7 +170,8 @@ class TestPromote:
         before = place.writes
         crown(place, "r1")
         assert promote(place, place, "r2", "challenger").entry is None
-        assert promote(place, place, "champion", "challenger").entry is None
+        change = promote(place, place, "champion", "challenger")
+        assert (change.state, change.entry) == ("champion", None)
         assert place.writes == before
         assert place.holder("challenger") == "r2"
 

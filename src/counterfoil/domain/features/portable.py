@@ -14,10 +14,11 @@ The text is in DuckDB's dialect. `transaction_id` must be unique, as `collect` m
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec, longest_window_days
+from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.sql import PASSED_ON, SQUARES, Clock, cycles, feature_value
+from counterfoil.domain.known_at import known_at
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
 
 _CLOCK = Clock(tick_us=1, tie_span=1)  # ties are told apart by transaction id
@@ -50,27 +51,7 @@ def compile_portable(
     return f"WITH payments AS ({_payments(label_delay)}{definitions}\n)\nSELECT\n  {selected}\nFROM payments{joins}"
 
 
-def read_back(
-    specs: Iterable[FeatureSpec], label_delay: timedelta, since: datetime | None, until: datetime | None
-) -> str:
-    """The payments that windows of `[since, until)` can see, as a condition; a fraud counts by when it was known."""
-    conditions = [during(None, until)]
-    if since:
-        first = since - timedelta(days=longest_window_days(tuple(specs)))
-        known = f"label = {FRAUD} AND label_time >= TIMESTAMPTZ '{first.isoformat()}'"
-        conditions.append(f"({during(first - label_delay, None)} OR ({known}))")
-    return " AND ".join(conditions)
-
-
-def during(since: datetime | None, until: datetime | None) -> str:
-    """The half-open span `[since, until)` as a condition on `event_time`; None is without end."""
-    parts = [f"event_time >= TIMESTAMPTZ '{since.isoformat()}'"] if since else []
-    parts += [f"event_time < TIMESTAMPTZ '{until.isoformat()}'"] if until else []
-    return " AND ".join(parts) or "true"
-
-
 def _payments(label_delay: timedelta) -> str:
-    delay = f"INTERVAL '{round(label_delay.total_seconds() * 1e6)} microseconds'"
     return f"""
   SELECT *, CAST(minor AS DECIMAL(38, 0)) * minor AS squared,
     greatest(epoch_us(known_at) + {_YEAR_ONE}, tick + 1) AS known
@@ -78,7 +59,7 @@ def _payments(label_delay: timedelta) -> str:
     SELECT * EXCLUDE (amount, label_time),
       epoch_us(event_time) + {_YEAR_ONE} AS tick,
       CAST(CAST(amount AS DECIMAL(38, 4)) * {MINOR_UNITS} AS BIGINT) AS minor,
-      greatest(coalesce(label_time, event_time), event_time + {delay}) AS known_at
+      {known_at(label_delay)} AS known_at
     FROM transactions
   )"""
 

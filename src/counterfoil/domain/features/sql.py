@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
+from counterfoil.domain.known_at import known_at
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
 from counterfoil.errors import MappingError
 
@@ -112,7 +113,6 @@ _CODES = {name: f"{name}_code" for entity in Entity for name in entity.columns} 
 
 def _payments(clock: Clock, label_delay: timedelta) -> str:
     """Each payment once, in the order of time and id, with its place on the clock."""
-    delay = f"INTERVAL '{round(label_delay.total_seconds() * 1e6)} microseconds'"
     return f"""
   SELECT *, row_number() OVER () AS row_id, tick * {clock.tie_span} + tie AS key
   FROM (
@@ -120,7 +120,7 @@ def _payments(clock: Clock, label_delay: timedelta) -> str:
       row_number() OVER (PARTITION BY event_time ORDER BY transaction_id) AS tie,
       epoch_us(event_time) // {clock.tick_us} AS tick,
       CAST(CAST(amount AS DECIMAL(38, 4)) * {MINOR_UNITS} AS BIGINT) AS minor,
-      greatest(coalesce(label_time, event_time), event_time + {delay}) AS known_at
+      {known_at(label_delay)} AS known_at
     FROM transactions
     ORDER BY event_time, transaction_id
   )"""

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain.features.portable import compile_portable, during, read_back
+from counterfoil.domain.features.portable import compile_portable
+from counterfoil.domain.features.span import during, read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.sql import CLOCK_QUERY, clock_for, compile_features
 from counterfoil.domain.schemas import transactions_schema

@@ -76,9 +76,17 @@ class Front:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Clients that hung up half way are still waited for.
+        asyncio.run_coroutine_threadsafe(self._end_all(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end_all(self) -> None:
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):  # ssl.SSLError is an OSError: the client turned us down

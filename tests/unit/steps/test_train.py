@@ -205,7 +205,7 @@ class TestRegister:
         assert files.keys() == {"release.json", "arrays.npz", "evaluation.json", "plots/reliability.svg"}
         assert files["release.json"] == to_files(candidate.release)["release.json"]
         said = stores.said[release_id]
-        assert said["tags"] == {"signal_kind": "calibrated", "gate": "passed"}
+        assert said["tags"] == {"mapping": "made-up", "signal_kind": "calibrated", "gate": "passed"}
         assert said["metrics"].items() >= {"auc": 0.9, "auc_low": 0.8, "auc_high": 0.95}.items()
         assert said["metrics"]["threshold_review"] == candidate.release.thresholds.review
         assert said["parameters"]["evidence_sha256"] == candidate.release.lineage.evidence_sha256

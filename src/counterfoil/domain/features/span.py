@@ -1,0 +1,26 @@
+"""Spans of event times as SQL, and how far back the windows of a span can see."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from counterfoil.domain.features.spec import FeatureSpec, longest_window_days
+from counterfoil.domain.schemas import FRAUD
+
+
+def read_back(
+    specs: Iterable[FeatureSpec], label_delay: timedelta, since: datetime | None, until: datetime | None
+) -> str:
+    """The payments that windows of `[since, until)` can see, as a condition; a fraud counts by when it was known."""
+    conditions = [during(None, until)]
+    if since:
+        first = since - timedelta(days=longest_window_days(tuple(specs)))
+        known = f"label = {FRAUD} AND label_time >= TIMESTAMPTZ '{first.isoformat()}'"
+        conditions.append(f"({during(first - label_delay, None)} OR ({known}))")
+    return " AND ".join(conditions)
+
+
+def during(since: datetime | None, until: datetime | None) -> str:
+    """The half-open span `[since, until)` as a condition on `event_time`; None is without end."""
+    parts = [f"event_time >= TIMESTAMPTZ '{since.isoformat()}'"] if since else []
+    parts += [f"event_time < TIMESTAMPTZ '{until.isoformat()}'"] if until else []
+    return " AND ".join(parts) or "true"

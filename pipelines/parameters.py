@@ -42,7 +42,7 @@ class Parameter:
 
 _SOURCE = (
     Parameter("RawUri", "Prefix of the raw payment files", kind=Kind.FOLDER),
-    Parameter(INPUT_VERSION, "Digest of the raw listing; names the files' state for the step cache"),
+    Parameter(INPUT_VERSION, "Digest of the raw files and of what others brought into the lake: pins the step cache"),
     Parameter("Mapping", "Source mapping of the raw files: a shipped one's name"),
     Parameter("LabelDelayDays", "Days until a payment's label can be trusted", "7", Kind.NUMBER),
 )

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from pipelines.local.support import SUPPORT, Feature
-
-_HEADER = ("area", "feature", "here", "how; or what to do instead")
+from pipelines.markdown import as_table
 
 
 def as_markdown(features: Sequence[Feature] = SUPPORT) -> str:
-    """The features as a Markdown table, in their order; neighbours that share all but the name share a row."""
+    """The features as a Markdown table: area by area, what is done before what is refused.
+
+    Features that share all but the name share a row.
+    """
+    areas = list(dict.fromkeys(feature.area for feature in features))
+    ordered = sorted(features, key=lambda f: (areas.index(f.area), not f.supported))
     rows = [
         (area, _named([feature.name for feature in alike]), "yes" if supported else "refused", note)
-        for (area, supported, note), alike in groupby(features, lambda f: (f.area, f.supported, f.note))
+        for (area, supported, note), alike in groupby(ordered, lambda f: (f.area, f.supported, f.note))
     ]
-    lines = [_HEADER, ("---",) * len(_HEADER), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return as_table(("area", "feature", "here", "how; or what to do instead"), rows)
 
 
 def _named(names: Sequence[str]) -> str:

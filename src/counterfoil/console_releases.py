@@ -36,13 +36,10 @@ def show_releases(releases: Sequence["RegisteredRelease"]) -> None:
 
 def precision(metrics: Mapping[str, float]) -> str:
     """The average precision with its interval, where the release was evaluated; else that of its training."""
-    measured = metrics.get("average_precision")
-    if measured is None:
-        validated = metrics.get("validation_average_precision")
-        return "" if validated is None else f"{validated:.3f} in training"
-    bounds = [metrics.get(f"average_precision_{end}") for end in ("low", "high")]
-    low, high = bounds
-    return f"{measured:.3f}" + ("" if low is None or high is None else f" ({low:.3f} to {high:.3f})")
+    if "average_precision" in metrics:
+        return _measured(metrics, "average_precision")
+    validated = metrics.get("validation_average_precision")
+    return "" if validated is None else f"{validated:.3f} in training"
 
 
 def show_release(registered: "RegisteredRelease", release: "Release", decisions: Sequence["Decision"]) -> None:
@@ -97,8 +94,17 @@ def _signal(threshold: float | None) -> str:
 
 
 def _figures(registered: "RegisteredRelease") -> dict[str, str]:
-    shown = {name: value for name, value in sorted(registered.metrics.items()) if not name.startswith("threshold_")}
-    return {"metrics": "\n".join(f"{name} {value:.4f}" for name, value in shown.items())}
+    metrics = registered.metrics
+    bounds = {f"{name}_{end}" for name in metrics for end in ("low", "high")}
+    shown = [name for name in sorted(metrics) if name not in bounds and not name.startswith("threshold_")]
+    return {"metrics": "\n".join(f"{name} {_measured(metrics, name)}" for name in shown)}
+
+
+def _measured(metrics: Mapping[str, float], name: str) -> str:
+    """A figure with its interval, if it has one."""
+    value, low, high = (metrics.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    shown = f"{value:,.0f}" if name in ("rows", "frauds") else f"{value:.3f}"
+    return shown if low is None or high is None else f"{shown} ({low:.3f} to {high:.3f})"
 
 
 def show_decisions(decisions: Sequence["Decision"]) -> None:

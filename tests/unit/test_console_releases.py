@@ -44,6 +44,11 @@ def test_the_list_has_a_line_a_release(said: pytest.CaptureFixture[str]) -> None
     ]
 
 
+def test_a_figure_stands_in_one_line_with_its_interval() -> None:
+    shown = console_releases._figures(replace(RELEASE, metrics={**MEASURED, "rows": 91_918.0}))["metrics"]
+    assert shown.splitlines() == ["average_precision 0.905 (0.869 to 0.937)", "rows 91,918"]
+
+
 def test_no_release_says_what_to_run(said: pytest.CaptureFixture[str]) -> None:
     console_releases.show_releases([])
     assert "run 'counterfoil train'" in said.readouterr().out

@@ -26,6 +26,9 @@ PUBLISHED_TABLES = (
 )  # fmt: skip
 """In the order of publication: payments become visible after what is said about them, scores last."""
 
+LINEAGE = "_lineage.json"
+"""In the channel `evidence`: what it was built from; it goes with the release that is trained on it."""
+
 SCORED = ("scored_evidence", "scores")
 
 
@@ -55,6 +58,9 @@ def features(
     )
     log().info("evidence built", rows=rows, scope="new" if only_new else f"{since} to {until}")
     job.write_json("summary", "summary.json", {"rows": rows})
+    # Each run of transactions is named after its file's mapping, content (SHA-256) and place.
+    lineage = {"since": since, "until": until, "transactions": sorted(tables.runs(TRANSACTIONS))}
+    job.write_json("evidence", LINEAGE, lineage)
     job.finish("features")
 
 

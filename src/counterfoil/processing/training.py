@@ -1,11 +1,13 @@
 """The steps that lead from evidence to a registered release."""
 
 import json
+import shutil
 from typing import Annotated, Any
 
 import typer
 
 from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
 
@@ -27,6 +29,9 @@ def train(
         progress=lambda what: log().info("training", what=what),
     )  # fmt: skip
     write_candidate(candidate, job.output("release"))
+    lineage = job.input("evidence") / LINEAGE
+    if lineage.is_file():
+        shutil.copyfile(lineage, job.output("release") / LINEAGE)
     release = candidate.release
     figures = {"release": release.release_id, "rows": release.training_rows, "frauds": release.training_frauds}
     log().info("candidate fitted", **figures)
@@ -114,9 +119,11 @@ def register(alias: Annotated[str, typer.Option(help="The alias that the release
 
 
 def _evaluation_files(job: Job) -> dict[str, bytes]:
-    """What is kept with the release: the evaluation with its plots, and the verdict."""
+    """What is kept with the release: what it learned from, the evaluation with its plots, and the verdict."""
     evaluation, verdict = job.input("evaluation"), job.input("verdict")
-    files = {"evaluation.json": evaluation / "evaluation.json", "verdict.json": verdict / "verdict.json"}
+    lineage = job.input("release") / LINEAGE
+    files = {"lineage.json": lineage} if lineage.is_file() else {}
+    files |= {"evaluation.json": evaluation / "evaluation.json", "verdict.json": verdict / "verdict.json"}
     files |= {f"plots/{path.name}": path for path in sorted((evaluation / "plots").glob("*.svg"))}
     return {name: path.read_bytes() for name, path in files.items()}
 

@@ -1,0 +1,71 @@
+"""Python imports this at the start of a step whose PYTHONPATH has its folder: it brings the planned fault.
+
+`plan.json` beside it says {"step": ..., "set": {place: value}, "fault": {"at": place, "call": n, "with": text,
+"after": bool, "do": "kill" | "hang" | "crash", "say": text}}, where a place is `module:name` and the fault comes
+with the n-th call that has `text` among its arguments. Without a plan nothing happens.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from functools import wraps
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def happen(fault):
+    """Do what the plan says."""
+    if fault["do"] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault["do"] == "hang":
+        (HERE / "hanging").write_text(str(os.getpid()))
+        time.sleep(600)
+    raise ValueError(fault["say"])
+
+
+def faulty(function, fault):
+    """Return the function with the fault at its n-th call."""
+    calls = 0
+
+    @wraps(function)
+    def wrapped(*arguments, **options):
+        nonlocal calls
+        if fault.get("with") in (None, *map(str, arguments), *map(str, options.values())):
+            calls += 1
+        due = calls == fault.get("call", 1)
+        if due and not fault.get("after"):
+            happen(fault)
+        result = function(*arguments, **options)
+        if due:
+            happen(fault)
+        return result
+
+    return wrapped
+
+
+def owner_of(place):
+    """Return the object that has the attribute, and the attribute's name."""
+    module, _, name = place.partition(":")
+    above, _, last = name.rpartition(".")
+    found = import_module(module)
+    return (attrgetter(above)(found) if above else found), last
+
+
+def apply(plan):
+    """Put the plan's values and its fault in."""
+    for place, value in plan.get("set", {}).items():
+        setattr(*owner_of(place), value)
+    if "fault" in plan:
+        owner, name = owner_of(plan["fault"]["at"])
+        setattr(owner, name, faulty(getattr(owner, name), plan["fault"]))
+
+
+if (HERE / "plan.json").exists() and "main.py" in " ".join(sys.orig_argv[1:2]):
+    planned = json.loads((HERE / "plan.json").read_text())
+    if planned["step"] == sys.orig_argv[2]:
+        apply(planned)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COUNTERFOIL = Path(sys.executable).with_name("counterfoil")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,10 @@ class Took:
 def counterfoil(workspace: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Took:
     """Run a command of Counterfoil in a workspace; end the program with its output if it fails."""
     command = [str(COUNTERFOIL), *arguments, "--workspace", str(workspace)]
+    print(f"  {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(settings or {})})
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(settings or {}))
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -33,6 +35,11 @@ def counterfoil(workspace: Path, *arguments: str, settings: Mapping[str, str] | 
             output.seek(0)
             sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{output.read().decode(errors='replace')}")
     return Took(wall, used.ru_utime + used.ru_stime)
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """What the local session lets a step see of its machine: variables that tune BLAS would give another release."""
+    return {**{name: os.environ[name] for name in _KEPT if name in os.environ}, **settings}
 
 
 def warm_up() -> None:

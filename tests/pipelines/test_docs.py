@@ -9,7 +9,7 @@ from pipelines import parameter_table
 from pipelines.local import coverage
 from pipelines.local.support import SUPPORT, Feature
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "pipelines" / "README.md"
 BLOCKS = {"local-session": coverage.as_markdown, "parameters": parameter_table.as_markdown}
 MODULES = {"local-session": "pipelines.local.coverage", "parameters": "pipelines.parameter_table"}
 
@@ -18,10 +18,10 @@ MODULES = {"local-session": "pipelines.local.coverage", "parameters": "pipelines
 def test_the_readme_has_the_table(block: str) -> None:
     text = README.read_text("utf-8")
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
-    assert (text.count(begin), text.count(end)) == (1, 1), f"README.md needs one {begin} and one {end}"
+    assert (text.count(begin), text.count(end)) == (1, 1), f"pipelines/README.md needs one {begin} and one {end}"
     there = text.partition(begin)[2].partition(end)[0].strip()
     again = f"python -c 'from {MODULES[block]} import as_markdown; print(as_markdown())'"
-    assert there == BLOCKS[block](), f"put what this prints between {begin} and {end} in README.md: {again}"
+    assert there == BLOCKS[block](), f"put what this prints between {begin} and {end} in pipelines/README.md: {again}"
 
 
 @pytest.mark.parametrize("table", BLOCKS.values(), ids=BLOCKS)

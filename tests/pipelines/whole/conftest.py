@@ -1,32 +1,31 @@
-"""Whole pipelines on small simulated payments: real containers, the real text encoder, workspaces of their own."""
+"""Whole pipelines on small simulated payments: the real containers, definitions and stores; only the text encoder is
+the quick one of tests/conftest.py, because loading the real one would double the time."""
 
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters import embedded_postgres
-from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.errors import PipelineError
+from counterfoil.domain.simulation import as_csv, simulate, spoil
+from counterfoil.processing.detection import PUBLISHED_TABLES
 from counterfoil.settings import PipelineSettings, Settings
-from counterfoil.steps.releases import CHALLENGER, CHAMPION, find, promote
+from counterfoil.steps.releases import CHALLENGER, CHAMPION, find, promote, rollback
 from counterfoil.wiring import KEY_BYTES, Workspace
 from pipelines.catalogue import build
-from pipelines.here import run_here
 from pipelines.local.events import Event
-from pipelines.local.jobs import Machine
-from pipelines.local.record import LocalExecution
+from pipelines.local.record import SUCCEEDED, LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
 from pipelines.session import offline_session
@@ -46,17 +45,19 @@ def day(number: int) -> str:
     return str(START + timedelta(days=number))
 
 
-FIRST_TRAINING = {
-    "RawUri": f"{RAW}/first", **_MAPPING, **_GATE,
-    "TrainUntil": day(32), "EvaluateFrom": day(40), "EvaluateUntil": day(49),
+GIVEN: Mapping[str, Mapping[str, str]] = {
+    "first training": {
+        "RawUri": f"{RAW}/first", **_MAPPING, **_GATE,
+        "TrainUntil": day(32), "EvaluateFrom": day(40), "EvaluateUntil": day(49),
+    },
+    "first detection": {"RawUri": f"{RAW}/second", **_MAPPING},
+    "second training": {
+        "RawUri": f"{RAW}/second", **_MAPPING, **_GATE,
+        "TrainUntil": day(45), "EvaluateFrom": day(53), "EvaluateUntil": day(62),
+    },
+    "second detection": {"RawUri": f"{RAW}/third", **_MAPPING},
+    "whole detection": {"RawUri": f"{RAW}/third", **_MAPPING, "Since": day(0), "Until": day(69)},
 }  # fmt: skip
-FIRST_DETECTION = {"RawUri": f"{RAW}/second", **_MAPPING}
-SECOND_TRAINING = {
-    "RawUri": f"{RAW}/second", **_MAPPING, **_GATE,
-    "TrainUntil": day(45), "EvaluateFrom": day(53), "EvaluateUntil": day(62),
-}  # fmt: skip
-SECOND_DETECTION = {"RawUri": f"{RAW}/third", **_MAPPING}
-WHOLE_DETECTION = {"RawUri": f"{RAW}/third", **_MAPPING, "Since": day(0), "Until": day(69)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,6 +75,24 @@ class Place:
     root: Path
     events: list[Event] = field(default_factory=list)
 
+    @classmethod
+    def make(cls, key: bytes) -> "Place":
+        """A workspace in a path that is short, as a socket's must be."""
+        place = cls(Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp")))
+        (place.root / "pseudonym.key").write_bytes(key)
+        shutil.copytree(FAULTS, place.faults, ignore=shutil.ignore_patterns("__pycache__"))
+        place.write_raw()
+        return place
+
+    def write_raw(self) -> None:
+        """Write the raw files; each folder's first has a few dirty rows."""
+        for name, spans in SPANS.items():
+            for number, (since, until) in enumerate(spans):
+                path = self.root / "raw" / name / f"{number}.csv"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                found = payments(since, until)
+                path.write_bytes(as_csv(found) if number else spoil(found, np.random.default_rng(since)))
+
     @property
     def workspace(self) -> Workspace:
         """The workspace as a new process sees it."""
@@ -84,32 +103,19 @@ class Place:
         """The folder from which the steps' processes take faults."""
         return self.root / "faults"
 
-    @classmethod
-    def make(cls, key: bytes) -> "Place":
-        """A workspace in a path that is short, as a socket's must be."""
-        place = cls(Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp")))
-        (place.root / "pseudonym.key").write_bytes(key)
-        shutil.copytree(FAULTS, place.faults)
-        for name, spans in SPANS.items():
-            for number, (since, until) in enumerate(spans):
-                path = place.root / "raw" / name / f"{number}.csv"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(as_csv(payments(since, until)))
-        return place
-
     def remove(self) -> None:
         """Stop its database and remove its files."""
         embedded_postgres.stop(self.root / "postgres")
         shutil.rmtree(self.root)
 
-    def run(self, name: str, parameters: Mapping[str, str], *, prepared: bool = False) -> LocalExecution:
-        """Run a pipeline whose steps take faults; it may fail. `prepared`: the parameters are complete."""
+    def run(self, pipeline: str, parameters: Mapping[str, str], *, prepared: bool = False) -> LocalExecution:
+        """Run a pipeline whose steps take faults; it may fail. `prepared`: no parameter is left to be found."""
         here = PipelineSettings()
-        values = parameters if prepared else prepare_start(name, parameters, here, self.workspace, local=True)
+        values = parameters if prepared else prepare_start(pipeline, parameters, here, self.workspace, local=True)
         self.events = []
         return run_pipeline(
-            lambda pipeline: build(pipeline, here, offline_session(here)), name, self.root, values,
-            on_event=self.events.append, environment={"PYTHONPATH": str(self.faults)}, machine=Machine(),
+            lambda name: build(name, here, offline_session(here)), pipeline, self.root, values,
+            on_event=self.events.append, environment={"PYTHONPATH": str(self.faults)},
         )  # fmt: skip
 
     @contextmanager
@@ -123,9 +129,26 @@ class Place:
     def rows(self, table: str, run: str | None = None) -> pa.Table:
         """A table of the lake in canonical order, or one run of it."""
         files = self.workspace.tables.files(table, run)
-        found = pa.concat_tables([pq.ParquetFile(path).read() for path in files]).combine_chunks()
-        keys = [(name, "ascending") for name in found.column_names if not pa.types.is_nested(found.schema.field(name).type)]
-        return found.sort_by(keys).replace_schema_metadata()
+        found = pa.concat_tables(
+            [pq.ParquetFile(path).read() for path in files], promote_options="default"
+        ).combine_chunks()
+        flat = [column.name for column in found.schema if not pa.types.is_nested(column.type)]
+        return found.sort_by([(name, "ascending") for name in flat]).replace_schema_metadata()
+
+    def tables(self) -> dict[str, pa.Table]:
+        """All tables of the lake, in canonical order."""
+        lake = self.workspace.tables
+        return {name: self.rows(name) for name in PUBLISHED_TABLES if lake.files(name)}
+
+    def state(self) -> dict[str, Any]:
+        """What others see of the workspace: runs by table, files that are done, releases with aliases, decisions."""
+        here = self.workspace
+        return {
+            **{table: sorted(here.tables.runs(table)) for table in PUBLISHED_TABLES},
+            "files": sorted(entry.file.location for entry in here.ledger.entries() if entry.state == "done"),
+            "releases": {release.release_id: sorted(release.aliases) for release in here.registry.releases()},
+            "decisions": len(here.decisions.entries()),
+        }
 
     def promote_challenger(self, operator: str, reason: str) -> str:
         """Let the challenger be champion; return its id."""
@@ -144,21 +167,40 @@ def payments(since: int, until: int) -> pa.Table:
 
 @dataclass(frozen=True)
 class Life:
-    """What happened in an undisturbed workspace: executions in their order, and tables after the first detection."""
+    """What happened in an undisturbed workspace.
+
+    `executions` are in their order; `tables` are as the first detection left them; `refused` is the workspace's
+    state after a training that failed at its gate.
+    """
 
     place: Place
     releases: tuple[str, str]
     executions: Mapping[str, LocalExecution]
     tables: Mapping[str, pa.Table]
+    refused: Mapping[str, Any]
 
     def run_of(self, execution: str) -> str:
         """The run of scores of a detection."""
-        found = self.executions[execution]
-        [run] = json.loads((found.folder / "report" / "report" / "summary.json").read_text())["runs"]
+        [run] = read_output(self.executions[execution], "report", "report", "summary.json")["runs"]
         return str(run)
 
 
-COMPARED = ("transactions", "rejected", "addresses", "source_ips", "source_ip_days", "scored_evidence", "scores")
+def read_output(execution: LocalExecution, step: str, channel: str, name: str) -> Any:
+    """A JSON file that a step of the execution, or of the one it was taken from, wrote."""
+    taken = execution.step(step).cached_from or execution.execution_id
+    return json.loads((execution.folder.parent / taken / step / channel / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def given() -> Mapping[str, Mapping[str, str]]:
+    """Return the parameters of the executions, by their names."""
+    return GIVEN
+
+
+@pytest.fixture(scope="session")
+def output() -> Callable[..., Any]:
+    """Return the reader of what a step wrote."""
+    return read_output
 
 
 @pytest.fixture(scope="session")
@@ -178,26 +220,47 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def life(key: bytes) -> Iterator[Life]:
     """Return a workspace with two releases: both trained, promoted and used; then the second was rolled back."""
-    from counterfoil.steps.releases import rollback
 
-    place = Place.make(key)
-    executions = {"first training": run_here("training", FIRST_TRAINING, place.workspace)}
+    place, done = Place.make(key), {}
+
+    def run(name: str, like: str | None = None, **changes: str) -> None:
+        done[name] = place.run(name.split()[-1], {**GIVEN[like or name], **changes})
+
+    run("refused training", like="first training", MinAuc="1")
+    refused = place.state()
+    run("first training")
+    run("repeated training", like="first training")
     first = place.promote_challenger("ada", "the first of all")
-    executions["first detection"] = run_here("detection", FIRST_DETECTION, place.workspace)
-    tables = {name: place.rows(name) for name in COMPARED if place.workspace.tables.runs(name)}
-    executions["second training"] = run_here("training", SECOND_TRAINING, place.workspace)
+    run("first detection")
+    tables = place.tables()
+    run("second training")
     second = place.promote_challenger("bob", "it knows the frauds of February")
-    executions["second detection"] = run_here("detection", SECOND_DETECTION, place.workspace)
+    run("second detection")
     here = place.workspace
     rollback(here.registry, here.decisions, "ada", "too many alerts")
-    executions["third detection"] = run_here("detection", WHOLE_DETECTION, place.workspace)
-    yield Life(place, (first, second), executions, tables)
+    run("whole detection")
+    yield Life(place, (first, second), done, tables, refused)
     place.remove()
 
 
 @pytest.fixture(scope="session")
-def copied(life: Life, key: bytes) -> Iterator[Place]:
+def copied(key: bytes) -> Iterator[Place]:
     """Return a second workspace with the same raw files and key, and nothing else."""
+    place = Place.make(key)
+    yield place
+    place.remove()
+
+
+@pytest.fixture(scope="session")
+def champion(copied: Place) -> str:
+    """Return the release that the second workspace trains, now its champion."""
+    assert copied.run("training", GIVEN["first training"]).status == SUCCEEDED
+    return copied.promote_challenger("ada", "the first of all")
+
+
+@pytest.fixture(scope="session")
+def other(key: bytes) -> Iterator[Place]:
+    """Return a third workspace, for what goes wrong before anything is trained."""
     place = Place.make(key)
     yield place
     place.remove()

@@ -1,0 +1,87 @@
+"""What fails fails as on SageMaker: with the step, the reason and the end of its log, and nothing registered."""
+
+import shutil
+
+import pytest
+
+from counterfoil.errors import NotFoundError, UsageError
+
+SECRETS = ("jane.doe@example.com", "4111111111111111", "198.18.7.7")
+
+
+@pytest.fixture
+def untrained(given):
+    """Parameters of a training that has no champion to look for."""
+    return {**given["second training"], "Champion": "-"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"MinAuc": "high"}, "MinAuc is 'high': give a number from 0 to 1"),
+        ({"TrainUntil": "2024-02-31"}, "TrainUntil is '2024-02-31': give a day"),
+        ({"EvaluateFrom": "2024-01-05"}, "EvaluateFrom 2024-01-05 must be after TrainUntil"),
+        ({"Colour": "red"}, "unknown: Colour"),
+    ],
+    ids=["share", "day", "order", "unknown"],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(other, untrained, wrong, words):
+    before = set((other.root / "executions").glob("*"))
+    with pytest.raises(UsageError, match=words):
+        other.run("training", {**untrained, **wrong})
+    assert set((other.root / "executions").glob("*")) == before
+
+
+def test_no_raw_files(other, untrained):
+    with pytest.raises(NotFoundError, match="no raw files under 's3://counterfoil-local/raw/none'"):
+        other.run("training", {**untrained, "RawUri": "s3://counterfoil-local/raw/none"})
+
+
+@pytest.mark.parametrize("gone", ["raw/second", "lake/transactions"])
+def test_an_input_that_is_gone_when_its_step_starts(other, untrained, gone):
+    other.workspace.tables.prepare("transactions")
+    where = other.root / gone
+    aside = where.rename(where.with_name(f"{where.name}-aside"))
+    shutil.move(aside, other.root / "aside")
+    try:
+        execution = other.run("training", {**untrained, "InputVersion": "1"}, prepared=True)
+    finally:
+        shutil.move(other.root / "aside", where)
+    assert (execution.status, execution.failed_step) == ("Failed", "collect")
+    assert f'ClientError: No S3 objects found under S3 URL "s3://counterfoil-local/{gone}"' in execution.reason
+    assert {step.status for step in execution.steps[1:]} == {"Waiting"}
+
+
+def test_a_wrong_mapping(other, untrained):
+    execution = other.run("training", {**untrained, "Mapping": "counterfoil-simulate"})
+    assert (execution.status, execution.failed_step) == ("Failed", "collect")
+    assert "AlgorithmError: " in execution.reason
+    assert "counterfoil-simulate" in execution.reason
+    assert "counterfoil-simulated" in execution.reason
+    assert execution.log_tail[-1] in execution.reason
+    assert "Traceback" not in "\n".join(execution.log_tail)
+
+
+def test_a_crash_tells_no_personal_data(other, untrained):
+    fault = {"at": "counterfoil.steps.features:_write", "do": "crash", "say": " ".join(SECRETS)}
+    with other.fault("features", fault=fault):
+        execution = other.run("training", {**untrained, "LabelDelayDays": "6"})  # no other test's: it is not cached
+    assert execution.failure == "step 'features' failed: AlgorithmError: unexpected ValueError: see the log"
+    record = "".join(path.read_text() for path in execution.folder.glob("*.json"))
+    assert execution.log_tail[0].startswith("Traceback")
+    assert execution.log_tail[-1] == "unexpected ValueError: see the log"
+    assert not any(secret in execution.failure for secret in SECRETS)
+    assert execution.execution_id in record
+
+
+def test_a_gate_that_fails_ends_the_execution_with_its_figures(life, output):
+    refused = life.executions["refused training"]
+    assert (refused.status, refused.failed_step) == ("Failed", "fail")
+    verdict = output(refused, "gate", "verdict", "verdict.json")
+    assert not verdict["passed"]
+    assert verdict["summary"] in refused.reason
+    auc = verdict["figures"]["auc"]
+    assert f"AUC {auc:.4f}, at least 1.0000: not held" in refused.reason
+    assert refused.step("register").status == "Skipped"
+    assert not (refused.folder / "register").exists()
+    assert (life.refused["releases"], life.refused["decisions"]) == ({}, 0)

@@ -14,9 +14,9 @@ from counterfoil.domain.simulation import as_csv, simulate, spoil
 from counterfoil.steps.collect import TRANSACTIONS, collect
 from counterfoil.steps.engine import engine
 from counterfoil.steps.evaluate import judge
+from counterfoil.steps.registration import load_release
 from counterfoil.steps.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.steps.riskiest import riskiest
-from counterfoil.steps.train import load_release
 from counterfoil.wiring import Workspace
 from pipelines.here import output, run_here
 

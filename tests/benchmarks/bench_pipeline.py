@@ -19,12 +19,12 @@ from pipeline_cases import Case, card_year, simulated
 from report import arguments, print_machine, print_table, verdict, write_json
 
 from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.steps.train import load_release
+from counterfoil.steps.registration import load_release
 from counterfoil.wiring import open_workspace
 from pipelines.local.record import LocalExecution, StepRecord, read_executions
 
 MOST = 1.3
-"""Times as long as the steps by command line."""
+"""Times as long as the steps by command line: training's target. Detection of few payments is nearly all starting."""
 MOST_CACHED = 10.0
 """Seconds of a rerun that finds its steps in the cache."""
 KEY = {"COUNTERFOIL_PSEUDONYM_KEY": "a key for measuring, no secret"}
@@ -84,7 +84,7 @@ def _measure(case: Case, folder: Path, reruns: int) -> dict[str, Any]:
         again = [_pipeline(piped, name, parameters) for _ in range(reruns)]
         if name == "training":
             _require_same_release(by_hand, piped)
-        _show(f"Pipeline {name} on {case.name}", commands, ran)
+        _show(f"Pipeline {name} on {case.name}", commands, ran, MOST if name == "training" else None)
         _show_again(f"The same again: {name}", again)
         figures[name] = _figures(commands, ran, again)
     return figures
@@ -112,7 +112,7 @@ def _total(commands: Mapping[str, Sequence[Took]], figure: Callable[[Took], floa
     return sum(figure(took) for lines in commands.values() for took in lines)
 
 
-def _show(title: str, commands: Mapping[str, Sequence[Took]], ran: Ran) -> None:
+def _show(title: str, commands: Mapping[str, Sequence[Took]], ran: Ran, most: float | None) -> None:
     rows: list[list[object]] = [
         [step.name, sum(took.wall for took in commands.get(step.name, ())) or "", step.seconds]
         for step in ran.execution.steps
@@ -123,7 +123,8 @@ def _show(title: str, commands: Mapping[str, Sequence[Took]], ran: Ran) -> None:
     rows.append(["all, wall", wall, ran.took.wall])
     rows.append(["all, CPU", cpu, ran.took.cpu])
     ratio = ran.took.wall / wall
-    rows.append([f"pipeline over its steps by CLI (at most {MOST:g}): {verdict(ratio <= MOST)}", "", ratio])
+    target = "" if most is None else f" (at most {most:g}): {verdict(ratio <= most)}"
+    rows.append([f"pipeline over its steps by CLI{target}", "", ratio])
     print_table(title, ["step", "by CLI, s", "in the pipeline, s"], rows)
 
 

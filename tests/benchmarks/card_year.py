@@ -9,7 +9,8 @@ from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.domain.release import Release
 from counterfoil.steps.collect import collect
 from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.train import TrainingRequest, load_release, train
+from counterfoil.steps.registration import load_release
+from counterfoil.steps.train import TrainingRequest, train
 from counterfoil.wiring import Workspace, open_workspace
 
 MAPPING = "amazon-fraud-detector-transactions"

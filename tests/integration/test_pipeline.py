@@ -32,7 +32,8 @@ from counterfoil.steps.compute import Compute
 from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
 from counterfoil.steps.evaluate import judge
 from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.train import Candidate, TrainingRequest, load_release, register_candidate, train
+from counterfoil.steps.registration import Candidate, load_release, register_candidate
+from counterfoil.steps.train import TrainingRequest, train
 from counterfoil.wiring import Workspace
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
 from counterfoil.steps.detect import Detector, detect
 from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.train import load_release
+from counterfoil.steps.registration import load_release
 from counterfoil.wiring import Workspace
 
 WEEK = timedelta(days=7)

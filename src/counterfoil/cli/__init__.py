@@ -175,10 +175,10 @@ def score(
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil import console
     from counterfoil.steps.detect import Detector, detect
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import resolve
     from counterfoil.steps.riskiest import riskiest
     from counterfoil.steps.scores import write_scores
-    from counterfoil.steps.train import load_release
     from counterfoil.wiring import open_workspace
 
     place = open_workspace(workspace)

@@ -42,8 +42,8 @@ def show(
     from counterfoil import console_releases
     from counterfoil.adapters.mapping_files import load_mapping
     from counterfoil.domain.release_fit import fit_of
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import find
-    from counterfoil.steps.train import load_release
     from counterfoil.wiring import open_workspace
 
     place = open_workspace(workspace)
@@ -65,8 +65,8 @@ def diff(
     """Show in which fields two releases differ."""
     from counterfoil import console_releases
     from counterfoil.domain.release_diff import differences
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import find
-    from counterfoil.steps.train import load_release
     from counterfoil.wiring import open_workspace
 
     registry = open_workspace(workspace).registry

@@ -75,8 +75,8 @@ def detect(release: Annotated[str, typer.Option(help="A release's id or alias")]
     """Score this instance's share of the evidence."""
     from counterfoil.steps.detect import Detector
     from counterfoil.steps.detect import detect as run_detect
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import resolve
-    from counterfoil.steps.train import load_release
 
     job = Job.here()
     tables, place = job.tables, job.workspace
@@ -106,12 +106,12 @@ def publish() -> None:
                 continue  # nothing was new
             published.append(publish_table(lake, table, run, job.input(table) / run))
             log().info("published", table=table, run=run, rows=published[-1].rows)
-    done = complete_files(job.workspace.ledger, _collected(job))
+    # Not a part of published.json: done again it is another number, and what follows from the runs is the same.
+    log().info("files completed", files=complete_files(job.workspace.ledger, _collected(job)))
     job.write_json(
         "published",
         "published.json",
         {
-            "files_completed": done,
             "runs": [{"table": p.table, "run": p.run, "rows": p.rows, "files": p.files} for p in published],
             "rows": {table: sum(p.rows for p in published if p.table == table) for table in PUBLISHED_TABLES},
         },
@@ -121,8 +121,8 @@ def publish() -> None:
 
 def report(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
     """Sum up the scores of this execution."""
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import resolve
-    from counterfoil.steps.train import load_release
 
     job = Job.here()
     loaded = load_release(job.workspace.registry, resolve(job.workspace.registry, release))

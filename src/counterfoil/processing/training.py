@@ -20,7 +20,8 @@ def train(
     label_delay_days: DelayDays = 7,
 ) -> None:
     """Fit a candidate on the evidence of a period."""
-    from counterfoil.steps.train import TrainingRequest, fit_candidate, write_candidate
+    from counterfoil.steps.registration import write_candidate
+    from counterfoil.steps.train import TrainingRequest, fit_candidate
 
     job = Job.here()
     request = TrainingRequest(period(since, until), day("--known-until", known_until), label_delay_days)
@@ -50,7 +51,7 @@ def evaluate(
     from counterfoil.adapters.plots_matplotlib import draw
     from counterfoil.steps.candidate import evaluate_candidate
     from counterfoil.steps.detect import Detector
-    from counterfoil.steps.train import read_candidate
+    from counterfoil.steps.registration import read_candidate
 
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))
@@ -67,8 +68,8 @@ def evaluate(
 
 def _champion(job: Job, name: str | None) -> Any:
     from counterfoil.steps.detect import Detector
+    from counterfoil.steps.registration import load_release
     from counterfoil.steps.releases import resolve
-    from counterfoil.steps.train import load_release
 
     if name is None:
         return None
@@ -97,8 +98,8 @@ def gate(
 
 def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = "challenger") -> None:
     """Register the candidate with its evaluation and verdict, and let the alias name it."""
+    from counterfoil.steps.registration import read_candidate, register_candidate
     from counterfoil.steps.releases import GATE_PASSED, GATE_TAG, promote
-    from counterfoil.steps.train import read_candidate, register_candidate
 
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))

@@ -13,7 +13,7 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
 from counterfoil.steps.compute import Compute
 from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Detector
-from counterfoil.steps.train import load_release
+from counterfoil.steps.registration import load_release
 
 TOLERANCE = 1e-6
 """How far a replayed number may be from the stored one: sums of floats depend on the rows beside them."""

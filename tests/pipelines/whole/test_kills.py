@@ -24,10 +24,10 @@ TRAINING = {
         "publish", {"at": "counterfoil.adapters.table_folder:FolderTables.publish", "with": "transactions"},
     ),
     "publish, tables visible and files not done": ("publish", {"at": f"{PROCESSING}.detection:complete_files"}),
-    "train, without references": ("train", {"at": "counterfoil.steps.train:_write_files", "after": True}),
+    "train, without references": ("train", {"at": "counterfoil.steps.registration:_write_files", "after": True}),
     "evaluate, before its plots": ("evaluate", {"at": "counterfoil.adapters.plots_matplotlib:draw"}),
     "gate, its verdict written": ("gate", {"at": f"{PROCESSING}.job:Job.write_json", "after": True}),
-    "register, references without a release": ("register", {"at": "counterfoil.steps.train:_write_files"}),
+    "register, references without a release": ("register", {"at": "counterfoil.steps.registration:_write_files"}),
     "register, a release without its alias": ("register", {"at": "counterfoil.steps.releases:promote"}),
 }  # fmt: skip
 DETECTION = {

@@ -21,7 +21,8 @@ from counterfoil.errors import EvaluationWindowError, MissingEvidenceError
 from counterfoil.steps.candidate import CandidateEvaluation, evaluate_candidate
 from counterfoil.steps.detect import Detector, detect
 from counterfoil.steps.features import Period
-from counterfoil.steps.train import Candidate, TrainingRequest, fit_candidate
+from counterfoil.steps.registration import Candidate
+from counterfoil.steps.train import TrainingRequest, fit_candidate
 
 Lake = Callable[[Path, pa.Table], FolderTables]
 

@@ -19,7 +19,7 @@ from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMisma
 from counterfoil.steps.compute import Compute
 from counterfoil.steps.detect import SCORE_TABLE, SCORED_EVIDENCE, Detector, detect
 from counterfoil.steps.features import Period
-from counterfoil.steps.train import Candidate
+from counterfoil.steps.registration import Candidate
 
 Lake = Callable[[Path, pa.Table], FolderTables]
 

@@ -18,16 +18,8 @@ from counterfoil.domain.release import to_files
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports import RegisteredRelease
 from counterfoil.steps.features import EVIDENCE, Period
-from counterfoil.steps.train import (
-    Candidate,
-    TrainingRequest,
-    fit_candidate,
-    load_release,
-    read_candidate,
-    register_candidate,
-    train,
-    write_candidate,
-)
+from counterfoil.steps.registration import Candidate, load_release, read_candidate, register_candidate, write_candidate
+from counterfoil.steps.train import TrainingRequest, fit_candidate, train
 
 Lake = Callable[[Path, pa.Table], FolderTables]
 Fit = Callable[[FolderTables], Candidate]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from counterfoil.domain.arrays import Doubles, Labels
 
@@ -63,6 +62,8 @@ def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, evidence
     quantiles = np.quantile(1.0 - good.astype(np.float64), np.linspace(0, 1, 101)) if len(good) else np.zeros(101)
     if not 0 < int((labels == 1).sum()) < len(labels):
         return Calibration(SignalKind.NOVELTY, 0.0, 0.0, quantiles)
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=1e3, tol=1e-8, max_iter=1000)
     model.fit(margins[:, None], labels == 1, sample_weight=weights)
     # A negative slope would turn the ranking around: then the margin says nothing, and neither may the signal.

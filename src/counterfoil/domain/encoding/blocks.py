@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 from counterfoil.domain.arrays import Doubles, Flags, Floats, unit_rows
 from counterfoil.domain.encoding.evidence import numbers, strings
@@ -37,6 +35,8 @@ class NumericBlock:
     def fit(cls, values: Doubles, names: tuple[str, ...], weight: Doubles) -> "NumericBlock":
         """Fit on training rows; `values` is (rows, names) with NaN where missing."""
         logged = np.abs(_skewness(values)) > SKEWED
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(_signed_log(values, logged))
         return cls(names, logged, scaler.mean_, scaler.scale_, weight)
 
@@ -133,6 +133,8 @@ class TextBlock:
         distinct = sorted({s for s in sentences(table, names) if s})[:5000]
         vectors = embed(distinct)
         dimensions = min(MAX_TEXT_DIMENSIONS, len(distinct), vectors.shape[1])
+        from sklearn.decomposition import PCA
+
         pca = PCA(dimensions, svd_solver="full").fit(vectors.astype(np.float64))
         return cls(names, pca.mean_.astype(np.float32), pca.components_.astype(np.float32))
 

@@ -2,13 +2,12 @@
 
 Two payments are close in this space when many trees judge them alike, which is a metric learned from the
 labels. The trees are kept as flat arrays: no pickle, and one payment gets the same votes as a million.
+Torch and scikit-learn are imported where they are used: a release can be read and listed without them.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from sklearn.ensemble import RandomForestClassifier
 
 from counterfoil.domain.arrays import Doubles, Floats, Integers, Labels
 
@@ -38,6 +37,8 @@ class VoteBlock:
     @classmethod
     def fit(cls, values: Floats, labels: Labels, seed: int) -> "VoteBlock":
         """Fit on scaled evidence (rows, columns) and labels with both kinds present."""
+        from sklearn.ensemble import RandomForestClassifier
+
         forest = RandomForestClassifier(
             TREES, max_depth=MAX_DEPTH, min_samples_leaf=MIN_LEAF, n_jobs=-1, random_state=seed
         ).fit(values, labels == 1)
@@ -61,6 +62,8 @@ class VoteBlock:
 
     def votes(self, values: Floats) -> Floats:
         """The trees' shares of fraud, (rows, trees), for scaled evidence as in training."""
+        import torch
+
         feature, left = torch.from_numpy(self.feature), torch.from_numpy(self.left)
         threshold, vote = torch.from_numpy(self.threshold), torch.from_numpy(self.vote)
         roots = torch.from_numpy(self.roots)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from functools import wraps
 from importlib import import_module
 from operator import attrgetter
@@ -75,14 +76,24 @@ def owner_of(place):
 def apply(plan):
     """Put the plan's values and its fault in."""
     for place, value in plan.get("set", {}).items():
-        setattr(*owner_of(place), value)
+        owner, name = owner_of(place)
+        setattr(owner, name, type(getattr(owner, name))(value))
     if "fault" in plan:
         owner, name = owner_of(plan["fault"]["at"])
         setattr(owner, name, faulty(getattr(owner, name), plan["fault"]))
 
 
+def begin():
+    """Prepare this step. What fails here must not pass for a step without a fault, as Python would have it."""
+    try:
+        import_module("counterfoil.wiring").Workspace.embedder = HashEmbedder()
+        planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
+        if planned.get("step") == sys.orig_argv[2]:
+            apply(planned)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(99)
+
+
 if "main.py" in " ".join(sys.orig_argv[1:2]):
-    import_module("counterfoil.wiring").Workspace.embedder = HashEmbedder()
-    planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
-    if planned.get("step") == sys.orig_argv[2]:
-        apply(planned)
+    begin()

@@ -90,7 +90,7 @@ def begin():
         planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
         if planned.get("step") == sys.orig_argv[2]:
             apply(planned)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 whatever it is
         traceback.print_exc()
         os._exit(99)
 

@@ -8,16 +8,18 @@ from urllib.parse import urlsplit
 from counterfoil.errors import NotFoundError
 from counterfoil.processing.collector import location_of
 from counterfoil.settings import LOCAL_BUCKET, PipelineSettings
-from counterfoil.steps.collect import place_of
+from counterfoil.steps.collect import RUN_DIGITS, place_of
 
 _DIGITS = 32
+_SHA256_DIGITS = 64
 
 
 def input_version(uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[str]) -> str:
     """Digest (hex) of what an execution reads: the raw files below `uri`, and what others brought into the lake.
 
     `lake_runs` are the published runs of `transactions`. Those of the raw files themselves do not count, so that
-    an execution that published them is still the same when it is started again. `uri` is 's3://bucket/prefix', or
+    an execution that published them is still the same when it is started again; in S3, where contents are not
+    read, those of earlier contents of the same objects do not either. `uri` is 's3://bucket/prefix', or
     a file or folder of this machine; the local bucket is the folder `workspace`. In S3 an object's ETag stands
     for its content. Raises NotFoundError if there is nothing.
     """
@@ -25,8 +27,8 @@ def input_version(uri: str, settings: PipelineSettings, workspace: Path, lake_ru
     files = dict(_local_files(uri, workspace) if here else _s3_files(uri, settings))
     if not files:
         raise NotFoundError(f"no raw files under {uri!r}: put them there, or give another RawUri")
-    own = {place_of(location_of(uri, name)) for name in files}
-    others = sorted(run for run in lake_runs if run.rpartition("-")[2] not in own)
+    own = tuple(f"-{_of_run(files[name])}{place_of(location_of(uri, name))}" for name in files)
+    others = sorted(run for run in lake_runs if not run.endswith(own))
     lines = [*sorted(f"{name}\t{state}" for name, state in files.items()), *others]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]
 
@@ -40,6 +42,12 @@ def _local_files(uri: str, workspace: Path) -> Iterable[tuple[str, str]]:
     except ClientError:
         return []
     return [(item.name, f"{item.path.stat().st_size}\t{_content(item.path)}") for item in objects]
+
+
+def _of_run(state: str) -> str:
+    """What the name of a file's run has of its content, where that is known."""
+    digest = state.partition("\t")[2]
+    return f"{digest[:RUN_DIGITS]}-" if len(digest) == _SHA256_DIGITS else ""
 
 
 def _content(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Before a pipeline starts, aliases become ids, the raw files' state gets a name, and the lake's tables exist."""
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,14 @@ def test_the_version_follows_what_others_brought_into_the_lake(place: Place) -> 
     def version(*runs: str) -> str:
         return input_version(DETECTION["RawUri"], LOCAL, place.root, runs)
 
-    file = SourceFile(f"{DETECTION['RawUri']}/a.csv", "0" * 64)
-    own, others = (run_name(load_mapping("ulb-credit-card"), f) for f in (file, replace(file, location="s3://b/c")))
+    content = sha256((place.root / "raw" / "a.csv").read_bytes()).hexdigest()
+    file = SourceFile(f"{DETECTION['RawUri']}/a.csv", content)
+    elsewhere, earlier = replace(file, location="s3://b/c"), replace(file, content_hash="0" * 64)
+    own, others, before = (run_name(load_mapping("ulb-credit-card"), f) for f in (file, elsewhere, earlier))
     assert version() == version(own)
     assert version(own, others) == version(others) != version()
+    # The file was another, was collected, and is what it was again: the lake is not.
+    assert version(own, before) != version()
 
 
 def test_a_given_version_stays(place: Place) -> None:

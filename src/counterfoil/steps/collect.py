@@ -26,6 +26,9 @@ REJECTED_ROWS = "rejected"
 ADDRESSES = "addresses"
 """Restricted: with `source_ips`, which is made of it, the only table that holds raw addresses."""
 
+RUN_DIGITS = 16
+"""Of a file's SHA-256 (hex), in the name of its run."""
+
 _RUN_KEY = b"counterfoil.run"
 
 
@@ -99,7 +102,7 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
 
 def run_name(mapping: SourceMapping, file: SourceFile) -> str:
     """Return the name of the run that a file's rows are published under: by mapping, content and place."""
-    return f"{mapping.name}-{file.content_hash[:16]}-{place_of(file.location)}"
+    return f"{mapping.name}-{file.content_hash[:RUN_DIGITS]}-{place_of(file.location)}"
 
 
 def place_of(location: str) -> str:

@@ -14,6 +14,8 @@ LONGEST_MESSAGE = 1024
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 _THREADS = "_NUM_THREADS"
+_LINEAR_ALGEBRA = "OPENBLAS_"
+"""Which kernels the processor gets: with others a step would come to other last digits than the same command."""
 _OURS, _NOT_THE_STEPS = "COUNTERFOIL_", "COUNTERFOIL_PIPELINE_"
 
 
@@ -90,6 +92,10 @@ def settings_for(given: Mapping[str, str], arguments: Mapping[str, Any]) -> dict
     return {**ours, **given, **(arguments.get("Environment") or {})}
 
 
+def _is_of_the_machine(name: str) -> bool:
+    return name.endswith(_THREADS) or name.startswith(_LINEAR_ALGEBRA)
+
+
 def environment_for(host: Host, settings: Mapping[str, str], threads: int | None) -> dict[str, str]:
     """Return the whole environment of an instance's process: a container sees nothing else of its machine.
 
@@ -97,6 +103,6 @@ def environment_for(host: Host, settings: Mapping[str, str], threads: int | None
     """
     machine = {name: os.environ[name] for name in _KEPT if name in os.environ}
     limits = {} if threads is None else {f"{name}{_THREADS}": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
-    chosen = {name: value for name, value in os.environ.items() if name.endswith(_THREADS)}
+    chosen = {name: value for name, value in os.environ.items() if _is_of_the_machine(name)}
     fixed = {"PYTHONUNBUFFERED": "1", "COUNTERFOIL_ML_ROOT": str(host.ml_root)}
     return {**machine, **limits, **chosen, **settings, **fixed}

@@ -98,6 +98,8 @@ def test_an_instance_sees_the_contract(toy, run, raw, tmp_path):
 
 
 def test_an_instance_sees_nothing_else_of_this_process(toy, run, monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("COUNTERFOIL_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("SOMETHING", "else")

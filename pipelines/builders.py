@@ -127,7 +127,7 @@ def publish(
 
 
 def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") -> "ProcessingStep":
-    """What was scored, as figures and as a page."""
+    """What was scored, in figures."""
     inputs = [output_of(detected, "scores"), output_of(published, "published")]
     return site.step(REPORT, inputs, {"--release": site["Release"]})
 

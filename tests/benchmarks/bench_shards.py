@@ -1,4 +1,4 @@
-"""Detection's growth: over shards, each a process pinned to one core, and over payments with one process.
+"""Detection's growth: over shards, each a process pinned to one core, and over payments with one of them.
 
 The step `detect` of the pipeline runs in the local session as it is, in a pipeline of its own; its evidence is a
 workspace's, repeated under new ids (so a sentence is encoded once, however many rows have it). What starting and
@@ -69,9 +69,9 @@ def main() -> None:
     try:
         bench = ShardBench(_trained(folder, options.small), _rows_per_file(options))
         print_machine("start")
-        over_shards = [bench.run(options.rows, shards, pinned=True) for shards in options.shards]
+        over_shards = [bench.run(options.rows, shards) for shards in options.shards]
         _show_shards(over_shards)
-        over_rows = [bench.run(rows, 1, pinned=False) for rows in options.sizes]
+        over_rows = [bench.run(rows, 1) for rows in options.sizes]
         _show_rows(over_rows)
     finally:
         embedded_postgres.stop(folder / "postgres")
@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="a trial on repeated simulated payments")
     parser.add_argument("--shards", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--rows", type=int, help="rows that the shards share [default: 2^20; small: 64,000]")
-    parser.add_argument("--sizes", type=int, nargs="*", help="rows for one process [default: 1, 3 and 10 times 2^20]")
+    parser.add_argument("--sizes", type=int, nargs="*", help="rows for one shard [default: 1, 3 and 10 times 2^20]")
     options = parser.parse_args()
     options.rows = options.rows or (64_000 if options.small else 2**20)
     if options.sizes is None:
@@ -102,7 +102,7 @@ def _rows_per_file(options: argparse.Namespace) -> int:
 
 
 def _minutes(options: argparse.Namespace) -> float:
-    """An estimate: shards on a core each, one process on all cores (where it is not much faster than on one)."""
+    """An estimate: shards on a core each."""
     cores = len(os.sched_getaffinity(0))
     scoring: float = sum(options.rows / min(shards, cores) for shards in options.shards) + sum(options.sizes)
     starting = STARTING * (2 * len(options.shards) + len(options.sizes) + 1)
@@ -131,22 +131,22 @@ class ShardBench:
         self._workspace = workspace
         self._per_file = rows_per_file
         self._release = newest_release(workspace).release_id
-        self._starts: dict[tuple[int, bool], float] = {}
+        self._starts: dict[int, float] = {}
 
-    def run(self, rows: int, shards: int, *, pinned: bool) -> Detected:
-        """Detect at least `rows` rows (whole files), pinned to a core a shard or not."""
-        start = self._start(shards, pinned)
+    def run(self, rows: int, shards: int) -> Detected:
+        """Detect at least `rows` rows (whole files)."""
+        start = self._start(shards)
         with self._evidence(-(-rows // self._per_file), self._per_file) as (uri, written):
-            found = self._detect(uri, written, shards, start, pinned)
+            found = self._detect(uri, written, shards, start)
         print(f"{found.rows:,} rows, {shards} shards: {found.step_s:.1f} s, of it start {start:.1f} s", flush=True)
         return found
 
-    def _start(self, shards: int, pinned: bool) -> float:
+    def _start(self, shards: int) -> float:
         """Seconds of the step on one payment a shard; measured once."""
-        if (shards, pinned) not in self._starts:
+        if shards not in self._starts:
             with self._evidence(shards, 1) as (uri, written):
-                self._starts[shards, pinned] = self._detect(uri, written, shards, 0.0, pinned).step_s
-        return self._starts[shards, pinned]
+                self._starts[shards] = self._detect(uri, written, shards, 0.0).step_s
+        return self._starts[shards]
 
     @contextmanager
     def _evidence(self, files: int, rows_per_file: int) -> Iterator[tuple[str, int]]:
@@ -158,9 +158,9 @@ class ShardBench:
         finally:
             shutil.rmtree(folder)
 
-    def _detect(self, uri: str, rows: int, shards: int, start: float, pinned: bool) -> Detected:
-        machine = Machine(pin=pinned, use_cache=False)
-        with _on_one_core(pinned and shards == 1), peaks_of("detect") as peaks:
+    def _detect(self, uri: str, rows: int, shards: int, start: float) -> Detected:
+        machine = Machine(pin=True, use_cache=False)
+        with _on_one_core(shards == 1), peaks_of("detect") as peaks:
             ended = run_pipeline(
                 lambda name: self._pipeline(name, uri, shards), "shards", self._workspace.root, {}, machine=machine
             )
@@ -227,7 +227,7 @@ def _show_shards(found: Sequence[Detected]) -> None:
 def _show_rows(found: Sequence[Detected]) -> None:
     rows = [[d.rows, d.step_s, d.start_s, d.rate, d.whole_rate, d.peak_bytes / GB] for d in found]
     header = ["rows", "step, s", "of it start and load, s", "rows/s without", "rows/s with", "peak RSS, GB"]
-    print_table("Detect over rows, one process on all cores", header, rows)
+    print_table("Detect over rows, one process pinned to one core", header, rows)
 
 
 def _figures(found: Detected) -> dict[str, Any]:

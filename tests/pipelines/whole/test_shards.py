@@ -25,7 +25,8 @@ def test_instances_share_the_payments_and_come_to_the_same_scores(sharded, copie
     assert sum(shards) == together.num_rows == alone.num_rows > 5000
     assert together["transaction_id"].equals(alone["transaction_id"])
     pairs = zip(together["anomaly_signal"].to_pylist(), alone["anomaly_signal"].to_pylist(), strict=True)
-    assert max(abs(ours - theirs) for ours, theirs in pairs) < 1e-9
+    # The same within 1e-6, not to the bit: a product of matrices rounds by how many rows a file has.
+    assert max(abs(ours - theirs) for ours, theirs in pairs) < 1e-6
 
 
 @pytest.mark.usefixtures("sharded")

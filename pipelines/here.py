@@ -1,11 +1,15 @@
 """Run a pipeline in a workspace of this machine, and look at what its steps wrote."""
 
 import json
+import signal
+import sys
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from counterfoil.errors import PipelineError, UsageError
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings, load_pipeline_settings
+from counterfoil.settings import LOCAL_BUCKET, PipelineSettings, Settings, load_pipeline_settings
 from counterfoil.wiring import Workspace
 from pipelines.catalogue import build
 from pipelines.local.jobs import Machine
@@ -31,15 +35,38 @@ def run_here(
         raise UsageError(f"COUNTERFOIL_LAKE is {place.settings.lake!r}, and 'run' keeps the lake here: unset it")
     # What is set for the containers on AWS names stores there.
     here = (settings or load_pipeline_settings()).model_copy(update={"bucket": LOCAL_BUCKET, "environment": {}})
-    values = prepare_start(name, given, here, place, local=True)
+    values, session = _prepared(name, given, here, place)
     with show_steps(name, explain=explain) as on_event:
         execution = run_pipeline(
-            lambda pipeline: build(pipeline, here, offline_session(here)), name, place.root, values,
+            lambda pipeline: build(pipeline, here, session), name, place.root, values,
             on_event=on_event, machine=Machine(use_cache=use_cache),
         )  # fmt: skip
     if execution.failure is not None:
         raise PipelineError("\n".join([execution.failure, *execution.log_tail]))
     return execution
+
+
+def _prepared(
+    name: str, given: Mapping[str, str], settings: PipelineSettings, place: Workspace
+) -> tuple[dict[str, str], Any]:
+    """The pipeline's parameters, and a session of the SDK.
+
+    Names become ids by MLflow, whose import takes as long as the SDK's: a process of its own does that meanwhile.
+    """
+    if "sagemaker" in sys.modules:
+        return prepare_start(name, given, settings, place, local=True), offline_session(settings)
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent) as other:
+        values = other.submit(_prepare, name, dict(given), settings, place.settings)
+        session = offline_session(settings)
+        return values.result(), session
+
+
+def _prepare(name: str, given: dict[str, str], settings: PipelineSettings, workspace: Settings) -> dict[str, str]:
+    return prepare_start(name, given, settings, Workspace(workspace), local=True)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def output(execution: LocalExecution, place: Workspace, step: str, channel: str, name: str) -> Any:

@@ -70,9 +70,11 @@ def main() -> None:
         bench = ShardBench(_trained(folder, options.small), _rows_per_file(options))
         print_machine("start")
         over_shards = [bench.run(options.rows, shards) for shards in options.shards]
-        _show_shards(over_shards)
+        if over_shards:
+            _show_shards(over_shards)
         over_rows = [bench.run(rows, 1) for rows in options.sizes]
-        _show_rows(over_rows)
+        if over_rows:
+            _show_rows(over_rows)
     finally:
         embedded_postgres.stop(folder / "postgres")
         if options.workspace is None:

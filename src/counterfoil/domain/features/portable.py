@@ -2,7 +2,7 @@
 
 No frame slides either: an engine that computes a sliding frame anew for each row needs the square of a busy
 merchant's payments. Instead each payment makes changes, and sums run over them. It adds to a window when it
-comes and takes itself out again when it leaves, `days` later; so do the end of its label delay and the arrival
+comes and takes itself out again when it leaves, its hours later; so do the end of its label delay and the arrival
 of its label. Changes sort before the payments of their instant, and payments by transaction id, which makes
 windows `(t - w, t]` exactly as `sql.py` has them.
 
@@ -91,26 +91,26 @@ class _Compiler:
 
         def over(call: str) -> str:
             if call == "max(minor)":
-                return self._largest_of(changes, spec.days, frame)
-            return changes.aggregate(call, spec.days, frame)
+                return self._largest_of(changes, spec.hours, frame)
+            return changes.aggregate(call, spec.hours, frame)
 
         return feature_value(spec, over, _CLOCK)
 
     def _delayed(self, spec: FeatureSpec) -> str:
         changes = self._of(spec.entity, False)
-        payments = changes.ended(spec.days, self._delay)
+        payments = changes.ended(spec.hours, self._delay)
         if spec.aggregate is Aggregate.DELAYED_COUNT:
             return payments
-        frauds = changes.arrived(spec.days)
+        frauds = changes.arrived(spec.hours)
         return f"{frauds} / greatest({payments}, {frauds}, 1)"
 
     def _of(self, entity: Entity, same_currency: bool) -> "_Changes":
         name = f"by_{entity}{'_currency' * same_currency}"
         return self._changes.setdefault(name, _Changes(name, entity.columns, same_currency))
 
-    def _largest_of(self, changes: "_Changes", days: int, frame: str) -> str:
-        name = f"{changes.name}_largest_{days}d"
-        largest = self._largest.setdefault(name, _Largest(name, changes.present, changes.partition, days))
+    def _largest_of(self, changes: "_Changes", hours: int, frame: str) -> str:
+        name = f"{changes.name}_largest_{hours}h"
+        largest = self._largest.setdefault(name, _Largest(name, changes.present, changes.partition, hours))
         return largest.amount(frame)
 
 
@@ -140,40 +140,40 @@ class _Changes:
         """Whether a payment has the entity; a currency may be null, which is one more currency."""
         return " AND ".join(f"{name} IS NOT NULL" for name in self.columns)
 
-    def aggregate(self, call: str, days: int, frame: str) -> str:
-        """An aggregate over the payments of the last `days`, over `so_far` or `before` the payment itself."""
-        ticks = _CLOCK.ticks(days)
+    def aggregate(self, call: str, hours: int, frame: str) -> str:
+        """An aggregate over the payments of the last `hours`, over `so_far` or `before` the payment itself."""
+        ticks = _CLOCK.ticks(hours)
         if call == "max(tick)":
             previous = self._over(f"max(CASE WHEN change = {_PAYMENT} THEN tick END)", "previous", "before")
             return f"CASE WHEN tick - {previous} < {ticks} THEN {previous} END"
         if call == "count(row_id)" and frame == "before":  # only whether there is one is asked
-            return f"CASE WHEN {self.aggregate('max(tick)', days, frame)} IS NULL THEN 0 ELSE 1 END"
+            return f"CASE WHEN {self.aggregate('max(tick)', hours, frame)} IS NULL THEN 0 ELSE 1 END"
         if call == "avg(minor)":
-            total, count = (self.aggregate(one, days, frame) for one in ("sum(minor)", "count(minor)"))
+            total, count = (self.aggregate(one, hours, frame) for one in ("sum(minor)", "count(minor)"))
             return f"(CAST({total} AS DOUBLE) / nullif({count}, 0))"
-        seen = self._window(f"seen_{days}d", (_PAYMENT, 0), (_AFTER_PAYMENT, ticks))
+        seen = self._window(f"seen_{hours}h", (_PAYMENT, 0), (_AFTER_PAYMENT, ticks))
         if call == "count(DISTINCT account_id_code)":
             self._accounts = True
             # It comes in as the first of its account and leaves as the last.
             alone = f"account_id IS NOT NULL AND coalesce(apart, {ticks}) >= {ticks}"
-            return self._over(f"sum(CASE WHEN {alone} THEN {seen} ELSE 0 END)", f"accounts_{days}d", frame)
+            return self._over(f"sum(CASE WHEN {alone} THEN {seen} ELSE 0 END)", f"accounts_{hours}h", frame)
         name, summed = {
             "count(row_id)": ("payments", seen),
             "count(minor)": ("amounts", f"CASE WHEN minor IS NULL THEN 0 ELSE {seen} END"),
             "sum(minor)": ("total", f"{seen} * minor"),
             SQUARES: ("squares", f"CASE {seen} WHEN 1 THEN squared WHEN -1 THEN -squared END"),
         }[call]
-        return self._over(f"sum({summed})", f"{name}_{days}d", frame)
+        return self._over(f"sum({summed})", f"{name}_{hours}h", frame)
 
-    def ended(self, days: int, delay: int) -> str:
+    def ended(self, hours: int, delay: int) -> str:
         """How many payments' label delay (in ticks) ended in the window."""
-        end = delay + _CLOCK.ticks(days)
-        name = self._window(f"ended_{days}d", (_AFTER_PAYMENT, delay), (_AFTER_PAYMENT, end))
+        end = delay + _CLOCK.ticks(hours)
+        name = self._window(f"ended_{hours}h", (_AFTER_PAYMENT, delay), (_AFTER_PAYMENT, end))
         return self._over(f"sum({name})", name, "so_far")
 
-    def arrived(self, days: int) -> str:
+    def arrived(self, hours: int) -> str:
         """How many frauds became known in the window."""
-        name = self._window(f"arrived_{days}d", (_AFTER_LABEL, 0), (_AFTER_LABEL, _CLOCK.ticks(days)))
+        name = self._window(f"arrived_{hours}h", (_AFTER_LABEL, 0), (_AFTER_LABEL, _CLOCK.ticks(hours)))
         return self._over(f"sum({name})", name, "so_far")
 
     def _window(self, name: str, comes: tuple[int, int], leaves: tuple[int, int]) -> str:
@@ -223,17 +223,17 @@ class _Changes:
 
 @dataclass
 class _Largest:
-    """The largest amount of each window of `days`, from blocks of time that are as long.
+    """The largest amount of each window of `hours`, from blocks of time that are as long.
 
     A window ends in one block and begins in the one before: its largest is the greater of the largest since the
     block began and of the largest from the window's beginning to that block's end. A copy of the payment,
-    `days` earlier, asks the latter.
+    `hours` earlier, asks the latter.
     """
 
     name: str
     present: str
     partition: str
-    days: int
+    hours: int
     _frames: dict[str, str] = field(default_factory=dict)
 
     def amount(self, frame: str) -> str:
@@ -244,7 +244,7 @@ class _Largest:
 
     def query(self) -> str:
         """The largest amounts at each payment that has the entity, by `transaction_id`."""
-        ticks = _CLOCK.ticks(self.days)
+        ticks = _CLOCK.ticks(self.hours)
         begun = f"PARTITION BY {self.partition}, block ORDER BY moment, transaction_id ROWS BETWEEN UNBOUNDED PRECEDING"
         left = f"PARTITION BY {self.partition}, block ORDER BY moment DESC, asks DESC"
         running = "".join(f", max(paid) OVER {frame} AS {frame}" for frame in self._frames)

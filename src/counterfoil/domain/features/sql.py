@@ -35,9 +35,9 @@ class Clock:
     tick_us: int
     tie_span: int
 
-    def ticks(self, days: float) -> int:
-        """Days as ticks."""
-        return round(days * 86_400_000_000) // self.tick_us
+    def ticks(self, hours: int) -> int:
+        """Hours as ticks."""
+        return hours * 3_600_000_000 // self.tick_us
 
 
 CLOCK_QUERY = """
@@ -182,9 +182,9 @@ class _Compiler:
     def _behaviour(self, spec: FeatureSpec) -> str:
         before = not spec.aggregate.counts_itself
         money = self._by_currency and spec.aggregate.is_money
-        window = f"{spec.entity}_{spec.days}d{'_before' * before}{'_same_currency' * money}"
+        window = f"{spec.entity}_{spec.hours}h{'_before' * before}{'_same_currency' * money}"
         end = "1 PRECEDING" if before else "CURRENT ROW"
-        self._frame(window, spec.entity, self._since(self._clock.ticks(spec.days)), end, money)
+        self._frame(window, spec.entity, self._since(self._clock.ticks(spec.hours)), end, money)
         return feature_value(spec, lambda call: self._over(window, call), self._clock)
 
     def _delayed(self, spec: FeatureSpec) -> str:
@@ -192,14 +192,14 @@ class _Compiler:
 
         Counting labelled payments only would give away which are still unlabelled.
         """
-        span, ticks = self._clock.tie_span, self._clock.ticks(spec.days)
-        ended = f"{spec.entity}_{spec.days}d_ended"
+        span, ticks = self._clock.tie_span, self._clock.ticks(spec.hours)
+        ended = f"{spec.entity}_{spec.hours}h_ended"
         end = f"({self._delay * span - span + 1} + tie) PRECEDING"
         self._frame(ended, spec.entity, self._since(self._delay + ticks), end)
         payments = self._over(ended, "count(row_id)")
         if spec.aggregate is Aggregate.DELAYED_COUNT:
             return payments
-        arrived = f"{spec.entity}_{spec.days}d_arrived"
+        arrived = f"{spec.entity}_{spec.hours}h_arrived"
         self._frame(arrived, spec.entity, self._since(ticks), "CURRENT ROW")
         frauds = self._over(arrived, "count(arrived)")
         # A late label can become known in a window in which no delay ended: a rate never exceeds 1.
@@ -269,7 +269,7 @@ def feature_value(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -
         case Aggregate.IS_FIRST:
             return f"({over('count(row_id)')} = 0)::INTEGER"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
-            ticks = f"coalesce(tick - {over('max(tick)')}, {clock.ticks(spec.days)})"
+            ticks = f"coalesce(tick - {over('max(tick)')}, {clock.ticks(spec.hours)})"
             return f"{ticks} / {1_000_000 // clock.tick_us}.0"
         case _:
             raise AssertionError(spec.aggregate)

@@ -22,12 +22,12 @@ Row = dict[str, Any]
 START = datetime(2024, 3, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
 COLUMNS = frozenset(column for entity in Entity for column in entity.columns)
-ALL_SPECS = tuple(FeatureSpec(*one) for one in itertools.product(Entity, Aggregate, (1, 3)))
+ALL_SPECS = tuple(FeatureSpec(*one) for one in itertools.product(Entity, Aggregate, (1, 6, 72)))
 
 MOMENTS = st.builds(
     lambda days, seconds: timedelta(days=days, seconds=seconds),
     st.integers(0, 9),
-    st.sampled_from([0, 0, 0, 1, 3600, 86_399]),
+    st.sampled_from([0, 0, 0, 1, 3600, 21_599, 21_600, 86_399]),
 )
 FRACTIONS = st.sampled_from([0, 0, 1, 500_000, 999_999]).map(lambda micros: timedelta(microseconds=micros))
 DELAYS = st.sampled_from([timedelta(0), timedelta(hours=1), DAY, 7 * DAY, timedelta(days=1.5, microseconds=1)])
@@ -109,7 +109,7 @@ def plain(number: int, moment: timedelta, **values: Any) -> Row:
 def test_the_largest_amount_leaves_with_its_window_wherever_blocks_begin() -> None:
     """Falling amounts: the largest is the oldest one that is still in, over many blocks of a day."""
     rows = [plain(99 - n, n * timedelta(hours=5)) for n in range(60)]
-    specs = (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 1), FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 1))
+    specs = (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24), FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 24))
     _, portable = both(rows, specs, DAY)
     largest = portable.sort_by("event_time")["account_amount_max_1d"].to_pylist()
     assert largest == [99 - max(n - 4, 0) for n in range(60)]

@@ -46,14 +46,17 @@ class Aggregate(StrEnum):
     """
 
     COUNT = "count"
+    AMOUNT_SUM = "amount_sum"
     AMOUNT_MEAN = "amount_mean"
     AMOUNT_STD = "amount_std"  # sample deviation; null below two payments
     AMOUNT_MAX = "amount_max"
     ACCOUNTS = "accounts"  # distinct accounts
+    DISTINCT_MERCHANTS = "merchants"
     AMOUNT_TO_MEAN = "amount_to_mean"  # amount / mean BEFORE
     AMOUNT_TO_MAX = "amount_to_max"  # amount / largest BEFORE
     AMOUNT_DEVIATIONS = "amount_deviations"  # (amount - mean BEFORE) / deviation BEFORE
     IS_FIRST = "is_first"  # 1 where there is none BEFORE
+    QUARTER_SHARE = "quarter_share"  # share BEFORE that is of the same quarter of the day (UTC); null without any
     SECONDS_SINCE_PREVIOUS = "seconds_since_previous"  # the window's length where there is none BEFORE
     DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
     FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
@@ -73,10 +76,12 @@ class Aggregate(StrEnum):
         """Whether the payment itself is in the window."""
         return self in (
             Aggregate.COUNT,
+            Aggregate.AMOUNT_SUM,
             Aggregate.AMOUNT_MEAN,
             Aggregate.AMOUNT_STD,
             Aggregate.AMOUNT_MAX,
             Aggregate.ACCOUNTS,
+            Aggregate.DISTINCT_MERCHANTS,
         )
 
 

@@ -34,7 +34,9 @@ def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregat
     assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE})
     assert aggregate.is_money == ("amount" in aggregate.value)
     # What a payment is compared with must not contain it; nor may a label window.
-    compares = aggregate.is_delayed or aggregate.value.startswith(("amount_to", "amount_dev", "is_", "seconds"))
+    compares = aggregate.is_delayed or aggregate.value.startswith(
+        ("amount_to", "amount_dev", "is_", "seconds", "quarter")
+    )
     assert aggregate.counts_itself == (not compares)
 
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from counterfoil.domain.features.clock import CLOCK_QUERY, Clock, clock_for
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CLOCK_QUERY, CYCLES, PASSED_ON, Clock, clock_for, compile_features
+from counterfoil.domain.features.sql import CYCLES, PASSED_ON, compile_features
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]
@@ -75,12 +76,19 @@ def naive_value(spec: FeatureSpec, row: Row, seen: list[Row]) -> float | None:
             return len(seen)
         case Aggregate.ACCOUNTS:
             return len({other["account_id"] for other in seen} - {None})
+        case Aggregate.DISTINCT_MERCHANTS:
+            return len({other["merchant_id"] for other in seen} - {None})
+        case Aggregate.QUARTER_SHARE:
+            alike = [other["event_time"].hour // 6 == row["event_time"].hour // 6 for other in seen]
+            return sum(alike) / len(alike) if alike else None
         case Aggregate.IS_FIRST:
             return float(not seen)
         case Aggregate.SECONDS_SINCE_PREVIOUS:
             if not seen:
                 return spec.hours * 3_600
             return (row["event_time"] - max(other["event_time"] for other in seen)) / SECOND
+        case Aggregate.AMOUNT_SUM:
+            return float(sum(amounts)) if amounts else None
         case Aggregate.AMOUNT_MEAN:
             return None if mean is None else float(mean)
         case Aggregate.AMOUNT_STD:
@@ -124,7 +132,8 @@ def compiled(
 
 EXACT = {
     Aggregate.COUNT, Aggregate.ACCOUNTS, Aggregate.IS_FIRST, Aggregate.SECONDS_SINCE_PREVIOUS,
-    Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE,
+    Aggregate.DISTINCT_MERCHANTS, Aggregate.QUARTER_SHARE, Aggregate.AMOUNT_SUM, Aggregate.DELAYED_COUNT,
+    Aggregate.FRAUD_RATE,
 }  # fmt: skip
 
 
@@ -234,6 +243,18 @@ class TestWindows:
         assert [found[f"t00{n}"]["account_count_1d"] for n in (1, 2, 3)] == [1, 2, 3]
         assert [found[f"t00{n}"]["account_is_first_1d"] for n in (1, 2, 3)] == [1, 0, 0]
 
+    @pytest.mark.parametrize("day", [2 * DAY, timedelta(days=-20_000)])  # the latter is before 1970
+    @pytest.mark.parametrize(
+        ("hour", "share"), [(0, 0.25), (5.999, 0.25), (6, 0.5), (11.999, 0.5), (12, 0.0), (18, 0.25), (23.999, 0.25)]
+    )
+    def test_a_quarter_of_the_day_begins_at_0_6_12_and_18(self, day: timedelta, hour: float, share: float) -> None:
+        before = [timedelta(hours=at) for at in (5.999, 6, 11.999, 18)]
+        rows = [payment(n, day - DAY + at) for n, at in enumerate(before)]
+        spec = FeatureSpec(Entity.ACCOUNT, Aggregate.QUARTER_SHARE, 48)
+        found = compiled([*rows, payment(9, day + timedelta(hours=hour))], (spec,), DAY)
+        assert found["t009"]["account_quarter_share_2d"] == share
+        assert found["t000"]["account_quarter_share_2d"] is None
+
     @pytest.mark.parametrize(
         ("label_time", "rate"),
         [
@@ -302,6 +323,20 @@ class TestColumns:
         assert circles(0) == pytest.approx([0, 1, 0, 1], abs=1e-12)
         assert circles(1)[:2] == pytest.approx([1, 0], abs=1e-12)
         assert circles(2) == pytest.approx([0, -1, 0, -1], abs=1e-12)
+
+    def test_what_has_no_amount_has_no_sum_though_others_had_one_before(self) -> None:
+        rows = [payment(1, timedelta(0)), payment(2, 2 * DAY, amount=None), payment(3, 2.5 * DAY)]
+        found = compiled(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
+        assert [found[f"t00{n}"]["account_amount_sum_1d"] for n in (1, 2, 3)] == [10, None, 10]
+
+    def test_windows_of_quarters_are_only_computed_for_a_share(self) -> None:
+        def query(aggregate: Aggregate) -> str:
+            spec = FeatureSpec(Entity.ACCOUNT, aggregate, 24)
+            return compile_features([spec], clock=Clock(1, 32), label_delay=DAY, present=frozenset({"account_id"}))
+
+        assert {one for one in Aggregate if "PARTITION BY account_id_code, quarter" in query(one)} == {
+            Aggregate.QUARTER_SHARE
+        }
 
     def test_money_is_added_exactly(self) -> None:
         rows = [payment(n, n * SECOND, amount=Decimal("0.1")) for n in range(10)]

@@ -20,7 +20,7 @@ from timing import Lap, Laps, alternate
 
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
 from counterfoil.steps.collect import collect
 from counterfoil.steps.features import build_features
 from counterfoil.wiring import Workspace, open_workspace
@@ -29,7 +29,7 @@ LEAST = 20.0
 """Times as fast as the peer."""
 MAPPING = "fraud-detection-handbook"
 SPECS = tuple(
-    FeatureSpec(entity, aggregate, days)
+    FeatureSpec(entity, aggregate, days * DAY)
     for entity, aggregate in (
         (Entity.ACCOUNT, Aggregate.COUNT),
         (Entity.ACCOUNT, Aggregate.AMOUNT_MEAN),

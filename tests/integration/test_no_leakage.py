@@ -39,10 +39,10 @@ SIMULATED = load_mapping("counterfoil-simulated")
 KEY = b"0123456789abcdef"
 
 SPECS = (
-    *(FeatureSpec(Entity.MERCHANT, aggregate, 2) for aggregate in Aggregate),
-    *(FeatureSpec(Entity.ACCOUNT, aggregate, 3) for aggregate in Aggregate if not aggregate.is_delayed),
+    *(FeatureSpec(Entity.MERCHANT, aggregate, 48) for aggregate in Aggregate),
+    *(FeatureSpec(Entity.ACCOUNT, aggregate, 3 * 24) for aggregate in Aggregate if not aggregate.is_delayed),
     FeatureSpec(Entity.SOURCE_IP, Aggregate.FRAUD_RATE, 1),
-    FeatureSpec(Entity.ACCOUNT_DEVICE, Aggregate.IS_FIRST, 2),
+    FeatureSpec(Entity.ACCOUNT_DEVICE, Aggregate.IS_FIRST, 12),
 )
 
 

@@ -1,5 +1,6 @@
 """Evidence by Spark is DuckDB's, through the entry point that spark-submit is given on SageMaker."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -16,10 +17,10 @@ import pytest
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.spark_features import Transactions, build_features_with_spark
+from counterfoil.adapters.spark_features import Transactions, build_features_with_spark, open_session
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.adapters.tables_processing import ProcessingTables
-from counterfoil.domain.features.spec import DEFAULT_SPECS
+from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
 from counterfoil.domain.simulation import simulate
 from counterfoil.domain.simulation.dirt import as_csv
 from counterfoil.errors import NotFoundError
@@ -35,9 +36,8 @@ SUBMIT = Path(sys.executable).parent / "spark-submit"
 DELAY = timedelta(days=7)
 
 
-def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the container's main.py by spark-submit, as smspark-submit does, on two cores of this machine."""
-    configuration = {
+def configuration(root: Path) -> dict[str, str]:
+    return {
         "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g", "spark.log.level": "ERROR",
         "spark.sql.warehouse.dir": str(root / "warehouse"), "spark.local.dir": str(root / "local"),
@@ -45,7 +45,11 @@ def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     }  # fmt: skip
-    options = [part for name, value in configuration.items() for part in ("--conf", f"{name}={value}")]
+
+
+def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the container's main.py by spark-submit, as smspark-submit does, on two cores of this machine."""
+    options = [part for name, value in configuration(root).items() for part in ("--conf", f"{name}={value}")]
     environment = {
         **os.environ, "COUNTERFOIL_ML_ROOT": str(root), "COUNTERFOIL_WORKSPACE": str(root / "workspace"),
         "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1",
@@ -132,6 +136,30 @@ def test_a_week_of_the_handbook_s_terminals_and_customers(shared_data: Path, tmp
     rows = build_features(tables, load_mapping(name), label_delay=DELAY, period=period)
     assert rows > 4_000
     assert assert_same(evidence_in(root), tables.files("evidence")).num_rows == rows
+
+
+def test_every_aggregate_over_hours_and_days(tmp_path: Path) -> None:
+    """Also those that no default feature uses."""
+    path, tables, mapping = tmp_path / "payments.csv", FolderTables(tmp_path / "lake"), "counterfoil-simulated"
+    path.write_bytes(as_csv(simulate(accounts=20, merchants=30, days=30, start=date(2026, 1, 1), seed=4)))
+    collected(tables, mapping, path)
+    specs = tuple(
+        FeatureSpec(*one) for one in itertools.product((Entity.ACCOUNT, Entity.SOURCE_IP), Aggregate, (6, 72))
+    )
+    options = {"label_delay": DELAY, "specs": specs}
+    rows = build_features(tables, load_mapping(mapping), **options)
+
+    spark = open_session(**configuration(tmp_path) | {"spark.master": "local[2]"})
+    try:
+        source = Transactions(tuple(map(str, tables.files("transactions"))), (), ())
+        built = build_features_with_spark(spark, source, str(tmp_path / "spark"), load_mapping(mapping), **options)
+    finally:
+        spark.stop()
+
+    assert built == rows
+    evidence = assert_same(sorted((tmp_path / "spark").glob("*.parquet")), tables.files("evidence"))
+    assert all(pc.count_distinct(evidence[f"account_{name}_6h"]).as_py() > 2 for name in ("amount_sum", "merchants"))
+    assert pc.count_distinct(evidence["account_quarter_share_3d"]).as_py() > 2
 
 
 def test_without_payments_the_error_says_what_to_do() -> None:

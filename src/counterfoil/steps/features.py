@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
 from counterfoil.domain.features.span import during, read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CLOCK_QUERY, clock_for, compile_features
+from counterfoil.domain.features.sql import compile_features
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.errors import NotFoundError

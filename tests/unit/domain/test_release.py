@@ -98,12 +98,12 @@ def test_another_number_in_an_array_is_another_id(release: Release) -> None:
     assert replace(release, encoder=encoder).release_id != release.release_id
 
 
-@pytest.mark.parametrize("format_", [0, 1, 99, None, "2"])
+@pytest.mark.parametrize("format_", [0, 2, 99, None, "3"])
 def test_another_format_is_refused(release: Release, format_: Any) -> None:
     files = to_files(release)
     description = json.loads(files[DESCRIPTION_FILE]) | {"format": format_}
     files[DESCRIPTION_FILE] = json.dumps(description).encode()
-    with pytest.raises(ReleaseMismatchError, match=f"of format {format_}, this version reads format 2: train again"):
+    with pytest.raises(ReleaseMismatchError, match=f"of format {format_}, this version reads format 3: train again"):
         from_files(files)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from counterfoil.domain.features.spec import FeatureSpec, longest_window_days
+from counterfoil.domain.features.spec import FeatureSpec, longest_window
 from counterfoil.domain.schemas import FRAUD
 
 
@@ -13,7 +13,7 @@ def read_back(
     """The payments that windows of `[since, until)` can see, as a condition; a fraud counts by when it was known."""
     conditions = [during(None, until)]
     if since:
-        first = since - timedelta(days=longest_window_days(tuple(specs)))
+        first = since - longest_window(specs)
         known = f"label = {FRAUD} AND label_time >= TIMESTAMPTZ '{first.isoformat()}'"
         conditions.append(f"({during(first - label_delay, None)} OR ({known}))")
     return " AND ".join(conditions)

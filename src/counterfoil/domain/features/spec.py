@@ -1,7 +1,14 @@
 """Feature specs: what is computed, over whom, over how long, and from when it may be known."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+
+DAY = 24
+WEEK = 7 * DAY
+MONTH = 30 * DAY
+"""Windows are declared in hours."""
 
 
 class Entity(StrEnum):
@@ -39,14 +46,17 @@ class Aggregate(StrEnum):
     """
 
     COUNT = "count"
+    AMOUNT_SUM = "amount_sum"
     AMOUNT_MEAN = "amount_mean"
     AMOUNT_STD = "amount_std"  # sample deviation; null below two payments
     AMOUNT_MAX = "amount_max"
     ACCOUNTS = "accounts"  # distinct accounts
+    DISTINCT_MERCHANTS = "merchants"
     AMOUNT_TO_MEAN = "amount_to_mean"  # amount / mean BEFORE
     AMOUNT_TO_MAX = "amount_to_max"  # amount / largest BEFORE
     AMOUNT_DEVIATIONS = "amount_deviations"  # (amount - mean BEFORE) / deviation BEFORE
     IS_FIRST = "is_first"  # 1 where there is none BEFORE
+    QUARTER_SHARE = "quarter_share"  # share BEFORE that is of the same quarter of the day (UTC); null without any
     SECONDS_SINCE_PREVIOUS = "seconds_since_previous"  # the window's length where there is none BEFORE
     DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
     FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
@@ -66,61 +76,64 @@ class Aggregate(StrEnum):
         """Whether the payment itself is in the window."""
         return self in (
             Aggregate.COUNT,
+            Aggregate.AMOUNT_SUM,
             Aggregate.AMOUNT_MEAN,
             Aggregate.AMOUNT_STD,
             Aggregate.AMOUNT_MAX,
             Aggregate.ACCOUNTS,
+            Aggregate.DISTINCT_MERCHANTS,
         )
 
 
 @dataclass(frozen=True, order=True)
 class FeatureSpec:
-    """One feature: `aggregate` of `entity`'s payments over the half-open window `(t - days, t]`.
+    """One feature: `aggregate` of `entity`'s payments over the half-open window `(t - hours, t]`.
 
     Payments at the same instant are ordered by transaction id: the later ones are not seen.
     """
 
     entity: Entity
     aggregate: Aggregate
-    days: int
+    hours: int
 
     @property
     def name(self) -> str:
-        """Entity, what, window: `account_amount_mean_7d`."""
-        return f"{self.entity}_{self.aggregate}_{self.days}d"
+        """Entity, what, window: `account_amount_mean_7d`, or `account_count_1h` where it is not of whole days."""
+        window = f"{self.hours}h" if self.hours % DAY else f"{self.hours // DAY}d"
+        return f"{self.entity}_{self.aggregate}_{window}"
 
 
-def _specs(entity: Entity, aggregate: Aggregate, *days: int) -> tuple[FeatureSpec, ...]:
-    return tuple(FeatureSpec(entity, aggregate, d) for d in days)
+def _specs(entity: Entity, aggregate: Aggregate, *hours: int) -> tuple[FeatureSpec, ...]:
+    return tuple(FeatureSpec(entity, aggregate, h) for h in hours)
 
 
 DEFAULT_SPECS: tuple[FeatureSpec, ...] = (
-    *_specs(Entity.ACCOUNT, Aggregate.COUNT, 1, 7, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 1, 7, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_STD, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 1, 7, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MEAN, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MAX, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_DEVIATIONS, 30),
-    *_specs(Entity.ACCOUNT, Aggregate.SECONDS_SINCE_PREVIOUS, 30),
-    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.COUNT, 1, 7, 30),
-    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_TO_MEAN, 30),
-    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_DEVIATIONS, 30),
-    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.IS_FIRST, 30),
-    *_specs(Entity.ACCOUNT_MERCHANT, Aggregate.IS_FIRST, 30),
-    *_specs(Entity.ACCOUNT_SOURCE_IP, Aggregate.IS_FIRST, 30),
-    *_specs(Entity.ACCOUNT_DEVICE, Aggregate.IS_FIRST, 30),
-    *_specs(Entity.MERCHANT, Aggregate.COUNT, 1, 7, 30),
-    *_specs(Entity.MERCHANT, Aggregate.AMOUNT_TO_MEAN, 30),
-    *_specs(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 1, 7, 30),
-    *_specs(Entity.MERCHANT, Aggregate.FRAUD_RATE, 1, 7, 30),
-    *_specs(Entity.SOURCE_IP, Aggregate.COUNT, 1, 7, 30),
-    *_specs(Entity.SOURCE_IP, Aggregate.ACCOUNTS, 1, 7, 30),
-    *_specs(Entity.SOURCE_IP, Aggregate.FRAUD_RATE, 1, 7, 30),
+    *_specs(Entity.ACCOUNT, Aggregate.COUNT, DAY, WEEK, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, DAY, WEEK, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_STD, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, DAY, WEEK, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MEAN, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_TO_MAX, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.AMOUNT_DEVIATIONS, MONTH),
+    *_specs(Entity.ACCOUNT, Aggregate.SECONDS_SINCE_PREVIOUS, MONTH),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.COUNT, DAY, WEEK, MONTH),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_TO_MEAN, MONTH),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.AMOUNT_DEVIATIONS, MONTH),
+    *_specs(Entity.ACCOUNT_CATEGORY, Aggregate.IS_FIRST, MONTH),
+    *_specs(Entity.ACCOUNT_MERCHANT, Aggregate.IS_FIRST, MONTH),
+    *_specs(Entity.ACCOUNT_SOURCE_IP, Aggregate.IS_FIRST, MONTH),
+    *_specs(Entity.ACCOUNT_DEVICE, Aggregate.IS_FIRST, MONTH),
+    *_specs(Entity.MERCHANT, Aggregate.COUNT, DAY, WEEK, MONTH),
+    *_specs(Entity.MERCHANT, Aggregate.AMOUNT_TO_MEAN, MONTH),
+    *_specs(Entity.MERCHANT, Aggregate.DELAYED_COUNT, DAY, WEEK, MONTH),
+    *_specs(Entity.MERCHANT, Aggregate.FRAUD_RATE, DAY, WEEK, MONTH),
+    *_specs(Entity.SOURCE_IP, Aggregate.COUNT, DAY, WEEK, MONTH),
+    *_specs(Entity.SOURCE_IP, Aggregate.ACCOUNTS, DAY, WEEK, MONTH),
+    *_specs(Entity.SOURCE_IP, Aggregate.FRAUD_RATE, DAY, WEEK, MONTH),
 )
 """The evidence of every release unless a mapping's columns make one impossible."""
 
 
-def longest_window_days(specs: tuple[FeatureSpec, ...]) -> int:
-    """How far back the specs read, in days, before the label delay is added."""
-    return max((spec.days for spec in specs), default=0)
+def longest_window(specs: Iterable[FeatureSpec]) -> timedelta:
+    """How far back the specs read, before the label delay is added."""
+    return timedelta(hours=max((spec.hours for spec in specs), default=0))

@@ -10,14 +10,14 @@ tie 0, so that it is seen by every payment from that instant on. Money is summed
 result does not depend on the order of addition.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import timedelta
 
+from counterfoil.domain.features.clock import QUARTER, Clock
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.value import IN_QUARTER, SQUARES, feature_value
 from counterfoil.domain.known_at import known_at
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
-from counterfoil.errors import MappingError
 
 CYCLES = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
 """Time of the day and of the week on the circle (UTC)."""
@@ -26,42 +26,6 @@ PASSED_ON = (
     "transaction_id", "event_time", "account_id", "merchant_id", "category", "currency", "label", "known_at",
 )  # fmt: skip
 """Columns of `evidence` that identify a payment and its label; all others are evidence."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The integer time of the windows: microseconds in a tick, and the room for payments at one instant."""
-
-    tick_us: int
-    tie_span: int
-
-    def ticks(self, days: float) -> int:
-        """Days as ticks."""
-        return round(days * 86_400_000_000) // self.tick_us
-
-
-CLOCK_QUERY = """
-SELECT bool_and(epoch_us(event_time) % 1000000 = 0) AS whole_seconds,
-       (SELECT max(n) FROM (SELECT count(*) AS n FROM transactions GROUP BY event_time)) AS most_at_once
-FROM transactions
-"""
-"""Run over `transactions`: the figures that `clock_for` needs."""
-
-
-def clock_for(whole_seconds: bool, most_at_once: int) -> Clock:
-    """Choose the coarsest clock that is exact for the payments' times.
-
-    Raises MappingError when so many payments share one sub-second instant that keys would not fit 63 bits.
-    """
-    tick_us = 1_000_000 if whole_seconds else 1
-    span = 1 << max(4, (most_at_once + 1).bit_length())
-    latest = 7_258_118_400_000_000 // tick_us  # the year 2200
-    if latest * span >= 1 << 63:
-        raise MappingError(
-            f"{most_at_once} payments share one instant of less than a second, more than windows can tell apart:"
-            " check the mapping's time column and format"
-        )
-    return Clock(tick_us, span)
 
 
 def compile_features(
@@ -133,7 +97,8 @@ def _moments(clock: Clock, entities: tuple[Entity, ...]) -> str:
     is known at the instant of its payment, even without delay: the payment would see its own.
     """
     codes = [f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {code}" for name, code in _CODES.items()]
-    payments = f"SELECT row_id, key, tie, tick, minor, NULL AS arrived, {', '.join(codes)} FROM payments"
+    columns = ["row_id", "key", "tie", "tick", "minor", "NULL AS arrived", f"{QUARTER} AS quarter", *codes]
+    payments = f"SELECT {', '.join(columns)} FROM payments"
     if not entities:
         return f"\n  {payments}"
     seen = {name for entity in entities for name in entity.columns}
@@ -142,7 +107,8 @@ def _moments(clock: Clock, entities: tuple[Entity, ...]) -> str:
     return f"""
   {payments}
   UNION ALL
-  SELECT NULL, {known} * {clock.tie_span}, 0, NULL, NULL, 1, {", ".join(kept)} FROM payments WHERE label = {FRAUD}"""
+  SELECT NULL, {known} * {clock.tie_span}, 0, NULL, NULL, 1, NULL, {", ".join(kept)}
+  FROM payments WHERE label = {FRAUD}"""
 
 
 def cycles() -> list[str]:
@@ -152,6 +118,21 @@ def cycles() -> list[str]:
     week = "2 * pi() * ((epoch_us(event_time) + 259200000000) % 604800000000) / 604800000000.0"
     return [f"{f}({x}) AS {name}" for name, f, x in
             zip(CYCLES, ("sin", "cos") * 2, (day, day, week, week), strict=True)]  # fmt: skip
+
+
+_AGGREGATE_NAMES = {
+    "count(row_id)": "payments",
+    IN_QUARTER: "payments",
+    "count(arrived)": "frauds",
+    "count(minor)": "amounts",
+    "sum(minor)": "total",
+    "avg(minor)": "mean",
+    SQUARES: "squares",
+    "max(minor)": "largest",
+    "max(tick)": "last",
+    "count(DISTINCT account_id_code)": "accounts",
+    "count(DISTINCT merchant_id_code)": "merchants",
+}
 
 
 class _Compiler:
@@ -182,24 +163,30 @@ class _Compiler:
     def _behaviour(self, spec: FeatureSpec) -> str:
         before = not spec.aggregate.counts_itself
         money = self._by_currency and spec.aggregate.is_money
-        window = f"{spec.entity}_{spec.days}d{'_before' * before}{'_same_currency' * money}"
+        start = self._since(self._clock.ticks(spec.hours))
         end = "1 PRECEDING" if before else "CURRENT ROW"
-        self._frame(window, spec.entity, self._since(self._clock.ticks(spec.days)), end, money)
-        return feature_value(spec, lambda call: self._over(window, call), self._clock)
+
+        def over(call: str) -> str:
+            same = "quarter" if call == IN_QUARTER else "currency" * money
+            window = f"{spec.entity}_{spec.hours}h{'_before' * before}" + (f"_same_{same}" if same else "")
+            self._frame(window, spec.entity, start, end, same)
+            return self._over(window, call)
+
+        return feature_value(spec, over, self._clock)
 
     def _delayed(self, spec: FeatureSpec) -> str:
         """Payments whose delay ended in the window, whatever their label, and frauds that became known in it.
 
         Counting labelled payments only would give away which are still unlabelled.
         """
-        span, ticks = self._clock.tie_span, self._clock.ticks(spec.days)
-        ended = f"{spec.entity}_{spec.days}d_ended"
+        span, ticks = self._clock.tie_span, self._clock.ticks(spec.hours)
+        ended = f"{spec.entity}_{spec.hours}h_ended"
         end = f"({self._delay * span - span + 1} + tie) PRECEDING"
         self._frame(ended, spec.entity, self._since(self._delay + ticks), end)
         payments = self._over(ended, "count(row_id)")
         if spec.aggregate is Aggregate.DELAYED_COUNT:
             return payments
-        arrived = f"{spec.entity}_{spec.days}d_arrived"
+        arrived = f"{spec.entity}_{spec.hours}h_arrived"
         self._frame(arrived, spec.entity, self._since(ticks), "CURRENT ROW")
         frauds = self._over(arrived, "count(arrived)")
         # A late label can become known in a window in which no delay ended: a rate never exceeds 1.
@@ -209,9 +196,9 @@ class _Compiler:
         span = self._clock.tie_span
         return f"({ticks * span - span} + tie) PRECEDING"
 
-    def _frame(self, name: str, entity: Entity, start: str, end: str, same_currency: bool = False) -> None:
-        columns = [*entity.columns, *(["currency"] if same_currency else [])]
-        partition = ", ".join(_CODES[column] for column in columns)
+    def _frame(self, name: str, entity: Entity, start: str, end: str, same: str = "") -> None:
+        columns = [*entity.columns, *([same] if same else [])]
+        partition = ", ".join(_CODES.get(column, column) for column in columns)
         self._frames.setdefault(name, f"PARTITION BY {partition} ORDER BY key RANGE BETWEEN {start} AND {end}")
 
     def _over(self, window: str, call: str) -> str:
@@ -219,57 +206,3 @@ class _Compiler:
         name = f"{_AGGREGATE_NAMES[call]}_{window}"
         self._aggregates[name] = f"{call} OVER {window}"
         return name
-
-
-SQUARES = "sum(CAST(minor AS HUGEINT) * minor)"
-_AGGREGATE_NAMES = {
-    "count(row_id)": "payments",
-    "count(arrived)": "frauds",
-    "count(minor)": "amounts",
-    "sum(minor)": "total",
-    "avg(minor)": "mean",
-    SQUARES: "squares",
-    "max(minor)": "largest",
-    "max(tick)": "last",
-    "count(DISTINCT account_id_code)": "accounts",
-}
-
-
-def feature_value(spec: FeatureSpec, over: Callable[[str], str], clock: Clock) -> str:
-    """The feature's value; `over` names an aggregate of its window."""
-
-    def mean() -> str:
-        return over("avg(minor)")  # of integers: their exact sum over their count
-
-    def variance() -> str:
-        count, total = over("count(minor)"), f"CAST({over('sum(minor)')} AS DOUBLE)"
-        squares = f"CAST({over(SQUARES)} AS DOUBLE)"
-        sum_of_squares = f"greatest({squares} - {total} * {total} / nullif({count}, 0), 0)"
-        return f"({sum_of_squares} / nullif(greatest({count} - 1, 0), 0))"
-
-    match spec.aggregate:
-        case Aggregate.COUNT:
-            return over("count(row_id)")
-        case Aggregate.AMOUNT_MEAN:
-            return f"{mean()} / {MINOR_UNITS}.0"
-        case Aggregate.AMOUNT_STD:
-            return f"sqrt({variance()}) / {MINOR_UNITS}.0"
-        case Aggregate.AMOUNT_MAX:
-            return f"{over('max(minor)')} / {MINOR_UNITS}.0"
-        case Aggregate.ACCOUNTS:
-            return over("count(DISTINCT account_id_code)")
-        case Aggregate.AMOUNT_TO_MEAN:
-            return f"minor / nullif({mean()}, 0)"
-        case Aggregate.AMOUNT_TO_MAX:
-            return f"minor / nullif({over('max(minor)')}, 0)"
-        case Aggregate.AMOUNT_DEVIATIONS:
-            # A tenth of the mean is the least deviation: equal payments would make any other infinitely far.
-            least = f"nullif(greatest(sqrt({variance()}), abs({mean()}) / 10), 0)"
-            return f"(minor - {mean()}) / {least}"
-        case Aggregate.IS_FIRST:
-            return f"({over('count(row_id)')} = 0)::INTEGER"
-        case Aggregate.SECONDS_SINCE_PREVIOUS:
-            ticks = f"coalesce(tick - {over('max(tick)')}, {clock.ticks(spec.days)})"
-            return f"{ticks} / {1_000_000 // clock.tick_us}.0"
-        case _:
-            raise AssertionError(spec.aggregate)

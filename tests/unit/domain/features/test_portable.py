@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
 from counterfoil.domain.features.portable import compile_portable
 from counterfoil.domain.features.span import during, read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CLOCK_QUERY, clock_for, compile_features
+from counterfoil.domain.features.sql import compile_features
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]
@@ -22,12 +23,12 @@ Row = dict[str, Any]
 START = datetime(2024, 3, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
 COLUMNS = frozenset(column for entity in Entity for column in entity.columns)
-ALL_SPECS = tuple(FeatureSpec(*one) for one in itertools.product(Entity, Aggregate, (1, 3)))
+ALL_SPECS = tuple(FeatureSpec(*one) for one in itertools.product(Entity, Aggregate, (1, 6, 72)))
 
 MOMENTS = st.builds(
     lambda days, seconds: timedelta(days=days, seconds=seconds),
     st.integers(0, 9),
-    st.sampled_from([0, 0, 0, 1, 3600, 86_399]),
+    st.sampled_from([0, 0, 0, 1, 3600, 21_599, 21_600, 86_399]),
 )
 FRACTIONS = st.sampled_from([0, 0, 1, 500_000, 999_999]).map(lambda micros: timedelta(microseconds=micros))
 DELAYS = st.sampled_from([timedelta(0), timedelta(hours=1), DAY, 7 * DAY, timedelta(days=1.5, microseconds=1)])
@@ -72,11 +73,11 @@ def both(rows: list[Row], specs: tuple[FeatureSpec, ...], delay: timedelta, **op
 
 
 def assert_same(fast: pa.Table, portable: pa.Table) -> None:
-    """Integers and nulls are equal; amounts to 1e-9, and a deviation of equal amounts is 0 to their rounding."""
+    """Integers, sums and nulls are equal; other amounts to 1e-9, and equal amounts deviate by 0 to their rounding."""
     assert portable.schema == fast.schema
     for name in fast.column_names:
         found, expected = portable[name].to_pylist(), fast[name].to_pylist()
-        if "_amount_" not in name:
+        if "_amount_" not in name or "_amount_sum_" in name:
             assert found == expected, name
             continue
         for one, other in zip(found, expected, strict=True):
@@ -109,7 +110,7 @@ def plain(number: int, moment: timedelta, **values: Any) -> Row:
 def test_the_largest_amount_leaves_with_its_window_wherever_blocks_begin() -> None:
     """Falling amounts: the largest is the oldest one that is still in, over many blocks of a day."""
     rows = [plain(99 - n, n * timedelta(hours=5)) for n in range(60)]
-    specs = (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 1), FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 1))
+    specs = (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24), FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 24))
     _, portable = both(rows, specs, DAY)
     largest = portable.sort_by("event_time")["account_amount_max_1d"].to_pylist()
     assert largest == [99 - max(n - 4, 0) for n in range(60)]
@@ -129,6 +130,34 @@ def test_features_of_an_absent_entity_are_null() -> None:
 
 def test_evidence_without_features_has_the_other_columns() -> None:
     assert_same(*both([plain(1, DAY)], (), DAY))
+
+
+def test_a_sum_is_null_once_all_amounts_have_left() -> None:
+    rows = [plain(1, timedelta(0)), plain(2, 2 * DAY, amount=None), plain(3, 2.5 * DAY)]
+    _, portable = both(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
+    assert portable.sort_by("event_time")["account_amount_sum_1d"].to_pylist() == [1, None, 3]
+
+
+def test_accounts_and_merchants_are_counted_apart_in_one_relation() -> None:
+    """A merchant that is back before it left counts once, and leaves with its last payment."""
+    pairs = [("a", "m"), ("b", "m"), ("a", "n"), ("a", "m"), ("b", None), (None, "n"), ("b", "m")]
+    rows = [plain(n, n * timedelta(hours=6), account_id=a, merchant_id=m) for n, (a, m) in enumerate(pairs)]
+    specs = tuple(
+        FeatureSpec(Entity.SOURCE_IP, one, hours)
+        for one, hours in itertools.product((Aggregate.ACCOUNTS, Aggregate.DISTINCT_MERCHANTS), (12, 18))
+    )
+    for evidence in both(rows, specs, DAY):
+        ordered = evidence.sort_by("event_time")
+        assert ordered["source_ip_accounts_12h"].to_pylist() == [1, 2, 2, 1, 2, 1, 1]
+        assert ordered["source_ip_merchants_12h"].to_pylist() == [1, 1, 2, 2, 1, 1, 2]
+        assert ordered["source_ip_accounts_18h"].to_pylist() == [1, 2, 2, 2, 2, 2, 1]
+        assert ordered["source_ip_merchants_18h"].to_pylist() == [1, 1, 2, 2, 2, 2, 2]
+
+
+def test_a_share_of_nothing_before_is_null_and_of_another_quarter_is_0() -> None:
+    rows = [plain(n, n * timedelta(hours=6)) for n in range(5)]
+    _, portable = both(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.QUARTER_SHARE, 25),), DAY)
+    assert portable.sort_by("event_time")["account_quarter_share_25h"].to_pylist() == [None, 0, 0, 0, 0.25]
 
 
 def test_no_frame_slides() -> None:

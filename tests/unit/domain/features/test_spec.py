@@ -1,16 +1,19 @@
 """Feature specs: names, windows, and what each aggregate may look at."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec, longest_window_days
+from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, Aggregate, Entity, FeatureSpec, longest_window
 
 
 def test_a_name_is_entity_what_window() -> None:
-    assert FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7).name == "account_amount_mean_7d"
-    assert FeatureSpec(Entity.SOURCE_IP, Aggregate.ACCOUNTS, 1).name == "source_ip_accounts_1d"
-    assert FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 30).name == "merchant_fraud_rate_30d"
+    assert FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7 * 24).name == "account_amount_mean_7d"
+    assert FeatureSpec(Entity.SOURCE_IP, Aggregate.ACCOUNTS, 24).name == "source_ip_accounts_1d"
+    assert FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 30 * 24).name == "merchant_fraud_rate_30d"
+    assert FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 1).name == "account_count_1h"
+    assert FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 36).name == "account_count_36h"
 
 
 def test_all_names_are_different_columns() -> None:
@@ -20,10 +23,10 @@ def test_all_names_are_different_columns() -> None:
 
 
 def test_the_longest_window_is_what_is_read_back() -> None:
-    assert longest_window_days(DEFAULT_SPECS) == 30
-    assert longest_window_days(()) == 0
-    two = (FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 90), FeatureSpec(Entity.MERCHANT, Aggregate.COUNT, 7))
-    assert longest_window_days(two) == 90
+    assert longest_window(DEFAULT_SPECS) == timedelta(days=30)
+    assert longest_window(()) == timedelta(0)
+    two = (FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, DAY + 1), FeatureSpec(Entity.MERCHANT, Aggregate.COUNT, 1))
+    assert longest_window(two) == timedelta(hours=25)
 
 
 @pytest.mark.parametrize("aggregate", list(Aggregate))
@@ -31,7 +34,9 @@ def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregat
     assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE})
     assert aggregate.is_money == ("amount" in aggregate.value)
     # What a payment is compared with must not contain it; nor may a label window.
-    compares = aggregate.is_delayed or aggregate.value.startswith(("amount_to", "amount_dev", "is_", "seconds"))
+    compares = aggregate.is_delayed or aggregate.value.startswith(
+        ("amount_to", "amount_dev", "is_", "seconds", "quarter")
+    )
     assert aggregate.counts_itself == (not compares)
 
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from counterfoil.domain.features.clock import CLOCK_QUERY, Clock, clock_for
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CLOCK_QUERY, CYCLES, PASSED_ON, Clock, clock_for, compile_features
+from counterfoil.domain.features.sql import CYCLES, PASSED_ON, compile_features
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]
@@ -42,7 +43,7 @@ def naive(row: Row, rows: list[Row], spec: FeatureSpec, delay: timedelta, by_cur
     mine = [r for r in rows if [r[column] for column in spec.entity.columns] == entity]
     if spec.aggregate in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE):
         return naive_labels(row["event_time"], mine, spec, delay)
-    now, start = row["event_time"], row["event_time"] - spec.days * DAY
+    now, start = row["event_time"], row["event_time"] - timedelta(hours=spec.hours)
     seen = []
     for other in mine:
         before = (other["event_time"], other["transaction_id"]) < (now, row["transaction_id"])
@@ -58,8 +59,8 @@ def naive_labels(now: datetime, mine: list[Row], spec: FeatureSpec, delay: timed
     for other in mine:
         end = other["event_time"] + delay
         known_at = max(other["label_time"] or other["event_time"], end)
-        ended += now - spec.days * DAY < end <= now
-        frauds += other["label"] == 1 and now - spec.days * DAY < known_at <= now
+        ended += now - timedelta(hours=spec.hours) < end <= now
+        frauds += other["label"] == 1 and now - timedelta(hours=spec.hours) < known_at <= now
     return ended if spec.aggregate is Aggregate.DELAYED_COUNT else frauds / max(ended, frauds, 1)
 
 
@@ -75,12 +76,19 @@ def naive_value(spec: FeatureSpec, row: Row, seen: list[Row]) -> float | None:
             return len(seen)
         case Aggregate.ACCOUNTS:
             return len({other["account_id"] for other in seen} - {None})
+        case Aggregate.DISTINCT_MERCHANTS:
+            return len({other["merchant_id"] for other in seen} - {None})
+        case Aggregate.QUARTER_SHARE:
+            alike = [other["event_time"].hour // 6 == row["event_time"].hour // 6 for other in seen]
+            return sum(alike) / len(alike) if alike else None
         case Aggregate.IS_FIRST:
             return float(not seen)
         case Aggregate.SECONDS_SINCE_PREVIOUS:
             if not seen:
-                return spec.days * 86_400
+                return spec.hours * 3_600
             return (row["event_time"] - max(other["event_time"] for other in seen)) / SECOND
+        case Aggregate.AMOUNT_SUM:
+            return float(sum(amounts)) if amounts else None
         case Aggregate.AMOUNT_MEAN:
             return None if mean is None else float(mean)
         case Aggregate.AMOUNT_STD:
@@ -124,7 +132,8 @@ def compiled(
 
 EXACT = {
     Aggregate.COUNT, Aggregate.ACCOUNTS, Aggregate.IS_FIRST, Aggregate.SECONDS_SINCE_PREVIOUS,
-    Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE,
+    Aggregate.DISTINCT_MERCHANTS, Aggregate.QUARTER_SHARE, Aggregate.AMOUNT_SUM, Aggregate.DELAYED_COUNT,
+    Aggregate.FRAUD_RATE,
 }  # fmt: skip
 
 
@@ -142,8 +151,9 @@ def assert_same(spec: FeatureSpec, found: float | None, expected: float | None) 
 MOMENTS = st.builds(
     lambda days, seconds: days * DAY + seconds * SECOND,
     st.integers(0, 9),
-    st.sampled_from([0, 0, 0, 1, 3600, 86_399]),
+    st.sampled_from([0, 0, 0, 1, 3600, 7199, 21_599, 21_600, 86_399]),
 )
+HOURS = st.sampled_from([1, 2, 6, 24, 36, 48, 72, 168])
 FRACTIONS = st.sampled_from([0, 0, 1, 500_000, 999_999])
 DELAYS = st.sampled_from([timedelta(hours=1), DAY, 2 * DAY, 7 * DAY, timedelta(days=1.5, microseconds=1)])
 AMOUNTS = st.one_of(st.none(), st.decimals(0, 30, places=2), st.sampled_from([Decimal("0.0001"), Decimal(10)]))
@@ -177,15 +187,15 @@ def tables(draw: st.DrawFn) -> list[Row]:
 
 @pytest.mark.parametrize("entity", list(Entity))
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=tables(), delay=DELAYS, by_currency=st.booleans(), days=st.sets(st.integers(1, 8), min_size=1, max_size=2))
+@given(rows=tables(), delay=DELAYS, by_currency=st.booleans(), hours=st.sets(HOURS, min_size=1, max_size=2))
 def test_every_aggregate_is_what_the_reference_says(
     entity: Entity,
     rows: list[Row],
     delay: timedelta,
     by_currency: bool,
-    days: set[int],
+    hours: set[int],
 ) -> None:
-    specs = tuple(FeatureSpec(entity, aggregate, d) for aggregate in Aggregate for d in sorted(days))
+    specs = tuple(FeatureSpec(entity, aggregate, h) for aggregate in Aggregate for h in sorted(hours))
     found = compiled(rows, specs, delay, by_currency=by_currency)
     assert found.keys() == {row["transaction_id"] for row in rows}
     for row in rows:
@@ -216,9 +226,9 @@ def test_the_clock_changes_nothing(rows: list[Row], delay: timedelta) -> None:
 
 
 class TestWindows:
-    COUNT = FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 1)
-    DELAYED = FeatureSpec(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 1)
-    RATE = FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 1)
+    COUNT = FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 24)
+    DELAYED = FeatureSpec(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 24)
+    RATE = FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 24)
 
     @pytest.mark.parametrize(
         ("age", "counted"), [(DAY, False), (DAY - SECOND, True), (DAY - MICROSECOND, True), (DAY + MICROSECOND, False)]
@@ -229,9 +239,21 @@ class TestWindows:
 
     def test_of_one_instant_the_earlier_ids_are_seen(self) -> None:
         rows = [payment(number, DAY) for number in (3, 1, 2)]
-        found = compiled(rows, (self.COUNT, FeatureSpec(Entity.ACCOUNT, Aggregate.IS_FIRST, 1)), DAY)
+        found = compiled(rows, (self.COUNT, FeatureSpec(Entity.ACCOUNT, Aggregate.IS_FIRST, 24)), DAY)
         assert [found[f"t00{n}"]["account_count_1d"] for n in (1, 2, 3)] == [1, 2, 3]
         assert [found[f"t00{n}"]["account_is_first_1d"] for n in (1, 2, 3)] == [1, 0, 0]
+
+    @pytest.mark.parametrize("day", [2 * DAY, timedelta(days=-20_000)])  # the latter is before 1970
+    @pytest.mark.parametrize(
+        ("hour", "share"), [(0, 0.25), (5.999, 0.25), (6, 0.5), (11.999, 0.5), (12, 0.0), (18, 0.25), (23.999, 0.25)]
+    )
+    def test_a_quarter_of_the_day_begins_at_0_6_12_and_18(self, day: timedelta, hour: float, share: float) -> None:
+        before = [timedelta(hours=at) for at in (5.999, 6, 11.999, 18)]
+        rows = [payment(n, day - DAY + at) for n, at in enumerate(before)]
+        spec = FeatureSpec(Entity.ACCOUNT, Aggregate.QUARTER_SHARE, 48)
+        found = compiled([*rows, payment(9, day + timedelta(hours=hour))], (spec,), DAY)
+        assert found["t009"]["account_quarter_share_2d"] == share
+        assert found["t000"]["account_quarter_share_2d"] is None
 
     @pytest.mark.parametrize(
         ("label_time", "rate"),
@@ -271,7 +293,7 @@ class TestWindows:
 
 
 class TestColumns:
-    MEAN = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7)
+    MEAN = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7 * 24)
 
     def test_amounts_of_different_currencies_are_only_added_when_the_currency_means_nothing(self) -> None:
         rows = [payment(1, DAY, amount=Decimal(1000), currency="JPY"), payment(2, 2 * DAY, amount=Decimal(10))]
@@ -281,7 +303,7 @@ class TestColumns:
 
     def test_features_of_an_absent_entity_are_null(self) -> None:
         rows = [payment(1, DAY, source_ip_id=None), payment(2, DAY, source_ip_id=None)]
-        specs = tuple(FeatureSpec(Entity.SOURCE_IP, aggregate, 1) for aggregate in Aggregate)
+        specs = tuple(FeatureSpec(Entity.SOURCE_IP, aggregate, 24) for aggregate in Aggregate)
         for row in compiled(rows, specs, DAY).values():
             assert all(row[spec.name] is None for spec in specs)
 
@@ -302,11 +324,25 @@ class TestColumns:
         assert circles(1)[:2] == pytest.approx([1, 0], abs=1e-12)
         assert circles(2) == pytest.approx([0, -1, 0, -1], abs=1e-12)
 
+    def test_what_has_no_amount_has_no_sum_though_others_had_one_before(self) -> None:
+        rows = [payment(1, timedelta(0)), payment(2, 2 * DAY, amount=None), payment(3, 2.5 * DAY)]
+        found = compiled(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
+        assert [found[f"t00{n}"]["account_amount_sum_1d"] for n in (1, 2, 3)] == [10, None, 10]
+
+    def test_windows_of_quarters_are_only_computed_for_a_share(self) -> None:
+        def query(aggregate: Aggregate) -> str:
+            spec = FeatureSpec(Entity.ACCOUNT, aggregate, 24)
+            return compile_features([spec], clock=Clock(1, 32), label_delay=DAY, present=frozenset({"account_id"}))
+
+        assert {one for one in Aggregate if "PARTITION BY account_id_code, quarter" in query(one)} == {
+            Aggregate.QUARTER_SHARE
+        }
+
     def test_money_is_added_exactly(self) -> None:
         rows = [payment(n, n * SECOND, amount=Decimal("0.1")) for n in range(10)]
         rows += [payment(10, 10 * SECOND, amount=Decimal("99999999999.9999"))]
         rows += [payment(11, 11 * SECOND, amount=Decimal("0.1"))]
-        spec = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 1)
+        spec = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24)
         found = compiled(rows, (self.MEAN, spec), DAY)
         assert found["t009"]["account_amount_mean_7d"] == 0.1
         assert found["t011"]["account_amount_max_1d"] == 99999999999.9999
@@ -339,7 +375,7 @@ class TestClock:
         assert clock_for(True, most).tie_span > most
 
     def test_too_many_at_one_instant_are_refused(self) -> None:
-        assert clock_for(False, 1_000).ticks(1) == 86_400_000_000
+        assert clock_for(False, 1_000).ticks(1) == 3_600_000_000
         with pytest.raises(ValueError, match="2000 payments share one instant"):
             clock_for(False, 2_000)
         assert clock_for(True, 1_000_000_000).tick_us == 1_000_000

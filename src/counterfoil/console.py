@@ -132,11 +132,13 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
 
 
-def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3) -> None:
-    """Scored payments, each above its nearest precedents of both sides."""
+def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
+    """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:
         turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
         out.print(f"[bold]signal {case.signal:.4f}  {_described(case.payment)}  ({turned_out})[/]", soft_wrap=True)
+        if case.reasons:
+            out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
         for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):
             side = [p for p in case.precedents if p.label == label]
             for precedent in side[:precedents_a_side]:

@@ -32,8 +32,8 @@ _WHOSE = {"transaction_id": pa.string(), "event_time": TIMESTAMP, "account_id": 
 class Release:
     """Mapping, features, encoder, calibration, thresholds and lineage. Times are ISO 8601 in UTC.
 
-    `reference_checksum` names the content of the base reference set, which lives in the reference store
-    under the release's id.
+    `usual` is what the middle good payment of training had in each number. `reference_checksum` names the content
+    of the base reference set, which lives in the reference store under the release's id.
     """
 
     mapping: str
@@ -45,6 +45,7 @@ class Release:
     training_rows: int
     training_frauds: int
     encoder: Encoder
+    usual: dict[str, float]
     calibration: Calibration
     neighbours: int
     text_model: str | None

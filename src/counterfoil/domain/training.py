@@ -14,7 +14,7 @@ from counterfoil.domain.detection.signal import Calibration, fit_calibration, ma
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
 from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
-from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.references import condense, reference_table
 from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
@@ -48,6 +48,7 @@ class Fitted:
     calibration: Calibration
     neighbours: int
     references: pa.Table
+    usual: dict[str, float]
     left_out: dict[str, str]
     spread: Spread
     validation: dict[str, float] = field(default_factory=dict)
@@ -105,9 +106,17 @@ def fit_release(
     if calibration is None:
         calibration = _novelty_only(vectors, encoder.vote_dimensions)
     return Fitted(
-        encoder, calibration, k, reference_table(payments.take(kept), vectors), left_out, found,
+        encoder, calibration, k, reference_table(payments.take(kept), vectors),
+        usual_values(payments.filter(pa.array(labels == 0)), schema.numeric), left_out, found,
         {"average_precision": precision} if precision is not None else {}, ablation, notes, thresholds,
     )  # fmt: skip
+
+
+def usual_values(good: pa.Table, names: tuple[str, ...]) -> dict[str, float]:
+    """The medians of good payments, by column; 0 where none has a value."""
+    values = numbers(good, names)
+    there = np.asarray(np.isfinite(values).any(axis=0))
+    return {name: float(np.nanmedian(values[:, place])) if there[place] else 0.0 for place, name in enumerate(names)}
 
 
 def time_splits(

@@ -7,8 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.detection.compare import Comparison, References
-from counterfoil.domain.detection.scores import SCORES, score_table
+from counterfoil.domain.detection.reasoner import Reasoner
+from counterfoil.domain.detection.scores import SCORES, score_table, with_reasons
+from counterfoil.domain.detection.signal import SignalKind, margin
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.references import checksum, in_canonical_order, vectors_of
 from counterfoil.domain.release import (
@@ -48,6 +51,7 @@ class Detector:
         require_references(release, checksum(references))
         self.references = in_canonical_order(references)
         self._embed = remembering(embedder.embed)
+        self._reasoner = Reasoner(release.encoder, release.specs, release.usual)
         self._compared = References(
             vectors_of(self.references),
             self.references.column("label").to_numpy(),
@@ -74,8 +78,21 @@ class Detector:
         return self._compared.compare(vectors, self.release.neighbours)
 
     def score(self, evidence: pa.Table) -> pa.Table:
-        """Score evidence rows: one row each, following `SCORES`."""
-        return score_table(evidence, self.compare(evidence), self.references, self.release.calibration, self.release_id)
+        """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
+        scores = score_table(
+            evidence, self.compare(evidence), self.references, self.release.calibration, self.release_id
+        )
+        review = self.release.thresholds.review
+        if review is None or self.release.calibration.kind is not SignalKind.CALIBRATED:
+            return scores
+        rows = np.flatnonzero(scores.column("anomaly_signal").to_numpy() >= review)
+        if not len(rows):
+            return scores
+        return with_reasons(scores, rows, self._reasoner.reasons(evidence.take(rows), self._margins))
+
+    def _margins(self, evidence: pa.Table) -> Doubles:
+        compared = self.compare(evidence)
+        return margin(compared.fraud.mean, compared.good.mean)
 
 
 def remembering(embed: Embed, most: int = 100_000) -> Embed:

@@ -29,11 +29,12 @@ class Payment:
 
 @dataclass(frozen=True)
 class Case:
-    """A scored payment and what it is held against."""
+    """A scored payment, what it is held against, and its reasons in words, the weightiest first."""
 
     signal: float
     payment: Payment
     precedents: tuple[Payment, ...]
+    reasons: tuple[str, ...] = ()
 
 
 def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
@@ -46,7 +47,7 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     with engine() as database:
         rows = database.execute(
             f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
-            f"SELECT s.anomaly_signal, s.precedents, s.release_id, {', '.join(f't.{name}' for name in _PAYMENT)} "
+            f"SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, {', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}
@@ -55,8 +56,9 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
             signal,
             Payment(*payment),
             tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
+            tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
         )
-        for signal, precedents, _, *payment in rows
+        for signal, precedents, _, reasons, *payment in rows
     ]
 
 

@@ -121,6 +121,7 @@ def _release(
         training_rows=payments.num_rows,
         training_frauds=int((payments.column("label").to_numpy() == FRAUD).sum()),
         encoder=fitted.encoder,
+        usual=fitted.usual,
         calibration=fitted.calibration,
         neighbours=fitted.neighbours,
         text_model=embedder.name if uses_text else None,

@@ -48,7 +48,8 @@ def release_of() -> Callable[[Fitted], Release]:
         return Release(
             mapping="test", specs=DEFAULT_SPECS, label_delay_days=7.0, trained_from=None,
             trained_until="2024-02-01T00:00:00+00:00", labels_known_until=None, training_rows=600,
-            training_frauds=60, encoder=found.encoder, calibration=found.calibration, neighbours=found.neighbours,
+            training_frauds=60, encoder=found.encoder, usual=found.usual, calibration=found.calibration,
+            neighbours=found.neighbours,
             text_model="hash", text_weights_hash="0" * 64, reference_rows=found.references.num_rows,
             reference_frauds=60, reference_checksum=checksum(found.references), left_out=found.left_out,
             spread=found.spread, validation=found.validation, ablation=found.ablation, notes=found.notes,

@@ -54,6 +54,38 @@ class TestDetector:
         some = payments.slice(2900)
         assert other.score(some).equals(detector.score(some))
 
+    def test_alerts_have_reasons_that_add_up_to_their_margin(self, detector: Detector, payments: pa.Table) -> None:
+        scores = detector.score(payments).to_pylist()
+        review = detector.release.thresholds.review
+        assert 10 < sum(row["anomaly_signal"] >= review for row in scores) < len(scores)
+        for row in scores:
+            if row["anomaly_signal"] < review:
+                assert row["reasons"] is row["usual_margin"] is None
+                continue
+            contributions = [reason["contribution"] for reason in row["reasons"]]
+            assert sum(contributions, row["usual_margin"]) == pytest.approx(row["margin"], abs=1e-6)
+            assert contributions == sorted(contributions, reverse=True)
+            assert all(reason["words"] for reason in row["reasons"])
+
+    def test_what_a_reason_names_moves_the_signal(self, detector: Detector, payments: pa.Table) -> None:
+        """With usual values in the columns of its first reason, an alert's signal falls; of its last, hardly ever."""
+        reasoner = detector._reasoner
+        scores = detector.score(payments)
+        alerts = payments.filter(pc.greater_equal(scores["anomaly_signal"], detector.release.thresholds.review))
+        before = detector.score(alerts)
+        first, last = (
+            pa.concat_tables(
+                reasoner.without(alerts.slice(row, 1), reasons[place]["topic"])
+                for row, reasons in enumerate(before["reasons"].to_pylist())
+            )
+            for place in (0, -1)
+        )
+        fell, rose = (
+            np.asarray(before["margin"]) - np.asarray(detector.score(changed)["margin"]) for changed in (first, last)
+        )
+        assert (fell > 0).mean() > 0.9
+        assert fell.mean() > 3 * max(rose.mean(), 0)
+
     def test_a_store_with_another_recorded_checksum_is_refused(self, candidate: Candidate, embedder: Any) -> None:
         class Store:
             recorded = candidate.release.reference_checksum

@@ -1,9 +1,14 @@
 """The table of scores: each with its precedents, and the release it can be replayed from."""
 
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.domain.arrays import Integers
 from counterfoil.domain.detection.compare import NOTHING, Comparison, Side
+from counterfoil.domain.detection.reasoner import Reasons
 from counterfoil.domain.detection.signal import Calibration, margin
 from counterfoil.domain.schemas import TIMESTAMP
 
@@ -16,6 +21,14 @@ PRECEDENT = pa.struct(
     ]
 )
 
+REASON = pa.struct(
+    [
+        pa.field("topic", pa.string()),
+        pa.field("contribution", pa.float64()),  # to the margin
+        pa.field("words", pa.string()),
+    ]
+)
+
 SCORES = pa.schema(
     [
         pa.field("transaction_id", pa.string(), nullable=False),
@@ -23,6 +36,9 @@ SCORES = pa.schema(
         pa.field("account_id", pa.string()),
         pa.field("anomaly_signal", pa.float64(), nullable=False),  # in [0, 1], higher is riskier
         pa.field("signal_kind", pa.string(), nullable=False),  # calibrated or novelty
+        pa.field("margin", pa.float64(), nullable=False),  # what the probability is made of; higher is riskier
+        pa.field("usual_margin", pa.float64()),  # with all evidence at its usual values; the reasons make the rest
+        pa.field("reasons", pa.list_(REASON)),  # greatest contribution first; null below the threshold of review
         pa.field("fraud_similarity", pa.float64()),  # mean cosine to the nearest frauds; null without frauds
         pa.field("good_similarity", pa.float64()),
         pa.field("novelty", pa.float64(), nullable=False),  # 1 is unlike anything known
@@ -42,16 +58,23 @@ def score_table(
     calibration: Calibration,
     release_id: str,
 ) -> pa.Table:
-    """Scores of evidence rows that were compared with `references`; one row each, in the same order."""
+    """Scores of evidence rows that were compared with `references`; one row each, in the same order.
+
+    They have no reasons yet.
+    """
     rows = evidence.num_rows
     fraud, good = comparison.fraud.mean, comparison.good.mean
+    margins = margin(fraud, good)
     novelty = calibration.novelty(comparison.evidence_similarity)
     columns = [
         evidence.column("transaction_id"),
         evidence.column("event_time").cast(TIMESTAMP),
         evidence.column("account_id"),
-        pa.array(calibration.signal(margin(fraud, good), novelty)),
+        pa.array(calibration.signal(margins, novelty)),
         pa.repeat(calibration.kind.value, rows),
+        pa.array(margins),
+        pa.nulls(rows, pa.float64()),
+        pa.nulls(rows, pa.list_(REASON)),
         _or_null(fraud, comparison.fraud),
         _or_null(good, comparison.good),
         pa.array(novelty),
@@ -85,3 +108,15 @@ def precedents(comparison: Comparison, references: pa.Table) -> pa.Array:
         fields=list(PRECEDENT),
     )
     return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+def with_reasons(scores: pa.Table, rows: Integers, found: Reasons) -> pa.Table:
+    """The same scores with the reasons of some rows, at these positions."""
+    usual = np.full(scores.num_rows, np.nan)
+    usual[rows] = found.usual_margin
+    listed: list[list[dict[str, Any]] | None] = [None] * scores.num_rows
+    for row, reasons in zip(rows.tolist(), found.reasons, strict=True):
+        listed[row] = [asdict(reason) for reason in reasons]
+    place = SCORES.get_field_index("usual_margin")
+    scores = scores.set_column(place, SCORES.field(place), pa.array(usual, mask=np.isnan(usual)))
+    return scores.set_column(place + 1, SCORES.field(place + 1), pa.array(listed, pa.list_(REASON)))

@@ -1,0 +1,113 @@
+"""Evidence in an analyst's words: which topic a column belongs to, and what a value of it says."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.sql import CYCLES
+
+_OWN_TOPICS = {"amount": "amount", "category": "category", "merchant_id": "merchant", **dict.fromkeys(CYCLES, "time")}
+
+_WHOSE = {
+    Entity.ACCOUNT: "the account",
+    Entity.MERCHANT: "the merchant",
+    Entity.SOURCE_IP: "the source IP",
+    Entity.ACCOUNT_CATEGORY: "the account in this category",
+    Entity.ACCOUNT_MERCHANT: "the account at this merchant",
+    Entity.ACCOUNT_SOURCE_IP: "the account from this source IP",
+    Entity.ACCOUNT_DEVICE: "the account on this device",
+}
+_PAIRED_WITH = {
+    Entity.ACCOUNT_CATEGORY: "category",
+    Entity.ACCOUNT_MERCHANT: "merchant",
+    Entity.ACCOUNT_SOURCE_IP: "source IP",
+    Entity.ACCOUNT_DEVICE: "device",
+}
+
+
+def topic_of(column: str, specs: Mapping[str, FeatureSpec]) -> str:
+    """The topic of an evidence column; `specs` by their names. A mapping's own column is a topic of its own."""
+    spec = specs.get(column)
+    if spec is None:
+        return _OWN_TOPICS.get(column, column.replace("_", " "))
+    if spec.aggregate.is_money:
+        return "amount"
+    if spec.aggregate is Aggregate.QUARTER_SHARE:
+        return "time"
+    if spec.aggregate.is_delayed:
+        return f"past frauds of {_WHOSE[spec.entity].removeprefix('the ')}"
+    return _PAIRED_WITH.get(
+        spec.entity, "pace" if spec.entity is Entity.ACCOUNT else f"traffic of {_WHOSE[spec.entity]}"
+    )
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Words for the columns of a release's evidence."""
+
+    specs: Mapping[str, FeatureSpec]
+
+    def of(self, column: str, row: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
+        """Say what a row has in a column, beside the usual value where that helps."""
+        if column in CYCLES:
+            return _time(column, row)
+        value, common = row[column], usual[column]
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return f"{column.replace('_', ' ')} is not known"
+        spec = self.specs.get(column)
+        if spec is not None:
+            return _behaviour(spec, float(value), None if common is None else float(common))
+        if isinstance(value, str):
+            return f"{column.removesuffix('_id').replace('_', ' ')} {value}"
+        return f"{column.replace('_', ' ')} {value:.4g}{_beside(common, '.4g')}"
+
+
+def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
+    whose, window = _WHOSE[spec.entity], _window(spec.hours)
+    match spec.aggregate:
+        case Aggregate.AMOUNT_TO_MEAN:
+            return f"amount {value:.2g} times the mean of {whose} in {window}"
+        case Aggregate.AMOUNT_TO_MAX:
+            return f"amount {value:.2g} times the largest of {whose} in {window}"
+        case Aggregate.AMOUNT_DEVIATIONS:
+            side = "above" if value >= 0 else "below"
+            return f"amount {abs(value):.2g} deviations {side} the mean of {whose} in {window}"
+        case Aggregate.IS_FIRST:
+            return f"{'no' if value else 'a'} payment of {whose} in the {window} before"
+        case Aggregate.SECONDS_SINCE_PREVIOUS:
+            past = "" if common is None else f" (usual: {_span(common)})"
+            return f"{_span(value)} since the previous payment of {whose}{past}"
+        case Aggregate.QUARTER_SHARE:
+            return f"{value:.0%} of the payments of {whose} in {window} fell in this quarter of the day"
+        case Aggregate.FRAUD_RATE:
+            return f"{value:.1%} of the payments of {whose} in {window} turned out frauds{_beside(common, '.1%')}"
+        case _:
+            what = spec.aggregate.value.replace("_", " ")
+            return f"{what} of {whose} in {window}: {value:.4g}{_beside(common, '.4g')}"
+
+
+def _window(hours: int) -> str:
+    size, unit = (hours, "hour") if hours % DAY else (hours // DAY, "day")
+    return f"{size} {unit}{'s' * (size > 1)}"
+
+
+def _time(column: str, row: Mapping[str, Any]) -> str:
+    unit = column.partition("_")[0]
+    turn = math.atan2(row[f"{unit}_sin"], row[f"{unit}_cos"]) / (2 * math.pi) % 1.0
+    if unit == "weekday":
+        return f"on a {('Mon', 'Tues', 'Wednes', 'Thurs', 'Fri', 'Satur', 'Sun')[int(turn * 7 + 1e-9) % 7]}day"
+    minutes = round(turn * 1440) % 1440
+    return f"at {minutes // 60:02d}:{minutes % 60:02d} UTC"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} seconds"
+
+
+def _beside(common: Any, form: str) -> str:
+    return "" if common is None else f" (usual: {common:{form}})"

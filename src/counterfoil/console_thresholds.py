@@ -10,18 +10,20 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 
+# In two or three lines each: the table is to fit into 80 columns.
 _HEADINGS = (
-    "signal from", "alerts a day", "busiest day", "recall", "recall by amount", "precision", "false alarms a fraud",
+    "signal\nfrom", "alerts\na day", "busiest\nday", "recall", "recall\nby\namount", "precision",
+    "false\nalarms\na fraud",
 )  # fmt: skip
 
 
 def show_thresholds(table: "ThresholdTable", run: str) -> None:
     """The operating points: one for each number of alerts a day, the release's own, the one that saves the most."""
-    money = f"saved ({table.currency})" if table.currency else "saved"
-    headings = [Column(name, justify="right") for name in (*_HEADINGS, money)]
-    shown = Table(Column("", no_wrap=True), *headings, title=f"thresholds of {run}", title_justify="left")
+    money = f"saved\n{table.currency}" if table.currency else "saved"
+    columns = [Column(name, justify="right", no_wrap=True) for name in ("alerts\nat most", *_HEADINGS, money)]
+    shown = Table(*columns, title=f"thresholds of {run}", title_justify="left", padding=(0, 0), pad_edge=False)
     for budget, point in table.by_budget:
-        shown.add_row(f"{budget:,} a day", *_figures(point))
+        shown.add_row(f"{budget:,}", *_figures(point))
     shown.add_section()
     for name, chosen in (("review", table.review), ("block", table.block), ("best", table.best)):
         if chosen is not None:
@@ -33,7 +35,7 @@ def show_thresholds(table: "ThresholdTable", run: str) -> None:
 
 def _figures(point: "OperatingPoint") -> list[str]:
     return [
-        "none" if point.threshold is None else f"{point.threshold:.4f}",
+        _number(point.threshold, "{:.4f}" if (point.threshold or 1) >= 0.01 else "{:.3g}") or "none",
         f"{point.alerts_per_day:,.1f}",
         f"{point.busiest_day:,.0f}",
         *(_number(share, "{:.3f}") for share in (point.recall, point.recall_by_amount, point.precision)),

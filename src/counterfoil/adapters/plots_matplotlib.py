@@ -20,9 +20,9 @@ _STYLE: dict[str, dict[str, Any]] = {
     "champion": {"color": "#7f7f7f", "linestyle": "--"},
 }
 _MARKS: dict[str, dict[str, Any]] = {
-    "review": {"color": "#ff7f0e", "linestyle": "-."},
+    "review": {"color": "#7f7f7f", "linestyle": "-."},
     "block": {"color": "#d62728", "linestyle": "--"},
-    "best": {"color": "#2ca02c", "linestyle": ":"},
+    "best": {"color": "#9467bd", "linestyle": ":"},
 }
 # Text stays text, and ids come from a fixed salt instead of a random one.
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "counterfoil", "svg.fonttype": "none", "font.family": "sans-serif"}
@@ -106,20 +106,19 @@ def _thresholds(table: ThresholdTable) -> "Figure":
     for name, values in (
         ("recall", curve.recall), ("recall by amount", curve.recall_by_amount), ("precision", curve.precision),
     ):  # fmt: skip
-        shares.plot(alerts, values[places], label=name, drawstyle="steps-post")
+        if not np.isnan(values[places]).all():
+            shares.plot(alerts, values[places], label=name, drawstyle="steps-post")
     shares.set(ylim=(0, 1.02), ylabel="share")
     if table.money_known:
         money.plot(alerts, curve.saved(table.costs)[places], color="black", drawstyle="steps-post")
     money.axhline(0, color="#cccccc", linewidth=1)
-    money.set(
-        xscale="log",
-        xlabel="alerts a day",
-        ylabel=f"money saved in {table.days:,} days ({table.currency or 'no currency'})",
-    )
+    unit = f" ({table.currency})" if table.currency else ""
+    money.set(xscale="log", xlabel="alerts a day", ylabel=f"money saved in {table.days:,} days{unit}")
     for axes in (shares, money):
         axes.grid(alpha=0.3)
         _mark(axes, table)
-    shares.legend(loc="best", fontsize="small")
+    if shares.get_lines():
+        shares.legend(loc="best", fontsize="small")
     return figure
 
 
@@ -140,7 +139,7 @@ def _mark(axes: "Axes", table: ThresholdTable) -> None:
     for name, style in _MARKS.items():
         point = getattr(table, name)
         if point is not None and point.alerts_per_day > 0:
-            axes.axvline(point.alerts_per_day, label=f"{name} (from {point.threshold:.4f})", linewidth=1, **style)
+            axes.axvline(point.alerts_per_day, label=f"{name} (from {point.threshold:.4g})", linewidth=1, **style)
 
 
 def _square(x: str, y: str) -> tuple["Figure", "Axes"]:

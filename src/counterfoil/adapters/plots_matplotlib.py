@@ -113,12 +113,13 @@ def _thresholds(table: ThresholdTable) -> "Figure":
         money.plot(alerts, curve.saved(table.costs)[places], color="black", drawstyle="steps-post")
     money.axhline(0, color="#cccccc", linewidth=1)
     unit = f" ({table.currency})" if table.currency else ""
-    money.set(xscale="log", xlabel="alerts a day", ylabel=f"money saved in {table.days:,} days{unit}")
+    money.set(xlabel="alerts a day", ylabel=f"money saved in {table.days:,} days{unit}")
     for axes in (shares, money):
         axes.grid(alpha=0.3)
         _mark(axes, table)
     if shares.get_lines():
         shares.legend(loc="best", fontsize="small")
+        shares.set_xscale("log")
     return figure
 
 

@@ -1,5 +1,6 @@
 """The life of two releases: trained on two windows, promoted, rolled back, retired, and their scores replayed."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,7 +26,9 @@ from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
 from counterfoil.steps.compute import Compute
 from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
+from counterfoil.steps.evaluate import judge
 from counterfoil.steps.features import Period, build_features
+from counterfoil.steps.registration import load_release
 from counterfoil.steps.releases import promote, resolve, retire, rollback
 from counterfoil.steps.replay import Precedents, Replayer, replay_score
 from counterfoil.steps.train import TrainingRequest, train
@@ -143,6 +146,23 @@ def test_without_a_run_the_newest_score_is_replayed(life: Life) -> None:
     transaction = life.scores(life.runs[0]).column("transaction_id")[0].as_py()
     found = life.replayer().replay(transaction)
     assert (found.run, found.stored["release_id"]) == (life.runs[1], life.releases[1])
+
+
+def test_the_thresholds_of_a_run_are_those_of_its_release(
+    life: Life, run_cli: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    run, scores = life.runs[0], life.scores(life.runs[0])
+    own = load_release(life.workspace.registry, life.releases[0]).thresholds
+    code, out = run_cli("thresholds", run, "--alerts-per-day", "3", "--json", str(tmp_path / "figures.json"))
+    assert code == 0, out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    for name, threshold in (("review", own.review), ("block", own.block)):
+        assert (figures[name] and figures[name]["threshold"]) == threshold
+    frauds = judge(life.workspace.tables, run).evaluation.frauds
+    assert (figures["payments"], figures["frauds"], figures["currency"]) == (scores.num_rows, frauds, "EUR")
+    (budget,) = figures["by_budget"]
+    alerts = (scores.column("anomaly_signal").to_numpy() >= budget["threshold"]).sum()
+    assert 0 < budget["alerts_per_day"] == alerts / figures["days"] <= 3
 
 
 def _changed(table: pa.Table, column: str, values: pa.Array) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Plots of a candidate's evaluation as SVG: the same evaluation gives the same bytes."""
+"""Plots of a candidate's evaluation, and of thresholds, as SVG: the same figures give the same bytes."""
 
 import io
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterfoil.domain.candidate import CandidateEvaluation, ReleaseFigures
-from counterfoil.domain.ranking import FloatArray, Ranking
+from counterfoil.domain.ranking import FloatArray, IntArray, Ranking
+from counterfoil.domain.threshold_table import ThresholdTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,11 @@ _POINTS = 200
 _STYLE: dict[str, dict[str, Any]] = {
     "candidate": {"color": "#1f77b4"},
     "champion": {"color": "#7f7f7f", "linestyle": "--"},
+}
+_MARKS: dict[str, dict[str, Any]] = {
+    "review": {"color": "#7f7f7f", "linestyle": "-."},
+    "block": {"color": "#d62728", "linestyle": "--"},
+    "best": {"color": "#9467bd", "linestyle": ":"},
 }
 # Text stays text, and ids come from a fixed salt instead of a random one.
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "counterfoil", "svg.fonttype": "none", "font.family": "sans-serif"}
@@ -34,6 +40,17 @@ def draw(evaluation: CandidateEvaluation) -> dict[str, bytes]:
             "precision_recall.svg": _as_svg(_precision_recall(evaluation)),
             "reliability.svg": _as_svg(_reliability(evaluation)),
         }
+
+
+def draw_thresholds(table: ThresholdTable) -> bytes:
+    """Draw recall, precision and the money saved over alerts a day, with review, block and the best point marked.
+
+    Ends at the largest number of alerts that the table has a point for. Figures that are not defined are left out.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS):
+        return _as_svg(_thresholds(table))
 
 
 def _releases(evaluation: CandidateEvaluation) -> list[tuple[str, ReleaseFigures]]:
@@ -77,6 +94,53 @@ def _reliability(evaluation: CandidateEvaluation) -> "Figure":
         axes.plot(means, rates, marker="o", markersize=4, label=f"{role} {release.release_id}", **_STYLE[role])
     axes.legend(loc="best", fontsize="small")
     return figure
+
+
+def _thresholds(table: ThresholdTable) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 6), layout="tight")
+    shares, money = figure.subplots(2, 1, sharex=True)
+    places, curve = _places(table), table.curve
+    alerts = curve.alerts_per_day[places]
+    for name, values in (
+        ("recall", curve.recall), ("recall by amount", curve.recall_by_amount), ("precision", curve.precision),
+    ):  # fmt: skip
+        if not np.isnan(values[places]).all():
+            shares.plot(alerts, values[places], label=name, drawstyle="steps-post")
+    shares.set(ylim=(0, 1.02), ylabel="share")
+    if table.money_known:
+        money.plot(alerts, curve.saved(table.costs)[places], color="black", drawstyle="steps-post")
+    money.axhline(0, color="#cccccc", linewidth=1)
+    unit = f" ({table.currency})" if table.currency else ""
+    money.set(xlabel="alerts a day", ylabel=f"money saved in {table.days:,} days{unit}")
+    for axes in (shares, money):
+        axes.grid(alpha=0.3)
+        _mark(axes, table)
+    if shares.get_lines():
+        shares.legend(loc="best", fontsize="small")
+        shares.set_xscale("log")
+    return figure
+
+
+def _places(table: ThresholdTable) -> IntArray:
+    """Places of the curve evenly over the logarithm of the alerts, from the first alert on, and the best of all."""
+    alerts = table.curve.alerts_per_day
+    points = [point for point in (table.review, table.block, table.best) if point is not None]
+    most = max([*(budget for budget, _ in table.by_budget), *(point.alerts_per_day for point in points)])
+    last = int(np.searchsorted(alerts, most, side="right")) - 1
+    if last < 1:
+        return np.empty(0, dtype=np.int64)
+    wanted = np.geomspace(alerts[1], alerts[last], _POINTS)
+    ends = [last, *(table.curve.within(point.alerts_per_day) for point in points)]
+    return np.unique(np.clip([*np.searchsorted(alerts, wanted), *ends], 1, last))
+
+
+def _mark(axes: "Axes", table: ThresholdTable) -> None:
+    for name, style in _MARKS.items():
+        point = getattr(table, name)
+        if point is not None and point.alerts_per_day > 0:
+            axes.axvline(point.alerts_per_day, label=f"{name} (from {point.threshold:.4g})", linewidth=1, **style)
 
 
 def _square(x: str, y: str) -> tuple["Figure", "Axes"]:

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from counterfoil.adapters.plots_matplotlib import draw
+from counterfoil.adapters.plots_matplotlib import draw, draw_thresholds
 from counterfoil.domain.candidate import PAIRED_SCORES, CandidateEvaluation, compare_with_champion
+from counterfoil.domain.threshold_table import ThresholdTable, threshold_table
+from counterfoil.domain.thresholds import Thresholds
 
 NAMES = {"precision_recall.svg", "reliability.svg"}
 
@@ -92,3 +94,58 @@ def test_the_curve_ends_at_full_recall_with_the_share_of_frauds() -> None:
     assert (np.diff(recall) > 0).all()
     assert (precision >= label.mean()).all()
     assert precision[0] > 0.9
+
+
+def thresholds_of(rate: float = 0.05, amounts: bool = True, own: Thresholds = Thresholds(0.6, 0.9)) -> ThresholdTable:
+    scores = scored(rate=rate)
+    amount = np.arange(4000) % 97.0 if amounts else np.full(4000, np.nan)
+    times = np.datetime64("2024-03-01", "us") + np.arange(4000) * np.timedelta64(20, "m")
+    label, signal = (scores.column(name).to_numpy() for name in ("label", "candidate"))
+    return threshold_table(
+        signal, label, amount, times, currency=pa.array(["EUR"] * 4000), thresholds=own, alerts_per_day=(1, 20)
+    )
+
+
+def test_thresholds_are_drawn_with_their_marks() -> None:
+    svg = draw_thresholds(thresholds_of())
+    assert svg == draw_thresholds(thresholds_of())
+    assert len(svg) < 100_000
+    best = thresholds_of().best
+    assert best is not None
+    for text in ("recall", "recall by amount", "precision", "alerts a day", "money saved in 56 days (EUR)",
+                 "review (from 0.6)", "block (from 0.9)", f"best (from {best.threshold:.4g})"):  # fmt: skip
+        assert text in list(ElementTree.fromstring(svg).itertext())
+
+
+def test_the_lines_of_thresholds_are_the_figures_of_the_curve() -> None:
+    from counterfoil.adapters.plots_matplotlib import _thresholds
+
+    table = thresholds_of()
+    shares, money = _thresholds(table).axes
+    lines = {line.get_label(): line.get_xydata() for line in shares.get_lines()}
+    curve, (saved, *_) = table.curve, (line.get_xydata() for line in money.get_lines())
+    for drawn, values in (
+        (lines["recall"], curve.recall), (lines["recall by amount"], curve.recall_by_amount),
+        (lines["precision"], curve.precision), (saved, curve.saved(table.costs)),
+    ):  # fmt: skip
+        places = np.searchsorted(curve.alerts_per_day, drawn[:, 0])
+        np.testing.assert_array_equal(drawn[:, 1], values[places])
+        assert drawn[0, 0] == curve.alerts_per_day[1]
+        assert 19.9 < drawn[-1, 0] <= 20
+    assert saved[:, 1].max() == curve.saved(table.costs).max()
+    assert table.review is not None
+    assert lines["review (from 0.6)"][0, 0] == table.review.alerts_per_day
+
+
+@pytest.mark.parametrize("table", [thresholds_of(0.0, own=Thresholds()), thresholds_of(amounts=False)])
+def test_thresholds_without_frauds_or_amounts_leave_out_what_is_not_defined(table: ThresholdTable) -> None:
+    names = list(ElementTree.fromstring(draw_thresholds(table)).itertext())
+    assert ("recall" in names) is (table.frauds > 0)
+    assert "recall by amount" not in names
+    assert not any(name.startswith("best") for name in names)
+
+
+def test_thresholds_of_one_tie_that_is_too_large_are_an_empty_picture() -> None:
+    times = np.full(9, np.datetime64("2024-03-01", "us"))
+    table = threshold_table(np.full(9, 0.5), np.zeros(9, np.int8), np.ones(9), times, alerts_per_day=(1,))
+    assert "precision" not in texts(draw_thresholds(table))

@@ -47,7 +47,8 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     with engine() as database:
         rows = database.execute(
             f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
-            f"SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, {', '.join(f't.{name}' for name in _PAYMENT)} "
+            "SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, "
+            f"{', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}

@@ -1,5 +1,6 @@
 """The benchmark of quality: peers learn from the release's own rows and are judged on the backtest's."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,8 +29,6 @@ WINDOWS = Windows(Period(until=START + 28 * DAY), Period(START + 35 * DAY))
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[dict[str, ModuleType]]:
     """Return the benchmark's modules by name; packages that only it needs cannot be imported."""
-    import importlib
-
     names = ("quality_cases", "quality_run", "quality_peers", "quality_compare", "quality_tables")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
@@ -122,7 +121,7 @@ def test_all_are_judged_on_the_same_payments_without_the_optional_packages(bench
     for name in ("logistic regression", "random forest"):
         theirs = found["peers"][name]
         precision = theirs["test"]["metrics"]["average_precision"]
-        assert precision > 10 * run.test.labels.mean()
+        assert precision > 2 * run.test.labels.mean()  # a ranking by chance has once that
         assert theirs["ours_less_it"]["average_precision"]["value"] == pytest.approx(ours - precision)
         assert theirs["settings"]
     parts = [found["apart"][part]["Counterfoil"]["rows"] for part in ("seen", "unseen")]

@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= .counterfoil
 INSTALLED := $(VENV)/.installed
+PEERS_INSTALLED := $(VENV)/.peers-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench bench-quality clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## Install, then run the main job on simulated payments: no AWS, no Docker
 	$(BIN)/counterfoil demo --workspace $(WORKSPACE)
@@ -30,6 +31,9 @@ format: $(INSTALLED) ## Put the code into the house's format
 bench: $(INSTALLED) ## Measure speed and memory against peers (needs the measuring data, takes long)
 	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
+bench-quality: $(PEERS_INSTALLED) ## Measure quality beside peers on the same evidence (ARGS="ulb --json FILE")
+	$(BIN)/python tests/benchmarks/quality.py $(ARGS)
+
 clean: ## Remove the environment, caches and the local workspace
 	rm -rf $(VENV) $(WORKSPACE) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -39,3 +43,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,spark,dev]'
 	touch $(INSTALLED)
+
+$(PEERS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	touch $(PEERS_INSTALLED)

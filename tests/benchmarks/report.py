@@ -39,12 +39,14 @@ def print_machine(moment: str) -> None:
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a Markdown table; floats get three significant digits, or none after the point when they are large."""
-    print(f"\n{title}\n")
-    print(f"| {' | '.join(header)} |")
-    print(f"|{'---|' * len(header)}")
-    for row in rows:
-        print(f"| {' | '.join(map(_cell, row))} |")
+    """Print what `markdown_table` gives."""
+    print(f"\n{markdown_table(title, header, rows)}")
+
+
+def markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A titled table; floats get three significant digits, or none after the point when they are large."""
+    lines = [title, "", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)])
 
 
 def _cell(value: object) -> str:

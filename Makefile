@@ -16,7 +16,7 @@ demo: $(INSTALLED) ## Install, then run the main job on simulated payments: no A
 	$(BIN)/counterfoil demo --workspace $(WORKSPACE)
 
 test: lint ## Install, then check style, types and import rules, and run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup  # two workers: more threads than cores wait for each other
 
 lint: $(INSTALLED) ## Check style, types and import rules
 	$(BIN)/ruff check .

@@ -32,8 +32,8 @@ class TrainingOptions:
 
     references: int = 10_000
     validation_good: int = 20_000
-    shares: tuple[float, ...] = (0.1, 0.2, 0.4)
-    neighbours: tuple[int, ...] = (3, 5, 10)
+    shares: tuple[float, ...] = (0.05, 0.1, 0.2)
+    neighbours: tuple[int, ...] = (5, 10, 20)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
     alert_budget: float = ALERT_BUDGET
     seed: int = 0

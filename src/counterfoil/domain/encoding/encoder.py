@@ -9,8 +9,8 @@ import pyarrow as pa
 from counterfoil.domain.arrays import Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
-from counterfoil.domain.encoding.forest import VoteBlock
 from counterfoil.domain.encoding.selection import relevance
+from counterfoil.domain.encoding.votes import VoteBlock
 from counterfoil.errors import TrainingError
 
 MAX_DIMENSIONS = 512
@@ -93,7 +93,7 @@ class Encoder:
     @property
     def vote_dimensions(self) -> int:
         """Length of the votes' part, which comes first."""
-        return 0 if self.votes is None else len(self.votes.roots)
+        return 0 if self.votes is None else self.votes.dimensions
 
     @property
     def dimensions(self) -> int:

@@ -1,0 +1,119 @@
+"""Trees as flat arrays: no pickle, and one payment goes the same ways alone as among a million.
+
+Torch is imported where it is used: a release can be read and listed without it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterfoil.domain.arrays import Doubles, Floats, Integers
+
+CELLS_AT_ONCE = 1 << 20
+"""Rows times trees that walk together: what a processor's cache holds."""
+
+
+@dataclass(frozen=True)
+class FlatTrees:
+    """Node i of any tree goes to `left[i]`, or to `left[i] + 1` if its value is greater than the threshold.
+
+    `roots` has the first node of each tree. A leaf points to itself with an infinite threshold. `depth` is the
+    largest number of steps from a root to a leaf.
+    """
+
+    roots: Integers
+    feature: Integers
+    threshold: Floats
+    left: Integers
+    value: Floats
+    depth: int
+
+    @classmethod
+    def of_forest(cls, estimators: Sequence[Any]) -> "FlatTrees":
+        """The trees of a scikit-learn forest; a leaf's value is its share of the second class."""
+        return cls._joined([_of_classifier(estimator.tree_) for estimator in estimators])
+
+    @classmethod
+    def of_boosting(cls, predictors: Sequence[Any]) -> "FlatTrees":
+        """The trees of scikit-learn's histogram gradient boosting; a leaf's value is what it adds to the log-odds."""
+        return cls._joined([_of_predictor(predictor.nodes) for predictor in predictors])
+
+    @classmethod
+    def _joined(cls, trees: Sequence["_Tree"]) -> "FlatTrees":
+        flat = [_in_breadth(tree) for tree in trees]
+        sizes = np.cumsum([0, *(len(one[0]) for one in flat)])
+        feature, threshold, left, value = (np.concatenate(parts) for parts in list(zip(*flat, strict=True))[:4])
+        left = left + np.repeat(sizes[:-1], np.diff(sizes))
+        return cls(sizes[:-1].astype(np.int64), feature, threshold, left, value, max(one[4] for one in flat))
+
+    def values(self, rows: Floats) -> Floats:
+        """The value of the leaf that each row reaches in each tree, (rows, trees)."""
+        import torch
+
+        feature, left = torch.from_numpy(self.feature), torch.from_numpy(self.left)
+        threshold, value = torch.from_numpy(self.threshold), torch.from_numpy(self.value)
+        roots = torch.from_numpy(self.roots)
+        result = np.empty((len(rows), len(self.roots)), dtype=np.float32)
+        most = max(1, CELLS_AT_ONCE // len(self.roots))
+        for start in range(0, len(rows), most):
+            block = torch.from_numpy(np.ascontiguousarray(rows[start : start + most]))
+            node = roots.expand(len(block), -1)
+            for _ in range(self.depth):
+                node = left[node] + (block.gather(1, feature[node]) > threshold[node])
+            result[start : start + most] = value[node].numpy()
+        return result
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A tree in any order of nodes; `left` is negative at leaves."""
+
+    left: Integers
+    right: Integers
+    feature: Integers
+    threshold: Doubles
+    value: Doubles
+
+
+def _of_classifier(tree: Any) -> _Tree:
+    share: Doubles = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
+    return _Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, share)
+
+
+def _of_predictor(nodes: np.ndarray) -> _Tree:
+    leaf = nodes["is_leaf"].astype(bool)
+    left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
+    return _Tree(left, right, nodes["feature_idx"].astype(np.int64), nodes["num_threshold"], nodes["value"])
+
+
+def _in_breadth(tree: _Tree) -> tuple[Integers, Floats, Integers, Floats, int]:
+    """Feature, threshold, left child and value in breadth-first order, so that a right child follows its left sibling.
+
+    And the tree's depth.
+    """
+    order, depths = [0], [0]
+    left_of: list[int] = []
+    for place, node in enumerate(order):
+        inner = tree.left[node] >= 0
+        left_of.append(len(order) if inner else place)
+        if inner:
+            order += [int(tree.left[node]), int(tree.right[node])]
+            depths += [depths[place] + 1] * 2
+    nodes = np.asarray(order)
+    is_leaf = tree.left[nodes] < 0
+    return (
+        np.where(is_leaf, 0, tree.feature[nodes]).astype(np.int64),
+        _round_down(np.where(is_leaf, np.inf, tree.threshold[nodes])),
+        np.asarray(left_of, dtype=np.int64),
+        tree.value[nodes].astype(np.float32),
+        depths[-1],
+    )
+
+
+def _round_down(thresholds: Doubles) -> Floats:
+    """Float32 thresholds that split float32 values exactly as the float64 ones do (`value > threshold`)."""
+    rounded = thresholds.astype(np.float32)
+    lower = np.nextafter(rounded, np.float32(-np.inf), dtype=np.float32)
+    return np.where(rounded.astype(np.float64) > thresholds, lower, rounded).astype(np.float32)

@@ -1,0 +1,66 @@
+"""Voters of three families, each with the same share of the vector."""
+
+import numpy as np
+import pytest
+
+from counterfoil.domain.encoding.votes import BOOSTERS, TREES, VoteBlock
+
+
+def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, 5)).astype(np.float32)
+    return values, (values[:, 0] + values[:, 1] * values[:, 2] + rng.normal(size=rows) / 2 > 2.2).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def block() -> VoteBlock:
+    return VoteBlock.fit(*training(), seed=7)
+
+
+def test_the_families_have_equal_shares_of_rows_of_length_one(block: VoteBlock) -> None:
+    rows = block.transform(training(seed=1)[0])
+    assert rows.shape == (3000, block.dimensions) == (3000, 2 * TREES + BOOSTERS)
+    parts = np.split(rows, [TREES, 2 * TREES], axis=1)
+    for part in parts:
+        np.testing.assert_allclose((part**2).sum(axis=1), 1 / 3, rtol=1e-5)
+
+
+def test_votes_are_standardised_between_the_two_kinds(block: VoteBlock) -> None:
+    values, labels = training()
+    for family in block.families:
+        votes = (family.votes(values) - family.mean) / family.scale
+        fraud, good = votes[labels == 1], votes[labels == 0]
+        np.testing.assert_allclose((fraud.mean(0) + good.mean(0)) / 2, 0, atol=1e-4)
+        np.testing.assert_allclose((fraud**2).mean(0) + (good**2).mean(0), 1, rtol=1e-3)
+        assert (fraud.mean(0) > good.mean(0)).all()
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_each_family_tells_frauds_that_it_has_not_seen(block: VoteBlock, place: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    values, labels = training(seed=3)
+    family = block.families[place]
+    assert roc_auc_score(labels, ((family.votes(values) - family.mean) / family.scale).mean(axis=1)) > 0.9
+
+
+def test_one_row_is_the_same_bits_as_among_many(block: VoteBlock) -> None:
+    values, _ = training(seed=2)
+    many = block.transform(values)
+    for row in (0, 17, 2999):
+        np.testing.assert_array_equal(block.transform(values[row : row + 1])[0], many[row])
+    assert block.transform(values[:0]).shape == (0, block.dimensions)
+
+
+def test_the_seed_makes_the_voters() -> None:
+    values, labels = training(rows=600)
+    one, same, other = (VoteBlock.fit(values, labels, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.transform(values), same.transform(values))
+    for first, second in zip(one.families, other.families, strict=True):
+        assert not np.array_equal(first.votes(values), second.votes(values))
+
+
+def test_few_frauds_and_few_payments_still_make_voters() -> None:
+    values, labels = training(rows=60)
+    labels = (np.arange(60) < 10).astype(np.int8)
+    assert np.isfinite(VoteBlock.fit(values, labels, 0).transform(values)).all()

@@ -16,6 +16,7 @@ from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
 from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import select_evidence
+from counterfoil.domain.encoding.votes import VOTERS, Voters
 from counterfoil.domain.references import condense, reference_table
 from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
 from counterfoil.errors import TrainingError
@@ -35,6 +36,7 @@ class TrainingOptions:
     shares: tuple[float, ...] = (0.05, 0.1, 0.2)
     neighbours: tuple[int, ...] = (5, 10, 20)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
+    voters: Voters = VOTERS
     alert_budget: float = ALERT_BUDGET
     seed: int = 0
     device: str = "cpu"
@@ -98,7 +100,7 @@ def fit_release(
     calibration, thresholds, ablation = _calibrate(folds, share, k, options)
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
-    encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share)
+    encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, voters=options.voters)
     blocks = encoder.blocks(payments, embed)
     found = spread(blocks, encoder.evidence_share, options.seed)
     refuse_collapse(found)
@@ -153,7 +155,7 @@ def _fold(
     fit, validate = split
     before, after = payments.filter(pa.array(fit)), payments.filter(pa.array(validate))
     usable, _ = select_evidence(before, schema)
-    encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed)
+    encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed, voters=options.voters)
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
     return _Fold(
         encoder.blocks(before, embed), labels[fit],

@@ -16,6 +16,8 @@ SKEWED = 2.0
 """Columns whose |skewness| exceeds this are read on a signed log scale."""
 CLIP = 5.0
 """Scaled values are cut at this many deviations, so that one wild value cannot be the whole vector."""
+FAR = 1e9
+"""What float32 still holds with room to spare."""
 MAX_CATEGORY_DIMENSIONS = 96
 MAX_TEXT_DIMENSIONS = 32
 SENTENCE_LENGTH = 256
@@ -41,14 +43,16 @@ class NumericBlock:
         return cls(names, logged, scaler.mean_, scaler.scale_, weight)
 
     def scaled(self, table: pa.Table) -> Floats:
-        """Scaled, clipped values before weighting; a missing value is 0, the training mean."""
+        """Scaled values as trees see them, before they are cut and weighted; a missing value is 0, the training mean.
+
+        Trees need the far values: the rarest rates of fraud lie many deviations away.
+        """
         values = _signed_log(numbers(table, self.names), self.logged)
-        scaled = np.nan_to_num((values - self.mean) / self.scale, nan=0.0)
-        return np.clip(scaled, -CLIP, CLIP).astype(np.float32)
+        return np.clip(np.nan_to_num((values - self.mean) / self.scale, nan=0.0), -FAR, FAR).astype(np.float32)
 
     def transform(self, table: pa.Table) -> Floats:
         """Rows of the block, (rows, names)."""
-        return self.scaled(table) * self.weight.astype(np.float32)
+        return np.clip(self.scaled(table), -CLIP, CLIP) * self.weight.astype(np.float32)
 
 
 def _signed_log(values: Doubles, logged: Flags) -> Doubles:

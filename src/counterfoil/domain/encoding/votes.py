@@ -7,7 +7,6 @@ different ways; each has the same share of the vector.
 Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +15,21 @@ import numpy as np
 from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.trees import FlatTrees
 
-TREES = 64
-"""Voters of each of the two forests."""
-BOOSTERS = 8
-ROUNDS = 60
 GOOD_PER_FRAUD = 8
 LEAST_GOOD = 5000
 """A boosting machine learns from a bootstrap sample of the frauds and so many good payments, drawn at random."""
+
+
+@dataclass(frozen=True)
+class Voters:
+    """How many there are: trees in each of the two forests, boosting machines and the rounds of each."""
+
+    trees: int = 64
+    boosters: int = 8
+    rounds: int = 60
+
+
+VOTERS = Voters()
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,14 @@ class VoteBlock:
     families: tuple[Family, ...]
 
     @classmethod
-    def fit(cls, values: Floats, labels: Labels, seed: int) -> "VoteBlock":
+    def fit(cls, values: Floats, labels: Labels, seed: int, voters: Voters) -> "VoteBlock":
         """Fit on scaled evidence (rows, columns) and labels with both kinds present."""
-        fits: tuple[tuple[Callable[..., FlatTrees], int], ...] = (
-            (_random_forest, TREES), (_extra_trees, TREES), (_boosting, BOOSTERS),
-        )  # fmt: skip
-        return cls(tuple(Family.fit(fit(values, labels, seed), voters, values, labels) for fit, voters in fits))
+        families = (
+            (_random_forest(values, labels, seed, voters.trees), voters.trees),
+            (_extra_trees(values, labels, seed, voters.trees), voters.trees),
+            (_boosting(values, labels, seed, voters), voters.boosters),
+        )
+        return cls(tuple(Family.fit(trees, count, values, labels) for trees, count in families))
 
     @property
     def dimensions(self) -> int:
@@ -80,30 +89,31 @@ class VoteBlock:
         return np.hstack([family.transform(values) * share for family in self.families])
 
 
-def _random_forest(values: Floats, labels: Labels, seed: int) -> FlatTrees:
+def _random_forest(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(
-        TREES, max_depth=16, min_samples_leaf=3, max_features=0.3, n_jobs=-1, random_state=seed
+        trees, max_depth=16, min_samples_leaf=3, max_features=0.3, n_jobs=-1, random_state=seed
     )
     return FlatTrees.of_forest(forest.fit(values, labels == 1).estimators_)
 
 
-def _extra_trees(values: Floats, labels: Labels, seed: int) -> FlatTrees:
+def _extra_trees(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:
     from sklearn.ensemble import ExtraTreesClassifier
 
     forest = ExtraTreesClassifier(
-        TREES, max_depth=20, min_samples_leaf=3, max_features=1.0, n_jobs=-1, random_state=seed
+        trees, max_depth=20, min_samples_leaf=3, max_features=1.0, n_jobs=-1, random_state=seed
     )
     return FlatTrees.of_forest(forest.fit(values, labels == 1).estimators_)
 
 
-def _boosting(values: Floats, labels: Labels, seed: int) -> FlatTrees:
-    machines = [_machine(values, labels, seed * BOOSTERS + number) for number in range(BOOSTERS)]
+def _boosting(values: Floats, labels: Labels, seed: int, voters: Voters) -> FlatTrees:
+    seeds = range(seed * voters.boosters, (seed + 1) * voters.boosters)
+    machines = [_machine(values, labels, one, voters.rounds) for one in seeds]
     return FlatTrees.of_boosting([tree for machine in machines for (tree,) in machine._predictors])
 
 
-def _machine(values: Floats, labels: Labels, seed: int) -> Any:
+def _machine(values: Floats, labels: Labels, seed: int, rounds: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
@@ -111,6 +121,6 @@ def _machine(values: Floats, labels: Labels, seed: int) -> Any:
     fewer = min(len(goods), max(GOOD_PER_FRAUD * len(frauds), LEAST_GOOD))
     chosen = np.concatenate([draw.choice(frauds, len(frauds)), draw.choice(goods, fewer, replace=False)])
     return HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=ROUNDS, max_depth=5, max_leaf_nodes=15, min_samples_leaf=10,
+        learning_rate=0.1, max_iter=rounds, max_depth=5, max_leaf_nodes=15, min_samples_leaf=10,
         l2_regularization=1.0, max_features=0.5, early_stopping=False, random_state=seed,
     ).fit(values[chosen], labels[chosen] == 1)  # fmt: skip

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from counterfoil.domain.encoding.votes import BOOSTERS, TREES, VoteBlock
+from counterfoil.domain.encoding.votes import VoteBlock, Voters
+
+VOTERS = Voters(trees=24, boosters=3, rounds=20)
 
 
 def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -14,13 +16,13 @@ def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def block() -> VoteBlock:
-    return VoteBlock.fit(*training(), seed=7)
+    return VoteBlock.fit(*training(), seed=7, voters=VOTERS)
 
 
 def test_the_families_have_equal_shares_of_rows_of_length_one(block: VoteBlock) -> None:
     rows = block.transform(training(seed=1)[0])
-    assert rows.shape == (3000, block.dimensions) == (3000, 2 * TREES + BOOSTERS)
-    parts = np.split(rows, [TREES, 2 * TREES], axis=1)
+    assert rows.shape == (3000, block.dimensions) == (3000, 2 * 24 + 3)
+    parts = np.split(rows, [24, 48], axis=1)
     for part in parts:
         np.testing.assert_allclose((part**2).sum(axis=1), 1 / 3, rtol=1e-5)
 
@@ -54,7 +56,7 @@ def test_one_row_is_the_same_bits_as_among_many(block: VoteBlock) -> None:
 
 def test_the_seed_makes_the_voters() -> None:
     values, labels = training(rows=600)
-    one, same, other = (VoteBlock.fit(values, labels, seed) for seed in (1, 1, 2))
+    one, same, other = (VoteBlock.fit(values, labels, seed, VOTERS) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     for first, second in zip(one.families, other.families, strict=True):
         assert not np.array_equal(first.votes(values), second.votes(values))
@@ -63,4 +65,4 @@ def test_the_seed_makes_the_voters() -> None:
 def test_few_frauds_and_few_payments_still_make_voters() -> None:
     values, labels = training(rows=60)
     labels = (np.arange(60) < 10).astype(np.int8)
-    assert np.isfinite(VoteBlock.fit(values, labels, 0).transform(values)).all()
+    assert np.isfinite(VoteBlock.fit(values, labels, 0, VOTERS).transform(values)).all()

@@ -26,12 +26,15 @@ Progress = Callable[[str], None]
 FRAUDS_FOR_CALIBRATION = 50
 """With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""
 
+KEPT = 0.99
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """What may be chosen, and from what. The defaults serve every mapping."""
 
-    references: int = 10_000
+    sizes: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
+    """Of good references. The smallest is taken that keeps `KEPT` of the precision of the largest."""
     validation_good: int = 20_000
     shares: tuple[float, ...] = (0.05, 0.1, 0.2)
     neighbours: tuple[int, ...] = (5, 10, 20)
@@ -83,8 +86,9 @@ def fit_release(
 
     `payments` has a label (1 or 0) in every row and comes in the order of a hash of its ids; `weights` are
     the inverse sampling rates. Share of evidence and number of neighbours are those with the best average
-    precision on later blocks of time, each judged by what was fitted before it; calibration and thresholds
-    come from the same out-of-sample margins. Raises TrainingError or CollapsedEncoderError.
+    precision on later blocks of time, each judged by what was fitted before it; of good references the fewest are
+    kept that cost next to nothing of it. Calibration and thresholds come from the same out-of-sample margins.
+    Raises TrainingError or CollapsedEncoderError.
     """
     if payments.num_rows < 2:
         raise TrainingError(f"{payments.num_rows} payments with known labels: nothing can be learned; widen the window")
@@ -95,16 +99,16 @@ def fit_release(
         _fold(payments, labels, weights, split, schema, embed, options, progress, number)
         for number, split in enumerate(splits, 1)
     ]
-    share, k, precision = _choose(folds, options)
+    share, k, size, precision = _choose(folds, options)
     progress("calibrating on validation blocks")
-    calibration, thresholds, ablation = _calibrate(folds, share, k, options)
+    calibration, thresholds, ablation = _calibrate(folds, share, k, size, options)
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
     encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, voters=options.voters)
     blocks = encoder.blocks(payments, embed)
     found = spread(blocks, encoder.evidence_share, options.seed)
     refuse_collapse(found)
-    kept, vectors = keep_references(blocks, labels, encoder.evidence_share, options.references)
+    kept, vectors = keep_references(blocks, labels, encoder.evidence_share, size)
     if calibration is None:
         calibration = _novelty_only(vectors, encoder.vote_dimensions)
     return Fitted(
@@ -180,8 +184,8 @@ def keep_references(blocks: Blocks, labels: Labels, share: float, size: int) -> 
     return np.concatenate([frauds, goods[chosen]]), vectors
 
 
-def _judge(fold: _Fold, share: float, k: int, options: TrainingOptions) -> Comparison:
-    kept, vectors = keep_references(fold.fit_blocks, fold.fit_labels, share, options.references)
+def _judge(fold: _Fold, share: float, k: int, size: int, options: TrainingOptions) -> Comparison:
+    kept, vectors = keep_references(fold.fit_blocks, fold.fit_labels, share, size)
     references = References(vectors, fold.fit_labels[kept], fold.blocks.votes.shape[1], device=options.device)
     return references.compare(join(fold.blocks, share), k)
 
@@ -191,28 +195,42 @@ def _precision(fold: _Fold, comparison: Comparison, k: int) -> float:
     return float(average_precision_score(fold.labels, margin(*nearest), sample_weight=fold.weights))
 
 
-def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, float | None]:
-    """The share of evidence and the number of neighbours with the best mean average precision."""
+def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, int, float | None]:
+    """The share of evidence and the number of neighbours with the best mean average precision.
+
+    And the fewest good references that keep that, and the precision with them.
+    """
+    largest = max(options.sizes)
     if not folds:
-        return options.shares[0], options.neighbours[0], None
+        return options.shares[0], options.neighbours[0], largest, None
+    found = {
+        (share, k): value
+        for share in options.shares
+        for k, value in _precisions(folds, share, largest, options).items()
+    }
+    share, k = max(found, key=lambda choice: found[choice])
+    only = replace(options, neighbours=(k,))
+    for size in sorted(options.sizes):
+        precision = found[share, k] if size == largest else _precisions(folds, share, size, only)[k]
+        if precision >= KEPT * found[share, k]:
+            break
+    return share, k, size, precision
+
+
+def _precisions(folds: list[_Fold], share: float, size: int, options: TrainingOptions) -> dict[int, float]:
+    """Mean average precision by number of neighbours."""
     deepest = max(options.neighbours)
-    found: dict[tuple[float, int], list[float]] = {}
-    for share in options.shares:
-        for fold in folds:
-            comparison = _judge(fold, share, deepest, options)
-            for k in options.neighbours:
-                found.setdefault((share, k), []).append(_precision(fold, comparison, k))
-    best = max(found, key=lambda choice: np.mean(found[choice]))
-    return *best, float(np.mean(found[best]))
+    compared = [(fold, _judge(fold, share, deepest, size, options)) for fold in folds]
+    return {k: float(np.mean([_precision(fold, found, k) for fold, found in compared])) for k in options.neighbours}
 
 
 def _calibrate(
-    folds: list[_Fold], share: float, k: int, options: TrainingOptions
+    folds: list[_Fold], share: float, k: int, size: int, options: TrainingOptions
 ) -> tuple[Calibration | None, Thresholds, dict[str, float]]:
     """Calibration and thresholds by the out-of-sample margins of all folds, and the precision without each block."""
     if not folds:
         return None, Thresholds(), {}
-    compared = [_judge(fold, share, k, options) for fold in folds]
+    compared = [_judge(fold, share, k, size, options) for fold in folds]
     margins = np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared])
     labels = np.concatenate([fold.labels for fold in folds])
     weights = np.concatenate([fold.weights for fold in folds])
@@ -220,15 +238,15 @@ def _calibrate(
     calibration = fit_calibration(margins, labels, weights, similarity)
     signal = calibration.signal(margins, calibration.novelty(similarity))
     thresholds = choose_thresholds(signal, labels, weights, alert_budget=options.alert_budget)
-    return calibration, thresholds, _ablate(folds, share, k, options)
+    return calibration, thresholds, _ablate(folds, share, k, size, options)
 
 
-def _ablate(folds: list[_Fold], share: float, k: int, options: TrainingOptions) -> dict[str, float]:
+def _ablate(folds: list[_Fold], share: float, k: int, size: int, options: TrainingOptions) -> dict[str, float]:
     """Mean average precision without each of the blocks."""
     ablation = {}
     for name in _silenceable(folds):
         quiet = [replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds]
-        ablation[name] = float(np.mean([_precision(f, _judge(f, share, k, options), k) for f in quiet]))
+        ablation[name] = float(np.mean([_precision(f, _judge(f, share, k, size, options), k) for f in quiet]))
     return ablation
 
 

@@ -7,12 +7,11 @@ import pyarrow as pa
 
 from counterfoil.domain.alert_costs import AlertCosts
 from counterfoil.domain.threshold_table import ALERTS_PER_DAY, UNKNOWN, ThresholdTable, threshold_table
-from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports import ReleaseRegistry, TableStore
 from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.detect import SCORE_TABLE
 from counterfoil.steps.engine import engine, parquet_source
 from counterfoil.steps.registration import load_release
+from counterfoil.steps.scores import run_files, single_release
 
 
 def thresholds_of_run(
@@ -30,7 +29,7 @@ def thresholds_of_run(
     UsageError for budgets below 1.
     """
     scored = _scored_payments(tables, run)
-    release = load_release(registry, _release_of(scored, run))
+    release = load_release(registry, single_release(scored.column("release_id").unique().to_pylist(), run))
     return threshold_table(
         scored.column("anomaly_signal").to_numpy(),
         scored.column("label").fill_null(UNKNOWN).to_numpy().astype(np.int8),
@@ -45,10 +44,7 @@ def thresholds_of_run(
 
 def _scored_payments(tables: TableStore, run: str) -> pa.Table:
     """Signal, time and release of each score, beside label, amount and currency (null where not known)."""
-    files = tables.files(SCORE_TABLE, run)
-    if not files:
-        known = ", ".join(tables.runs(SCORE_TABLE)) or "none"
-        raise NotFoundError(f"no scores of run '{run}': 'counterfoil score' makes them; there are: {known}")
+    files = run_files(tables, run)
     source = parquet_source(tables.files(TRANSACTIONS))
     columns = "transaction_id, label, amount::DOUBLE AS amount, currency"
     with engine() as database:
@@ -57,15 +53,3 @@ def _scored_payments(tables: TableStore, run: str) -> pa.Table:
             f"FROM {parquet_source(files)} scores LEFT JOIN (SELECT {columns} FROM {source}) USING (transaction_id) "
             "ORDER BY scores.event_time, transaction_id"
         ).to_arrow_table()
-
-
-def _release_of(scored: pa.Table, run: str) -> str:
-    releases: list[str] = sorted(scored.column("release_id").unique().to_pylist())
-    if not releases:
-        raise NotFoundError(f"run '{run}' scored no payments: score a span of days that has some")
-    if len(releases) > 1:
-        raise ReleaseMismatchError(
-            f"run '{run}' was scored by {len(releases)} releases ({', '.join(releases)}), whose signals cannot be "
-            "held against one threshold: score it again with one"
-        )
-    return releases[0]

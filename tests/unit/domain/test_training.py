@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from counterfoil.domain import training
 from counterfoil.domain.detection.compare import References
 from counterfoil.domain.detection.scores import score_table
 from counterfoil.domain.detection.signal import SignalKind
@@ -181,8 +182,16 @@ class TestReferences:
 
     def test_there_are_no_more_good_references_than_asked_for(self, fit: Fit, evidence: Maker) -> None:
         table, labels = evidence()
-        kept = fit(table, references=50).references.column("label").to_numpy()
+        kept = fit(table, sizes=(50,)).references.column("label").to_numpy()
         assert ((kept == 0).sum(), (kept == 1).sum()) == (50, (labels == 1).sum())
+
+    @pytest.mark.parametrize(("share", "size"), [(0.0, 20), (1.5, 300)])
+    def test_the_fewest_are_kept_that_keep_the_precision(
+        self, fit: Fit, evidence: Maker, monkeypatch: pytest.MonkeyPatch, share: float, size: int
+    ) -> None:
+        monkeypatch.setattr(training, "KEPT", share)
+        kept = fit(evidence()[0], sizes=(300, 20, 100)).references.column("label").to_numpy()
+        assert (kept == 0).sum() == size
 
 
 class TestFewFrauds:

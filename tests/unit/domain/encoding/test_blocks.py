@@ -52,22 +52,26 @@ class TestNumeric:
         block = numeric([1.0, 3.0, missing])
         assert block.scaled(column(missing, 2.0, 3.0))[:, 0].tolist() == [0, 0, 1]
 
-    def test_one_wild_value_is_cut(self) -> None:
+    def test_one_wild_value_is_cut_in_the_vector(self) -> None:
         block = numeric([1.0, 2.0, 3.0])
-        assert block.scaled(column(1e300, -1e300))[:, 0].tolist() == [CLIP, -CLIP]
+        assert block.transform(column(1e300, -1e300))[:, 0].tolist() == [CLIP, -CLIP]
 
     def test_the_weight_comes_after_the_cut(self) -> None:
         block = numeric([1.0, 2.0, 3.0], weight=0.25)
         assert block.transform(column(1e9)).tolist() == [[CLIP / 4]]
-        assert block.scaled(column(1e9)).tolist() == [[CLIP]]
+
+    def test_trees_see_how_far_a_value_is_while_float32_holds_it(self) -> None:
+        block = numeric([1.0, 2.0, 3.0])
+        near, far, wild = block.scaled(column(20.0, 2000.0, 1e300))[:, 0].tolist()
+        assert CLIP < near < far < wild < np.inf
 
     @given(st.lists(st.one_of(st.none(), st.floats(-1e12, 1e12)), min_size=3, max_size=30))
     def test_training_values_are_finite_and_within_the_cut(self, values: list[float | None]) -> None:
         if all(v is None for v in values):
             values = [*values, 1.0]
-        scaled = numeric(values).scaled(column(*values))
-        assert np.isfinite(scaled).all()
-        assert np.abs(scaled).max() <= CLIP
+        block = numeric(values)
+        assert np.isfinite(block.scaled(column(*values))).all()
+        assert np.abs(block.transform(column(*values))).max() <= CLIP
 
 
 def test_time_is_weighted_and_missing_time_is_the_centre_of_the_circle() -> None:

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.encoding.votes import Voters
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
 from counterfoil.domain.mapping import parse_mapping
 from counterfoil.domain.release import Release
@@ -173,7 +172,7 @@ def test_a_period_gets_the_evidence_that_it_has_within_everything(
 
 TRAINED_UNTIL = START + 34 * DAY
 NOW = START + 40 * DAY
-FEW_VOTERS = TrainingOptions(voters=Voters(16, 2, 10))
+FEW_TREES = TrainingOptions(trees=16)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +203,7 @@ def collected(root: Path, rows: list[dict[str, str]], stores: Workspace, files: 
 
 
 def trained(tables: FolderTables, stores: Workspace, embedder: TextEmbedder) -> Release:
-    request = TrainingRequest(Period(until=TRAINED_UNTIL), known_until=TRAINED_UNTIL, options=FEW_VOTERS)
+    request = TrainingRequest(Period(until=TRAINED_UNTIL), known_until=TRAINED_UNTIL, options=FEW_TREES)
     return train(tables, stores.references, stores.registry, embedder, SIMULATED, request)
 
 

@@ -21,7 +21,6 @@ from counterfoil.adapters import embedded_postgres
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.plots_matplotlib import draw
 from counterfoil.adapters.references_postgres import PostgresReferences
-from counterfoil.domain.encoding.votes import Voters
 from counterfoil.domain.release import Release
 from counterfoil.domain.simulation import DIRT, simulate, spoil
 from counterfoil.domain.training import TrainingOptions
@@ -41,8 +40,8 @@ from counterfoil.wiring import Workspace
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=42)
 MAPPING = load_mapping("counterfoil-simulated")
-FEW_VOTERS = TrainingOptions(voters=Voters(16, 2, 10))
-REQUEST = TrainingRequest(Period(until=CUT), known_until=CUT, options=FEW_VOTERS)
+FEW_TREES = TrainingOptions(trees=16)
+REQUEST = TrainingRequest(Period(until=CUT), known_until=CUT, options=FEW_TREES)
 TEST = Period(since=CUT)
 DELAY = timedelta(days=7)
 

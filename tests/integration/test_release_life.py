@@ -20,7 +20,6 @@ from counterfoil import console_releases
 from counterfoil.adapters import embedded_postgres
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.cli import main
-from counterfoil.domain.encoding.votes import Voters
 from counterfoil.domain.simulation import as_csv, simulate
 from counterfoil.domain.training import TrainingOptions
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
@@ -42,7 +41,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 CUTS = (START + timedelta(days=34), START + timedelta(days=42))
 TEST = Period(since=CUTS[1])
 MAPPING = load_mapping("counterfoil-simulated")
-FEW_VOTERS = TrainingOptions(voters=Voters(16, 2, 10))
+FEW_TREES = TrainingOptions(trees=16)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def life(embedder: Any) -> Iterator[Life]:
 
 def _trained(place: Workspace, cut: datetime, embedder: Any) -> tuple[str, str]:
     """Train on the payments until a moment, let the gate pass, score the test window."""
-    request = TrainingRequest(Period(until=cut), known_until=cut, options=FEW_VOTERS)
+    request = TrainingRequest(Period(until=cut), known_until=cut, options=FEW_TREES)
     release = train(place.tables, place.references, place.registry, embedder, MAPPING, request)
     place.registry.tag(release.release_id, "gate", "passed")
     detector = Detector.load(release, place.references_for_scoring, embedder)

@@ -16,7 +16,7 @@ from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
 from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import select_evidence
-from counterfoil.domain.encoding.votes import VOTERS, Voters
+from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.references import condense, reference_table
 from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
 from counterfoil.errors import TrainingError
@@ -27,6 +27,7 @@ FRAUDS_FOR_CALIBRATION = 50
 """With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""
 
 KEPT = 0.99
+CANDIDATES = 2
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TrainingOptions:
     shares: tuple[float, ...] = (0.05, 0.1, 0.2)
     neighbours: tuple[int, ...] = (5, 10, 20)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
-    voters: Voters = VOTERS
+    trees: int = TREES
     alert_budget: float = ALERT_BUDGET
     seed: int = 0
     device: str = "cpu"
@@ -104,7 +105,7 @@ def fit_release(
     calibration, thresholds, ablation = _calibrate(folds, share, k, size, options)
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
-    encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, voters=options.voters)
+    encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, trees=options.trees)
     blocks = encoder.blocks(payments, embed)
     found = spread(blocks, encoder.evidence_share, options.seed)
     refuse_collapse(found)
@@ -159,10 +160,11 @@ def _fold(
     fit, validate = split
     before, after = payments.filter(pa.array(fit)), payments.filter(pa.array(validate))
     usable, _ = select_evidence(before, schema)
-    encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed, voters=options.voters)
+    encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed, trees=options.trees)
+    worth = candidates(labels[fit], max(options.sizes))
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
     return _Fold(
-        encoder.blocks(before, embed), labels[fit],
+        encoder.blocks(before.take(worth), embed), labels[fit][worth],
         encoder.blocks(after.take(rows), embed), labels[validate][rows], row_weights,
     )  # fmt: skip
 
@@ -173,6 +175,15 @@ def _fewer_good(labels: Labels, weights: Doubles, most: int) -> tuple[np.ndarray
     kept = np.sort(np.concatenate([np.flatnonzero(labels == 1), good[:most]]))
     factor = np.where(labels[kept] == 0, len(good) / max(len(good[:most]), 1), 1.0)
     return kept, weights[kept] * factor
+
+
+def candidates(labels: Labels, size: int) -> np.ndarray:
+    """Row positions, ascending, from which references are chosen: all frauds and the first of the good payments.
+
+    They are more than `size`, since equal ones leave; encoding all payments for it would take most of the time.
+    """
+    goods = np.flatnonzero(labels == 0)[: CANDIDATES * size]
+    return np.sort(np.concatenate([np.flatnonzero(labels == 1), goods]))
 
 
 def keep_references(blocks: Blocks, labels: Labels, share: float, size: int) -> tuple[np.ndarray, Floats]:

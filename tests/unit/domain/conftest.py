@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from counterfoil.domain.encoding.evidence import EvidenceSchema
-from counterfoil.domain.encoding.votes import Voters
 from counterfoil.domain.features.spec import DEFAULT_SPECS
 from counterfoil.domain.lineage import Lineage
 from counterfoil.domain.references import checksum
@@ -29,7 +28,7 @@ def fit(schema: EvidenceSchema, embedder: Any) -> Callable[..., Fitted]:
     """Return `fit_release` with quick options, for evidence tables."""
 
     def fit_quickly(table: pa.Table, **options: Any) -> Fitted:
-        quick = TrainingOptions(**({"shares": (0.2, 0.4), "neighbours": (3, 5), "voters": Voters(16, 2, 10)} | options))
+        quick = TrainingOptions(**({"shares": (0.2, 0.4), "neighbours": (3, 5), "trees": 16} | options))
         return fit_release(table, np.ones(table.num_rows), schema, embed=embedder.embed, options=quick)
 
     return fit_quickly

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.encoding.votes import Voters
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.training import TrainingOptions
 from counterfoil.steps.features import EVIDENCE, Period
@@ -18,7 +17,7 @@ from counterfoil.steps.registration import Candidate
 from counterfoil.steps.train import TrainingRequest, fit_candidate
 
 CUT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=60)
-QUICK = TrainingOptions(shares=(0.2,), neighbours=(5,), voters=Voters(16, 2, 10))
+QUICK = TrainingOptions(shares=(0.2,), neighbours=(5,), trees=16)
 
 Lake = Callable[[Path, pa.Table], FolderTables]
 

@@ -10,7 +10,7 @@ from counterfoil.domain.arrays import Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import relevance
-from counterfoil.domain.encoding.votes import VOTERS, VoteBlock, Voters
+from counterfoil.domain.encoding.votes import TREES, VoteBlock
 from counterfoil.errors import TrainingError
 
 MAX_DIMENSIONS = 512
@@ -63,7 +63,7 @@ class Encoder:
         embed: Embed,
         seed: int,
         share: float = 0.2,
-        voters: Voters = VOTERS,
+        trees: int = TREES,
     ) -> "Encoder":
         """Fit all blocks on the training rows. Raises TrainingError if there is nothing to encode or too much."""
         if not (schema.numeric or schema.categorical or schema.textual):
@@ -82,7 +82,7 @@ class Encoder:
             evidence_share=1.0,
         )
         if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
-            votes = VoteBlock.fit(encoder.forest_input(table), labels, seed, voters)
+            votes = VoteBlock.fit(encoder.forest_input(table), labels, seed, trees)
             encoder = replace(encoder, votes=votes, evidence_share=share)
         if encoder.dimensions > MAX_DIMENSIONS:
             raise TrainingError(

@@ -36,11 +36,6 @@ class FlatTrees:
         return cls._joined([_of_classifier(estimator.tree_) for estimator in estimators])
 
     @classmethod
-    def of_boosting(cls, predictors: Sequence[Any]) -> "FlatTrees":
-        """The trees of scikit-learn's histogram gradient boosting; a leaf's value is what it adds to the log-odds."""
-        return cls._joined([_of_predictor(predictor.nodes) for predictor in predictors])
-
-    @classmethod
     def _joined(cls, trees: Sequence["_Tree"]) -> "FlatTrees":
         flat = [_in_breadth(tree) for tree in trees]
         sizes = np.cumsum([0, *(len(one[0]) for one in flat)])
@@ -80,12 +75,6 @@ class _Tree:
 def _of_classifier(tree: Any) -> _Tree:
     share: Doubles = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
     return _Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, share)
-
-
-def _of_predictor(nodes: np.ndarray) -> _Tree:
-    leaf = nodes["is_leaf"].astype(bool)
-    left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
-    return _Tree(left, right, nodes["feature_idx"].astype(np.int64), nodes["num_threshold"], nodes["value"])
 
 
 def _in_breadth(tree: _Tree) -> tuple[Integers, Floats, Integers, Floats, int]:

@@ -1,50 +1,38 @@
-"""The vote block: what voters of three families think of a payment.
+"""The vote block: what voters of two families think of a payment.
 
 Two payments are close in this space when the same voters judge them alike, which is a metric learned from the
-labels. A voter is a tree of a random forest (Breiman 2001), a tree of extremely randomised ones (Geurts, Ernst and
-Wehenkel 2006) or a small gradient boosting machine fitted on its own sample (bagged boosting). The families err in
-different ways; each has the same share of the vector.
+labels. A voter is a tree of a random forest (Breiman 2001) or of extremely randomised ones (Geurts, Ernst and
+Wehenkel 2006). The families err in different ways; each has the same share of the vector.
 Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.trees import FlatTrees
 
-GOOD_PER_FRAUD = 8
-LEAST_GOOD = 5000
-"""A boosting machine learns from a bootstrap sample of the frauds and so many good payments, drawn at random."""
-
-
-@dataclass(frozen=True)
-class Voters:
-    """How many there are: trees in each of the two forests, boosting machines and the rounds of each."""
-
-    trees: int = 64
-    boosters: int = 8
-    rounds: int = 60
-
-
-VOTERS = Voters()
+MOST_GOOD = 60_000
+"""Voters learn from all frauds and so many good payments: more cost time in proportion, and were seen to add nothing."""
+STANDARD_GOOD = 10_000
+"""Votes are standardised on all frauds and so many good payments."""
+TREES = 64
+"""Of each forest."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Voters of one kind. A vote is the sum of the values of the voter's trees, `mean` and `scale` standardise it."""
+    """Voters of one kind. A vote is the value of the voter's tree; `mean` and `scale` standardise it."""
 
     trees: FlatTrees
     mean: Floats
     scale: Floats
 
     @classmethod
-    def fit(cls, trees: FlatTrees, voters: int, values: Floats, labels: Labels) -> "Family":
+    def fit(cls, trees: FlatTrees, values: Floats, labels: Labels) -> "Family":
         """Standardise the votes between the two kinds of training rows."""
-        plain = cls(trees, np.zeros(voters, np.float32), np.ones(voters, np.float32))
-        votes = plain.votes(values).astype(np.float64)
+        votes = trees.values(values).astype(np.float64)
         # Half frauds, half good payments: else the good ones' agreement would be the whole scale.
         kinds = [votes[labels == label] for label in (1, 0)]
         mean: Doubles = np.add(*(kind.mean(axis=0) for kind in kinds)) / 2
@@ -52,10 +40,8 @@ class Family:
         return cls(trees, mean.astype(np.float32), np.maximum(spread, 1e-6).astype(np.float32))
 
     def votes(self, values: Floats) -> Floats:
-        """The votes before they are standardised, (rows, voters): shares of fraud, or log-odds."""
-        voters = len(self.mean)
-        by_tree = self.trees.values(values).reshape(len(values), voters, len(self.trees.roots) // voters)
-        return np.asarray(by_tree.sum(axis=2), dtype=np.float32)
+        """The votes before they are standardised, (rows, voters): shares of fraud."""
+        return self.trees.values(values)
 
     def transform(self, values: Floats) -> Floats:
         """Standardised votes as unit rows, (rows, voters)."""
@@ -69,14 +55,16 @@ class VoteBlock:
     families: tuple[Family, ...]
 
     @classmethod
-    def fit(cls, values: Floats, labels: Labels, seed: int, voters: Voters) -> "VoteBlock":
-        """Fit on scaled evidence (rows, columns) and labels with both kinds present."""
-        families = (
-            (_random_forest(values, labels, seed, voters.trees), voters.trees),
-            (_extra_trees(values, labels, seed, voters.trees), voters.trees),
-            (_boosting(values, labels, seed, voters), voters.boosters),
-        )
-        return cls(tuple(Family.fit(trees, count, values, labels) for trees, count in families))
+    def fit(cls, values: Floats, labels: Labels, seed: int, trees: int = TREES) -> "VoteBlock":
+        """Fit on scaled evidence (rows, columns) and labels with both kinds present.
+
+        The rows are expected in an order that has nothing to do with their content, as the first ones are taken.
+        """
+        rows = _first(labels, MOST_GOOD)
+        values, labels = values[rows], labels[rows]
+        forests = [fit(values, labels, seed, trees) for fit in (_random_forest, _extra_trees)]
+        rows = _first(labels, STANDARD_GOOD)
+        return cls(tuple(Family.fit(forest, values[rows], labels[rows]) for forest in forests))
 
     @property
     def dimensions(self) -> int:
@@ -87,6 +75,11 @@ class VoteBlock:
         """Votes of all families, (rows, dimensions)."""
         share = np.float32(1 / np.sqrt(len(self.families)))
         return np.hstack([family.transform(values) * share for family in self.families])
+
+
+def _first(labels: Labels, most: int) -> np.ndarray:
+    """Row positions, ascending, of all frauds and the first good payments."""
+    return np.sort(np.concatenate([np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)[:most]]))
 
 
 def _random_forest(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:
@@ -105,22 +98,3 @@ def _extra_trees(values: Floats, labels: Labels, seed: int, trees: int) -> FlatT
         trees, max_depth=20, min_samples_leaf=3, max_features=1.0, n_jobs=-1, random_state=seed
     )
     return FlatTrees.of_forest(forest.fit(values, labels == 1).estimators_)
-
-
-def _boosting(values: Floats, labels: Labels, seed: int, voters: Voters) -> FlatTrees:
-    seeds = range(seed * voters.boosters, (seed + 1) * voters.boosters)
-    machines = [_machine(values, labels, one, voters.rounds) for one in seeds]
-    return FlatTrees.of_boosting([tree for machine in machines for (tree,) in machine._predictors])
-
-
-def _machine(values: Floats, labels: Labels, seed: int, rounds: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    draw = np.random.default_rng(seed)
-    fewer = min(len(goods), max(GOOD_PER_FRAUD * len(frauds), LEAST_GOOD))
-    chosen = np.concatenate([draw.choice(frauds, len(frauds)), draw.choice(goods, fewer, replace=False)])
-    return HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=rounds, max_depth=5, max_leaf_nodes=15, min_samples_leaf=10,
-        l2_regularization=1.0, max_features=0.5, early_stopping=False, random_state=seed,
-    ).fit(values[chosen], labels[chosen] == 1)  # fmt: skip

@@ -1,11 +1,11 @@
-"""Voters of three families, each with the same share of the vector."""
+"""Voters of two families, each with the same share of the vector."""
 
 import numpy as np
 import pytest
 
-from counterfoil.domain.encoding.votes import VoteBlock, Voters
+from counterfoil.domain.encoding.votes import VoteBlock
 
-VOTERS = Voters(trees=24, boosters=3, rounds=20)
+TREES = 24
 
 
 def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -16,15 +16,15 @@ def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def block() -> VoteBlock:
-    return VoteBlock.fit(*training(), seed=7, voters=VOTERS)
+    return VoteBlock.fit(*training(), seed=7, trees=TREES)
 
 
 def test_the_families_have_equal_shares_of_rows_of_length_one(block: VoteBlock) -> None:
     rows = block.transform(training(seed=1)[0])
-    assert rows.shape == (3000, block.dimensions) == (3000, 2 * 24 + 3)
-    parts = np.split(rows, [24, 48], axis=1)
+    assert rows.shape == (3000, block.dimensions) == (3000, 2 * TREES)
+    parts = np.split(rows, [TREES], axis=1)
     for part in parts:
-        np.testing.assert_allclose((part**2).sum(axis=1), 1 / 3, rtol=1e-5)
+        np.testing.assert_allclose((part**2).sum(axis=1), 1 / 2, rtol=1e-5)
 
 
 def test_votes_are_standardised_between_the_two_kinds(block: VoteBlock) -> None:
@@ -37,7 +37,7 @@ def test_votes_are_standardised_between_the_two_kinds(block: VoteBlock) -> None:
         assert (fraud.mean(0) > good.mean(0)).all()
 
 
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("place", range(2))
 def test_each_family_tells_frauds_that_it_has_not_seen(block: VoteBlock, place: int) -> None:
     from sklearn.metrics import roc_auc_score
 
@@ -56,7 +56,7 @@ def test_one_row_is_the_same_bits_as_among_many(block: VoteBlock) -> None:
 
 def test_the_seed_makes_the_voters() -> None:
     values, labels = training(rows=600)
-    one, same, other = (VoteBlock.fit(values, labels, seed, VOTERS) for seed in (1, 1, 2))
+    one, same, other = (VoteBlock.fit(values, labels, seed, TREES) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     for first, second in zip(one.families, other.families, strict=True):
         assert not np.array_equal(first.votes(values), second.votes(values))
@@ -65,4 +65,4 @@ def test_the_seed_makes_the_voters() -> None:
 def test_few_frauds_and_few_payments_still_make_voters() -> None:
     values, labels = training(rows=60)
     labels = (np.arange(60) < 10).astype(np.int8)
-    assert np.isfinite(VoteBlock.fit(values, labels, 0, VOTERS).transform(values)).all()
+    assert np.isfinite(VoteBlock.fit(values, labels, 0, TREES).transform(values)).all()

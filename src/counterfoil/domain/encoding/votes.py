@@ -14,7 +14,7 @@ from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.trees import FlatTrees
 
 MOST_GOOD = 60_000
-"""Voters learn from all frauds and so many good payments: more cost time in proportion, and were seen to add nothing."""
+"""Voters learn from all frauds and so many good payments: the time that they take grows with them."""
 STANDARD_GOOD = 10_000
 """Votes are standardised on all frauds and so many good payments."""
 TREES = 64

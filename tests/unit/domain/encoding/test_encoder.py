@@ -37,7 +37,7 @@ def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others:
     vectors = encoder.encode(others, embedder.embed)
     assert vectors.dtype == np.float32
     assert vectors.shape == (200, encoder.dimensions)
-    assert encoder.dimensions == 136 + 4 + 4 + 5 + 32 <= MAX_DIMENSIONS
+    assert encoder.dimensions == 128 + 4 + 4 + 5 + 32 <= MAX_DIMENSIONS
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
@@ -126,4 +126,4 @@ def test_without_text_no_text_is_encoded(evidence: Maker) -> None:
 
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, EvidenceSchema(("amount", "n0")), embed=never, seed=0)
-    assert encoder.encode(table, never).shape == (600, 136 + 2 + 4)
+    assert encoder.encode(table, never).shape == (600, 128 + 2 + 4)

@@ -95,7 +95,10 @@ def _window(hours: int) -> str:
 
 def _time(column: str, row: Mapping[str, Any]) -> str:
     unit = column.partition("_")[0]
-    turn = math.atan2(row[f"{unit}_sin"], row[f"{unit}_cos"]) / (2 * math.pi) % 1.0
+    sine, cosine = row[f"{unit}_sin"], row[f"{unit}_cos"]
+    if sine is None or cosine is None:
+        return f"{unit} is not known"
+    turn = math.atan2(sine, cosine) / (2 * math.pi) % 1.0
     if unit == "weekday":
         return f"on a {('Mon', 'Tues', 'Wednes', 'Thurs', 'Fri', 'Satur', 'Sun')[int(turn * 7 + 1e-9) % 7]}day"
     minutes = round(turn * 1440) % 1440

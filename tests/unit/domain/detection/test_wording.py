@@ -95,3 +95,10 @@ def test_topics_hold_what_says_the_same() -> None:
     assert topics["merchant_fraud_rate_7d"] == "past frauds of merchant"
     assert topics["account_count_1d"] == "pace"
     assert topics["v1"] == "v1"
+
+
+def test_a_time_that_is_not_there_is_said_not_guessed() -> None:
+    row = {"hour_sin": None, "hour_cos": 1.0, "weekday_sin": 0.0, "weekday_cos": None}
+    assert [Wording({}).of(name, row, row) for name in ("hour_sin", "weekday_cos")] == [
+        "hour is not known", "weekday is not known",
+    ]  # fmt: skip

@@ -47,5 +47,8 @@ def test_missing_and_empty_evidence(release: Release, mapping: str, expected: Fi
 
 
 def test_a_feature_that_the_release_never_builds_is_missing(release: Release) -> None:
-    found = fit_of(replace(release, specs=release.specs[1:]), parse_mapping(BARE, "other"))
+    found = fit_of(
+        replace(release, specs=tuple(s for s in release.specs if s.name != "account_count_1d")),
+        parse_mapping(BARE, "other"),
+    )
     assert "account_count_1d" in found.missing

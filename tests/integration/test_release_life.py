@@ -22,7 +22,7 @@ from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.cli import main
 from counterfoil.domain.simulation import as_csv, simulate
 from counterfoil.domain.training import TrainingOptions
-from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
+from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
 from counterfoil.steps.compute import Compute
@@ -202,7 +202,8 @@ def test_a_score_that_does_not_come_from_its_release_is_told(
 
     other = pa.array([life.releases[1]] * scores.num_rows)
     _publish(life, "other", _changed(scores, "release_id", other))
-    assert not life.replayer().replay(transaction, "other").ok
+    with pytest.raises(MissingEvidenceError, match="evidence is missing"):  # the other release left out other columns
+        life.replayer().replay(transaction, "other")
 
 
 def test_what_cannot_be_replayed_is_named(life: Life) -> None:

@@ -116,10 +116,11 @@ class DetectBench:
         references, vectors = self._references(), [self._encode(batch) for batch in batches]
         release, table = self._detector.release, self._detector.references
         compared = [references.compare(each, release.neighbours) for each in vectors]
+        surprises = [release.encoder.surprises(batch) for batch in batches]
 
         def scored() -> None:
-            for batch, comparison in zip(batches, compared, strict=True):
-                score_table(batch, comparison, table, release.calibration, release.release_id)
+            for batch, comparison, surprise in zip(batches, compared, surprises, strict=True):
+                score_table(batch, comparison, surprise, table, release.calibration, release.release_id)
 
         laps = alternate(
             {
@@ -139,7 +140,7 @@ class DetectBench:
     def _references(self) -> References:
         found = self._detector.references
         labels = found.column("label").to_numpy()
-        return References(vectors_of(found), labels, self._detector.release.encoder.vote_dimensions)
+        return References(vectors_of(found), labels)
 
     def against_product(self) -> dict[str, Any]:
         """The compare stage and the product of the same queries and references in the same blocks."""

@@ -16,6 +16,7 @@ from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
 from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import select_evidence
+from counterfoil.domain.encoding.surprise import Surprise
 from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.references import condense, reference_table
 from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
@@ -70,6 +71,7 @@ class _Fold:
     fit_blocks: Blocks
     fit_labels: Labels
     blocks: Blocks
+    surprise: Doubles
     labels: Labels
     weights: Doubles
 
@@ -106,12 +108,14 @@ def fit_release(
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
     encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, trees=options.trees)
-    blocks = encoder.blocks(payments, embed)
+    worth = candidates(labels, max(options.sizes))
+    blocks = encoder.blocks(payments.take(worth), embed)
     found = spread(blocks, encoder.evidence_share, options.seed)
     refuse_collapse(found)
-    kept, vectors = keep_references(blocks, labels, encoder.evidence_share, size)
+    kept, vectors = keep_references(blocks, labels[worth], encoder.evidence_share, size)
+    kept = worth[kept]
     if calibration is None:
-        calibration = _novelty_only(vectors, encoder.vote_dimensions)
+        calibration = _novelty_only(encoder.forest_input(payments.take(worth)))
     return Fitted(
         encoder, calibration, k, reference_table(payments.take(kept), vectors),
         usual_values(payments.filter(pa.array(labels == 0)), schema.numeric), left_out, found,
@@ -163,9 +167,10 @@ def _fold(
     encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed, trees=options.trees)
     worth = candidates(labels[fit], max(options.sizes))
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
+    after = after.take(rows)
     return _Fold(
         encoder.blocks(before.take(worth), embed), labels[fit][worth],
-        encoder.blocks(after.take(rows), embed), labels[validate][rows], row_weights,
+        encoder.blocks(after, embed), encoder.surprises(after), labels[validate][rows], row_weights,
     )  # fmt: skip
 
 
@@ -197,7 +202,7 @@ def keep_references(blocks: Blocks, labels: Labels, share: float, size: int) -> 
 
 def _judge(fold: _Fold, share: float, k: int, size: int, options: TrainingOptions) -> Comparison:
     kept, vectors = keep_references(fold.fit_blocks, fold.fit_labels, share, size)
-    references = References(vectors, fold.fit_labels[kept], fold.blocks.votes.shape[1], device=options.device)
+    references = References(vectors, fold.fit_labels[kept], device=options.device)
     return references.compare(join(fold.blocks, share), k)
 
 
@@ -245,9 +250,9 @@ def _calibrate(
     margins = np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared])
     labels = np.concatenate([fold.labels for fold in folds])
     weights = np.concatenate([fold.weights for fold in folds])
-    similarity = np.concatenate([c.evidence_similarity for c in compared])
-    calibration = fit_calibration(margins, labels, weights, similarity)
-    signal = calibration.signal(margins, calibration.novelty(similarity))
+    surprise = np.concatenate([fold.surprise for fold in folds])
+    calibration = fit_calibration(margins, labels, weights, surprise)
+    signal = calibration.signal(margins, calibration.novelty(surprise))
     thresholds = choose_thresholds(signal, labels, weights, alert_budget=options.alert_budget)
     return calibration, thresholds, _ablate(folds, share, k, size, options)
 
@@ -283,11 +288,9 @@ def _doubts(folds: list[_Fold]) -> tuple[str, ...]:
     return (f"calibrated on {frauds} frauds only: read the signal as a rank, not as a probability",)
 
 
-def _novelty_only(vectors: Floats, vote_dimensions: int) -> Calibration:
-    """Without usable validation blocks: rank the novelty of every fifth reference against the others."""
-    unseen = np.arange(len(vectors)) % 5 == 0
-    references = References(vectors[~unseen], np.zeros(int((~unseen).sum()), np.int8), vote_dimensions)
-    compared = references.compare(vectors[unseen], 1)
-    nothing_known = np.zeros(len(compared.evidence_similarity), np.int8)
-    zeros = np.zeros(len(nothing_known))
-    return fit_calibration(zeros, nothing_known, zeros + 1, compared.evidence_similarity)
+def _novelty_only(values: Floats) -> Calibration:
+    """Without usable validation blocks: rank the surprise of every fifth payment by what the others look like."""
+    unseen = np.arange(len(values)) % 5 == 0
+    surprise = Surprise.fit(values[~unseen]).of(values[unseen])
+    zeros = np.zeros(len(surprise))
+    return fit_calibration(zeros, zeros.astype(np.int8), zeros + 1, surprise)

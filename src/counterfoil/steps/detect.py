@@ -55,7 +55,6 @@ class Detector:
         self._compared = References(
             vectors_of(self.references),
             self.references.column("label").to_numpy(),
-            release.encoder.vote_dimensions,
             device=compute.device,
             half=compute.half,
         )
@@ -79,9 +78,8 @@ class Detector:
 
     def score(self, evidence: pa.Table) -> pa.Table:
         """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
-        scores = score_table(
-            evidence, self.compare(evidence), self.references, self.release.calibration, self.release_id
-        )
+        compared, surprise = self.compare(evidence), self.release.encoder.surprises(evidence)
+        scores = score_table(evidence, compared, surprise, self.references, self.release.calibration, self.release_id)
         review = self.release.thresholds.review
         if review is None or self.release.calibration.kind is not SignalKind.CALIBRATED:
             return scores

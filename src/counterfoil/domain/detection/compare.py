@@ -48,27 +48,22 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a block of payments is like: nearest frauds, nearest good payments, distance in evidence space."""
+    """What a block of payments is like: its nearest frauds and its nearest good payments."""
 
     fraud: Side
     good: Side
-    evidence_similarity: Doubles  # the largest cosine to any reference, of the evidence part alone
 
 
 class References:
     """A reference set made ready for comparison, on the CPU or a GPU.
 
-    `vectors` are unit rows whose first `vote_dimensions` are the votes; `labels` are 1 or 0. With `half` the
-    products are of half precision, which cannot tell a distance of 0.0003 from none: more candidates are then
-    compared again.
+    `vectors` are unit rows, `labels` are 1 or 0. With `half` the products are of half precision, which cannot tell a
+    distance of 0.0003 from none: more candidates are then compared again.
     """
 
-    def __init__(
-        self, vectors: Floats, labels: Labels, vote_dimensions: int, *, device: str = "cpu", half: bool = False
-    ) -> None:
+    def __init__(self, vectors: Floats, labels: Labels, *, device: str = "cpu", half: bool = False) -> None:
         self._half = half
         self._device = device
-        self._split = vote_dimensions
         self._sides = [self._side(vectors, np.flatnonzero(labels == label)) for label in (1, 0)]
 
     def _side(self, vectors: Floats, positions: Integers) -> "_Kept":
@@ -80,7 +75,7 @@ class References:
         full = torch.from_numpy(padded).to(self._device)
         fast = full.half() if self._half else full
         places = torch.from_numpy(known).to(self._device)
-        return _Kept(fast, _Part.of(full), _Part.of(full[:, self._split :]), places, len(positions))
+        return _Kept(fast, full, _lengths(full), places, len(positions))
 
     def compare(self, vectors: Floats, k: int) -> Comparison:
         """Compare unit rows of shape (rows, dimensions) with both sides; k is at least 1."""
@@ -89,50 +84,32 @@ class References:
         return Comparison(
             _concatenate([b.fraud for b in blocks]),
             _concatenate([b.good for b in blocks]),
-            np.concatenate([b.evidence_similarity for b in blocks]),
         )
 
     def _compare(self, vectors: Floats, k: int) -> Comparison:
         full = torch.from_numpy(np.ascontiguousarray(vectors)).to(self._device)
         queries = full.half() if self._half else full
-        sides, nearest = [], []
+        sides = []
         for kept in self._sides:
-            similarity = queries[:, self._split :] @ kept.fast[:, self._split :].T
+            similarity = queries @ kept.fast.T
             similarity[:, kept.count :] = NOTHING
-            column = similarity.argmax(dim=1, keepdim=True)
-            nearest.append(_again(full[:, self._split :], kept.evidence, column, kept.count)[:, 0])
-            if self._split:
-                similarity.addmm_(queries[:, : self._split], kept.fast[:, : self._split].T)
-                similarity[:, kept.count :] = NOTHING
             sides.append(self._nearest(full, kept, similarity, k))
-        return Comparison(sides[0], sides[1], torch.maximum(*nearest).clamp(-1.0, 1.0).cpu().numpy())
+        return Comparison(*sides)
 
     def _nearest(self, queries: torch.Tensor, kept: "_Kept", similarity: torch.Tensor, k: int) -> Side:
         candidates = _highest(similarity, 2 * k + 8 if self._half else k + 1 + SPARE)
-        exact = _again(queries, kept.whole, candidates, kept.count)
+        exact = _again(queries, kept, candidates)
         values, order = exact.topk(min(k + 1, exact.shape[1]), dim=1)
         return _as_side(values, kept.positions[candidates.gather(1, order)], k)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Rows of the references or a part of their columns, and the rows' lengths."""
-
-    rows: torch.Tensor
-    length: torch.Tensor
-
-    @classmethod
-    def of(cls, rows: torch.Tensor) -> "_Part":
-        return cls(rows, _lengths(rows))
-
-
-@dataclass(frozen=True)
 class _Kept:
-    """The references of one side, padded to whole groups; `count` of them are real."""
+    """The references of one side, padded to whole groups, and their lengths; `count` of them are real."""
 
     fast: torch.Tensor
-    whole: _Part
-    evidence: _Part
+    rows: torch.Tensor
+    length: torch.Tensor
     positions: torch.Tensor
     count: int
 
@@ -148,8 +125,8 @@ def _highest(similarity: torch.Tensor, most: int) -> torch.Tensor:
     return best.gather(1, places // GROUP) * GROUP + places % GROUP
 
 
-def _again(queries: torch.Tensor, references: _Part, column: torch.Tensor, count: int) -> torch.Tensor:
-    """Cosines (rows, columns) of each row to the references in its columns; NOTHING from column `count` on.
+def _again(queries: torch.Tensor, references: _Kept, column: torch.Tensor) -> torch.Tensor:
+    """Cosines (rows, columns) of each row to the references in its columns; NOTHING where these are padding.
 
     From |q - r|^2 = (|q| - |r|)^2 + 2 |q| |r| (1 - cosine): the error of a small distance is as small as itself.
     """
@@ -159,7 +136,7 @@ def _again(queries: torch.Tensor, references: _Part, column: torch.Tensor, count
         apart[:, place] = torch.linalg.vector_norm(difference, dim=1)
     ours, theirs = _lengths(queries)[:, None], references.length[column]
     cosine = 1.0 - (apart**2 - (ours - theirs) ** 2) / (2.0 * ours * theirs).clamp_min(1e-12)
-    return cosine.masked_fill_(ours * theirs < 1e-12, 0.0).masked_fill_(column >= count, NOTHING)
+    return cosine.masked_fill_(ours * theirs < 1e-12, 0.0).masked_fill_(column >= references.count, NOTHING)
 
 
 def _lengths(rows: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.domain.arrays import Integers
+from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.detection.compare import NOTHING, Comparison, Side
 from counterfoil.domain.detection.reasoner import Reasons
 from counterfoil.domain.detection.signal import Calibration, margin
@@ -54,18 +54,21 @@ SCORES = pa.schema(
 def score_table(
     evidence: pa.Table,
     comparison: Comparison,
+    surprise: Doubles,
     references: pa.Table,
     calibration: Calibration,
     release_id: str,
 ) -> pa.Table:
     """Scores of evidence rows that were compared with `references`; one row each, in the same order.
 
+    `surprise` is the encoder's, (rows,).
+
     They have no reasons yet.
     """
     rows = evidence.num_rows
     fraud, good = comparison.fraud.mean, comparison.good.mean
     margins = margin(fraud, good)
-    novelty = calibration.novelty(comparison.evidence_similarity)
+    novelty = calibration.novelty(surprise)
     columns = [
         evidence.column("transaction_id"),
         evidence.column("event_time").cast(TIMESTAMP),

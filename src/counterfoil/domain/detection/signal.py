@@ -9,6 +9,7 @@ from counterfoil.domain.arrays import Doubles, Labels
 
 FLOOR = 5e-4
 """Added to both distances of the margin, so that an exact copy of a reference is not infinitely certain."""
+PERCENTILES = 100
 
 
 class SignalKind(StrEnum):
@@ -27,9 +28,9 @@ def margin(fraud_similarity: Doubles, good_similarity: Doubles) -> Doubles:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Margin to probability by a logistic curve (Platt 1999), and evidence distance to novelty by rank.
+    """Margin to probability by a logistic curve (Platt 1999), and surprise to novelty by rank.
 
-    `novelty_quantiles` are the 0th to 100th percentiles of the evidence distance of unseen good payments.
+    `novelty_quantiles` are the 0th to 99th percentiles of the surprise of unseen good payments.
     """
 
     kind: SignalKind
@@ -41,25 +42,31 @@ class Calibration:
         """Probability of fraud, strictly increasing in the margin."""
         return 1.0 / (1.0 + np.exp(-(self.slope * margins + self.intercept)))
 
-    def novelty(self, evidence_similarity: Doubles) -> Doubles:
-        """Share of unseen good payments that are more like the references; 1 is unlike anything known."""
-        distance = 1.0 - evidence_similarity.astype(np.float64)
+    def novelty(self, surprise: Doubles) -> Doubles:
+        """Share of unseen good payments that surprise less; 1 is unlike anything known.
+
+        Above the last percentile it goes on rising towards 1, as if the tail were exponential: the strangest
+        payments keep their order.
+        """
         # Ties among quantiles would let interp jump: it needs an increasing axis.
         axis = self.novelty_quantiles + np.arange(len(self.novelty_quantiles)) * 1e-12
-        return np.interp(distance, axis, np.linspace(0.0, 1.0, len(axis)))
+        ranks = np.arange(len(axis)) / PERCENTILES
+        beyond = np.maximum(surprise - axis[-1], 0.0) / max(axis[-1] - axis[len(axis) // 2], 1e-12)
+        return np.asarray(1.0 - (1.0 - np.interp(surprise, axis, ranks)) * np.exp(-beyond))
 
     def signal(self, margins: Doubles, novelty: Doubles) -> Doubles:
         """The anomaly signal in [0, 1] of this calibration's kind."""
         return self.probability(margins) if self.kind is SignalKind.CALIBRATED else novelty
 
 
-def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, evidence_similarity: Doubles) -> Calibration:
+def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, surprise: Doubles) -> Calibration:
     """Fit on out-of-sample payments; `weights` undo the sampling of good payments, so that prevalence is true.
 
     Without a fraud (or without a good payment) among them the calibration is of kind novelty.
     """
-    good = evidence_similarity[labels == 0] if (labels == 0).any() else evidence_similarity
-    quantiles = np.quantile(1.0 - good.astype(np.float64), np.linspace(0, 1, 101)) if len(good) else np.zeros(101)
+    good = surprise[labels == 0] if (labels == 0).any() else surprise
+    ranks = np.arange(PERCENTILES) / PERCENTILES
+    quantiles = np.quantile(good, ranks) if len(good) else np.zeros(PERCENTILES)
     if not 0 < int((labels == 1).sum()) < len(labels):
         return Calibration(SignalKind.NOVELTY, 0.0, 0.0, quantiles)
     from sklearn.linear_model import LogisticRegression

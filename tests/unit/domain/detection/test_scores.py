@@ -36,6 +36,9 @@ def evidence() -> pa.Table:
     )
 
 
+SURPRISE = np.linspace(0, 9, ROWS)
+
+
 def queries() -> np.ndarray:
     rows = np.random.default_rng(5).normal(size=(ROWS, 6)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -43,8 +46,8 @@ def queries() -> np.ndarray:
 
 def scored(references: pa.Table, calibration: Calibration = CALIBRATED, k: int = K) -> pa.Table:
     labels = references.column("label").to_numpy()
-    compared = References(vectors_of(references), labels, 0).compare(queries(), k)
-    return score_table(evidence(), compared, references, calibration, "r1")
+    compared = References(vectors_of(references), labels).compare(queries(), k)
+    return score_table(evidence(), compared, SURPRISE, references, calibration, "r1")
 
 
 def of_label(references: pa.Table, label: int) -> pa.Table:
@@ -102,6 +105,6 @@ def test_fewer_references_than_asked_for_are_all_named(references: pa.Table) -> 
 
 
 def test_no_payments_make_an_empty_table(references: pa.Table) -> None:
-    compared = References(vectors_of(references), references.column("label").to_numpy(), 0).compare(queries()[:0], K)
-    scores = score_table(evidence().slice(0, 0), compared, references, CALIBRATED, "r1")
+    compared = References(vectors_of(references), references.column("label").to_numpy()).compare(queries()[:0], K)
+    scores = score_table(evidence().slice(0, 0), compared, SURPRISE[:0], references, CALIBRATED, "r1")
     assert (scores.num_rows, scores.schema) == (0, SCORES)

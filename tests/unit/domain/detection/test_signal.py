@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from counterfoil.domain.detection.signal import FLOOR, Calibration, SignalKind, fit_calibration, margin
 
 COSINES = st.floats(-1, 1, width=32)
+SURPRISES = st.floats(0, 1e6)
 
 
 def sample(rows: int = 20_000, rate: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -81,18 +82,25 @@ def test_with_labels_of_one_kind_the_signal_is_novelty(label: int) -> None:
 
 def test_novelty_is_the_rank_among_unseen_good_payments() -> None:
     rng = np.random.default_rng(2)
-    similarity = rng.uniform(0.4, 0.9, 4000).astype(np.float32)
+    surprise = rng.uniform(1, 6, 4000)
     labels = (np.arange(4000) % 50 == 0).astype(np.int8)
-    similarity[labels == 1] = -1  # frauds are far from everything: they must not shift the ranks
-    calibration = fit_calibration(rng.normal(size=4000), labels, np.ones(4000), similarity)
-    asked = np.float32([0.95, 0.9, 0.65, 0.4, -1])
-    assert calibration.novelty(asked) == pytest.approx([0, 0, 0.5, 1, 1], abs=0.02)
+    surprise[labels == 1] = 90  # frauds are far from everything: they must not shift the ranks
+    calibration = fit_calibration(rng.normal(size=4000), labels, np.ones(4000), surprise)
+    assert calibration.novelty(np.array([0, 1, 3.5, 6, 90])) == pytest.approx([0, 0, 0.5, 1, 1], abs=0.02)
 
 
-@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20), st.lists(COSINES, min_size=1, max_size=20))
+def test_the_strangest_payments_keep_their_order() -> None:
+    known = np.random.default_rng(3).exponential(size=5000)
+    calibration = fit_calibration(np.zeros(5000), np.zeros(5000, np.int8), np.ones(5000), known)
+    found = calibration.novelty(np.array([4.0, 6.0, 9.0, 20.0, 60.0]))
+    assert (np.diff(found) > 0).all()
+    assert 0.95 < found[0] < found[-1] <= 1
+
+
+@given(st.lists(SURPRISES, min_size=1, max_size=20), st.lists(SURPRISES, min_size=1, max_size=20))
 def test_novelty_never_falls_as_payments_get_stranger(known: list[float], asked: list[float]) -> None:
     labels = np.zeros(len(known), np.int8)
-    calibration = fit_calibration(np.zeros(len(known)), labels, np.ones(len(known)), np.float32(known))
-    found = calibration.novelty(np.sort(np.float32(asked))[::-1])
+    calibration = fit_calibration(np.zeros(len(known)), labels, np.ones(len(known)), np.array(known))
+    found = calibration.novelty(np.sort(asked))
     assert ((found >= 0) & (found <= 1)).all()
     assert (np.diff(found) >= 0).all()

@@ -108,6 +108,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from conftest import GIVEN, Place
+
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
 Place(Path(sys.argv[2])).run("detection", GIVEN["first detection"])
 """
 

@@ -13,6 +13,8 @@ import pytest
 
 from pipelines.local.record import read_executions
 
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
+
 PROCESSING = "counterfoil.processing"
 TO_CHANNEL = "counterfoil.adapters.tables_processing:ProcessingTables.publish"
 
@@ -108,8 +110,6 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from conftest import GIVEN, Place
-
-pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
 Place(Path(sys.argv[2])).run("detection", GIVEN["first detection"])
 """
 

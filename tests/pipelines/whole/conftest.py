@@ -60,14 +60,6 @@ GIVEN: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all tests of this folder: they share their workspaces."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("whole_pipelines"))
-
-
 @dataclass
 class Place:
     """A workspace with raw files. `events` are those of its last execution."""

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
+
 CACHED = {
     "training": {"collect", "curate", "features", "train", "evaluate", "gate"},
     "detection": {"collect", "curate", "features", "detect", "report"},

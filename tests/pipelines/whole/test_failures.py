@@ -6,6 +6,8 @@ import pytest
 
 from counterfoil.errors import NotFoundError, UsageError
 
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
+
 SECRETS = ("jane.doe@example.com", "4111111111111111", "198.18.7.7")
 
 

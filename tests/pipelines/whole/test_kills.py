@@ -13,6 +13,8 @@ import pytest
 
 from pipelines.local.record import read_executions
 
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
+
 PROCESSING = "counterfoil.processing"
 TO_CHANNEL = "counterfoil.adapters.tables_processing:ProcessingTables.publish"
 

@@ -8,6 +8,8 @@ from counterfoil.errors import UsageError
 from counterfoil.steps.releases import CHAMPION, resolve, retire
 from counterfoil.steps.replay import Replayer
 
+pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
+
 DETECTIONS = ("first detection", "second detection", "whole detection")
 
 

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.features.spec import DEFAULT_SPECS
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.steps.backtest import Windows
 from counterfoil.steps.features import Period
@@ -25,7 +27,14 @@ WINDOWS = Windows(Period(START, START + 7 * DAY), Period(START + 14 * DAY, START
 
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[dict[str, ModuleType]]:
-    names = ("quality_daily", "quality_evidence", "quality_few_labels", "quality_prequential")
+    names = (
+        "quality_ablation",
+        "quality_daily",
+        "quality_evidence",
+        "quality_few_labels",
+        "quality_groups",
+        "quality_prequential",
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         yield {name.removeprefix("quality_"): importlib.import_module(name) for name in names}
@@ -134,3 +143,39 @@ def test_accounts_leave_the_test_at_the_midnight_at_which_they_are_known_to_be_c
     assert case.split == WINDOWS
     judged = benchmark["evidence"].judged_payments(tables, case, case.split)
     assert judged.column("transaction_id").to_pylist() == ["b", "c", "f", "g"]
+
+
+SCHEMA = EvidenceSchema(
+    ("amount", "v1", *(spec.name for spec in DEFAULT_SPECS)), ("category",), ("merchant_id", "category")
+)
+
+
+def test_each_column_is_in_one_group_of_evidence(benchmark: Any) -> None:
+    groups = benchmark["groups"]
+    sizes = {name: groups.size_of(SCHEMA, name) for name in groups.NAMES}
+    assert min(sizes.values()) > 0
+    assert sum(sizes.values()) == len(SCHEMA.numeric) + len(SCHEMA.cyclic) + 1 + 2
+
+
+def test_a_group_leaves_the_schema_whole_and_alone(benchmark: Any) -> None:
+    without = benchmark["groups"].without
+    assert without(SCHEMA, "all evidence") == SCHEMA
+    assert without(SCHEMA, "text block").categorical == ("category",)
+    assert without(SCHEMA, "category").textual == ("merchant_id", "category")
+    timeless = without(SCHEMA, "time of day and week")
+    assert timeless.cyclic == ()
+    assert set(SCHEMA.numeric) - set(timeless.numeric) == {"account_quarter_share_30d"}
+    riskless = without(SCHEMA, "IP's frauds")
+    assert set(SCHEMA.numeric) - set(riskless.numeric) == {f"source_ip_fraud_rate_{days}d" for days in (1, 7, 30)}
+    assert "merchant_fraud_rate_1d" in riskless.numeric
+
+
+def test_a_group_counts_where_it_brings_more_than_the_seeds_differ_by(benchmark: Any) -> None:
+    ablation = benchmark["ablation"]
+    columns = {ablation.ALL: 9, "amount": 1, "category": 2}
+    cards = ablation.Ablated(columns, {ablation.ALL: (0.8, 0.82), "amount": (0.7, 0.7), "category": (0.8, 0.8)})
+    other = ablation.Ablated(columns, {ablation.ALL: (0.5, 0.5), "amount": (0.51, 0.51)})
+    table = ablation.table_of({"cards": cards, "other": other})
+    assert "| without amount | -.110 (1) | +.010 (1) | 1 of 2 |" in table
+    assert "| without category | -.010 (2) | - | 0 of 1 |" in table
+    assert "| without text block | - | - | 0 of 0 |" in table

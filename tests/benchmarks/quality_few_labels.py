@@ -4,7 +4,7 @@ Of the known frauds the first by the hash of their ids stay; the rows of the oth
 defaults at every point. The peers get the same rows and the same evidence; with --tuned each chooses among its
 settings as in quality.py, without it takes the first of them. Where no fraud is known, ours ranks by novelty.
 
-Takes about 15 minutes of a core without --tuned (10 of them for transactions_2019), three times as long with it.
+Takes half a minute of a core for ulb and about ten for the handbook with --good-rows 60000; more with --tuned.
 """
 
 import argparse

@@ -4,7 +4,7 @@ Training is on seven days that end seven days before a test week. Ways that add 
 before the day's payments are scored: payments not trained on whose label became known, as vectors of the release in
 use. Encoder, calibration and base stay as they are.
 
-Takes two minutes to build the evidence (none with --lakes, the second time) and one or two of a core a week.
+Takes two minutes to build the evidence (none with --lakes, the second time) and about five of a core a week.
 """
 
 import argparse

@@ -56,7 +56,7 @@ def payments(*rows: tuple[float, float, int], account: str = "a") -> pa.Table:
 
 def test_frauds_are_added_from_the_midnight_on_at_which_they_are_known(benchmark: Any) -> None:
     daily = benchmark["daily"]
-    table = payments((8, 15.5, 1), (8, 15, 1), (-1, 6, 1), (15, 22, 1), (8, 15, 0))
+    table = payments((8, 15.5, 1), (8, 15, 1), (-1, 15, 1), (15, 22, 1), (8, 15, 0))
     way = daily.Way("frauds", frauds=True)
     by_day = [daily.addable(table, WINDOWS, moment, way).tolist() for moment in daily.days(WINDOWS)]
     assert by_day[0] == [False] * 5

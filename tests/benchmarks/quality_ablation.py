@@ -96,7 +96,7 @@ def ablate(case: Case, material: Material, embed: Embed, seeds: Sequence[int]) -
 
 def _precision(before: Material, after: Material, embed: Embed, seed: int) -> float:
     fitted = fit(before, embed, replace(FIXED, seed=seed))
-    margins = score(fitted, fitted.encoder.encode(after.payments, remembering(embed))).margins
+    margins = score(fitted, after.payments, fitted.encoder.encode(after.payments, remembering(embed))).margins
     return float(average_precision_score(after.labels, margins, sample_weight=after.weights))
 
 

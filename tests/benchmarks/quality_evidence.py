@@ -56,10 +56,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Scored:
-    """Margins and signals of payments, (rows,) each; higher is riskier."""
+    """Margins, signals and novelty of payments, (rows,) each; higher is riskier, or stranger."""
 
     margins: Doubles
     signals: Doubles
+    novelty: Doubles
 
 
 def table_arguments(description: str | None) -> argparse.ArgumentParser:
@@ -135,13 +136,12 @@ def base_of(fitted: Fitted) -> tuple[Floats, Labels]:
     return vectors_of(fitted.references), labels_of(fitted.references)
 
 
-def score(fitted: Fitted, vectors: Floats, base: tuple[Floats, Labels] | None = None) -> Scored:
-    """Hold encoded payments against the references, or against others in the same space."""
-    references = References(*(base or base_of(fitted)), fitted.encoder.vote_dimensions)
-    compared = references.compare(vectors, fitted.neighbours)
+def score(fitted: Fitted, payments: pa.Table, vectors: Floats, base: tuple[Floats, Labels] | None = None) -> Scored:
+    """Hold payments and their vectors against the references, or against others in the same space."""
+    compared = References(*(base or base_of(fitted))).compare(vectors, fitted.neighbours)
     margins = margin(compared.fraud.mean, compared.good.mean)
-    novelty = fitted.calibration.novelty(compared.evidence_similarity)
-    return Scored(margins, fitted.calibration.signal(margins, novelty))
+    novelty = fitted.calibration.novelty(fitted.encoder.surprises(payments))
+    return Scored(margins, fitted.calibration.signal(margins, novelty), novelty)
 
 
 def labels_of(table: pa.Table) -> Labels:

@@ -116,7 +116,7 @@ def measured(material: Material, judged: pa.Table, embed: Embed, *, tuned: bool)
     """Ours and the peers that can use what is known, fitted on the same rows."""
     start = time.process_time()
     fitted = fit(material, embed)
-    signals = score(fitted, fitted.encoder.encode(judged, embed)).signals
+    signals = score(fitted, judged, fitted.encoder.encode(judged, embed)).signals
     frauds, labels = int(material.labels.sum()), labels_of(judged)
     precision = {OURS: float(average_precision_score(labels, signals))}
     print(f"    {OURS}: {time.process_time() - start:.0f} s of CPU", file=sys.stderr, flush=True)

@@ -132,7 +132,9 @@ def signals_of(
         rows = of_day(judged, moment)
         for way in ways:
             references = grown(base, more, addable(pool, trained.windows, moment, way))
-            found[way.name][rows] = score(trained.fitted, vectors[rows], references).signals
+            found[way.name][rows] = score(
+                trained.fitted, judged.filter(pa.array(rows)), vectors[rows], references
+            ).signals
     return found
 
 

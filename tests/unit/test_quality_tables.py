@@ -33,6 +33,7 @@ def benchmark() -> Iterator[dict[str, ModuleType]]:
         "quality_evidence",
         "quality_few_labels",
         "quality_groups",
+        "quality_novelty",
         "quality_prequential",
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -179,3 +180,18 @@ def test_a_group_counts_where_it_brings_more_than_the_seeds_differ_by(benchmark:
     assert "| without amount | -.110 (1) | +.010 (1) | 1 of 2 |" in table
     assert "| without category | -.010 (2) | - | 0 of 1 |" in table
     assert "| without text block | - | - | 0 of 0 |" in table
+
+
+def test_scenarios_are_looked_up_by_the_id_of_the_payment(benchmark: Any, tmp_path: Path) -> None:
+    novelty = benchmark["novelty"]
+    frauds = pa.table({"TRANSACTION_ID": [7, 8, 9], "TX_FRAUD_SCENARIO": [0, 3, 1]})
+    pq.write_table(frauds, tmp_path / "handbook.parquet")
+    scenarios = novelty.scenario_by_id(tmp_path / "handbook.parquet")
+    assert novelty.of_payments(pa.table({"transaction_id": ["9", "7"]}), scenarios).tolist() == [1, 0]
+
+
+def test_an_unseen_scenario_has_a_row_a_system(benchmark: Any) -> None:
+    novelty = benchmark["novelty"]
+    figures = {"ours": novelty.ranked(np.array([True, False, False]), np.array([0.9, 0.1, 0.95]))}
+    table = novelty.table_of("2018-07-11", dict.fromkeys(novelty.SCENARIOS, figures))
+    assert table.splitlines()[-1].split("|")[1:4] == [" ours ", " .500 ", " .500 "]

@@ -116,11 +116,11 @@ class DetectBench:
         references, vectors = self._references(), [self._encode(batch) for batch in batches]
         release, table = self._detector.release, self._detector.references
         compared = [references.compare(each, release.neighbours) for each in vectors]
-        surprises = [release.encoder.surprises(batch) for batch in batches]
+        distances = [release.encoder.distances(batch) for batch in batches]
 
         def scored() -> None:
-            for batch, comparison, surprise in zip(batches, compared, surprises, strict=True):
-                score_table(batch, comparison, surprise, table, release.calibration, release.release_id)
+            for batch, comparison, distance in zip(batches, compared, distances, strict=True):
+                score_table(batch, comparison, distance, table, release.calibration, release.release_id)
 
         laps = alternate(
             {

@@ -37,29 +37,30 @@ class Case:
         return self.split if isinstance(self.split, Windows) else windows_by_fraction(tables, self.split)
 
 
-def _day(text: str) -> datetime:
+def day(text: str) -> datetime:
+    """Midnight (UTC) of a date such as 2019-10-01."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _week(first: str, name: str, group: str | None = None) -> Case:
+def week(first: str, name: str, group: str | None = None) -> Case:
     """The Handbook's protocol: a week of training, a week of waiting for labels, and the test week from `first`."""
-    begin = _day(first)
+    begin = day(first)
     windows = Windows(Period(begin - 2 * WEEK, begin - WEEK), Period(begin, begin + WEEK))
     return Case(name, HANDBOOK, "fraud-detection-handbook", windows, exclude_compromised=True, group=group)
 
 
-CARDS_OF_2019 = Windows(Period(_day("2019-01-01"), _day("2019-09-24")), Period(_day("2019-10-01")))
+CARDS_OF_2019 = Windows(Period(day("2019-01-01"), day("2019-09-24")), Period(day("2019-10-01")))
 
 CASES = (
     Case("transactions_2019", TRANSACTIONS_2019, "amazon-fraud-detector-transactions", CARDS_OF_2019),
-    _week("2018-08-08", "handbook"),
+    week("2018-08-08", "handbook"),
     Case("ulb", "ulb_creditcard_subset.parquet", "ulb-credit-card", 0.7, delay=timedelta(0)),
     Case("registrations", "aws_registrations_20k.csv", "amazon-fraud-detector-registrations", 0.7, by_ip=True),
 )
 """What is run when nothing is asked for."""
 
 OTHER_WEEKS = tuple(
-    _week(first, f"handbook-{first}", HANDBOOK_WEEKS)
+    week(first, f"handbook-{first}", HANDBOOK_WEEKS)
     for first in ("2018-05-23", "2018-06-06", "2018-06-20", "2018-07-18", "2018-08-22")
 )
 """Further test weeks of the Handbook's payments: run only when asked for by name, one or as a group."""

@@ -89,10 +89,7 @@ def run_case(case: Case, path: Path, workspace: Workspace) -> CaseRun:
     """Backtest the file `path` in a scratch lake; the release stays in the workspace."""
     mapping = load_mapping(case.mapping)
     with _scratch(workspace) as tables:
-        collect(
-            [path], mapping, key=workspace.pseudonym_key, reader=workspace.reader, tables=tables, ledger=MemoryLedger()
-        )
-        build_features(tables, mapping, label_delay=case.delay)
+        build_evidence(case, path, workspace, tables)
         windows = case.windows(tables)
         start = time.process_time()
         result = backtest(
@@ -104,6 +101,13 @@ def run_case(case: Case, path: Path, workspace: Workspace) -> CaseRun:
         test, signals = _test_rows(tables, result)
         ips = _source_ips(tables, case.delay, training.payments, test.payments) if case.by_ip else None
     return CaseRun(case, result.release, windows, training, test, signals, ips, cpu_s)
+
+
+def build_evidence(case: Case, path: Path, workspace: Workspace, tables: TableStore) -> None:
+    """Collect the file `path` and build the evidence of its payments."""
+    mapping = load_mapping(case.mapping)
+    collect([path], mapping, key=workspace.pseudonym_key, reader=workspace.reader, tables=tables, ledger=MemoryLedger())
+    build_features(tables, mapping, label_delay=case.delay)
 
 
 @contextmanager

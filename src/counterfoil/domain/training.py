@@ -16,7 +16,7 @@ from counterfoil.domain.encoding.collapse import Spread, refuse_collapse, spread
 from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import select_evidence
-from counterfoil.domain.encoding.surprise import Surprise
+from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.references import condense, reference_table
 from counterfoil.domain.thresholds import ALERT_BUDGET, Thresholds, choose_thresholds
@@ -71,7 +71,7 @@ class _Fold:
     fit_blocks: Blocks
     fit_labels: Labels
     blocks: Blocks
-    surprise: Doubles
+    distance: Doubles
     labels: Labels
     weights: Doubles
 
@@ -170,7 +170,7 @@ def _fold(
     after = after.take(rows)
     return _Fold(
         encoder.blocks(before.take(worth), embed), labels[fit][worth],
-        encoder.blocks(after, embed), encoder.surprises(after), labels[validate][rows], row_weights,
+        encoder.blocks(after, embed), encoder.distances(after), labels[validate][rows], row_weights,
     )  # fmt: skip
 
 
@@ -250,9 +250,9 @@ def _calibrate(
     margins = np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared])
     labels = np.concatenate([fold.labels for fold in folds])
     weights = np.concatenate([fold.weights for fold in folds])
-    surprise = np.concatenate([fold.surprise for fold in folds])
-    calibration = fit_calibration(margins, labels, weights, surprise)
-    signal = calibration.signal(margins, calibration.novelty(surprise))
+    distance = np.concatenate([fold.distance for fold in folds])
+    calibration = fit_calibration(margins, labels, weights, distance)
+    signal = calibration.signal(margins, calibration.novelty(distance))
     thresholds = choose_thresholds(signal, labels, weights, alert_budget=options.alert_budget)
     return calibration, thresholds, _ablate(folds, share, k, size, options)
 
@@ -289,8 +289,8 @@ def _doubts(folds: list[_Fold]) -> tuple[str, ...]:
 
 
 def _novelty_only(values: Floats) -> Calibration:
-    """Without usable validation blocks: rank the surprise of every fifth payment by what the others look like."""
+    """Without usable validation blocks: rank the strangeness of every fifth payment by what the others look like."""
     unseen = np.arange(len(values)) % 5 == 0
-    surprise = Surprise.fit(values[~unseen]).of(values[unseen])
-    zeros = np.zeros(len(surprise))
-    return fit_calibration(zeros, zeros.astype(np.int8), zeros + 1, surprise)
+    distance = Strangeness.fit(values[~unseen]).distance(values[unseen])
+    zeros = np.zeros(len(distance))
+    return fit_calibration(zeros, zeros.astype(np.int8), zeros + 1, distance)

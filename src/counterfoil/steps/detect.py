@@ -78,8 +78,8 @@ class Detector:
 
     def score(self, evidence: pa.Table) -> pa.Table:
         """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
-        compared, surprise = self.compare(evidence), self.release.encoder.surprises(evidence)
-        scores = score_table(evidence, compared, surprise, self.references, self.release.calibration, self.release_id)
+        compared, distance = self.compare(evidence), self.release.encoder.distances(evidence)
+        scores = score_table(evidence, compared, distance, self.references, self.release.calibration, self.release_id)
         review = self.release.thresholds.review
         if review is None or self.release.calibration.kind is not SignalKind.CALIBRATED:
             return scores

@@ -33,7 +33,7 @@ def relabelled(table: pa.Table, labels: np.ndarray) -> pa.Table:
 def scores_of(found: Fitted, table: pa.Table, embed: Any) -> pa.Table:
     references = References(vectors_of(found.references), found.references.column("label").to_numpy())
     compared = references.compare(found.encoder.encode(table, embed), found.neighbours)
-    return score_table(table, compared, found.encoder.surprises(table), found.references, found.calibration, "r")
+    return score_table(table, compared, found.encoder.distances(table), found.references, found.calibration, "r")
 
 
 def microseconds(table: pa.Table, name: str) -> np.ndarray:

@@ -54,21 +54,21 @@ SCORES = pa.schema(
 def score_table(
     evidence: pa.Table,
     comparison: Comparison,
-    surprise: Doubles,
+    distance: Doubles,
     references: pa.Table,
     calibration: Calibration,
     release_id: str,
 ) -> pa.Table:
     """Scores of evidence rows that were compared with `references`; one row each, in the same order.
 
-    `surprise` is the encoder's, (rows,).
+    `distance` is the encoder's, (rows,).
 
     They have no reasons yet.
     """
     rows = evidence.num_rows
     fraud, good = comparison.fraud.mean, comparison.good.mean
     margins = margin(fraud, good)
-    novelty = calibration.novelty(surprise)
+    novelty = calibration.novelty(distance)
     columns = [
         evidence.column("transaction_id"),
         evidence.column("event_time").cast(TIMESTAMP),

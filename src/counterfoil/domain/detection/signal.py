@@ -28,9 +28,9 @@ def margin(fraud_similarity: Doubles, good_similarity: Doubles) -> Doubles:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Margin to probability by a logistic curve (Platt 1999), and surprise to novelty by rank.
+    """Margin to probability by a logistic curve (Platt 1999), and strangeness to novelty by rank.
 
-    `novelty_quantiles` are the 0th to 99th percentiles of the surprise of unseen good payments.
+    `novelty_quantiles` are the 0th to 99th percentiles of the strangeness of unseen good payments.
     """
 
     kind: SignalKind
@@ -42,8 +42,8 @@ class Calibration:
         """Probability of fraud, strictly increasing in the margin."""
         return 1.0 / (1.0 + np.exp(-(self.slope * margins + self.intercept)))
 
-    def novelty(self, surprise: Doubles) -> Doubles:
-        """Share of unseen good payments that surprise less; 1 is unlike anything known.
+    def novelty(self, distance: Doubles) -> Doubles:
+        """Share of unseen good payments that are less strange; 1 is unlike anything known.
 
         Above the last percentile it goes on rising towards 1, as if the tail were exponential: the strangest
         payments keep their order.
@@ -51,20 +51,20 @@ class Calibration:
         # Ties among quantiles would let interp jump: it needs an increasing axis.
         axis = self.novelty_quantiles + np.arange(len(self.novelty_quantiles)) * 1e-12
         ranks = np.arange(len(axis)) / PERCENTILES
-        beyond = np.maximum(surprise - axis[-1], 0.0) / max(axis[-1] - axis[len(axis) // 2], 1e-12)
-        return np.asarray(1.0 - (1.0 - np.interp(surprise, axis, ranks)) * np.exp(-beyond))
+        beyond = np.maximum(distance - axis[-1], 0.0) / max(axis[-1] - axis[len(axis) // 2], 1e-12)
+        return np.asarray(1.0 - (1.0 - np.interp(distance, axis, ranks)) * np.exp(-beyond))
 
     def signal(self, margins: Doubles, novelty: Doubles) -> Doubles:
         """The anomaly signal in [0, 1] of this calibration's kind."""
         return self.probability(margins) if self.kind is SignalKind.CALIBRATED else novelty
 
 
-def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, surprise: Doubles) -> Calibration:
+def fit_calibration(margins: Doubles, labels: Labels, weights: Doubles, distance: Doubles) -> Calibration:
     """Fit on out-of-sample payments; `weights` undo the sampling of good payments, so that prevalence is true.
 
     Without a fraud (or without a good payment) among them the calibration is of kind novelty.
     """
-    good = surprise[labels == 0] if (labels == 0).any() else surprise
+    good = distance[labels == 0] if (labels == 0).any() else distance
     ranks = np.arange(PERCENTILES) / PERCENTILES
     quantiles = np.quantile(good, ranks) if len(good) else np.zeros(PERCENTILES)
     if not 0 < int((labels == 1).sum()) < len(labels):

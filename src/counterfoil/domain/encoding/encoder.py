@@ -10,7 +10,7 @@ from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import relevance
-from counterfoil.domain.encoding.surprise import Surprise
+from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.domain.encoding.votes import TREES, VoteBlock
 from counterfoil.errors import TrainingError
 
@@ -52,7 +52,7 @@ class Encoder:
     category: CategoryBlock
     text: TextBlock | None
     votes: VoteBlock | None
-    surprise: Surprise
+    strangeness: Strangeness
     evidence_share: float
 
     @classmethod
@@ -81,11 +81,11 @@ class Encoder:
             category=CategoryBlock.fit(table, schema.categorical),
             text=TextBlock.fit(table, schema.textual, embed) if schema.textual else None,
             votes=None,
-            surprise=Surprise.fit(np.zeros((0, 0), dtype=np.float32)),
+            strangeness=Strangeness.fit(np.zeros((1, 0), dtype=np.float32)),
             evidence_share=1.0,
         )
         values = encoder.forest_input(table)
-        encoder = replace(encoder, surprise=Surprise.fit(values[labels == 0]))
+        encoder = replace(encoder, strangeness=Strangeness.fit(values[labels == 0] if (labels == 0).any() else values))
         if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
             votes = VoteBlock.fit(values, labels, seed, trees)
             encoder = replace(encoder, votes=votes, evidence_share=share)
@@ -132,9 +132,9 @@ class Encoder:
             return Blocks(np.zeros((table.num_rows, 0), dtype=np.float32), evidence)
         return Blocks(self.votes.transform(self.forest_input(table)), evidence)
 
-    def surprises(self, table: pa.Table) -> Doubles:
-        """How far each row lies from good payments in the evidence alone, (rows,)."""
-        return self.surprise.of(self.forest_input(table))
+    def distances(self, table: pa.Table) -> Doubles:
+        """How strange each row is among good payments, by the evidence alone, (rows,)."""
+        return self.strangeness.distance(self.forest_input(table))
 
     def encode(self, table: pa.Table, embed: Embed) -> Floats:
         """Unit vectors, (rows, dimensions)."""

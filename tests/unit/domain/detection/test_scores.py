@@ -36,7 +36,7 @@ def evidence() -> pa.Table:
     )
 
 
-SURPRISE = np.linspace(0, 9, ROWS)
+DISTANCE = np.linspace(0, 9, ROWS)
 
 
 def queries() -> np.ndarray:
@@ -47,7 +47,7 @@ def queries() -> np.ndarray:
 def scored(references: pa.Table, calibration: Calibration = CALIBRATED, k: int = K) -> pa.Table:
     labels = references.column("label").to_numpy()
     compared = References(vectors_of(references), labels).compare(queries(), k)
-    return score_table(evidence(), compared, SURPRISE, references, calibration, "r1")
+    return score_table(evidence(), compared, DISTANCE, references, calibration, "r1")
 
 
 def of_label(references: pa.Table, label: int) -> pa.Table:
@@ -106,5 +106,5 @@ def test_fewer_references_than_asked_for_are_all_named(references: pa.Table) -> 
 
 def test_no_payments_make_an_empty_table(references: pa.Table) -> None:
     compared = References(vectors_of(references), references.column("label").to_numpy()).compare(queries()[:0], K)
-    scores = score_table(evidence().slice(0, 0), compared, SURPRISE[:0], references, CALIBRATED, "r1")
+    scores = score_table(evidence().slice(0, 0), compared, DISTANCE[:0], references, CALIBRATED, "r1")
     assert (scores.num_rows, scores.schema) == (0, SCORES)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from counterfoil.domain.detection.signal import FLOOR, Calibration, SignalKind, fit_calibration, margin
 
 COSINES = st.floats(-1, 1, width=32)
-SURPRISES = st.floats(0, 1e6)
+DISTANCES = st.floats(0, 1e6)
 
 
 def sample(rows: int = 20_000, rate: float = 0.02, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -82,10 +82,10 @@ def test_with_labels_of_one_kind_the_signal_is_novelty(label: int) -> None:
 
 def test_novelty_is_the_rank_among_unseen_good_payments() -> None:
     rng = np.random.default_rng(2)
-    surprise = rng.uniform(1, 6, 4000)
+    distance = rng.uniform(1, 6, 4000)
     labels = (np.arange(4000) % 50 == 0).astype(np.int8)
-    surprise[labels == 1] = 90  # frauds are far from everything: they must not shift the ranks
-    calibration = fit_calibration(rng.normal(size=4000), labels, np.ones(4000), surprise)
+    distance[labels == 1] = 90  # frauds are far from everything: they must not shift the ranks
+    calibration = fit_calibration(rng.normal(size=4000), labels, np.ones(4000), distance)
     assert calibration.novelty(np.array([0, 1, 3.5, 6, 90])) == pytest.approx([0, 0, 0.5, 1, 1], abs=0.02)
 
 
@@ -97,7 +97,7 @@ def test_the_strangest_payments_keep_their_order() -> None:
     assert 0.95 < found[0] < found[-1] <= 1
 
 
-@given(st.lists(SURPRISES, min_size=1, max_size=20), st.lists(SURPRISES, min_size=1, max_size=20))
+@given(st.lists(DISTANCES, min_size=1, max_size=20), st.lists(DISTANCES, min_size=1, max_size=20))
 def test_novelty_never_falls_as_payments_get_stranger(known: list[float], asked: list[float]) -> None:
     labels = np.zeros(len(known), np.int8)
     calibration = fit_calibration(np.zeros(len(known)), labels, np.ones(len(known)), np.array(known))

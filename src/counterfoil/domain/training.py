@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.metrics import average_precision_score
 
-from counterfoil.domain.arrays import Doubles, Flags, Floats, Labels
+from counterfoil.domain.arrays import Doubles, Flags, Floats, Labels, frauds_and_first_good
 from counterfoil.domain.detection.compare import Comparison, References
 from counterfoil.domain.detection.signal import Calibration, fit_calibration, margin
 from counterfoil.domain.encoding.blocks import Embed
@@ -28,15 +28,16 @@ FRAUDS_FOR_CALIBRATION = 50
 """With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""
 
 KEPT = 0.99
+"""Of the precision of the most good references: the fewest that keep so much of it are taken."""
 CANDIDATES = 2
+"""Times as many good payments are encoded as may be kept, since equal ones leave."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """What may be chosen, and from what. The defaults serve every mapping."""
 
-    sizes: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
-    """Of good references. The smallest is taken that keeps `KEPT` of the precision of the largest."""
+    good_references: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
     validation_good: int = 20_000
     shares: tuple[float, ...] = (0.05, 0.1, 0.2)
     neighbours: tuple[int, ...] = (5, 10, 20)
@@ -108,7 +109,7 @@ def fit_release(
     notes = (*notes, *_doubts(folds))
     progress("fitting on the whole training window")
     encoder = Encoder.fit(payments, labels, schema, embed=embed, seed=options.seed, share=share, trees=options.trees)
-    worth = candidates(labels, max(options.sizes))
+    worth = frauds_and_first_good(labels, CANDIDATES * max(options.good_references))
     blocks = encoder.blocks(payments.take(worth), embed)
     found = spread(blocks, encoder.evidence_share, options.seed)
     refuse_collapse(found)
@@ -165,7 +166,7 @@ def _fold(
     before, after = payments.filter(pa.array(fit)), payments.filter(pa.array(validate))
     usable, _ = select_evidence(before, schema)
     encoder = Encoder.fit(before, labels[fit], usable, embed=embed, seed=options.seed, trees=options.trees)
-    worth = candidates(labels[fit], max(options.sizes))
+    worth = frauds_and_first_good(labels[fit], CANDIDATES * max(options.good_references))
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
     after = after.take(rows)
     return _Fold(
@@ -177,18 +178,9 @@ def _fold(
 def _fewer_good(labels: Labels, weights: Doubles, most: int) -> tuple[np.ndarray, Doubles]:
     """All frauds and the first `most` good rows, whose weights then stand for the others too."""
     good = np.flatnonzero(labels == 0)
-    kept = np.sort(np.concatenate([np.flatnonzero(labels == 1), good[:most]]))
+    kept = frauds_and_first_good(labels, most)
     factor = np.where(labels[kept] == 0, len(good) / max(len(good[:most]), 1), 1.0)
     return kept, weights[kept] * factor
-
-
-def candidates(labels: Labels, size: int) -> np.ndarray:
-    """Row positions, ascending, from which references are chosen: all frauds and the first of the good payments.
-
-    They are more than `size`, since equal ones leave; encoding all payments for it would take most of the time.
-    """
-    goods = np.flatnonzero(labels == 0)[: CANDIDATES * size]
-    return np.sort(np.concatenate([np.flatnonzero(labels == 1), goods]))
 
 
 def keep_references(blocks: Blocks, labels: Labels, share: float, size: int) -> tuple[np.ndarray, Floats]:
@@ -216,7 +208,7 @@ def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, i
 
     And the fewest good references that keep that, and the precision with them.
     """
-    largest = max(options.sizes)
+    largest = max(options.good_references)
     if not folds:
         return options.shares[0], options.neighbours[0], largest, None
     found = {
@@ -226,7 +218,7 @@ def _choose(folds: list[_Fold], options: TrainingOptions) -> tuple[float, int, i
     }
     share, k = max(found, key=lambda choice: found[choice])
     only = replace(options, neighbours=(k,))
-    for size in sorted(options.sizes):
+    for size in sorted(options.good_references):
         precision = found[share, k] if size == largest else _precisions(folds, share, size, only)[k]
         if precision >= KEPT * found[share, k]:
             break

@@ -180,7 +180,7 @@ class TestReferences:
 
     def test_there_are_no_more_good_references_than_asked_for(self, fit: Fit, evidence: Maker) -> None:
         table, labels = evidence()
-        kept = fit(table, sizes=(50,)).references.column("label").to_numpy()
+        kept = fit(table, good_references=(50,)).references.column("label").to_numpy()
         assert ((kept == 0).sum(), (kept == 1).sum()) == (50, (labels == 1).sum())
 
     @pytest.mark.parametrize(("share", "size"), [(0.0, 20), (1.5, 300)])
@@ -188,7 +188,7 @@ class TestReferences:
         self, fit: Fit, evidence: Maker, monkeypatch: pytest.MonkeyPatch, share: float, size: int
     ) -> None:
         monkeypatch.setattr(training, "KEPT", share)
-        kept = fit(evidence()[0], sizes=(300, 20, 100)).references.column("label").to_numpy()
+        kept = fit(evidence()[0], good_references=(300, 20, 100)).references.column("label").to_numpy()
         assert (kept == 0).sum() == size
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
+from counterfoil.domain.arrays import Doubles, Floats, Labels, frauds_and_first_good, unit_rows
 from counterfoil.domain.encoding.trees import FlatTrees
 
 MOST_GOOD = 60_000
@@ -60,10 +60,10 @@ class VoteBlock:
 
         The rows are expected in an order that has nothing to do with their content, as the first ones are taken.
         """
-        rows = _first(labels, MOST_GOOD)
+        rows = frauds_and_first_good(labels, MOST_GOOD)
         values, labels = values[rows], labels[rows]
         forests = [fit(values, labels, seed, trees) for fit in (_random_forest, _extra_trees)]
-        rows = _first(labels, STANDARD_GOOD)
+        rows = frauds_and_first_good(labels, STANDARD_GOOD)
         return cls(tuple(Family.fit(forest, values[rows], labels[rows]) for forest in forests))
 
     @property
@@ -75,11 +75,6 @@ class VoteBlock:
         """Votes of all families, (rows, dimensions)."""
         share = np.float32(1 / np.sqrt(len(self.families)))
         return np.hstack([family.transform(values) * share for family in self.families])
-
-
-def _first(labels: Labels, most: int) -> np.ndarray:
-    """Row positions, ascending, of all frauds and the first good payments."""
-    return np.sort(np.concatenate([np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)[:most]]))
 
 
 def _random_forest(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:

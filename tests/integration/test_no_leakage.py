@@ -264,8 +264,8 @@ def in_the_past(evidence: pa.Table) -> pa.Table:
     return evidence.filter(pc.less(times, pa.scalar(NOW, times.type)))
 
 
-def signals(scores: pa.Table) -> dict[str, float]:
-    return dict(zip(*(scores.column(name).to_pylist() for name in ("transaction_id", "anomaly_signal")), strict=True))
+def margins(scores: pa.Table) -> dict[str, float]:
+    return dict(zip(*(scores.column(name).to_pylist() for name in ("transaction_id", "margin")), strict=True))
 
 
 @pytest.mark.parametrize("change", [without_the_future, with_another_future, with_other_unknown_labels])
@@ -284,7 +284,7 @@ def test_no_score_changes_with_what_is_not_known_yet(
     assert features(after) == features(before)
     assert before.num_rows > 2000
     assert np.ptp(detector.score(before).column("margin").to_numpy()) > 0.5
-    assert signals(detector.score(after)) == pytest.approx(signals(detector.score(before)), abs=1e-6)
+    assert margins(detector.score(after)) == pytest.approx(margins(detector.score(before)), abs=1e-6)
 
 
 def test_scores_do_not_hang_on_the_order_of_files_rows_or_batches(
@@ -297,11 +297,11 @@ def test_scores_do_not_hang_on_the_order_of_files_rows_or_batches(
     shuffled = [raw[n] for n in np.random.default_rng(3).permutation(len(raw))]
     evidence = evidence_of(collected(tmp_path / "lake", shuffled, stores, files=3), **WEEK)
     assert evidence.to_pylist() == baseline[0].to_pylist()
-    scores = signals(detector.score(evidence))
+    scores = margins(detector.score(evidence))
     order = pa.array(np.random.default_rng(4).permutation(evidence.num_rows))
-    assert signals(detector.score(evidence.take(order))) == pytest.approx(scores, abs=1e-6)
+    assert margins(detector.score(evidence.take(order))) == pytest.approx(scores, abs=1e-6)
     for number in (0, 7, evidence.num_rows - 1):
-        alone = signals(detector.score(evidence.slice(number, 1)))
+        alone = margins(detector.score(evidence.slice(number, 1)))
         assert {name: scores[name] for name in alone} == pytest.approx(alone, abs=1e-6)
 
 

@@ -206,6 +206,20 @@ def test_a_score_that_does_not_come_from_its_release_is_told(
         life.replayer().replay(transaction, "other")
 
 
+def test_the_use_of_references_is_told_of_a_run(
+    life: Life, run_cli: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    code, out = run_cli("references", life.runs[0], "--most", "2", "--json", str(tmp_path / "use.json"))
+    assert code == 0, out
+    use = json.loads((tmp_path / "use.json").read_text())
+    kept = life.workspace.references.read_base(life.releases[0]).column("label").to_pylist()
+    assert (use["fraud"]["references"], use["good"]["references"]) == (kept.count(1), kept.count(0))
+    assert use["payments"] == life.scores(life.runs[0]).num_rows
+    for side in ("fraud", "good"):
+        assert len(use[side]["dominant"]) == 2
+        assert f"{use[side]['dead']:,} of {use[side]['references']:,} {side} references" in out
+
+
 def test_what_cannot_be_replayed_is_named(life: Life) -> None:
     replayer = life.replayer()
     with pytest.raises(NotFoundError, match=r"any run of scores has no score of transaction 'nobody'"):

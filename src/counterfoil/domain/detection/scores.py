@@ -41,7 +41,7 @@ SCORES = pa.schema(
         pa.field("reasons", pa.list_(REASON)),  # greatest contribution first; null below the threshold of review
         pa.field("fraud_similarity", pa.float64()),  # mean cosine to the nearest frauds; null without frauds
         pa.field("good_similarity", pa.float64()),
-        pa.field("novelty", pa.float64(), nullable=False),  # 1 is unlike anything known
+        pa.field("novelty", pa.float64(), nullable=False),  # share of unseen good payments that are less strange
         pa.field("precedents", pa.list_(PRECEDENT)),  # frauds first, each side most similar first
         pa.field("fraud_tied", pa.bool_()),  # the next fraud is as similar as the last one named
         pa.field("good_tied", pa.bool_()),

@@ -43,7 +43,7 @@ class Calibration:
         return 1.0 / (1.0 + np.exp(-(self.slope * margins + self.intercept)))
 
     def novelty(self, distance: Doubles) -> Doubles:
-        """Share of unseen good payments that are less strange; 1 is unlike anything known.
+        """Share of unseen good payments that are less strange.
 
         Above the last percentile it goes on rising towards 1, as if the tail were exponential: the strangest
         payments keep their order.

@@ -19,14 +19,13 @@ def reference_use(tables: TableStore, references: ReferenceStore, run: str, *, m
         release_id = single_release(releases, run)
         [(payments,)] = database.sql(f"SELECT count(*) FROM {source}").fetchall()
         named = database.sql(
-            "SELECT named.label, named.reference_id, count(*) FROM "
-            f"(SELECT unnest(precedents) AS named FROM {source}) GROUP BY ALL"
+            f"SELECT named.reference_id, count(*) FROM (SELECT unnest(precedents) AS named FROM {source}) GROUP BY ALL"
         ).fetchall()
     base = references.read_base(release_id).select(["reference_id", "label"]).to_pylist()
     fraud, good = (
         side_use(
             frozenset(row["reference_id"] for row in base if (row["label"] == FRAUD) is is_fraud),
-            {one: count for label, one, count in named if (label == FRAUD) is is_fraud},
+            dict(named),
             payments,
             most=most,
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from counterfoil.domain.arrays import unit_rows
 from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, MAX_DIMENSIONS, MIN_FRAUDS_FOR_VOTES, Encoder, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.errors import MissingEvidenceError, TrainingError
 
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
@@ -127,3 +128,10 @@ def test_without_text_no_text_is_encoded(evidence: Maker) -> None:
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, EvidenceSchema(("amount", "n0")), embed=never, seed=0)
     assert encoder.encode(table, never).shape == (600, 128 + 2 + 4)
+
+
+def test_what_is_strange_is_measured_by_good_payments_alone(evidence: Maker, embedder: Any) -> None:
+    table, labels = evidence()
+    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, trees=4)
+    good = encoder.forest_input(table)[labels == 0]
+    np.testing.assert_array_equal(encoder.distances(table), Strangeness.fit(good).distance(encoder.forest_input(table)))

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from counterfoil.domain.arrays import frauds_and_first_good
+from counterfoil.domain.encoding import votes
 from counterfoil.domain.encoding.votes import VoteBlock
 
 TREES = 24
@@ -60,6 +62,14 @@ def test_the_seed_makes_the_voters() -> None:
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     for first, second in zip(one.families, other.families, strict=True):
         assert not np.array_equal(first.votes(values), second.votes(values))
+
+
+def test_voters_learn_from_all_frauds_and_the_first_good_payments(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, labels = training(rows=600)
+    fewer = frauds_and_first_good(labels, 100)
+    expected = VoteBlock.fit(values[fewer], labels[fewer], 0, TREES).transform(values)
+    monkeypatch.setattr(votes, "MOST_GOOD", 100)
+    np.testing.assert_array_equal(VoteBlock.fit(values, labels, 0, TREES).transform(values), expected)
 
 
 def test_few_frauds_and_few_payments_still_make_voters() -> None:

@@ -100,7 +100,7 @@ def figures(result: Backtest) -> dict[str, Any]:
         "training_rows": release.training_rows,
         "training_frauds": release.training_frauds,
         "references": {"frauds": release.reference_frauds, "good": release.reference_rows - release.reference_frauds},
-        "chosen": {"evidence_share": release.encoder.evidence_share, "neighbours": release.neighbours},
+        "chosen": {**asdict(release.encoder.mixture), "neighbours": release.neighbours},
         "thresholds": asdict(release.thresholds),
         "validation": release.validation,
         "ablation": release.ablation,

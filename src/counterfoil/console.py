@@ -94,7 +94,7 @@ def show_release(release: "Release") -> None:
         "release": release.release_id,
         "trained on": f"{release.training_rows:,} payments, {release.training_frauds:,} frauds",
         "referenced": f"{release.reference_frauds:,} known frauds, {good:,} known good payments",
-        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.evidence_share:.0%} plain evidence",
+        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.mixture.evidence:.0%} plain evidence",
         "neighbours": f"{release.neighbours} on each side",
         "signal": release.calibration.kind.value,
         "validation": ", ".join(f"{name} {value:.4f}" for name, value in release.validation.items()),

@@ -78,7 +78,7 @@ def _content(release: "Release") -> dict[str, str]:
         "text model": f"{release.text_model} (sha256 {release.text_weights_hash[:12]})"
         if release.text_weights_hash
         else "",
-        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.evidence_share:.0%} plain evidence",
+        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.mixture.evidence:.0%} plain evidence",
         "neighbours": f"{release.neighbours} on each side",
         "references": f"{release.reference_frauds:,} frauds, {good:,} good "
         f"(checksum {release.reference_checksum[:12]})",

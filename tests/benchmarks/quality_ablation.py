@@ -24,7 +24,8 @@ from sklearn.metrics import average_precision_score
 
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.selection import select_evidence
-from counterfoil.domain.training import TrainingOptions, time_splits
+from counterfoil.domain.training_options import TrainingOptions
+from counterfoil.domain.validation import time_splits
 from counterfoil.steps.detect import remembering
 
 CASES = ("transactions_2019", "handbook", "ulb")

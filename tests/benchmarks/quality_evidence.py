@@ -27,7 +27,8 @@ from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.references import vectors_of
 from counterfoil.domain.schemas import FRAUD
-from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
+from counterfoil.domain.training import Fitted, fit_release
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.ports import TableStore
 from counterfoil.steps.backtest import Windows
 from counterfoil.steps.detect import remembering

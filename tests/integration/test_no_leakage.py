@@ -22,7 +22,7 @@ from counterfoil.domain.mapping import parse_mapping
 from counterfoil.domain.release import Release
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.domain.training import TrainingOptions
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.ports import TextEmbedder
 from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
@@ -172,7 +172,7 @@ def test_a_period_gets_the_evidence_that_it_has_within_everything(
 
 TRAINED_UNTIL = START + 34 * DAY
 NOW = START + 40 * DAY
-FEW_TREES = TrainingOptions(trees=16)
+FEW_TREES = TrainingOptions(trees=16, rounds=20)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from counterfoil.adapters.plots_matplotlib import draw
 from counterfoil.adapters.references_postgres import PostgresReferences
 from counterfoil.domain.release import Release
 from counterfoil.domain.simulation import DIRT, simulate, spoil
-from counterfoil.domain.training import TrainingOptions
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.ports import TextEmbedder
 from counterfoil.settings import Settings
@@ -40,7 +40,7 @@ from counterfoil.wiring import Workspace
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=42)
 MAPPING = load_mapping("counterfoil-simulated")
-FEW_TREES = TrainingOptions(trees=16)
+FEW_TREES = TrainingOptions(trees=16, rounds=20)
 REQUEST = TrainingRequest(Period(until=CUT), known_until=CUT, options=FEW_TREES)
 TEST = Period(since=CUT)
 DELAY = timedelta(days=7)

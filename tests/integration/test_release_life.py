@@ -21,7 +21,7 @@ from counterfoil.adapters import embedded_postgres
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.cli import main
 from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.domain.training import TrainingOptions
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.settings import Settings
 from counterfoil.steps.collect import collect
@@ -41,7 +41,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 CUTS = (START + timedelta(days=34), START + timedelta(days=42))
 TEST = Period(since=CUTS[1])
 MAPPING = load_mapping("counterfoil-simulated")
-FEW_TREES = TrainingOptions(trees=16)
+FEW_TREES = TrainingOptions(trees=16, rounds=20)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from counterfoil.domain.detection.reasoner import Reasoner
 from counterfoil.domain.detection.scores import SCORES, score_table, with_reasons
 from counterfoil.domain.detection.signal import SignalKind, margin
 from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.encoder import join
 from counterfoil.domain.references import checksum, in_canonical_order, vectors_of
 from counterfoil.domain.release import (
     Release,
@@ -73,12 +74,17 @@ class Detector:
 
     def compare(self, evidence: pa.Table) -> Comparison:
         """Hold evidence rows against both sides. Raises MissingEvidenceError."""
-        vectors = self.release.encoder.encode(evidence, self._embed)
-        return self._compared.compare(vectors, self.release.neighbours)
+        return self._encode_and_compare(evidence)[0]
+
+    def _encode_and_compare(self, evidence: pa.Table) -> tuple[Comparison, Doubles]:
+        """The comparison, and how strange each row is by itself."""
+        blocks = self.release.encoder.blocks(evidence, self._embed)
+        vectors = join(blocks, self.release.encoder.mixture)
+        return self._compared.compare(vectors, self.release.neighbours), blocks.distance
 
     def score(self, evidence: pa.Table) -> pa.Table:
         """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
-        compared, distance = self.compare(evidence), self.release.encoder.distances(evidence)
+        compared, distance = self._encode_and_compare(evidence)
         scores = score_table(evidence, compared, distance, self.references, self.release.calibration, self.release_id)
         review = self.release.thresholds.review
         if review is None or self.release.calibration.kind is not SignalKind.CALIBRATED:

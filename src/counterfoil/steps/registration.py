@@ -109,7 +109,8 @@ def _parameters(release: Release) -> dict[str, str]:
     return {
         "mapping": release.mapping,
         "label_delay_days": str(release.label_delay_days),
-        "evidence_share": str(release.encoder.evidence_share),
+        "evidence_share": str(release.encoder.mixture.evidence),
+        "boosting_share": str(release.encoder.mixture.boosting),
         "neighbours": str(release.neighbours),
         "references": str(release.reference_rows),
         "reference_checksum": release.reference_checksum,

@@ -15,7 +15,8 @@ from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.references import checksum
 from counterfoil.domain.release import Release
 from counterfoil.domain.schemas import FRAUD, GOOD
-from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
+from counterfoil.domain.training import Fitted, fit_release
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.errors import TrainingError
 from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
 from counterfoil.steps.engine import engine

@@ -12,7 +12,8 @@ from counterfoil.domain.features.spec import DEFAULT_SPECS
 from counterfoil.domain.lineage import Lineage
 from counterfoil.domain.references import checksum
 from counterfoil.domain.release import Release
-from counterfoil.domain.training import Fitted, TrainingOptions, fit_release
+from counterfoil.domain.training import Fitted, fit_release
+from counterfoil.domain.training_options import TrainingOptions
 
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
 
@@ -28,7 +29,7 @@ def fit(schema: EvidenceSchema, embedder: Any) -> Callable[..., Fitted]:
     """Return `fit_release` with quick options, for evidence tables."""
 
     def fit_quickly(table: pa.Table, **options: Any) -> Fitted:
-        quick = TrainingOptions(**({"shares": (0.2, 0.4), "neighbours": (3, 5), "trees": 16} | options))
+        quick = TrainingOptions(**({"shares": (0.2, 0.4), "neighbours": (3, 5), "trees": 16, "rounds": 10} | options))
         return fit_release(table, np.ones(table.num_rows), schema, embed=embedder.embed, options=quick)
 
     return fit_quickly

@@ -71,9 +71,11 @@ def test_arrays_are_told_by_shape_and_hash_and_come_last(release: Release) -> No
     numeric = release.encoder.numeric
     mean = numeric.mean.copy()
     mean[0] = np.nextafter(mean[0], np.inf)
-    encoder = replace(release.encoder, numeric=replace(numeric, mean=mean), evidence_share=0.75)
+    encoder = replace(
+        release.encoder, numeric=replace(numeric, mean=mean), mixture=replace(release.encoder.mixture, evidence=0.75)
+    )
     rows = differences(release, replace(release, encoder=encoder, neighbours=99))
-    assert [row.field for row in rows] == ["encoder.evidence_share", "neighbours", "encoder.numeric.mean"]
+    assert [row.field for row in rows] == ["encoder.mixture.evidence", "neighbours", "encoder.numeric.mean"]
     assert rows[-1].a.startswith(f"array {len(mean)} #")
     assert rows[-1].a != rows[-1].b
 

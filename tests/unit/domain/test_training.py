@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain import training
+from counterfoil.domain import validation
 from counterfoil.domain.detection.compare import References
 from counterfoil.domain.detection.scores import score_table
 from counterfoil.domain.detection.signal import SignalKind
@@ -18,7 +18,8 @@ from counterfoil.domain.references import reference_schema, vectors_of
 from counterfoil.domain.release import Release, to_files
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.thresholds import Thresholds
-from counterfoil.domain.training import Fitted, time_splits
+from counterfoil.domain.training import Fitted
+from counterfoil.domain.validation import time_splits
 from counterfoil.errors import TrainingError
 
 DAY_US = 86_400_000_000
@@ -103,7 +104,8 @@ class TestFit:
         assert signal.mean() == pytest.approx(labels.mean(), rel=0.35)
 
     def test_what_was_chosen_is_of_the_choices_and_was_measured(self, fitted: Fitted) -> None:
-        assert fitted.encoder.evidence_share in (0.2, 0.4)
+        assert fitted.encoder.mixture.evidence in (0.2, 0.4)
+        assert fitted.encoder.mixture.boosting in (0.25, 0.5)
         assert fitted.neighbours in (3, 5)
         assert 0.3 < fitted.validation["average_precision"] <= 1
         assert fitted.ablation.keys() == {"votes", "numeric", "cyclic", "category", "text"}
@@ -187,7 +189,7 @@ class TestReferences:
     def test_the_fewest_are_kept_that_keep_the_precision(
         self, fit: Fit, evidence: Maker, monkeypatch: pytest.MonkeyPatch, share: float, size: int
     ) -> None:
-        monkeypatch.setattr(training, "KEPT", share)
+        monkeypatch.setattr(validation, "KEPT", share)
         kept = fit(evidence()[0], good_references=(300, 20, 100)).references.column("label").to_numpy()
         assert (kept == 0).sum() == size
 

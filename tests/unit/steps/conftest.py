@@ -11,13 +11,13 @@ import pytest
 
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
-from counterfoil.domain.training import TrainingOptions
+from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.steps.features import EVIDENCE, Period
 from counterfoil.steps.registration import Candidate
 from counterfoil.steps.train import TrainingRequest, fit_candidate
 
 CUT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=60)
-QUICK = TrainingOptions(shares=(0.2,), neighbours=(5,), trees=16)
+QUICK = TrainingOptions(shares=(0.2,), neighbours=(5,), trees=16, rounds=10)
 
 Lake = Callable[[Path, pa.Table], FolderTables]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, Blocks, join
+from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, Blocks, Mixture, join
 from counterfoil.errors import CollapsedEncoderError
 
 PAIRS = 20_000
@@ -27,12 +27,12 @@ class Spread:
     block_shares: dict[str, float]
 
 
-def spread(blocks: Blocks, evidence_share: float, seed: int) -> Spread:
+def spread(blocks: Blocks, mixture: Mixture, seed: int) -> Spread:
     """Measure random pairs of rows and the blocks' shares of the variance within evidence."""
     rows = len(next(iter(blocks.evidence.values())))
     pairs = np.random.default_rng(seed).integers(0, rows, size=(2, PAIRS))
     pairs = pairs[:, pairs[0] != pairs[1]]
-    vectors = join(blocks, evidence_share)
+    vectors = join(blocks, mixture)
     cosines = np.einsum("ij,ij->i", vectors[pairs[0]], vectors[pairs[1]])
     variance = {
         name: float((part.var(axis=0, dtype=np.float64) * BLOCK_WEIGHTS[name] ** 2).sum())

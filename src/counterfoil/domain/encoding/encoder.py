@@ -9,6 +9,7 @@ import pyarrow as pa
 from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
+from counterfoil.domain.encoding.odds import ROUNDS, OddsBlock
 from counterfoil.domain.encoding.selection import relevance
 from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.domain.encoding.votes import TREES, VoteBlock
@@ -22,28 +23,51 @@ MIN_FRAUDS_FOR_VOTES = 10
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """How the parts of a vector are weighted.
+
+    `evidence` is the share of plain evidence in a cosine; `boosting` is that of the boosting machines' odds in the
+    learned rest, which is the forests' otherwise.
+    """
+
+    evidence: float = 0.1
+    boosting: float = 1 / 3
+
+
+ALL_EVIDENCE = Mixture(1.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Blocks:
-    """The parts of the vectors before they are weighted and joined; each is (rows, its width)."""
+    """The parts of the vectors before they are weighted and joined; each is (rows, its width).
+
+    `distance` (rows,) is how strange each row is among good payments, by the evidence alone; it is in no vector.
+    """
 
     votes: Floats
+    odds: Floats
     evidence: Mapping[str, Floats]
+    distance: Doubles
 
     def take(self, rows: np.ndarray) -> "Blocks":
         """The same blocks for some of the rows (positions or flags)."""
-        return Blocks(self.votes[rows], {name: part[rows] for name, part in self.evidence.items()})
+        evidence = {name: part[rows] for name, part in self.evidence.items()}
+        return Blocks(self.votes[rows], self.odds[rows], evidence, self.distance[rows])
 
     def without(self, name: str) -> "Blocks":
-        """The same blocks with one of them silenced, for ablation."""
-        votes = np.zeros_like(self.votes) if name == VOTES else self.votes
-        return Blocks(votes, {n: np.zeros_like(p) if n == name else p for n, p in self.evidence.items()})
+        """The same blocks with one of them silenced, for ablation; the odds are votes too."""
+        votes, odds = (np.zeros_like(part) if name == VOTES else part for part in (self.votes, self.odds))
+        evidence = {n: np.zeros_like(p) if n == name else p for n, p in self.evidence.items()}
+        return Blocks(votes, odds, evidence, self.distance)
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Fitted blocks and the share of plain evidence in the vector.
+    """Fitted blocks and how they are weighted.
 
-    The vector is `[votes * sqrt(1 - s), evidence * sqrt(s)]` with both parts of length 1, so a cosine is the
-    mixture `(1 - s) * cos(votes) + s * cos(evidence)`. Without votes (too few known frauds) s is 1.
+    The vector is `[votes * sqrt((1 - s)(1 - b)), odds * sqrt((1 - s) b), evidence * sqrt(s)]` with all three parts of
+    length 1, so a cosine is the mixture `(1 - s) ((1 - b) cos(votes) + b cos(odds)) + s cos(evidence)` with
+    `s = mixture.evidence` and `b = mixture.boosting`. Without votes (too few known frauds) s is 1.
     """
 
     schema: EvidenceSchema
@@ -52,8 +76,9 @@ class Encoder:
     category: CategoryBlock
     text: TextBlock | None
     votes: VoteBlock | None
+    odds: OddsBlock | None
     strangeness: Strangeness
-    evidence_share: float
+    mixture: Mixture
 
     @classmethod
     def fit(
@@ -64,10 +89,15 @@ class Encoder:
         *,
         embed: Embed,
         seed: int,
-        share: float = 0.2,
+        mixture: Mixture = Mixture(),
         trees: int = TREES,
+        rounds: int = ROUNDS,
     ) -> "Encoder":
-        """Fit all blocks on the training rows. Raises TrainingError if there is nothing to encode or too much."""
+        """Fit all blocks on the training rows; those that the mixture has no use for are left out.
+
+        `trees` is the size of each forest, `rounds` that of each boosting machine.
+        Raises TrainingError if there is nothing to encode or too much.
+        """
         if not (schema.numeric or schema.categorical or schema.textual):
             raise TrainingError("no usable evidence: every declared column is empty, constant or an identity")
         names = (*schema.numeric, *schema.cyclic)
@@ -81,14 +111,16 @@ class Encoder:
             category=CategoryBlock.fit(table, schema.categorical),
             text=TextBlock.fit(table, schema.textual, embed) if schema.textual else None,
             votes=None,
+            odds=None,
             strangeness=Strangeness.fit(np.zeros((1, 0), dtype=np.float32)),
-            evidence_share=1.0,
+            mixture=ALL_EVIDENCE,
         )
         values = encoder.forest_input(table)
         encoder = replace(encoder, strangeness=Strangeness.fit(values[labels == 0] if (labels == 0).any() else values))
         if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
             votes = VoteBlock.fit(values, labels, seed, trees)
-            encoder = replace(encoder, votes=votes, evidence_share=share)
+            odds = OddsBlock.fit(values, labels, seed, rounds) if mixture.boosting else None
+            encoder = replace(encoder, votes=votes, odds=odds, mixture=mixture)
         if encoder.dimensions > MAX_DIMENSIONS:
             raise TrainingError(
                 f"the vector would have {encoder.dimensions} dimensions, {MAX_DIMENSIONS} is the most:"
@@ -98,8 +130,8 @@ class Encoder:
 
     @property
     def vote_dimensions(self) -> int:
-        """Length of the votes' part, which comes first."""
-        return 0 if self.votes is None else self.votes.dimensions
+        """Length of the learned part, votes and odds, which comes first."""
+        return sum(0 if block is None else block.dimensions for block in (self.votes, self.odds))
 
     @property
     def dimensions(self) -> int:
@@ -128,9 +160,10 @@ class Encoder:
         }
         if self.text is not None:
             evidence["text"] = self.text.transform(table, embed)
-        if self.votes is None:
-            return Blocks(np.zeros((table.num_rows, 0), dtype=np.float32), evidence)
-        return Blocks(self.votes.transform(self.forest_input(table)), evidence)
+        values = self.forest_input(table)
+        nothing = np.zeros((table.num_rows, 0), dtype=np.float32)
+        votes, odds = (nothing if block is None else block.transform(values) for block in (self.votes, self.odds))
+        return Blocks(votes, odds, evidence, self.strangeness.distance(values))
 
     def distances(self, table: pa.Table) -> Doubles:
         """How strange each row is among good payments, by the evidence alone, (rows,)."""
@@ -138,14 +171,19 @@ class Encoder:
 
     def encode(self, table: pa.Table, embed: Embed) -> Floats:
         """Unit vectors, (rows, dimensions)."""
-        return join(self.blocks(table, embed), self.evidence_share)
+        return join(self.blocks(table, embed), self.mixture)
 
 
-def join(blocks: Blocks, evidence_share: float) -> Floats:
+def join(blocks: Blocks, mixture: Mixture) -> Floats:
     """Weight the blocks and join them into unit rows."""
     parts = [part * np.float32(BLOCK_WEIGHTS[name]) for name, part in blocks.evidence.items()]
     evidence = unit_rows(np.hstack(parts))
     if blocks.votes.shape[1] == 0:
         return evidence
-    votes = unit_rows(blocks.votes)
-    return np.hstack([votes * np.float32(np.sqrt(1 - evidence_share)), evidence * np.float32(np.sqrt(evidence_share))])
+    boosting = mixture.boosting if blocks.odds.shape[1] else 0.0
+    learned = unit_rows(np.hstack([_weighted(unit_rows(blocks.votes), 1 - boosting), _weighted(blocks.odds, boosting)]))
+    return np.hstack([_weighted(learned, 1 - mixture.evidence), _weighted(evidence, mixture.evidence)])
+
+
+def _weighted(part: Floats, share: float) -> Floats:
+    return part * np.float32(np.sqrt(share))

@@ -3,8 +3,8 @@
 Torch is imported where it is used: a release can be read and listed without it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,11 @@ class FlatTrees:
         return cls._joined([_of_classifier(estimator.tree_) for estimator in estimators])
 
     @classmethod
+    def of_boosting(cls, predictors: Sequence[Any]) -> "FlatTrees":
+        """The trees of scikit-learn's histogram gradient boosting; a leaf's value is what it adds to the log-odds."""
+        return cls._joined([_of_predictor(predictor.nodes) for predictor in predictors])
+
+    @classmethod
     def _joined(cls, trees: Sequence["_Tree"]) -> "FlatTrees":
         flat = [_in_breadth(tree) for tree in trees]
         sizes = np.cumsum([0, *(len(one[0]) for one in flat)])
@@ -43,22 +48,32 @@ class FlatTrees:
         left = left + np.repeat(sizes[:-1], np.diff(sizes))
         return cls(sizes[:-1].astype(np.int64), feature, threshold, left, value, max(one[4] for one in flat))
 
+    def scaled(self, factor: float) -> "FlatTrees":
+        """The same trees with every value multiplied."""
+        return replace(self, value=self.value * np.float32(factor))
+
     def values(self, rows: Floats) -> Floats:
         """The value of the leaf that each row reaches in each tree, (rows, trees)."""
+        return np.vstack([np.zeros((0, len(self.roots)), dtype=np.float32), *self._walked(rows)])
+
+    def sums(self, rows: Floats) -> Doubles:
+        """The sum of those values over all trees, (rows,), without holding them all."""
+        return np.concatenate([np.zeros(0), *(values.sum(axis=1, dtype=np.float64) for values in self._walked(rows))])
+
+    def _walked(self, rows: Floats) -> Iterator[Floats]:
+        """The leaves' values, block by block of the rows."""
         import torch
 
         feature, left = torch.from_numpy(self.feature), torch.from_numpy(self.left)
         threshold, value = torch.from_numpy(self.threshold), torch.from_numpy(self.value)
         roots = torch.from_numpy(self.roots)
-        result = np.empty((len(rows), len(self.roots)), dtype=np.float32)
         most = max(1, CELLS_AT_ONCE // len(self.roots))
         for start in range(0, len(rows), most):
             block = torch.from_numpy(np.ascontiguousarray(rows[start : start + most]))
             node = roots.expand(len(block), -1)
             for _ in range(self.depth):
                 node = left[node] + (block.gather(1, feature[node]) > threshold[node])
-            result[start : start + most] = value[node].numpy()
-        return result
+            yield value[node].numpy()
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,13 @@ class _Tree:
 def _of_classifier(tree: Any) -> _Tree:
     share: Doubles = tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1)
     return _Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, share)
+
+
+def _of_predictor(nodes: Any) -> _Tree:
+    leaf = nodes["is_leaf"].astype(bool)
+    left = np.where(leaf, -1, nodes["left"].astype(np.int64))
+    right = np.where(leaf, -1, nodes["right"].astype(np.int64))
+    return _Tree(left, right, nodes["feature_idx"].astype(np.int64), nodes["num_threshold"], nodes["value"])
 
 
 def _in_breadth(tree: _Tree) -> tuple[Integers, Floats, Integers, Floats, int]:

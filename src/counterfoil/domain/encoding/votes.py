@@ -1,4 +1,4 @@
-"""The vote block: what voters of two families think of a payment.
+"""The vote block: what the trees of two forests think of a payment.
 
 Two payments are close in this space when the same voters judge them alike, which is a metric learned from the
 labels. A voter is a tree of a random forest (Breiman 2001) or of extremely randomised ones (Geurts, Ernst and
@@ -32,20 +32,16 @@ class Family:
     @classmethod
     def fit(cls, trees: FlatTrees, values: Floats, labels: Labels) -> "Family":
         """Standardise the votes between the two kinds of training rows."""
-        votes = trees.values(values).astype(np.float64)
+        votes = trees.values(values)
         # Half frauds, half good payments: else the good ones' agreement would be the whole scale.
-        kinds = [votes[labels == label] for label in (1, 0)]
+        kinds = [votes[labels == label].astype(np.float64) for label in (1, 0)]
         mean: Doubles = np.add(*(kind.mean(axis=0) for kind in kinds)) / 2
         spread = np.sqrt(np.add(*(((kind - mean) ** 2).mean(axis=0) for kind in kinds)))
         return cls(trees, mean.astype(np.float32), np.maximum(spread, 1e-6).astype(np.float32))
 
-    def votes(self, values: Floats) -> Floats:
-        """The votes before they are standardised, (rows, voters): shares of fraud."""
-        return self.trees.values(values)
-
     def transform(self, values: Floats) -> Floats:
-        """Standardised votes as unit rows, (rows, voters)."""
-        return unit_rows((self.votes(values) - self.mean) / self.scale)
+        """Standardised votes as unit rows, (rows, voters); before that they are shares of fraud."""
+        return unit_rows((self.trees.values(values) - self.mean) / self.scale)
 
 
 @dataclass(frozen=True)

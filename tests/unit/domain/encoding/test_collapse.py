@@ -10,7 +10,7 @@ import pytest
 
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, NumericBlock
 from counterfoil.domain.encoding.collapse import ALIKE, Spread, refuse_collapse, spread
-from counterfoil.domain.encoding.encoder import Blocks, Encoder
+from counterfoil.domain.encoding.encoder import ALL_EVIDENCE, Blocks, Encoder
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
 from counterfoil.domain.encoding.selection import relevance
 from counterfoil.errors import CollapsedEncoderError
@@ -31,6 +31,12 @@ def published_columns(rows: int) -> pa.Table:
     return pa.table({**columns, "amount": rng.lognormal(3, 1, rows)})
 
 
+def evidence_alone(parts: dict[str, np.ndarray]) -> Blocks:
+    rows = len(parts["numeric"])
+    nothing = np.zeros((rows, 0), np.float32)
+    return Blocks(nothing, nothing, parts, np.zeros(rows))
+
+
 def unscaled(table: pa.Table) -> Blocks:
     """The columns as they are; the amount alone is scaled, as it is there."""
     names = tuple(table.column_names)
@@ -44,11 +50,11 @@ def unscaled(table: pa.Table) -> Blocks:
         "cyclic": CyclicBlock((), np.ones(0)).transform(table),
         "category": CategoryBlock((), ()).transform(table),
     }
-    return Blocks(np.zeros((table.num_rows, 0), np.float32), parts)
+    return evidence_alone(parts)
 
 
 def test_the_published_system_s_encoding_is_refused_with_its_figures() -> None:
-    found = spread(unscaled(published_columns(2000)), 1.0, seed=0)
+    found = spread(unscaled(published_columns(2000)), ALL_EVIDENCE, seed=0)
     assert found.pair_cosine_p10 > 0.999
     with pytest.raises(CollapsedEncoderError, match=r"above 0\.999\d \(median 0\.999\d, the most allowed is 0\.99\)"):
         refuse_collapse(found)
@@ -60,10 +66,8 @@ def test_the_same_columns_are_told_apart_when_they_are_scaled() -> None:
     names = tuple(table.column_names)
     values = numbers(table, names)
     block = NumericBlock.fit(values, names, relevance(values, np.zeros(2000, np.int8)) / np.sqrt(len(names)))
-    blocks = Blocks(
-        np.zeros((2000, 0), np.float32), {"numeric": block.transform(table), "cyclic": np.zeros((2000, 0), np.float32)}
-    )
-    refuse_collapse(spread(blocks, 1.0, seed=0))
+    blocks = evidence_alone({"numeric": block.transform(table), "cyclic": np.zeros((2000, 0), np.float32)})
+    refuse_collapse(spread(blocks, ALL_EVIDENCE, seed=0))
 
 
 def test_a_block_that_drowns_another_is_refused_with_the_shares() -> None:
@@ -75,7 +79,7 @@ def test_a_block_that_drowns_another_is_refused_with_the_shares() -> None:
     with pytest.raises(
         CollapsedEncoderError, match=r"'numeric' drowns .* numeric 0\.999\d, category 0\.000\d \(the most"
     ):
-        refuse_collapse(spread(Blocks(np.zeros((500, 0), np.float32), parts), 1.0, seed=0))
+        refuse_collapse(spread(evidence_alone(parts), ALL_EVIDENCE, seed=0))
 
 
 @pytest.mark.parametrize("block", ["numeric", "category", "text"])
@@ -97,7 +101,7 @@ def test_a_sane_encoder_passes_and_its_shares_add_up(evidence: Maker, embedder: 
     table, labels = evidence()
     schema = EvidenceSchema(("amount", "n0", "n1", "n2"), ("category",), ("merchant_id",))
     encoder = Encoder.fit(table, labels, schema, embed=embedder.embed, seed=0)
-    found = spread(encoder.blocks(table, embedder.embed), encoder.evidence_share, seed=0)
+    found = spread(encoder.blocks(table, embedder.embed), encoder.mixture, seed=0)
     refuse_collapse(found)
     assert -1 <= found.pair_cosine_p10 <= found.pair_cosine_median <= ALIKE
     assert sum(found.block_shares.values()) == pytest.approx(1)

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.domain.arrays import unit_rows
-from counterfoil.domain.encoding.encoder import BLOCK_WEIGHTS, MAX_DIMENSIONS, MIN_FRAUDS_FOR_VOTES, Encoder, join
+from counterfoil.domain.encoding.encoder import (
+    ALL_EVIDENCE,
+    BLOCK_WEIGHTS,
+    MAX_DIMENSIONS,
+    MIN_FRAUDS_FOR_VOTES,
+    Encoder,
+    Mixture,
+    join,
+)
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.errors import MissingEvidenceError, TrainingError
@@ -26,7 +34,7 @@ def schema_of(numbers: int = 3) -> EvidenceSchema:
 @pytest.fixture(scope="module")
 def encoder(evidence: Maker, embedder: Any) -> Encoder:
     table, labels = evidence()
-    return Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, share=0.3)
+    return Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.25))
 
 
 @pytest.fixture(scope="module")
@@ -38,24 +46,25 @@ def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others:
     vectors = encoder.encode(others, embedder.embed)
     assert vectors.dtype == np.float32
     assert vectors.shape == (200, encoder.dimensions)
-    assert encoder.dimensions == 128 + 4 + 4 + 5 + 32 <= MAX_DIMENSIONS
+    assert encoder.dimensions == 128 + 15 + 4 + 4 + 5 + 32 <= MAX_DIMENSIONS
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
 def test_a_cosine_is_the_mixture_of_the_parts(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     blocks = encoder.blocks(others, embedder.embed)
-    votes = unit_rows(blocks.votes.astype(np.float64))
+    votes, odds = unit_rows(blocks.votes.astype(np.float64)), blocks.odds.astype(np.float64)
     parts = [blocks.evidence[name] * BLOCK_WEIGHTS[name] for name in ("numeric", "cyclic", "category", "text")]
     plain = unit_rows(np.hstack(parts).astype(np.float64))
     vectors = encoder.encode(others, embedder.embed)
-    np.testing.assert_allclose(vectors @ vectors.T, 0.7 * votes @ votes.T + 0.3 * plain @ plain.T, atol=1e-5)
+    learned = 0.75 * votes @ votes.T + 0.25 * odds @ odds.T
+    np.testing.assert_allclose(vectors @ vectors.T, 0.7 * learned + 0.3 * plain @ plain.T, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_the_share_is_the_evidence_s_part_of_the_length(
     encoder: Encoder, others: pa.Table, embedder: Any, share: float
 ) -> None:
-    vectors = join(encoder.blocks(others, embedder.embed), share)
+    vectors = join(encoder.blocks(others, embedder.embed), Mixture(share, 0.25))
     np.testing.assert_allclose((vectors[:, encoder.vote_dimensions :] ** 2).sum(axis=1), share, atol=1e-6)
 
 
@@ -100,7 +109,7 @@ def test_columns_are_found_by_name_whatever_their_order(encoder: Encoder, others
 
 def test_too_many_dimensions_are_refused(evidence: Maker, embedder: Any) -> None:
     table, labels = evidence(numbers=400)
-    with pytest.raises(TrainingError, match=r"would have 570 dimensions, 512 is the most"):
+    with pytest.raises(TrainingError, match=r"would have 585 dimensions, 512 is the most"):
         Encoder.fit(table, labels, schema_of(400), embed=embedder.embed, seed=0)
 
 
@@ -114,11 +123,35 @@ def test_nothing_to_encode_is_refused(evidence: Maker, embedder: Any) -> None:
 def test_too_few_frauds_make_a_vector_of_evidence_alone(evidence: Maker, embedder: Any, frauds: int) -> None:
     table, _ = evidence()
     labels = (np.arange(table.num_rows) < frauds).astype(np.int8)
-    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, share=0.3)
-    assert (encoder.votes, encoder.vote_dimensions, encoder.evidence_share) == (None, 0, 1.0)
+    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.25))
+    assert (encoder.votes, encoder.odds, encoder.vote_dimensions, encoder.mixture) == (None, None, 0, ALL_EVIDENCE)
     vectors = encoder.encode(table, embedder.embed)
     assert vectors.shape == (600, 4 + 4 + 5 + 32)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_without_a_share_of_boosting_there_are_no_odds(evidence: Maker, embedder: Any) -> None:
+    table, labels = evidence()
+    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.0), trees=4)
+    assert (encoder.odds, encoder.vote_dimensions) == (None, 8)
+    np.testing.assert_allclose(np.linalg.norm(encoder.encode(table, embedder.embed), axis=1), 1, atol=1e-6)
+
+
+def test_blocks_carry_how_strange_each_row_is(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
+    blocks = encoder.blocks(others, embedder.embed)
+    np.testing.assert_array_equal(blocks.distance, encoder.distances(others))
+    np.testing.assert_array_equal(blocks.take(np.array([7, 3])).distance, encoder.distances(others)[[7, 3]])
+
+
+@pytest.mark.parametrize("name", ["votes", "numeric", "text"])
+def test_a_silenced_block_is_in_no_vector(encoder: Encoder, others: pa.Table, embedder: Any, name: str) -> None:
+    blocks = encoder.blocks(others, embedder.embed).without(name)
+    silent = [blocks.votes, blocks.odds] if name == "votes" else [blocks.evidence[name]]
+    loud = [
+        part for part in (blocks.votes, blocks.odds, *blocks.evidence.values()) if not any(part is s for s in silent)
+    ]
+    assert not any(part.any() for part in silent)
+    assert all(part.any() for part in loud)
 
 
 def test_without_text_no_text_is_encoded(evidence: Maker) -> None:
@@ -127,7 +160,7 @@ def test_without_text_no_text_is_encoded(evidence: Maker) -> None:
 
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, EvidenceSchema(("amount", "n0")), embed=never, seed=0)
-    assert encoder.encode(table, never).shape == (600, 128 + 2 + 4)
+    assert encoder.encode(table, never).shape == (600, 128 + 15 + 2 + 4)
 
 
 def test_what_is_strange_is_measured_by_good_payments_alone(evidence: Maker, embedder: Any) -> None:

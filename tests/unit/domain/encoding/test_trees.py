@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 
 from counterfoil.domain.encoding.trees import CELLS_AT_ONCE, FlatTrees
 
@@ -44,6 +44,26 @@ def test_values_are_those_of_the_forest(trees: FlatTrees, forest: Forest) -> Non
     values, _ = training(seed=1, rows=1000)
     assert trees.roots.shape == (32,)
     np.testing.assert_array_equal(trees.values(values), asked(forest, values))
+
+
+def test_sums_of_boosting_are_its_log_odds() -> None:
+    boosting = HistGradientBoostingClassifier(max_iter=40, min_samples_leaf=3, early_stopping=False, random_state=7)
+    labels = training()[1]
+    boosting.fit(training()[0], labels == 1)
+    values, _ = training(seed=1, rows=1000)
+    flat = FlatTrees.of_boosting([tree for (tree,) in boosting._predictors])
+    assert flat.roots.shape == (40,)
+    assert boosting.decision_function(values).std() > 1
+    expected = boosting.decision_function(values) - boosting._baseline_prediction.item()
+    np.testing.assert_allclose(flat.sums(values), expected, atol=1e-5)
+    np.testing.assert_allclose(flat.scaled(0.25).sums(values), expected / 4, atol=1e-5)
+
+
+def test_a_sum_is_the_same_bits_alone_and_among_many(trees: FlatTrees) -> None:
+    values, _ = training(seed=2, rows=CELLS_AT_ONCE // len(trees.roots) + 5)
+    many = trees.sums(values)
+    assert [trees.sums(values[row : row + 1])[0] for row in (0, 17, len(values) - 1)] == many[[0, 17, -1]].tolist()
+    assert trees.sums(values[:0]).shape == (0,)
 
 
 def test_depth_is_that_of_the_deepest_tree(trees: FlatTrees, forest: Forest) -> None:

@@ -32,7 +32,7 @@ def test_the_families_have_equal_shares_of_rows_of_length_one(block: VoteBlock) 
 def test_votes_are_standardised_between_the_two_kinds(block: VoteBlock) -> None:
     values, labels = training()
     for family in block.families:
-        votes = (family.votes(values) - family.mean) / family.scale
+        votes = (family.trees.values(values) - family.mean) / family.scale
         fraud, good = votes[labels == 1], votes[labels == 0]
         np.testing.assert_allclose((fraud.mean(0) + good.mean(0)) / 2, 0, atol=1e-4)
         np.testing.assert_allclose((fraud**2).mean(0) + (good**2).mean(0), 1, rtol=1e-3)
@@ -45,7 +45,7 @@ def test_each_family_tells_frauds_that_it_has_not_seen(block: VoteBlock, place: 
 
     values, labels = training(seed=3)
     family = block.families[place]
-    assert roc_auc_score(labels, ((family.votes(values) - family.mean) / family.scale).mean(axis=1)) > 0.9
+    assert roc_auc_score(labels, ((family.trees.values(values) - family.mean) / family.scale).mean(axis=1)) > 0.9
 
 
 def test_one_row_is_the_same_bits_as_among_many(block: VoteBlock) -> None:
@@ -61,7 +61,7 @@ def test_the_seed_makes_the_voters() -> None:
     one, same, other = (VoteBlock.fit(values, labels, seed, TREES) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     for first, second in zip(one.families, other.families, strict=True):
-        assert not np.array_equal(first.votes(values), second.votes(values))
+        assert not np.array_equal(first.trees.values(values), second.trees.values(values))
 
 
 def test_voters_learn_from_all_frauds_and_the_first_good_payments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,99 @@
+"""The odds block: a row of levels that says how risky boosting machines think a payment is."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from counterfoil.domain.encoding import odds
+from counterfoil.domain.encoding.odds import LEVELS, OddsBlock
+
+ROUNDS = 30
+
+
+def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(rows, 5)).astype(np.float32)
+    return values, (values[:, 0] + values[:, 1] * values[:, 2] + rng.normal(size=rows) / 2 > 2.2).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def block() -> OddsBlock:
+    return OddsBlock.fit(*training(), seed=7, rounds=ROUNDS)
+
+
+def test_frauds_that_were_not_seen_have_higher_odds(block: OddsBlock) -> None:
+    values, labels = training(seed=3)
+    assert roc_auc_score(labels, block.log_odds(values)) > 0.9
+
+
+def test_the_odds_are_the_mean_of_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    original = odds._machine
+    monkeypatch.setattr(odds, "_machine", lambda *given: made.append(original(*given)) or made[-1])
+    block = OddsBlock.fit(*training(), seed=7, rounds=ROUNDS)
+    values, _ = training(seed=3)
+    assert len(made) == 4
+    expected = np.mean([machine.decision_function(values) for machine in made], axis=0)
+    np.testing.assert_allclose(block.log_odds(values), expected, atol=1e-5)
+
+
+def test_machines_learn_from_all_frauds_and_from_different_halves_of_the_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, labels = training(rows=600)
+    values[:, 0] = np.arange(600)
+    seen: list[set[int]] = []
+
+    class Watched:
+        def __init__(self, **_: object) -> None: ...
+
+        def fit(self, rows: np.ndarray, fraud: np.ndarray) -> "Watched":
+            seen.append(set(rows[:, 0].astype(int)))
+            assert np.array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
+            return self
+
+    monkeypatch.setattr("sklearn.ensemble.HistGradientBoostingClassifier", Watched)
+    for seed in (1, 2):
+        odds._machine(values, labels, seed, ROUNDS)
+    frauds = set(np.flatnonzero(labels == 1))
+    for one in seen:
+        assert frauds < one
+        assert len(one) == len(frauds) + -(-(600 - len(frauds)) // 2)
+    assert seen[0] != seen[1]
+
+
+def test_rows_have_length_one_and_nearer_odds_are_nearer(block: OddsBlock) -> None:
+    values, _ = training(seed=1)
+    rows, ordered = block.transform(values), np.argsort(block.log_odds(values))
+    assert rows.shape == (3000, block.dimensions) == (3000, len(LEVELS))
+    np.testing.assert_allclose((rows**2).sum(axis=1), 1, rtol=1e-5)
+    to_lowest = rows[ordered] @ rows[ordered[0]]
+    assert (np.diff(to_lowest) <= 1e-6).all()
+    assert to_lowest[-1] < 0.9 < 0.99 < to_lowest[1]
+
+
+def test_a_cosine_falls_with_the_distance_of_the_odds_over_the_whole_range() -> None:
+    rows = odds.lit(np.linspace(-14, 11, 200))
+    for place in (0, 70, 199):
+        falling = rows @ rows[place]
+        assert (np.diff(falling[place:]) < 0).all()
+        assert (np.diff(falling[: place + 1]) > 0).all()
+
+
+def test_one_row_is_the_same_bits_as_among_many(block: OddsBlock) -> None:
+    values, _ = training(seed=2)
+    many = block.transform(values)
+    for row in (0, 17, 2999):
+        np.testing.assert_array_equal(block.transform(values[row : row + 1])[0], many[row])
+    assert block.transform(values[:0]).shape == (0, block.dimensions)
+
+
+def test_the_seed_makes_the_machines() -> None:
+    values, labels = training(rows=600)
+    one, same, other = (OddsBlock.fit(values, labels, seed, 5) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.transform(values), same.transform(values))
+    assert not np.array_equal(one.log_odds(values), other.log_odds(values))
+
+
+def test_few_frauds_and_few_payments_still_have_odds() -> None:
+    values, labels = training(rows=60)
+    labels = (np.arange(60) < 10).astype(np.int8)
+    assert np.isfinite(OddsBlock.fit(values, labels, 0, 5).transform(values)).all()

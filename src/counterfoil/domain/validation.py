@@ -157,7 +157,7 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     mixture, k = max(found, key=lambda choice: found[choice])
     only = replace(options, neighbours=(k,))
     by_size = {size: _precisions(folds, mixture, size, only)[k] for size in sorted(options.good_references)}
-    enough = next((size for size, found in by_size.items() if found >= KEPT * by_size[largest]), largest)
+    enough = next((size for size in by_size if by_size[size] >= KEPT * by_size[largest]), largest)
     return Choice(mixture, k, enough, by_size[enough])
 
 

@@ -83,6 +83,8 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
             return f"{value:.0%} of the payments of {whose} in {window} fell in this quarter of the day"
         case Aggregate.FRAUD_RATE:
             return f"{value:.1%} of the payments of {whose} in {window} turned out frauds{_beside(common, '.1%')}"
+        case Aggregate.FRAUDS:
+            return f"{value:.4g} frauds of {whose} became known in {window}{_beside(common, '.4g')}"
         case _:
             what = spec.aggregate.value.replace("_", " ")
             return f"{what} of {whose} in {window}: {value:.4g}{_beside(common, '.4g')}"

@@ -99,6 +99,8 @@ class _Compiler:
 
     def _delayed(self, spec: FeatureSpec) -> str:
         changes = self._of(spec.entity)
+        if spec.aggregate is Aggregate.FRAUDS:
+            return changes.arrived(spec.hours)
         payments = changes.ended(spec.hours, self._delay)
         if spec.aggregate is Aggregate.DELAYED_COUNT:
             return payments

@@ -8,6 +8,7 @@ from enum import StrEnum
 DAY = 24
 WEEK = 7 * DAY
 MONTH = 30 * DAY
+YEAR = 365 * DAY
 """Windows are declared in hours."""
 
 
@@ -60,11 +61,12 @@ class Aggregate(StrEnum):
     SECONDS_SINCE_PREVIOUS = "seconds_since_previous"  # the window's length where there is none BEFORE
     DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
     FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
+    FRAUDS = "frauds"  # frauds that became known in the window
 
     @property
     def is_delayed(self) -> bool:
         """Whether the aggregate looks at labels, and so at what was known after the label delay."""
-        return self in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE)
+        return self in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS)
 
     @property
     def is_money(self) -> bool:
@@ -139,6 +141,7 @@ DEFAULT_SPECS: tuple[FeatureSpec, ...] = (
     *_specs(Entity.SOURCE_IP, Aggregate.SECONDS_SINCE_PREVIOUS, MONTH),
     *_specs(Entity.SOURCE_IP, Aggregate.ACCOUNTS, DAY, WEEK, MONTH),
     *_specs(Entity.SOURCE_IP, Aggregate.FRAUD_RATE, DAY, WEEK, MONTH),
+    *_specs(Entity.SOURCE_IP, Aggregate.FRAUDS, 3 * MONTH, YEAR),
 )
 """The evidence of every release unless a mapping's columns make one impossible."""
 

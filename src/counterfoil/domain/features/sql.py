@@ -93,7 +93,7 @@ def _payments(clock: Clock, label_delay: timedelta) -> str:
 def _moments(clock: Clock, entities: tuple[Entity, ...]) -> str:
     """The payments as the windows need them, narrow, and the arrivals of frauds.
 
-    An arrival has no account, amount or row: it counts for nothing but the fraud rates of `entities`. No label
+    An arrival has no account, amount or row: it counts for nothing but the frauds of `entities`. No label
     is known at the instant of its payment, even without delay: the payment would see its own.
     """
     codes = [f"CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS {code}" for name, code in _CODES.items()]
@@ -180,14 +180,17 @@ class _Compiler:
         Counting labelled payments only would give away which are still unlabelled.
         """
         span, ticks = self._clock.tie_span, self._clock.ticks(spec.hours)
+        arrived = f"{spec.entity}_{spec.hours}h_arrived"
+        if spec.aggregate is not Aggregate.DELAYED_COUNT:
+            self._frame(arrived, spec.entity, self._since(ticks), "CURRENT ROW")
+        if spec.aggregate is Aggregate.FRAUDS:
+            return self._over(arrived, "count(arrived)")
         ended = f"{spec.entity}_{spec.hours}h_ended"
         end = f"({self._delay * span - span + 1} + tie) PRECEDING"
         self._frame(ended, spec.entity, self._since(self._delay + ticks), end)
         payments = self._over(ended, "count(row_id)")
         if spec.aggregate is Aggregate.DELAYED_COUNT:
             return payments
-        arrived = f"{spec.entity}_{spec.hours}h_arrived"
-        self._frame(arrived, spec.entity, self._since(ticks), "CURRENT ROW")
         frauds = self._over(arrived, "count(arrived)")
         # A late label can become known in a window in which no delay ended: a rate never exceeds 1.
         return f"{frauds} / greatest({payments}, {frauds}, 1)"

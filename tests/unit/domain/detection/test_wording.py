@@ -5,13 +5,13 @@ import math
 import pytest
 
 from counterfoil.domain.detection.wording import Wording, topic_of
-from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.sql import CYCLES
 
 SPECS = {
     spec.name: spec
     for entity in Entity
-    for spec in (FeatureSpec(entity, aggregate, hours) for aggregate in Aggregate for hours in (1, 6, DAY, MONTH))
+    for spec in (FeatureSpec(entity, aggregate, hours) for aggregate in Aggregate for hours in (1, 6, DAY, MONTH, YEAR))
 }
 WORDING = Wording(SPECS)
 
@@ -44,6 +44,7 @@ def said(column: str, value: object, usual: object = None) -> str:
             0.001,
             "25.0% of the payments of the merchant in 30 days turned out frauds (usual: 0.1%)",
         ),
+        ("source_ip_frauds_365d", 3.0, 0.0, "3 frauds of the source IP became known in 365 days (usual: 0)"),
         ("account_device_is_first_30d", 1.0, 0.0, "no payment of the account on this device in the 30 days before"),
         (
             "account_seconds_since_previous_30d",

@@ -23,7 +23,7 @@ def test_all_names_are_different_columns() -> None:
 
 
 def test_the_longest_window_is_what_is_read_back() -> None:
-    assert longest_window(DEFAULT_SPECS) == timedelta(days=30)
+    assert longest_window(DEFAULT_SPECS) == timedelta(days=365)
     assert longest_window(()) == timedelta(0)
     two = (FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, DAY + 1), FeatureSpec(Entity.MERCHANT, Aggregate.COUNT, 1))
     assert longest_window(two) == timedelta(hours=25)
@@ -31,7 +31,7 @@ def test_the_longest_window_is_what_is_read_back() -> None:
 
 @pytest.mark.parametrize("aggregate", list(Aggregate))
 def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregate: Aggregate) -> None:
-    assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE})
+    assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS})
     assert aggregate.is_money == ("amount" in aggregate.value)
     # What a payment is compared with must not contain it; nor may a label window.
     compares = aggregate.is_delayed or aggregate.value.startswith(

@@ -41,7 +41,7 @@ def naive(row: Row, rows: list[Row], spec: FeatureSpec, delay: timedelta, by_cur
     if None in entity:
         return None
     mine = [r for r in rows if [r[column] for column in spec.entity.columns] == entity]
-    if spec.aggregate in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE):
+    if spec.aggregate in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS):
         return naive_labels(row["event_time"], mine, spec, delay)
     now, start = row["event_time"], row["event_time"] - timedelta(hours=spec.hours)
     seen = []
@@ -61,6 +61,8 @@ def naive_labels(now: datetime, mine: list[Row], spec: FeatureSpec, delay: timed
         known_at = max(other["label_time"] or other["event_time"], end)
         ended += now - timedelta(hours=spec.hours) < end <= now
         frauds += other["label"] == 1 and now - timedelta(hours=spec.hours) < known_at <= now
+    if spec.aggregate is Aggregate.FRAUDS:
+        return frauds
     return ended if spec.aggregate is Aggregate.DELAYED_COUNT else frauds / max(ended, frauds, 1)
 
 
@@ -133,7 +135,7 @@ def compiled(
 EXACT = {
     Aggregate.COUNT, Aggregate.ACCOUNTS, Aggregate.IS_FIRST, Aggregate.SECONDS_SINCE_PREVIOUS,
     Aggregate.DISTINCT_MERCHANTS, Aggregate.QUARTER_SHARE, Aggregate.AMOUNT_SUM, Aggregate.DELAYED_COUNT,
-    Aggregate.FRAUD_RATE,
+    Aggregate.FRAUD_RATE, Aggregate.FRAUDS,
 }  # fmt: skip
 
 
@@ -229,6 +231,7 @@ class TestWindows:
     COUNT = FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 24)
     DELAYED = FeatureSpec(Entity.MERCHANT, Aggregate.DELAYED_COUNT, 24)
     RATE = FeatureSpec(Entity.MERCHANT, Aggregate.FRAUD_RATE, 24)
+    FRAUDS = FeatureSpec(Entity.MERCHANT, Aggregate.FRAUDS, 24)
 
     @pytest.mark.parametrize(
         ("age", "counted"), [(DAY, False), (DAY - SECOND, True), (DAY - MICROSECOND, True), (DAY + MICROSECOND, False)]

@@ -21,9 +21,9 @@ class TrainingOptions:
     good_references: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
     validation_good: int = 20_000
     judged_good: int = 2_000
-    shares: tuple[float, ...] = (0.05, 0.1, 0.2)
+    shares: tuple[float, ...] = (0.2,)
     boosting: tuple[float, ...] = (0.25, 0.0, 0.5, 0.75)
-    neighbours: tuple[int, ...] = (5, 10, 20)
+    neighbours: tuple[int, ...] = (20,)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
     trees: int = TREES
     rounds: int = ROUNDS

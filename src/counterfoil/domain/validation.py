@@ -19,7 +19,7 @@ from counterfoil.domain.references import condense
 from counterfoil.domain.thresholds import Thresholds, choose_thresholds
 from counterfoil.domain.training_options import TrainingOptions
 
-KEPT = 0.998
+KEPT = 0.99
 """Of the precision of the most good references: the fewest that keep so much of it are taken."""
 FRAUDS_FOR_CALIBRATION = 50
 """With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""

@@ -30,8 +30,8 @@ class Mixture:
     learned rest, which is the forests' otherwise.
     """
 
-    evidence: float = 0.1
-    boosting: float = 1 / 3
+    evidence: float = 0.2
+    boosting: float = 0.25
 
 
 ALL_EVIDENCE = Mixture(1.0, 0.0)

@@ -6,8 +6,9 @@ visible; a rerun completes it; a file that is done is skipped.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +44,16 @@ class CollectedFile:
     skipped: bool = False
 
 
+class Again(Enum):
+    """Whether a file is collected that is done, and which of its earlier runs its rows then take the place of."""
+
+    NO = "no"
+    SAME_CONTENT = "same content"
+    """The runs of this content at this place, by whatever mapping."""
+    ANY_CONTENT = "any content"
+    """Also the runs of what the file held before it was corrected."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a file has been read, for a progress bar: its name and the rows read and rejected so far."""
@@ -61,13 +72,14 @@ def collect(
     tables: TableStore,
     ledger: FileLedger,
     on_progress: Callable[[Progress], None] | None = None,
+    again: Again = Again.NO,
 ) -> list[CollectedFile]:
-    """Collect files one after another, skipping those that are done or that another process has.
+    """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
     InputFileError if it cannot be read; that file is marked as failed, those before it stay collected.
     """
-    job = _Job(mapping, key, reader, tables, on_progress or (lambda _: None))
+    job = _Job(mapping, key, reader, tables, on_progress or (lambda _: None), again)
     return [_collect_claimed(path, job, ledger) for path in paths]
 
 
@@ -80,14 +92,17 @@ class _Job:
     reader: InputReader
     tables: TableStore
     report: Callable[[Progress], None]
+    again: Again
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
     file = job.reader.fingerprint(path)
-    if not ledger.claim(file, job.mapping.name):
+    if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
         return CollectedFile(path.name, skipped=True)
     try:
         collected = _collect_file(path, file, job)
+        if job.again is Again.ANY_CONTENT:
+            _release_earlier(ledger, file)
         ledger.complete(
             file,
             rows_in=collected.rows_in,
@@ -98,6 +113,14 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         ledger.fail(file, _reason(error))
         raise
     return collected
+
+
+def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
+    """What the file held before is no longer collected: let the ledger say so."""
+    for entry in ledger.entries():
+        earlier = entry.file.location == file.location and entry.file != file
+        if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
+            ledger.release(entry.file)
 
 
 def run_name(mapping: SourceMapping, file: SourceFile) -> str:
@@ -117,19 +140,19 @@ def _reason(error: BaseException) -> str:
 
 def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     run = run_name(job.mapping, file)
+    earlier = _earlier_runs(job, file) - {run}
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
     schema = job.mapping.schema.with_metadata({_RUN_KEY: run.encode()})
     with refused, Spool(restricted / "_spool", schema) as spool:
         rows_in = _clean_all(path, file, job, spool, refused)
-        duplicates = spool.find_duplicates(_files_of_others(job.tables, run))
+        duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(path.name, duplicates))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
-    job.tables.publish(REJECTED_ROWS, run)
-    job.tables.publish(ADDRESSES, run)
-    job.tables.publish(TRANSACTIONS, run)
+    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
+        job.tables.publish(table, run, instead_of=earlier)
     return CollectedFile(path.name, rows_in, rows_in - refused.rows, dict(refused.counts))
 
 
@@ -153,12 +176,24 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
     return rows_in
 
 
-def _files_of_others(tables: TableStore, run: str) -> list[Path]:
-    """Return the published files whose ids count as taken: all but those of this run's own earlier try."""
+def _earlier_runs(job: _Job, file: SourceFile) -> set[str]:
+    """The runs that this file's rows take the place of; in all tables, since a kill may have left some of them."""
+    if job.again is Again.NO:
+        return set()
+    ends = f"-{place_of(file.location)}"
+    if job.again is Again.SAME_CONTENT:
+        ends = f"-{file.content_hash[:RUN_DIGITS]}{ends}"
+    tables = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
+    return {run for table in tables for run in job.tables.runs(table) if run.endswith(ends)}
+
+
+def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
+    """Return the published files whose ids count as taken: all but those of the runs `own`, which are replaced."""
     files = tables.files(TRANSACTIONS)
-    if run not in tables.runs(TRANSACTIONS):
+    if not set(own).intersection(tables.runs(TRANSACTIONS)):
         return files
-    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) != run.encode()]
+    names = {run.encode() for run in own}
+    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) not in names]
 
 
 def _as_rejections(source: str, duplicates: pa.Table) -> pa.Table:

@@ -350,11 +350,11 @@ def test_a_killed_run_is_completed_by_a_rerun(tmp_path: Path) -> None:
     class Dying(FolderTables):
         left = 0
 
-        def publish(self, table: str, run: str, *, replace: bool = False) -> None:
+        def publish(self, table: str, run: str, **options: Any) -> None:
             if self.left == 0:
                 raise SystemExit("killed")
             self.left -= 1
-            super().publish(table, run, replace=replace)
+            super().publish(table, run, **options)
 
     collected(tmp_path / "whole", _some_rows(), "in.csv")
     for publications in range(4):

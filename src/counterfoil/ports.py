@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from counterfoil.domain.addresses import Address
+from counterfoil.domain.curation import Origin
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.raw import RawBatch
 
@@ -258,6 +260,14 @@ class TextEmbedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return one row per text, unit length, in the order given."""
+        ...
+
+
+class NetworkDirectory(Protocol):
+    """Who announces an address, and where."""
+
+    def origin(self, address: Address) -> Origin:
+        """Return what is known of a public address; what is not known is None."""
         ...
 
 

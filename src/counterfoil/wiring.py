@@ -14,6 +14,7 @@ from counterfoil.ports import (
     DecisionLog,
     FileLedger,
     InputReader,
+    NetworkDirectory,
     ReferenceStore,
     ReleaseRegistry,
     TableStore,
@@ -56,6 +57,16 @@ class Workspace:
     def reader(self) -> InputReader:
         """The reader of payment files."""
         return InputFiles()
+
+    @cached_property
+    def networks(self) -> NetworkDirectory | None:
+        """Countries and networks of addresses, where databases of them are named."""
+        country, asn = self.settings.geoip_country, self.settings.geoip_asn
+        if country is None and asn is None:
+            return None
+        from counterfoil.adapters.networks_maxmind import MaxmindNetworks
+
+        return MaxmindNetworks(country=country, asn=asn)
 
     @cached_property
     def login(self) -> "Login":

@@ -1,5 +1,6 @@
 """Which settings give which adapters, and that the local ones need no AWS."""
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -141,3 +142,11 @@ def test_a_workspace_makes_its_own_pseudonym_key_once(open_workspace: Open) -> N
     assert len(key) == 32
     assert open_workspace().pseudonym_key == key
     assert open_workspace(pseudonym_key="k" * 16).pseudonym_key == b"k" * 16
+
+
+def test_countries_are_known_where_a_database_is_named(open_workspace: Open, write_mmdb: Any) -> None:
+    assert open_workspace().networks is None
+    path = write_mmdb("GeoLite2-Country", {"81.2.69.0/24": {"country": {"iso_code": "GB"}}})
+    networks = open_workspace(geoip_country=path).networks
+    assert networks is not None
+    assert networks.origin(ipaddress.ip_address("81.2.69.1")).country == "GB"

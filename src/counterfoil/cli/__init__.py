@@ -114,7 +114,8 @@ def curate(
     place = open_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
-        summary = run(place.tables, blocklist=blocklist, label_delay=timedelta(days=label_delay_days))
+        delay = timedelta(days=label_delay_days)
+        summary = run(place.tables, blocklist=blocklist, networks=place.networks, label_delay=delay)
     console.show_curated(summary)
 
 

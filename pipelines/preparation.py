@@ -31,6 +31,8 @@ def prepare_start(
     check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
     if values.get(INPUT_VERSION, NONE) == NONE:
         runs = place.tables.runs(TRANSACTIONS)
+        # After a change of the workspace's own key the same files give other rows; in S3 the lake has another place.
+        runs += [changed] if (changed := place.key_file.changed_id) else []
         values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs)
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))

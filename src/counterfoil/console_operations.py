@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from counterfoil.steps.rotate_key import Rotation
     from counterfoil.steps.status import Status
 
 out = Console(highlight=False)
@@ -42,3 +43,17 @@ def _show_files(status: "Status") -> None:
         )
     out.print(table)
     out.print(", ".join(f"{count:,} {state}" for state, count in status.states.items()))
+
+
+def show_rotation(rotation: "Rotation") -> None:
+    """The tables that were copied, the key's new id, and what is left of the old one."""
+    if rotation.tables:
+        table = Table("table", "runs", "rows", "pseudonyms hashed again")
+        for copied in rotation.tables:
+            table.add_row(copied.table, f"{copied.runs:,}", f"{copied.rows:,}", ", ".join(copied.columns))
+        out.print(table)
+    before = "" if rotation.earlier is None else f" (before: {rotation.earlier})"
+    out.print(f"the key is {rotation.later}{before}")
+    if rotation.old_lake is not None:
+        where = escape(rotation.old_lake)
+        out.print(f"the lake of the old key is still in {where}: remove it when you need it no more", soft_wrap=True)

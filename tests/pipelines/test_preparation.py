@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from counterfoil.adapters.key_file import KeyFile
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.errors import NotFoundError, UsageError
@@ -45,6 +46,10 @@ class Place:
     registry: Registry = field(default_factory=Registry)
 
     @property
+    def key_file(self) -> KeyFile:
+        return KeyFile(self.root / "pseudonym.key")
+
+    @property
     def tables(self) -> FolderTables:
         return FolderTables(self.root / "lake")
 
@@ -69,6 +74,11 @@ def test_the_version_names_the_state_of_the_raw_files(place: Place, tmp_path_fac
     (place.root / "raw" / "b.csv").rename(place.root / "raw" / "c.csv")
     renamed = version()
     assert len({first, changed, renamed}) == 3
+    place.key_file.begin()
+    assert version() == renamed
+    place.key_file.finish()
+    assert version() != renamed  # the same files give other pseudonyms
+    (place.root / "pseudonym.key").unlink()
     moved = tmp_path_factory.mktemp("elsewhere") / "raw"
     (place.root / "raw").rename(moved)
     assert input_version(str(moved), LOCAL, place.root, []) == renamed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import operations, pipeline, references, release, thresholds
+from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
 from counterfoil.errors import CounterfoilError, UsageError
 
@@ -273,6 +273,7 @@ app.command()(thresholds.thresholds)
 app.command()(references.references)
 app.command()(operations.status)
 app.command()(operations.replay)
+app.command()(privacy.rotate_key)
 
 
 def _utc(day: datetime | None) -> datetime | None:

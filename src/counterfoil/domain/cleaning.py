@@ -16,7 +16,7 @@ from counterfoil.domain import parsing, parsing_times
 from counterfoil.domain.addresses import normal_addresses
 from counterfoil.domain.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.parsing import Fault, Parsed
-from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
+from counterfoil.domain.pseudonyms import HEX_DIGITS, PseudonymKeys, pseudonymise
 from counterfoil.domain.schemas import ADDRESSES, REJECTED
 
 
@@ -49,7 +49,7 @@ def clean(
     batch: pa.Table,
     mapping: SourceMapping,
     *,
-    key: bytes,
+    key: bytes | PseudonymKeys,
     source: str,
     first_line: int | pa.Array,
     content_hash: str,
@@ -131,7 +131,9 @@ def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapp
         columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time))
 
 
-def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes) -> None:
+def _add_parties(
+    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes | PseudonymKeys
+) -> None:
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
         if column is not None:

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.cleaning import clean, reason_counts, rejections
 from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
-from counterfoil.errors import CounterfoilError
+from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.spool import Spool
 
@@ -31,6 +32,8 @@ RUN_DIGITS = 16
 """Of a file's SHA-256 (hex), in the name of its run."""
 
 _RUN_KEY = b"counterfoil.run"
+KEY_ID = b"counterfoil.key"
+"""In the metadata of each file of transactions: which keys made its pseudonyms."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def collect(
     paths: Sequence[Path],
     mapping: SourceMapping,
     *,
-    key: bytes,
+    key: bytes | PseudonymKeys,
     reader: InputReader,
     tables: TableStore,
     ledger: FileLedger,
@@ -77,9 +80,11 @@ def collect(
     """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
-    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected.
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
+    UsageError if what was collected before has pseudonyms of another key.
     """
-    job = _Job(mapping, key, reader, tables, on_progress or (lambda _: None), again)
+    require_key(tables, as_keys(key))
+    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again)
     return [_collect_claimed(path, job, ledger) for path in paths]
 
 
@@ -88,7 +93,7 @@ class _Job:
     """What is the same for all files."""
 
     mapping: SourceMapping
-    key: bytes
+    key: PseudonymKeys
     reader: InputReader
     tables: TableStore
     report: Callable[[Progress], None]
@@ -113,6 +118,28 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         ledger.fail(file, _reason(error))
         raise
     return collected
+
+
+def require_key(tables: TableStore, keys: PseudonymKeys) -> None:
+    """Raise UsageError if the transactions have pseudonyms of other keys: known people would look like new ones.
+
+    Files of older versions do not tell their key, and are taken as they are.
+    """
+    found = key_id_of(tables.files(TRANSACTIONS))
+    if found not in (None, keys.key_id):
+        raise UsageError(
+            f"the lake's pseudonyms are of key {found} and the configured key is {keys.key_id}: configure the "
+            "lake's key, or the lake of this key (after 'counterfoil rotate-key' both change together)"
+        )
+
+
+def key_id_of(files: Sequence[Path]) -> str | None:
+    """The id of the key of some files of transactions, if they tell it; as a lake has one key, two of them do."""
+    for path in (*files[:1], *files[-1:]):
+        found = (pq.read_metadata(path).metadata or {}).get(KEY_ID)
+        if found is not None:
+            return str(found.decode())
+    return None
 
 
 def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
@@ -144,7 +171,8 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
-    schema = job.mapping.schema.with_metadata({_RUN_KEY: run.encode()})
+    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    schema = job.mapping.schema.with_metadata(marks)
     with refused, Spool(restricted / "_spool", schema) as spool:
         rows_in = _clean_all(path, file, job, spool, refused)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))

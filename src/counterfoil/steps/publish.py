@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from counterfoil.errors import UsageError
 from counterfoil.ports import FileLedger, LedgerEntry, TableStore
+from counterfoil.steps.collect import TRANSACTIONS, key_id_of
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,14 @@ class Published:
 def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Published:
     """Copy the Parquet files under `folder` into the lake and publish them as `run`, in the place of an earlier one.
 
-    Safe to do again: the run is then replaced by itself.
+    Safe to do again: the run is then replaced by itself. Raises UsageError for transactions with pseudonyms of
+    another key than the lake's.
     """
+    paths = sorted(folder.rglob("*.parquet"))
+    if table == TRANSACTIONS:
+        _require_key_of(lake, run, paths)
     staged = lake.stage(table, run)
     rows = 0
-    paths = sorted(folder.rglob("*.parquet"))
     for path in paths:
         target = staged / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +40,17 @@ def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Publi
         rows += pq.read_metadata(target).num_rows
     lake.publish(table, run)
     return Published(table, run, rows, len(paths))
+
+
+def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:
+    # One run tells it: from S3 all files of the runs that are asked for would be brought here.
+    there = next((key_id_of(lake.files(TRANSACTIONS, first)) for first in lake.runs(TRANSACTIONS)[:1]), None)
+    here = key_id_of(paths)
+    if None not in (here, there) and here != there:
+        raise UsageError(
+            f"the transactions of run {run!r} have pseudonyms of key {here}, those of the lake are of {there}: the "
+            "key was changed since they were collected; start the pipeline anew"
+        )
 
 
 def complete_files(ledger: FileLedger, collected: Sequence[LedgerEntry]) -> int:

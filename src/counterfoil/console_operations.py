@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from counterfoil.steps.forget import Removal
     from counterfoil.steps.rotate_key import Rotation
     from counterfoil.steps.status import Status
 
@@ -57,3 +58,34 @@ def show_rotation(rotation: "Rotation") -> None:
     if rotation.old_lake is not None:
         where = escape(rotation.old_lake)
         out.print(f"the lake of the old key is still in {where}: remove it when you need it no more", soft_wrap=True)
+
+
+def show_removal(removal: "Removal") -> None:
+    """What was removed, what was made anew, what the last search found, and what is left to the owner."""
+    report = removal.report
+    table = Table(show_header=False)
+    rows = {
+        "account": report.account,
+        "payments": f"{report.payments:,}",
+        "rows removed": ", ".join(f"{name} {count:,}" for name, count in report.rows.items()),
+        "references removed": ", ".join(f"{release} {count:,}" for release, count in report.references.items()),
+        "releases retired": ", ".join(f"{old} (now {new or 'none'})" for old, new in report.releases.items()),
+        "its scores, removed": f"{len(report.own_scores):,}",
+        "scores that cited it": f"{len(report.touched_scores):,}: they keep label and similarity of that precedent",
+        "input files that hold it": "\n".join(report.sources),
+        "copies outside the lake": "\n".join(removal.copies),
+        "searched": f"{len(report.searched):,} tables and reference sets",
+        "report": removal.written_to,
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, escape(value))
+    out.print(table)
+    left = ", ".join(f"{place} {count:,}" for place, count in report.searched.items() if count)
+    if left:
+        out.print(f"[red]still named[/] in {escape(left)}: something wrote it meanwhile; run this again")
+    else:
+        out.print("nothing names it any more; its rows are refused when a file that holds it is collected again")
+    out.print(
+        "evidence, source IPs and models still count it in sums: 'counterfoil curate', 'features' and 'train' anew"
+    )

@@ -14,6 +14,7 @@ from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports import RegisteredRelease, SourceFile
 from counterfoil.settings import PipelineSettings
 from counterfoil.steps.collect import run_name
+from counterfoil.steps.forgotten import Traces, keep_traces
 from pipelines.preparation import prepare_start
 from pipelines.raw_files import input_version
 
@@ -96,6 +97,15 @@ def test_the_version_follows_what_others_brought_into_the_lake(place: Place) -> 
     assert version(own, others) == version(others) != version()
     # The file was another, was collected, and is what it was again: the lake is not.
     assert version(own, before) != version()
+
+
+def test_the_version_follows_the_accounts_that_were_forgotten(place: Place) -> None:
+    def version() -> str:
+        return prepare_start("detection", DETECTION, LOCAL, place, local=True)["InputVersion"]
+
+    before = version()
+    keep_traces(place.tables, Traces("a" * 32, frozenset()))
+    assert version() != before
 
 
 def test_a_given_version_stays(place: Place) -> None:

@@ -273,6 +273,7 @@ app.command()(thresholds.thresholds)
 app.command()(references.references)
 app.command()(operations.status)
 app.command()(operations.replay)
+app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 
 

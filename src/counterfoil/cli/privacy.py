@@ -1,5 +1,6 @@
-"""Commands on personal data: a new key for the pseudonyms."""
+"""Commands on personal data: forget an account, and a new key for the pseudonyms."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,31 @@ from counterfoil.errors import UsageError
 
 Operator = Annotated[str, typer.Option(help="Who decides")]
 Reason = Annotated[str, typer.Option(help="Why")]
+
+
+def forget(
+    account: Annotated[
+        str, typer.Argument(help="The account as the files name it; - reads it from the first line of standard input")
+    ],
+    operator: Operator,
+    reason: Reason,
+    pseudonym: Annotated[
+        bool, typer.Option("--pseudonym", help="ACCOUNT is what stands in the column account_id")
+    ] = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Forget an account: out of tables, references and releases, never collected again. Exit code 1: it is not."""
+    from counterfoil import console, console_operations
+    from counterfoil.account_removal import remove_account
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    text = sys.stdin.readline() if account == "-" else account
+    with console.progress("forgetting") as steps:
+        removal = remove_account(place, text, operator, reason, is_pseudonym=pseudonym, progress=steps.tell)
+    console_operations.show_removal(removal)
+    if not removal.report.absent:
+        raise typer.Exit(1)
 
 
 def rotate_key(

@@ -21,6 +21,7 @@ from counterfoil.domain.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.steps.forgotten import forgotten_accounts
 from counterfoil.steps.spool import Spool
 
 TRANSACTIONS = "transactions"
@@ -84,7 +85,8 @@ def collect(
     UsageError if what was collected before has pseudonyms of another key.
     """
     require_key(tables, as_keys(key))
-    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again)
+    forgotten = forgotten_accounts(tables)
+    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
     return [_collect_claimed(path, job, ledger) for path in paths]
 
 
@@ -98,6 +100,7 @@ class _Job:
     tables: TableStore
     report: Callable[[Progress], None]
     again: Again
+    forgotten: frozenset[str]
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
@@ -152,7 +155,12 @@ def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
 
 def run_name(mapping: SourceMapping, file: SourceFile) -> str:
     """Return the name of the run that a file's rows are published under: by mapping, content and place."""
-    return f"{mapping.name}-{file.content_hash[:RUN_DIGITS]}-{place_of(file.location)}"
+    return mapping.name + run_ending(file)
+
+
+def run_ending(file: SourceFile) -> str:
+    """Return what the names of a file's runs end in, by whatever mapping."""
+    return f"-{file.content_hash[:RUN_DIGITS]}-{place_of(file.location)}"
 
 
 def place_of(location: str) -> str:
@@ -195,6 +203,7 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
             source=path.name,
             first_line=batch.lines,
             content_hash=file.content_hash,
+            forgotten=job.forgotten,
         )
         spool.add(cleaned.transactions, cleaned.addresses)
         refused.add(batch.rejected)
@@ -208,9 +217,7 @@ def _earlier_runs(job: _Job, file: SourceFile) -> set[str]:
     """The runs that this file's rows take the place of; in all tables, since a kill may have left some of them."""
     if job.again is Again.NO:
         return set()
-    ends = f"-{place_of(file.location)}"
-    if job.again is Again.SAME_CONTENT:
-        ends = f"-{file.content_hash[:RUN_DIGITS]}{ends}"
+    ends = run_ending(file) if job.again is Again.SAME_CONTENT else f"-{place_of(file.location)}"
     tables = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
     return {run for table in tables for run in job.tables.runs(table) if run.endswith(ends)}
 

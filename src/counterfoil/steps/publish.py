@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from counterfoil.errors import UsageError
 from counterfoil.ports import FileLedger, LedgerEntry, TableStore
 from counterfoil.steps.collect import TRANSACTIONS, key_id_of
+from counterfoil.steps.forgotten import forgotten_accounts
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Publi
     """Copy the Parquet files under `folder` into the lake and publish them as `run`, in the place of an earlier one.
 
     Safe to do again: the run is then replaced by itself. Raises UsageError for transactions with pseudonyms of
-    another key than the lake's.
+    another key than the lake's, and for rows of an account that was forgotten.
     """
     paths = sorted(folder.rglob("*.parquet"))
+    _require_nobody_forgotten(lake, table, run, paths)
     if table == TRANSACTIONS:
         _require_key_of(lake, run, paths)
     staged = lake.stage(table, run)
@@ -40,6 +44,19 @@ def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Publi
         rows += pq.read_metadata(target).num_rows
     lake.publish(table, run)
     return Published(table, run, rows, len(paths))
+
+
+def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Sequence[Path]) -> None:
+    forgotten = pa.array(sorted(forgotten_accounts(lake)), pa.string())
+    for path in paths if len(forgotten) else ():
+        if "account_id" not in pq.read_schema(path).names:
+            continue
+        accounts = pq.read_table(path, columns=["account_id"], partitioning=None).column(0)
+        if pc.any(pc.is_in(accounts, value_set=forgotten)).as_py():
+            raise UsageError(
+                f"run {run!r} of table {table!r} has rows of an account that was forgotten after it was made: "
+                "start the pipeline anew"
+            )
 
 
 def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:

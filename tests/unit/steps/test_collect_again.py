@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -10,8 +11,10 @@ from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
+from counterfoil.domain.pseudonyms import pseudonymise
 from counterfoil.errors import InputFileError
 from counterfoil.steps.collect import Again, CollectedFile, collect
+from counterfoil.steps.forgotten import Traces, keep_traces
 
 STRICT = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\namount = "a"\n', "strict")
 LENIENT = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\n', "lenient")
@@ -133,3 +136,38 @@ def test_a_file_that_cannot_be_read_again_leaves_its_rows(place: Place) -> None:
         place.collect(again=Again.SAME_CONTENT, reader=Broken())
     assert place.ids() == ["a"]
     assert place.states() == ["failed"]
+
+
+class TestForgottenAccounts:
+    """Rows of a forgotten account are refused, whenever and however their file is collected."""
+
+    mapping = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "a"\n', "who")
+
+    def forget(self, place: Place, account: str) -> str:
+        pseudonym = str(pseudonymise(pa.array([account]), "account", b"k" * 16)[0].as_py())
+        keep_traces(place.tables, Traces(pseudonym, frozenset()))
+        return pseudonym
+
+    def test_they_are_counted_under_their_reason_and_say_nothing(self, place: Place) -> None:
+        place.write("p,2024-01-01,ann", "q,never,ann", "r,2024-01-01,bob", "s,2024-01-01,", "t,never,")
+        pseudonym = self.forget(place, "ann")
+        done = place.collect(mapping=self.mapping)
+        assert (done.rows_in, done.rows_out) == (5, 2)
+        assert done.rejected == {"account_forgotten": 2, "time_unreadable": 1}
+        assert place.ids() == ["r", "s"]
+        text = f"{place.rows('rejected')} {place.rows('addresses')} {place.ledger.entries()}"
+        assert "ann" not in text
+        assert pseudonym not in text
+        assert {row["source_line"] for row in place.rows("rejected")} == {2, 3, 6}
+
+    def test_collecting_again_does_not_bring_them_back(self, place: Place) -> None:
+        place.write("p,2024-01-01,ann", "r,2024-01-01,bob")
+        place.collect(mapping=self.mapping)
+        self.forget(place, "ann")
+        assert place.collect(mapping=self.mapping, again=Again.SAME_CONTENT).rejected == {"account_forgotten": 1}
+        assert place.ids() == ["r"]
+
+    def test_a_mapping_without_accounts_collects_as_before(self, place: Place) -> None:
+        place.write("p,2024-01-01,1")
+        self.forget(place, "1")
+        assert place.collect().rejected == {}

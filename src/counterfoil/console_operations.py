@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 
-_STATES = {"done": "collected", "claimed": "claimed", "released": "waits for its rows to be published"}
+_STATES = {"done": "collected", "claimed": "claimed", "released": "may be collected (its rows are not published)"}
 
 
 def show_status(status: "Status") -> None:

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from counterfoil.domain.forgetting import Marks, Trace, without
-from counterfoil.errors import NotFoundError
+from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports import Decision, DecisionLog, FileLedger, ReferenceStore, ReleaseRegistry, TableStore
 from counterfoil.steps.collect import ADDRESSES, TRANSACTIONS
 from counterfoil.steps.curate import SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE
 from counterfoil.steps.forget_releases import Stores, replace_releases
 from counterfoil.steps.forgotten import Traces, keep_traces, read_traces
-from counterfoil.steps.releases import require_person
+from counterfoil.steps.releases import CI, require_person
 from counterfoil.steps.rewriting import below_run, keep, rewrite
 from counterfoil.steps.tracing import (
     find_traces,
@@ -86,9 +86,11 @@ def forget(
     """Forget the account of a pseudonym. Killed at any moment and called again it ends the same.
 
     Raises NotFoundError if there is nothing of the account and it was not forgotten before, UsageError without
-    operator or reason.
+    reason or a named operator.
     """
     require_person(operator, reason, "to forget an account")
+    if operator == CI:
+        raise UsageError(f"{CI} cannot forget an account, since a champion may change: name who decides it")
     progress("looking for the account")
     traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
     if not traces.found:

@@ -14,6 +14,7 @@ import pytest
 
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.tables_s3 import S3Tables
 from counterfoil.domain.references import checksum, in_canonical_order
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports import Decision, RegisteredRelease, SourceFile
@@ -342,6 +343,31 @@ def test_an_unknown_account_is_not_forgotten(place: Place) -> None:
     assert read_traces(place.tables, "nobody") is None
     with pytest.raises(UsageError, match="--reason"):
         place.forget("a1", reason=" ")
+    with pytest.raises(UsageError, match="name who decides it"):
+        place.forget("a1", operator="ci")
+    assert forgotten_accounts(place.tables) == frozenset()
+
+
+def test_a_lake_in_s3_forgets_too(bucket: str, tmp_path: Path) -> None:
+    tables = S3Tables(f"s3://{bucket}/lake", glue_database="lake", cache=tmp_path / "cache")
+    for run, accounts in (("one", ["a", "b"]), ("two", ["c", "c"]), ("three", ["a", "a"])):
+        staged = tables.stage("transactions", run)
+        for day, account in enumerate(accounts, 1):
+            row = {"transaction_id": f"{run}{day}", "account_id": account, "source_ip_id": account, "source": "in.csv"}
+            (staged / f"event_date=2024-01-0{day}").mkdir()
+            pq.write_table(pa.Table.from_pylist([row]), staged / f"event_date=2024-01-0{day}" / "part-0.parquet")
+        tables.publish("transactions", run)
+    before = tables.files("transactions", "two")
+    stores = Stores(tmp_path / "releases")
+    report = forget(tables, References(stores), stores, stores, MemoryLedger(), "a", "ada", "asked for it")
+    assert (report.absent, report.payments, report.sources) == (True, 3, ("in.csv",))
+    assert tables.runs("transactions") == ["one", "two", "three"]
+    assert tables.files("transactions", "two") == before
+    left = [pq.ParquetFile(path).read()["transaction_id"][0].as_py() for path in tables.files("transactions")]
+    assert sorted(left) == ["one2", "two1", "two2"]
+    there = S3Tables(f"s3://{bucket}/lake", glue_database="lake", cache=tmp_path / "elsewhere")
+    assert len(there.files("transactions")) == 3
+    assert forgotten_accounts(there) == {"a"}
 
 
 class TestReleases:

@@ -44,7 +44,8 @@ DETECTED = ("scores", "scored_evidence")
 def collect(site: Site) -> "ProcessingStep":
     """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
     options = {"--mapping": site["Mapping"], "--input-version": site[INPUT_VERSION]}
-    return site.step(COLLECT, [Input("raw", site["RawUri"]), site.lake("transactions")], options)
+    lake = [site.lake("transactions"), site.lake("forgotten")]
+    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":

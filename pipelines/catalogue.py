@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "build", "definition", "pipeline_name"]
 
-LAKE_TABLES = ("addresses", "transactions")
+LAKE_TABLES = ("addresses", "forgotten", "transactions")
 """The tables that the pipelines read. Each must have a manifest before an execution starts: SageMaker fails a job
 whose input prefix has no object."""
 

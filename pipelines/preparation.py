@@ -9,6 +9,7 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import ReleaseRegistry
 from counterfoil.settings import PipelineSettings
 from counterfoil.steps.collect import TRANSACTIONS
+from counterfoil.steps.forgotten import FORGOTTEN_TABLE
 from counterfoil.steps.releases import CHAMPION, resolve
 from counterfoil.wiring import Workspace
 from pipelines.catalogue import LAKE_TABLES
@@ -30,7 +31,10 @@ def prepare_start(
     values = {**given, **_local_files(given, place.root)} if local else dict(given)
     check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
     if values.get(INPUT_VERSION, NONE) == NONE:
-        runs = place.tables.runs(TRANSACTIONS)
+        # Rows of an account that was forgotten meanwhile are not collected: that is another answer.
+        runs = [*place.tables.runs(TRANSACTIONS), *place.tables.runs(FORGOTTEN_TABLE)]
+        # After a change of the workspace's own key the same files give other rows; in S3 the lake has another place.
+        runs += [changed] if (changed := place.key_file.changed_id) else []
         values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs)
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))

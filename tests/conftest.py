@@ -142,6 +142,24 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def write_mmdb(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of small databases in MaxMind's format: type and records by network."""
+
+    def write(kind: str, records: dict[str, dict[str, object]], ip_version: int = 6) -> Path:
+        from mmdb_writer import MMDBWriter
+        from netaddr import IPSet
+
+        writer = MMDBWriter(ip_version=ip_version, database_type=kind, ipv4_compatible=ip_version == 6)
+        for network, record in records.items():
+            writer.insert_network(IPSet([network]), record)
+        path = tmp_path / f"{kind}-{next(_numbers)}.mmdb"
+        writer.to_db_file(str(path))
+        return path
+
+    return write
+
+
 class HashEmbedder:
     """A text encoder without a model: each text's hash seeds its unit vector."""
 

@@ -18,6 +18,7 @@ from counterfoil.errors import UsageError
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.collect import collect
 from counterfoil.steps.features import Period, build_features
+from counterfoil.steps.forgotten import Traces, forgotten_accounts, keep_traces
 from counterfoil.steps.scores import write_parquet
 from counterfoil.wiring import Workspace
 
@@ -43,6 +44,8 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
         raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
     with _scratch(workspace) as tables, console.progress("backtest") as steps:
+        for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back
+            keep_traces(tables, Traces(account, frozenset()))
         steps.tell("collecting")
         collected = collect(
             request.files, mapping, key=workspace.pseudonym_key, reader=workspace.reader, tables=tables,

@@ -82,6 +82,8 @@ def show_curated(summary: "CurationSummary") -> None:
         unread = summary.blocklist_lines_unreadable
         lines = f" ({unread:,} of its lines are unreadable)" if unread else ""
         out.print(f"{summary.blocklisted:,} on the blocklist{lines}")
+    if summary.located is not None:
+        out.print(f"{summary.located:,} with a country, {summary.announced:,} with a network")
     if summary.without_address:
         out.print("files that an older version collected kept no addresses: collect them into a new workspace")
 

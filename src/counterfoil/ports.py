@@ -1,6 +1,6 @@
 """What the steps ask of the world: one Protocol per kind of store, implemented under `adapters/`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from counterfoil.domain.addresses import Address
+from counterfoil.domain.curation import Origin
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.raw import RawBatch
 
@@ -29,8 +31,11 @@ class TableStore(Protocol):
         """Return an empty private folder for the files of `run`; what was left there by a killed run is gone."""
         ...
 
-    def publish(self, table: str, run: str, *, replace: bool = False) -> None:
-        """Make the staged files of `run` visible at once; with `replace`, instead of all other runs."""
+    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+        """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
+
+        With `replace`, instead of all other runs.
+        """
         ...
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
@@ -42,6 +47,10 @@ class TableStore(Protocol):
 
     def runs(self, table: str) -> list[str]:
         """Return the published runs in the order of their first publication."""
+        ...
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that were published or prepared, sorted."""
         ...
 
 
@@ -69,10 +78,11 @@ class LedgerEntry:
 class FileLedger(Protocol):
     """Claims on input files; a file is known by location and content hash."""
 
-    def claim(self, file: SourceFile, mapping: str) -> bool:
+    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
         """Claim a file for this process. False: it is done, or a living process has it.
 
-        The claim of a process that died is free again at once; a failed file may be claimed again.
+        The claim of a process that died is free again at once; a failed file may be claimed again, and with
+        `again` one that is done too.
         """
         ...
 
@@ -250,6 +260,14 @@ class TextEmbedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return one row per text, unit length, in the order given."""
+        ...
+
+
+class NetworkDirectory(Protocol):
+    """Who announces an address, and where."""
+
+    def origin(self, address: Address) -> Origin:
+        """Return what is known of a public address; what is not known is None."""
         ...
 
 

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
         default=None, description="Key of the keyed hashes, 16 characters at least; made once per workspace if unset"
     )
     pseudonym_key_secret: str | None = Field(default=None, description="Secrets Manager id that holds the key")
+    geoip_country: Path | None = Field(
+        default=None, description="MaxMind database (.mmdb) of countries or cities, for the curated source IPs"
+    )
+    geoip_asn: Path | None = Field(default=None, description="MaxMind database (.mmdb) of autonomous systems")
     tracking_uri: str | None = Field(default=None, description="MLflow tracking URI; SQLite in the workspace if unset")
     text_model: str = Field(default="bundled", description="'bundled', a folder, or a model's name on the hub")
     device: str = Field(default="auto", description="'auto' (a GPU where torch sees one), 'cpu' or 'cuda'")

@@ -1,19 +1,20 @@
 """Settings to adapters: one workspace object that makes each store when it is first asked for."""
 
-import os
-import secrets
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfoil.adapters.input_files import InputFiles
+from counterfoil.adapters.key_file import KeyFile, keys_of_text
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.domain.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
 from counterfoil.ports import (
     DecisionLog,
     FileLedger,
     InputReader,
+    NetworkDirectory,
     ReferenceStore,
     ReleaseRegistry,
     TableStore,
@@ -24,8 +25,6 @@ from counterfoil.steps.compute import Compute
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres_connections import Login
-
-KEY_BYTES = 32
 
 LEDGER_LEASE = timedelta(minutes=2)
 """For how long DynamoDB's ledger keeps the claim of a process that died."""
@@ -48,14 +47,28 @@ class Workspace:
         """Tables in S3 and Glue, or in the workspace's folder."""
         if self.settings.lake is None:
             return FolderTables(self.root / "lake")
+        return self.tables_at(self.settings.lake, self.settings.glue_database)
+
+    def tables_at(self, lake: str, glue_database: str) -> TableStore:
+        """Tables of another lake in S3."""
         from counterfoil.adapters.tables_s3 import S3Tables
 
-        return S3Tables(self.settings.lake, glue_database=self.settings.glue_database, cache=self.root / "cache")
+        return S3Tables(lake, glue_database=glue_database, cache=self.root / "cache")
 
     @cached_property
     def reader(self) -> InputReader:
         """The reader of payment files."""
         return InputFiles()
+
+    @cached_property
+    def networks(self) -> NetworkDirectory | None:
+        """Countries and networks of addresses, where databases of them are named."""
+        country, asn = self.settings.geoip_country, self.settings.geoip_asn
+        if country is None and asn is None:
+            return None
+        from counterfoil.adapters.networks_maxmind import MaxmindNetworks
+
+        return MaxmindNetworks(country=country, asn=asn)
 
     @cached_property
     def login(self) -> "Login":
@@ -165,18 +178,23 @@ class Workspace:
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
 
     @cached_property
-    def pseudonym_key(self) -> bytes:
-        """The key of the keyed hashes: what is set, or one that this workspace made for itself."""
+    def pseudonym_key(self) -> PseudonymKeys:
+        """The key of the keyed hashes, with those before it: what is set, or one that this workspace made for itself.
+
+        Raises UsageError while the workspace's key is being changed.
+        """
         given = self._given_key()
-        if given is not None:
-            return given.encode()
-        path = self.root / "pseudonym.key"
-        if not path.exists():
-            _write_key(path)
-        key = path.read_bytes()
-        if len(key) != KEY_BYTES:
-            raise UsageError(f"{path} has {len(key)} bytes, {KEY_BYTES} are expected: restore it from a backup")
-        return key
+        return self.key_file.read() if given is None else keys_of_text(given)
+
+    @property
+    def key_file(self) -> KeyFile:
+        """The key that this workspace made for itself; it counts where none is set."""
+        return KeyFile(self.root / "pseudonym.key")
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the workspace's own key is the one in use."""
+        return self.settings.pseudonym_key is None and self.settings.pseudonym_key_secret is None
 
     def _given_key(self) -> str | None:
         key, secret_id = self.settings.pseudonym_key, self.settings.pseudonym_key_secret
@@ -188,18 +206,3 @@ class Workspace:
         from counterfoil.adapters.aws_secrets import read_secret
 
         return read_secret(secret_id)
-
-
-def _write_key(path: Path) -> None:
-    """Make a key that only its owner can read; of two processes that try at once, one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

@@ -91,6 +91,20 @@ def test_a_failed_file_may_be_claimed_again(ledger: FileLedger, open_ledger: Cal
     assert ledger.entries() == [LedgerEntry(FILE, "bank-2", "done", 1, 1, 0)]
 
 
+def test_a_done_file_is_claimed_again_by_who_asks_for_it(
+    ledger: FileLedger, open_ledger: Callable[[], FileLedger]
+) -> None:
+    ledger.claim(FILE, "bank")
+    ledger.complete(FILE, rows_in=10, rows_out=8, rows_rejected=2)
+    assert ledger.claim(FILE, "bank-2", again=True)
+    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank-2", "claimed", 0, 0, 0)
+    assert not open_ledger().claim(FILE, "bank", again=True)
+    assert not ledger.claim(FILE, "bank", again=True)
+    ledger.complete(FILE, rows_in=4, rows_out=3, rows_rejected=1)
+    assert not ledger.claim(FILE, "bank")
+    assert ledger.entries() == [LedgerEntry(FILE, "bank-2", "done", 4, 3, 1)]
+
+
 def test_files_differ_by_location_and_content(ledger: FileLedger) -> None:
     assert [ledger.claim(file, "bank") for file in (FILE, CHANGED, OTHER)] == [True, True, True]
     ledger.complete(FILE, rows_in=1, rows_out=1, rows_rejected=0)

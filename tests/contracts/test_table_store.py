@@ -134,6 +134,27 @@ def test_replace_drops_all_other_runs(tables: TableStore) -> None:
     assert tables.runs("payments") == ["c"]
 
 
+def test_a_run_takes_the_place_of_the_runs_that_it_names(tables: TableStore) -> None:
+    for run, value in (("a", 1), ("b", 2), ("c", 3)):
+        _put(tables, run, value)
+        tables.publish("payments", run)
+    _put(tables, "b2", 20)
+    tables.publish("payments", "b2", instead_of={"b", "b2", "never"})
+    assert sorted(_values(tables)) == [1, 3, 20]
+    assert tables.runs("payments") == ["a", "c", "b2"]
+    tables.publish("payments", "b2", instead_of={"a"})  # as whoever was killed does again
+    assert sorted(_values(tables)) == [3, 20]
+
+
+def test_the_tables_are_listed(tables: TableStore) -> None:
+    assert tables.tables() == []
+    _put(tables, "a", 1)
+    assert tables.tables() == []
+    tables.publish("payments", "a")
+    tables.prepare("accounts")
+    assert tables.tables() == ["accounts", "payments"]
+
+
 def test_what_a_killed_run_left_is_gone_when_it_is_staged_again(tables: TableStore) -> None:
     left = _put(tables, "a", 1)
     _put(tables, "a.b", 5)  # another run whose name only begins alike

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from counterfoil.adapters.key_file import KeyFile
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports import RegisteredRelease, SourceFile
 from counterfoil.settings import PipelineSettings
 from counterfoil.steps.collect import run_name
+from counterfoil.steps.forgotten import Traces, keep_traces
 from pipelines.preparation import prepare_start
 from pipelines.raw_files import input_version
 
@@ -45,6 +47,10 @@ class Place:
     registry: Registry = field(default_factory=Registry)
 
     @property
+    def key_file(self) -> KeyFile:
+        return KeyFile(self.root / "pseudonym.key")
+
+    @property
     def tables(self) -> FolderTables:
         return FolderTables(self.root / "lake")
 
@@ -69,6 +75,11 @@ def test_the_version_names_the_state_of_the_raw_files(place: Place, tmp_path_fac
     (place.root / "raw" / "b.csv").rename(place.root / "raw" / "c.csv")
     renamed = version()
     assert len({first, changed, renamed}) == 3
+    place.key_file.begin()
+    assert version() == renamed
+    place.key_file.finish()
+    assert version() != renamed  # the same files give other pseudonyms
+    (place.root / "pseudonym.key").unlink()
     moved = tmp_path_factory.mktemp("elsewhere") / "raw"
     (place.root / "raw").rename(moved)
     assert input_version(str(moved), LOCAL, place.root, []) == renamed
@@ -86,6 +97,15 @@ def test_the_version_follows_what_others_brought_into_the_lake(place: Place) -> 
     assert version(own, others) == version(others) != version()
     # The file was another, was collected, and is what it was again: the lake is not.
     assert version(own, before) != version()
+
+
+def test_the_version_follows_the_accounts_that_were_forgotten(place: Place) -> None:
+    def version() -> str:
+        return prepare_start("detection", DETECTION, LOCAL, place, local=True)["InputVersion"]
+
+    before = version()
+    keep_traces(place.tables, Traces("a" * 32, frozenset()))
+    assert version() != before
 
 
 def test_a_given_version_stays(place: Place) -> None:

@@ -1,5 +1,6 @@
 """Which settings give which adapters, and that the local ones need no AWS."""
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -128,9 +129,9 @@ def test_a_login_by_role_has_a_token(open_workspace: Open) -> None:
 def test_the_pseudonym_key_may_be_a_secret(open_workspace: Open, tmp_path: Path) -> None:
     boto3.client("secretsmanager").create_secret(Name="cf/key", SecretString="sixteen characters")
     workspace = open_workspace(pseudonym_key_secret="cf/key")
-    assert workspace.pseudonym_key == b"sixteen characters"
+    assert workspace.pseudonym_key.keys == (b"sixteen characters",)
     boto3.client("secretsmanager").update_secret(SecretId="cf/key", SecretString="another one in its place")
-    assert workspace.pseudonym_key == b"sixteen characters"  # one key for all that a process does
+    assert workspace.pseudonym_key.keys == (b"sixteen characters",)  # one key for all that a process does
     assert not (tmp_path / "pseudonym.key").exists()
     with pytest.raises(UsageError, match="both set: keep one"):
         _ = open_workspace(pseudonym_key_secret="cf/key", pseudonym_key="sixteen more chars").pseudonym_key
@@ -138,6 +139,22 @@ def test_the_pseudonym_key_may_be_a_secret(open_workspace: Open, tmp_path: Path)
 
 def test_a_workspace_makes_its_own_pseudonym_key_once(open_workspace: Open) -> None:
     key = open_workspace().pseudonym_key
-    assert len(key) == 32
+    assert [len(one) for one in key.keys] == [32]
     assert open_workspace().pseudonym_key == key
-    assert open_workspace(pseudonym_key="k" * 16).pseudonym_key == b"k" * 16
+    assert open_workspace(pseudonym_key="k" * 16).pseudonym_key.keys == (b"k" * 16,)
+
+
+def test_a_changed_key_is_set_as_a_list(open_workspace: Open) -> None:
+    keys = open_workspace(pseudonym_key=json.dumps(["k" * 16, "n" * 16])).pseudonym_key
+    assert keys.keys == (b"k" * 16, b"n" * 16)
+    for wrong in ('["k', "[1]", "[]", '["short"]'):
+        with pytest.raises(UsageError, match="pseudonym key"):
+            _ = open_workspace(pseudonym_key=wrong).pseudonym_key
+
+
+def test_countries_are_known_where_a_database_is_named(open_workspace: Open, write_mmdb: Any) -> None:
+    assert open_workspace().networks is None
+    path = write_mmdb("GeoLite2-Country", {"81.2.69.0/24": {"country": {"iso_code": "GB"}}})
+    networks = open_workspace(geoip_country=path).networks
+    assert networks is not None
+    assert networks.origin(ipaddress.ip_address("81.2.69.1")).country == "GB"

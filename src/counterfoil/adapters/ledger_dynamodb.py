@@ -51,15 +51,19 @@ class DynamoLedger:
         self._client = aws_client("dynamodb")
         self._held = HeldLeases(lease / 3, self._renew)
 
-    def claim(self, file: SourceFile, mapping: str) -> bool:
-        """Claim a file for this process. False: it is done, or a living process (this one too) has it."""
+    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
+        """Claim a file for this process, with `again` also one that is done.
+
+        False: it is done, or a living process (this one too) has it.
+        """
         token = uuid.uuid4().hex
         fresh = {**_new_item(file, mapping), "owner": {"S": token}, "lease_end": self._from_now(self._lease)}
-        states = {f":{state}": {"S": state} for state in ("failed", "released", "claimed")}
+        free_states = ("failed", "released", "claimed", *(["done"] if again else []))
+        states = {f":{state}": {"S": state} for state in free_states}
         free = self._happens(
             self._client.put_item,
             Item=fresh,
-            ConditionExpression=_FREE,
+            ConditionExpression=f"{_FREE} OR #state = :done" if again else _FREE,
             ExpressionAttributeNames={"#state": "state", "#owner": "owner"},
             ExpressionAttributeValues={**states, ":over": self._from_now(-self._skew), ":owner": {"S": token}},
         )

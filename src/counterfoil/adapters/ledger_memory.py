@@ -11,10 +11,10 @@ class MemoryLedger:
         self._entries: dict[SourceFile, LedgerEntry] = {} if beside is None else beside._entries
         self._held: set[SourceFile] = set()
 
-    def claim(self, file: SourceFile, mapping: str) -> bool:
-        """Claim a file unless it is claimed or done; a failed or released one may be claimed again."""
+    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
+        """Claim a file unless it is claimed or (but for `again`) done; a failed or released one is free."""
         known = self._entries.get(file)
-        if known is not None and known.state not in ("failed", "released"):
+        if known is not None and known.state not in ("failed", "released", *(["done"] if again else [])):
             return False
         self._entries[file] = LedgerEntry(file, mapping, "claimed", 0, 0, 0)
         self._held.add(file)

@@ -27,20 +27,23 @@ class PostgresLedger:
         self._open: psycopg.Connection | None = None
         self._held: set[SourceFile] = set()
 
-    def claim(self, file: SourceFile, mapping: str) -> bool:
-        """Claim a file for this process. False: it is done, or a living process (this one too) has it."""
+    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
+        """Claim a file for this process, with `again` also one that is done.
+
+        False: it is done, or a living process (this one too) has it.
+        """
         with self._connection() as connection:
             if file in self._held or not _ask(connection, "SELECT pg_try_advisory_lock(%s)", file):
                 return False
             entry = self.entry(file)
-            if entry is not None and entry.state == "done":
+            if entry is not None and entry.state == "done" and not again:
                 _ask(connection, "SELECT pg_advisory_unlock(%s)", file)
                 return False
             connection.execute(
                 "INSERT INTO input_file (location, content_hash, mapping, state) "
                 "VALUES (%s, %s, %s, 'claimed') ON CONFLICT (location, content_hash) "
                 "DO UPDATE SET mapping = excluded.mapping, state = 'claimed', reason = NULL, "
-                "changed_at = now()",
+                "rows_in = 0, rows_out = 0, rows_rejected = 0, changed_at = now()",
                 (file.location, file.content_hash, mapping),
             )
             self._held.add(file)

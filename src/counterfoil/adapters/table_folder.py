@@ -9,7 +9,7 @@ staged (above the published one) from what a killed publisher replaced and did n
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from counterfoil.adapters.table_manifest import (
     require_name,
     run_of,
     staged_run,
-    with_run,
+    with_only,
 )
 from counterfoil.errors import StoreUnavailableError
 
@@ -51,8 +51,10 @@ class FolderTables:
             folder.mkdir()
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False) -> None:
-        """Make the staged files of `run` visible at once; with `replace`, instead of all other runs.
+    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+        """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
+
+        With `replace`, instead of all other runs.
 
         With nothing staged and the run published already, that run stays: a publisher that was killed
         after its work was done can be run again. Raises NotFoundError if there is neither.
@@ -66,7 +68,7 @@ class FolderTables:
             mine = _staged_run(home, run) or find_run(before, run)
             if mine is None:
                 raise nothing_staged(table, run)
-            after = [mine] if replace else with_run(before, mine)
+            after = with_only(before, mine, instead_of, replace=replace)
             _write_manifest(home, after)
             kept = {entry.folder for entry in after}
             _remove([home / entry.folder for entry in before if entry.folder not in kept])
@@ -97,6 +99,10 @@ class FolderTables:
         with _locked(home):
             if not (home / MANIFEST).exists():
                 _write_manifest(home, [])
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that have a manifest, sorted."""
+        return sorted(path.parent.name for path in self._root.glob(f"*/{MANIFEST}"))
 
     def _home(self, table: str) -> Path:
         require_name("table", table)

@@ -8,7 +8,7 @@ orders the attempts at one run.
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -70,6 +70,13 @@ def with_run(runs: list[PublishedRun], mine: PublishedRun) -> list[PublishedRun]
     if find_run(runs, mine.run) is None:
         return [*runs, mine]
     return [mine if entry.run == mine.run else entry for entry in runs]
+
+
+def with_only(
+    runs: list[PublishedRun], mine: PublishedRun, instead_of: Collection[str], *, replace: bool
+) -> list[PublishedRun]:
+    """Put `mine` into the manifest's runs, without the runs `instead_of` or, with `replace`, without any other."""
+    return [mine] if replace else with_run([entry for entry in runs if entry.run not in instead_of], mine)
 
 
 def new_folder_name(run: str, above: int) -> str:

@@ -6,10 +6,11 @@ of this is visible to readers of the lake before the step `publish`.
 """
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.errors import NotFoundError
+from counterfoil.errors import NotFoundError, UsageError
 
 
 class ProcessingTables:
@@ -28,8 +29,13 @@ class ProcessingTables:
         folder.mkdir(parents=True)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False) -> None:
-        """Put `run` into the table's output channel; within this job it is part of the table from now on."""
+    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+        """Put `run` into the table's output channel; within this job it is part of the table from now on.
+
+        Raises UsageError for `instead_of`: a job can add to the lake and replace a run of the same name.
+        """
+        if instead_of:
+            raise UsageError(f"a processing job cannot take {', '.join(instead_of)} out of {table!r}: use the command")
         if not self._staged(table, run).is_dir():
             raise NotFoundError(f"table {table!r} has nothing staged for run {run!r}: call stage() first")
         target = self._outputs / table / run
@@ -55,6 +61,10 @@ class ProcessingTables:
     def runs(self, table: str) -> list[str]:
         """Return the lake's runs in their order, then the new ones."""
         return list(dict.fromkeys([*self._lake.runs(table), *self._carried(table), *self._written(table)]))
+
+    def tables(self) -> list[str]:
+        """Return the tables of the lake's channels and those that this job wrote, sorted."""
+        return sorted({*self._lake.tables(), *self._published})
 
     def carried_runs(self, table: str) -> list[str]:
         """Return the runs that an earlier step of the same execution wrote, sorted."""

@@ -11,7 +11,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache as once
@@ -33,7 +33,7 @@ from counterfoil.adapters.table_manifest import (
     require_name,
     run_of,
     staged_run,
-    with_run,
+    with_only,
 )
 from counterfoil.errors import StoreUnavailableError, UsageError
 
@@ -73,8 +73,10 @@ class S3Tables:
         folder.mkdir(parents=True)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False) -> None:
-        """Make the staged files of `run` visible at once; with `replace`, instead of all other runs.
+    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+        """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
+
+        With `replace`, instead of all other runs.
 
         With nothing staged and the run published already, that run stays, and Glue is brought up to date.
         Raises NotFoundError if there is neither, UsageError if Glue cannot show the files.
@@ -89,8 +91,8 @@ class S3Tables:
             if mine not in before:
                 self._require_fit(table, [] if replace else before, mine, types)
                 self._lake.upload({f"{table}/{name}": self._staged / table / name for name in mine.files})
-            before = self._commit(table, mine, replace=replace)
-            self._follow(table, None if replace else run, types)
+            before = self._commit(table, mine, instead_of, replace=replace)
+            self._follow(table, None if replace or instead_of else run, types)
             self._tidy(table, mine, before)
             if folder is not None:
                 shutil.rmtree(folder)
@@ -119,6 +121,11 @@ class S3Tables:
         """Write a manifest that names nothing where the table has none yet."""
         _require_names(table)
         self._lake.write(f"{table}/{MANIFEST}", manifest_text([]), over=None)
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that have a manifest, sorted."""
+        names = [folder.rstrip("/") for folder in self._lake.folders("")]
+        return sorted(name for name in names if self._lake.read(f"{name}/{MANIFEST}") is not None)
 
     def _manifest(self, table: str) -> tuple[list[PublishedRun], str | None]:
         """Return the published runs and the manifest's ETag, None if there is no manifest."""
@@ -150,12 +157,14 @@ class S3Tables:
         if any(entry.run != mine.run for entry in before):
             self._catalogue.require_fit(table, types())
 
-    def _commit(self, table: str, mine: PublishedRun, *, replace: bool) -> list[PublishedRun]:
+    def _commit(
+        self, table: str, mine: PublishedRun, instead_of: Collection[str], *, replace: bool
+    ) -> list[PublishedRun]:
         """Put `mine` into the manifest, whoever else writes it, and return the runs that it named before."""
         for attempt in range(_TRIES):
             before, etag = self._manifest(table)
             _require_newest(table, mine, before)
-            after = [mine] if replace else with_run(before, mine)
+            after = with_only(before, mine, instead_of, replace=replace)
             if after == before or self._lake.write(f"{table}/{MANIFEST}", manifest_text(after), over=etag):
                 return before
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))

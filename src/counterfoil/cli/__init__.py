@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import pipeline, references, release, thresholds
+from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
 from counterfoil.errors import CounterfoilError, UsageError
 
@@ -114,7 +114,8 @@ def curate(
     place = open_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
-        summary = run(place.tables, blocklist=blocklist, label_delay=timedelta(days=label_delay_days))
+        delay = timedelta(days=label_delay_days)
+        summary = run(place.tables, blocklist=blocklist, networks=place.networks, label_delay=delay)
     console.show_curated(summary)
 
 
@@ -270,6 +271,10 @@ def demo(
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(references.references)
+app.command()(operations.status)
+app.command()(operations.replay)
+app.command()(privacy.forget)
+app.command()(privacy.rotate_key)
 
 
 def _utc(day: datetime | None) -> datetime | None:

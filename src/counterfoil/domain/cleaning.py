@@ -4,7 +4,7 @@ Every row that goes in comes out, in one table or the other. No raw value of a p
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from counterfoil.domain import parsing, parsing_times
 from counterfoil.domain.addresses import normal_addresses
+from counterfoil.domain.forgetting import ACCOUNT_FORGOTTEN
 from counterfoil.domain.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.parsing import Fault, Parsed
-from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
+from counterfoil.domain.pseudonyms import HEX_DIGITS, PseudonymKeys, pseudonymise
 from counterfoil.domain.schemas import ADDRESSES, REJECTED
 
 
@@ -49,16 +50,18 @@ def clean(
     batch: pa.Table,
     mapping: SourceMapping,
     *,
-    key: bytes,
+    key: bytes | PseudonymKeys,
     source: str,
     first_line: int | pa.Array,
     content_hash: str,
+    forgotten: Collection[str] = (),
 ) -> Cleaned:
     """Turn raw rows into transactions or into rejections with one reason each (the first in a fixed order).
 
     `batch` has the mapping's source columns; `first_line` is the record number of its first row, or an int64
     array with the number of each row; `content_hash` is the file's SHA-256, from which ids are derived if the
-    mapping maps none. Raises MappingError if a column's type does not fit, UsageError for a key too short.
+    mapping maps none. Rows of the accounts `forgotten` (pseudonyms) are refused. Raises MappingError if a column's
+    type does not fit, UsageError for a key too short.
     """
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
@@ -67,6 +70,7 @@ def clean(
     _add_money(columns, raw, mapping)
     _add_labels(columns, raw, mapping)
     _add_parties(columns, raw, mapping, key)
+    _refuse_forgotten(columns, forgotten)
     _add_card(columns, raw, mapping)
     _add_evidence(columns, raw, mapping)
     columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
@@ -131,7 +135,9 @@ def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapp
         columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time))
 
 
-def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes) -> None:
+def _add_parties(
+    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes | PseudonymKeys
+) -> None:
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
         if column is not None:
@@ -143,6 +149,15 @@ def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMap
         column = mapping.read_fields.get(name)
         if column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
+
+
+def _refuse_forgotten(columns: _Columns, forgotten: Collection[str]) -> None:
+    accounts = columns.values.get("account_id")
+    if accounts is None or not forgotten:
+        return
+    theirs = parsing.mask_of(pc.is_in(accounts, value_set=pa.array(sorted(forgotten), pa.string())))
+    # Whatever else is wrong with such a row, this is why it must not be kept.
+    columns.faults.insert(0, Fault(ACCOUNT_FORGOTTEN, "the account was forgotten: nothing of it is kept", theirs))
 
 
 def _add_card(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:

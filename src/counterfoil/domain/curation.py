@@ -1,12 +1,12 @@
 """Curate source IPs: what is counted of each, what its address tells, and how a blocklist is read."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
 
-from counterfoil.domain.addresses import kind_of, normal_address, prefix_of, read_address
+from counterfoil.domain.addresses import PUBLIC, Address, kind_of, normal_address, prefix_of, read_address
 from counterfoil.domain.known_at import known_at
 from counterfoil.domain.schemas import FRAUD, SOURCE_IPS
 
@@ -14,6 +14,19 @@ UNREADABLE = "unreadable"
 """The kind of a source IP field that held no address."""
 
 BLOCKLIST = pa.schema([pa.field("address", pa.string(), nullable=False), pa.field("blocklists", pa.int32())])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a public address is announced: its country (ISO 3166-1 alpha-2), its autonomous system and who runs it."""
+
+    country: str | None = None
+    asn: int | None = None
+    network: str | None = None
+
+
+NOWHERE = Origin()
+"""The origin of an address of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +58,28 @@ def _blocklist_entry(text: str) -> tuple[str, int] | None:
     return None if address is None else (address, int(words[1]))
 
 
-def described(found: pa.Table) -> pa.Table:
+def described(found: pa.Table, origin_of: Callable[[Address], Origin] = lambda _: NOWHERE) -> pa.Table:
     """Give rows of SOURCE_IP_QUERY what their address tells, as schemas.SOURCE_IPS.
 
-    Where the address is null the kind is "unreadable", or null if no address was kept for that id.
+    Where the address is null the kind is "unreadable", or null if no address was kept for that id. `origin_of`
+    is asked for public addresses only: others are of no country.
     """
     pairs = zip(found["address"].to_pylist(), found["kept"].to_pylist(), strict=True)
-    facts = [_facts(address, kept) for address, kept in pairs]
+    facts = [_facts(address, kept, origin_of) for address, kept in pairs]
     whole = found.drop_columns(["kept"])
-    for place, name in enumerate(("version", "kind", "prefix")):
+    for place, name in enumerate(("version", "kind", "prefix", "country", "asn", "network")):
         field = SOURCE_IPS.field(name)
         whole = whole.append_column(field, pa.array([fact[place] for fact in facts], field.type))
     return whole.select(SOURCE_IPS.names).cast(SOURCE_IPS)
 
 
-def _facts(text: str | None, kept: bool) -> tuple[int | None, str | None, str | None]:
+def _facts(text: str | None, kept: bool, origin_of: Callable[[Address], Origin]) -> tuple[int | str | None, ...]:
     address = None if text is None else read_address(text)
     if address is None:
-        return None, UNREADABLE if kept else None, None
-    return address.version, kind_of(address), prefix_of(address)
+        return None, UNREADABLE if kept else None, None, None, None, None
+    kind = kind_of(address)
+    origin = origin_of(address) if kind == PUBLIC else NOWHERE
+    return address.version, kind, prefix_of(address), origin.country, origin.asn, origin.network
 
 
 SOURCE_IP_QUERY = """

@@ -23,7 +23,12 @@ _EXPONENT = r"([eE][+-]?\d+)?"
 # Windows sum squares of 1/10,000ths as 128-bit integers: with 12 digits a million such payments fit in one window.
 _WHOLE_DIGITS = 12
 _TOO_LARGE = 10.0**_WHOLE_DIGITS
-_QUOTABLE = r"^[A-Za-z_][A-Za-z0-9_ -]{0,23}$|^[+-]?\d{1,5}(\.\d{1,4})?$"
+# Words that labels are made of. Any other word may be somebody's name, in a row whose columns have shifted.
+_LABEL_WORDS = (
+    "fraud|fraudulent|suspected|suspicious|confirmed|chargeback|dispute|disputed|stolen|abuse|risky|bad|true|yes|"
+    "good|legit|legitimate|genuine|valid|normal|ok|clean|false|no|not|non|unknown|pending|review|open|none|null|na|y|n|t|f"
+)
+_QUOTABLE = rf"(?i)^({_LABEL_WORDS})([ _-]({_LABEL_WORDS})){{0,2}}$|^[+-]?\d{{1,2}}(\.\d{{1,2}})?$"
 
 
 @dataclass(frozen=True)
@@ -233,7 +238,7 @@ def _money_faults(
 
 
 def _label_messages(text: pa.Array, column: str) -> pa.Array:
-    # A label is a word or a small number. Anything else is a column mapped by mistake, perhaps a person's.
+    # A known word or a small number. Anything else may be a column mapped by mistake, perhaps a person's.
     quotable = pc.fill_null(pc.match_substring_regex(text, _QUOTABLE), False)
     quoted = pc.binary_join_element_wise("holds '", text, "', which", "")
     blank_or_odd = pc.if_else(pc.is_null(text), "is empty, which", "holds a value that")

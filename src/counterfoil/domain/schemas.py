@@ -64,6 +64,9 @@ SOURCE_IPS = pa.schema(
         pa.field("version", pa.int8()),  # 4 or 6
         pa.field("kind", pa.string()),  # domain.addresses.kind_of, "unreadable", or null if it was never kept
         pa.field("prefix", pa.string()),  # the /24 or /48 around it
+        pa.field("country", pa.string()),  # ISO 3166-1 alpha-2; these three are null without a database of networks
+        pa.field("asn", pa.int64()),  # number of the autonomous system that announces it
+        pa.field("network", pa.string()),  # who runs that system
         pa.field("first_seen", TIMESTAMP, nullable=False),  # event time of its first payment
         pa.field("last_seen", TIMESTAMP, nullable=False),
         pa.field("payments", pa.int64(), nullable=False),

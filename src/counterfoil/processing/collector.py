@@ -103,10 +103,10 @@ class PendingLedger:
     collected: list[LedgerEntry] = field(default_factory=list)
     _mappings: dict[SourceFile, str] = field(default_factory=dict)
 
-    def claim(self, file: SourceFile, mapping: str) -> bool:
+    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
         """Claim a file for this process; see FileLedger."""
         self._mappings[file] = mapping
-        return self.ledger.claim(file, mapping)
+        return self.ledger.claim(file, mapping, again=again)
 
     def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
         """Remember the counts for `publish` and let go of the claim."""

@@ -28,7 +28,10 @@ def curate_step(
     job = Job.here()
     tables = job.tables
     touched = [path for run in tables.carried_runs(TRANSACTIONS) for path in tables.files(TRANSACTIONS, run)]
-    summary = curate(tables, load_mapping(mapping), label_delay=timedelta(days=label_delay_days), touched=touched)
+    summary = curate(
+        tables, load_mapping(mapping), touched=touched, networks=job.workspace.networks,
+        label_delay=timedelta(days=label_delay_days),
+    )  # fmt: skip
     log().info("source IPs curated", **asdict(summary))
     job.write_json("summary", "summary.json", asdict(summary))
     job.finish("curate")

@@ -6,8 +6,9 @@ visible; a rerun completes it; a file that is done is skipped.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,9 +17,11 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.cleaning import clean, reason_counts, rejections
 from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
-from counterfoil.errors import CounterfoilError
+from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.steps.forgotten import forgotten_accounts
 from counterfoil.steps.spool import Spool
 
 TRANSACTIONS = "transactions"
@@ -30,6 +33,8 @@ RUN_DIGITS = 16
 """Of a file's SHA-256 (hex), in the name of its run."""
 
 _RUN_KEY = b"counterfoil.run"
+KEY_ID = b"counterfoil.key"
+"""In the metadata of each file of transactions: which keys made its pseudonyms."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,16 @@ class CollectedFile:
     rows_out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     skipped: bool = False
+
+
+class Again(Enum):
+    """Whether a file is collected that is done, and which of its earlier runs its rows then take the place of."""
+
+    NO = "no"
+    SAME_CONTENT = "same content"
+    """The runs of this content at this place, by whatever mapping."""
+    ANY_CONTENT = "any content"
+    """Also the runs of what the file held before it was corrected."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +71,22 @@ def collect(
     paths: Sequence[Path],
     mapping: SourceMapping,
     *,
-    key: bytes,
+    key: bytes | PseudonymKeys,
     reader: InputReader,
     tables: TableStore,
     ledger: FileLedger,
     on_progress: Callable[[Progress], None] | None = None,
+    again: Again = Again.NO,
 ) -> list[CollectedFile]:
-    """Collect files one after another, skipping those that are done or that another process has.
+    """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
-    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected.
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
+    UsageError if what was collected before has pseudonyms of another key.
     """
-    job = _Job(mapping, key, reader, tables, on_progress or (lambda _: None))
+    require_key(tables, as_keys(key))
+    forgotten = forgotten_accounts(tables)
+    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
     return [_collect_claimed(path, job, ledger) for path in paths]
 
 
@@ -76,18 +95,22 @@ class _Job:
     """What is the same for all files."""
 
     mapping: SourceMapping
-    key: bytes
+    key: PseudonymKeys
     reader: InputReader
     tables: TableStore
     report: Callable[[Progress], None]
+    again: Again
+    forgotten: frozenset[str]
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
     file = job.reader.fingerprint(path)
-    if not ledger.claim(file, job.mapping.name):
+    if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
         return CollectedFile(path.name, skipped=True)
     try:
         collected = _collect_file(path, file, job)
+        if job.again is Again.ANY_CONTENT:
+            _release_earlier(ledger, file)
         ledger.complete(
             file,
             rows_in=collected.rows_in,
@@ -100,9 +123,44 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
     return collected
 
 
+def require_key(tables: TableStore, keys: PseudonymKeys) -> None:
+    """Raise UsageError if the transactions have pseudonyms of other keys: known people would look like new ones.
+
+    Files of older versions do not tell their key, and are taken as they are.
+    """
+    found = key_id_of(tables.files(TRANSACTIONS))
+    if found not in (None, keys.key_id):
+        raise UsageError(
+            f"the lake's pseudonyms are of key {found} and the configured key is {keys.key_id}: configure the "
+            "lake's key, or the lake of this key (after 'counterfoil rotate-key' both change together)"
+        )
+
+
+def key_id_of(files: Sequence[Path]) -> str | None:
+    """The id of the key of some files of transactions, if they tell it; as a lake has one key, two of them do."""
+    for path in (*files[:1], *files[-1:]):
+        found = (pq.read_metadata(path).metadata or {}).get(KEY_ID)
+        if found is not None:
+            return str(found.decode())
+    return None
+
+
+def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
+    """What the file held before is no longer collected: let the ledger say so."""
+    for entry in ledger.entries():
+        earlier = entry.file.location == file.location and entry.file != file
+        if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
+            ledger.release(entry.file)
+
+
 def run_name(mapping: SourceMapping, file: SourceFile) -> str:
     """Return the name of the run that a file's rows are published under: by mapping, content and place."""
-    return f"{mapping.name}-{file.content_hash[:RUN_DIGITS]}-{place_of(file.location)}"
+    return mapping.name + run_ending(file)
+
+
+def run_ending(file: SourceFile) -> str:
+    """Return what the names of a file's runs end in, by whatever mapping."""
+    return f"-{file.content_hash[:RUN_DIGITS]}-{place_of(file.location)}"
 
 
 def place_of(location: str) -> str:
@@ -117,19 +175,20 @@ def _reason(error: BaseException) -> str:
 
 def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     run = run_name(job.mapping, file)
+    earlier = _earlier_runs(job, file) - {run}
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
-    schema = job.mapping.schema.with_metadata({_RUN_KEY: run.encode()})
+    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    schema = job.mapping.schema.with_metadata(marks)
     with refused, Spool(restricted / "_spool", schema) as spool:
         rows_in = _clean_all(path, file, job, spool, refused)
-        duplicates = spool.find_duplicates(_files_of_others(job.tables, run))
+        duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(path.name, duplicates))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
-    job.tables.publish(REJECTED_ROWS, run)
-    job.tables.publish(ADDRESSES, run)
-    job.tables.publish(TRANSACTIONS, run)
+    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
+        job.tables.publish(table, run, instead_of=earlier)
     return CollectedFile(path.name, rows_in, rows_in - refused.rows, dict(refused.counts))
 
 
@@ -144,6 +203,7 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
             source=path.name,
             first_line=batch.lines,
             content_hash=file.content_hash,
+            forgotten=job.forgotten,
         )
         spool.add(cleaned.transactions, cleaned.addresses)
         refused.add(batch.rejected)
@@ -153,12 +213,22 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
     return rows_in
 
 
-def _files_of_others(tables: TableStore, run: str) -> list[Path]:
-    """Return the published files whose ids count as taken: all but those of this run's own earlier try."""
+def _earlier_runs(job: _Job, file: SourceFile) -> set[str]:
+    """The runs that this file's rows take the place of; in all tables, since a kill may have left some of them."""
+    if job.again is Again.NO:
+        return set()
+    ends = run_ending(file) if job.again is Again.SAME_CONTENT else f"-{place_of(file.location)}"
+    tables = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
+    return {run for table in tables for run in job.tables.runs(table) if run.endswith(ends)}
+
+
+def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
+    """Return the published files whose ids count as taken: all but those of the runs `own`, which are replaced."""
     files = tables.files(TRANSACTIONS)
-    if run not in tables.runs(TRANSACTIONS):
+    if not set(own).intersection(tables.runs(TRANSACTIONS)):
         return files
-    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) != run.encode()]
+    names = {run.encode() for run in own}
+    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) not in names]
 
 
 def _as_rejections(source: str, duplicates: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ run. A run is made anew from all visible transactions and replaces the one befor
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -26,7 +27,7 @@ from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.schemas import ADDRESSES as ADDRESS_SCHEMA
 from counterfoil.domain.schemas import EVENT_DATE, SOURCE_IP_DAYS, SOURCE_IPS, TRANSACTION_FIELDS
 from counterfoil.errors import InputFileError, NotFoundError
-from counterfoil.ports import TableStore
+from counterfoil.ports import NetworkDirectory, TableStore
 from counterfoil.steps.collect import ADDRESSES, TRANSACTIONS
 from counterfoil.steps.engine import engine, one_row, parquet_source
 from counterfoil.steps.results import write_result
@@ -45,6 +46,7 @@ class CurationSummary:
 
     `unreadable` fields held no address; for `without_address` none was kept, since an older version collected
     them. `blocklisted` is null without a blocklist, of which `blocklist_lines_unreadable` were no entries.
+    `located` and `announced` source IPs have a country and a network; null without databases of these.
     """
 
     source_ips: int
@@ -56,6 +58,8 @@ class CurationSummary:
     without_address: int
     blocklisted: int | None
     blocklist_lines_unreadable: int | None
+    located: int | None
+    announced: int | None
 
 
 def curate(
@@ -64,6 +68,7 @@ def curate(
     *,
     touched: Sequence[Path] | None = None,
     blocklist: Path | None = None,
+    networks: NetworkDirectory | None = None,
     label_delay: timedelta = timedelta(days=7),
 ) -> CurationSummary:
     """Make the tables `source_ips` and `source_ip_days` from `transactions` and `addresses`.
@@ -85,9 +90,9 @@ def curate(
             months |= set(tables.runs(SOURCE_IP_DAY_TABLE))
         _define(database, "payment", files, _PAYMENT)
         database.execute(f"CREATE TABLE known_fraud AS {known_frauds_query(label_delay)}")
-        _write_source_ips(database, tables.files(ADDRESSES), listed, restricted)
+        _write_source_ips(database, tables.files(ADDRESSES), listed, networks, restricted)
         days = _write_days(database, tables, sorted(months), files)
-        summary = _summary(database, restricted, days, listed)
+        summary = _summary(database, restricted, days, listed, located=networks is not None)
     tables.publish(SOURCE_IP_TABLE, _RUN, replace=True)
     return summary
 
@@ -127,20 +132,31 @@ def _write_days(
 
 
 def _write_source_ips(
-    database: duckdb.DuckDBPyConnection, addresses: Sequence[Path], listed: Blocklist | None, staged: Path
+    database: duckdb.DuckDBPyConnection,
+    addresses: Sequence[Path],
+    listed: Blocklist | None,
+    networks: NetworkDirectory | None,
+    staged: Path,
 ) -> None:
     _define(database, "kept_address", addresses, ADDRESS_SCHEMA)
     database.register("blocklist", BLOCKLIST.empty_table() if listed is None else listed.counts)
     result = database.sql(SOURCE_IP_QUERY, params={"unlisted": None if listed is None else 0})
-    write_result(result, SOURCE_IPS, staged, described)
+    describe = described if networks is None else partial(described, origin_of=networks.origin)
+    write_result(result, SOURCE_IPS, staged, describe)
 
 
 def _summary(
-    database: duckdb.DuckDBPyConnection, staged: Path, days: Mapping[str, int], listed: Blocklist | None
+    database: duckdb.DuckDBPyConnection,
+    staged: Path,
+    days: Mapping[str, int],
+    listed: Blocklist | None,
+    *,
+    located: bool,
 ) -> CurationSummary:
     _define(database, "source_ip", sorted(staged.glob("*.parquet")), SOURCE_IPS)
-    query = "SELECT count(*), coalesce(sum(payments), 0), count(*) FILTER (blocklists > 0) FROM source_ip"
-    source_ips, payments, blocklisted = map(int, one_row(database, query))
+    counts = "count(*), coalesce(sum(payments), 0), count(*) FILTER (blocklists > 0), count(country), count(asn)"
+    query = f"SELECT {counts} FROM source_ip"
+    source_ips, payments, blocklisted, in_country, in_network = map(int, one_row(database, query))
     kinds = dict(database.execute("SELECT kind, count(*) FROM source_ip GROUP BY kind ORDER BY kind").fetchall())
     return CurationSummary(
         source_ips=source_ips,
@@ -152,6 +168,8 @@ def _summary(
         kinds=kinds,
         blocklisted=None if listed is None else blocklisted,
         blocklist_lines_unreadable=None if listed is None else listed.unreadable,
+        located=in_country if located else None,
+        announced=in_network if located else None,
     )
 
 

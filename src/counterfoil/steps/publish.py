@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from counterfoil.errors import UsageError
 from counterfoil.ports import FileLedger, LedgerEntry, TableStore
+from counterfoil.steps.collect import TRANSACTIONS, key_id_of
+from counterfoil.steps.forgotten import forgotten_accounts
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,15 @@ class Published:
 def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Published:
     """Copy the Parquet files under `folder` into the lake and publish them as `run`, in the place of an earlier one.
 
-    Safe to do again: the run is then replaced by itself.
+    Safe to do again: the run is then replaced by itself. Raises UsageError for transactions with pseudonyms of
+    another key than the lake's, and for rows of an account that was forgotten.
     """
+    paths = sorted(folder.rglob("*.parquet"))
+    _require_nobody_forgotten(lake, table, run, paths)
+    if table == TRANSACTIONS:
+        _require_key_of(lake, run, paths)
     staged = lake.stage(table, run)
     rows = 0
-    paths = sorted(folder.rglob("*.parquet"))
     for path in paths:
         target = staged / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +44,30 @@ def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Publi
         rows += pq.read_metadata(target).num_rows
     lake.publish(table, run)
     return Published(table, run, rows, len(paths))
+
+
+def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Sequence[Path]) -> None:
+    forgotten = pa.array(sorted(forgotten_accounts(lake)), pa.string())
+    for path in paths if len(forgotten) else ():
+        if "account_id" not in pq.read_schema(path).names:
+            continue
+        accounts = pq.read_table(path, columns=["account_id"], partitioning=None).column(0)
+        if pc.any(pc.is_in(accounts, value_set=forgotten)).as_py():
+            raise UsageError(
+                f"run {run!r} of table {table!r} has rows of an account that was forgotten after it was made: "
+                "start the pipeline anew"
+            )
+
+
+def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:
+    # One run tells it: from S3 all files of the runs that are asked for would be brought here.
+    there = next((key_id_of(lake.files(TRANSACTIONS, first)) for first in lake.runs(TRANSACTIONS)[:1]), None)
+    here = key_id_of(paths)
+    if None not in (here, there) and here != there:
+        raise UsageError(
+            f"the transactions of run {run!r} have pseudonyms of key {here}, those of the lake are of {there}: the "
+            "key was changed since they were collected; start the pipeline anew"
+        )
 
 
 def complete_files(ledger: FileLedger, collected: Sequence[LedgerEntry]) -> int:

@@ -95,7 +95,7 @@ def promote(
     releases = registry.releases()
     release = _usable(releases, release_id)
     if alias == CHAMPION:
-        _require_person(operator, reason, "a promotion to champion")
+        require_person(operator, reason, "a promotion to champion")
         if operator == CI:
             raise UsageError(f"{CI} promotes to {CHALLENGER} only: a {CHAMPION} needs a named operator")
         _require_gate(release, without_gate)
@@ -127,7 +127,7 @@ def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, 
     A second rollback goes further back, and none goes to a retired release. Raises NotFoundError if there is
     no champion or none before it, UsageError without operator or reason.
     """
-    _require_person(operator, reason, "a rollback")
+    require_person(operator, reason, "a rollback")
     releases = registry.releases()
     current = _pick(releases, CHAMPION).release_id
     usable = {release.release_id for release in releases if not is_retired(release)}
@@ -165,7 +165,7 @@ def retire(
 
     Raises UsageError if it is champion or challenger, or without operator or reason; NotFoundError.
     """
-    _require_person(operator, reason, "a retirement")
+    require_person(operator, reason, "a retirement")
     release = find(registry, release_id)
     for alias in (CHAMPION, CHALLENGER):
         if alias in release.aliases:
@@ -227,7 +227,8 @@ def _in_use(releases: Sequence[RegisteredRelease]) -> RegisteredRelease:
     return (champion or usable)[0]
 
 
-def _require_person(operator: str | None, reason: str, what: str) -> None:
+def require_person(operator: str | None, reason: str, what: str) -> None:
+    """Raise UsageError, which names the options, unless somebody decided `what`, for a reason."""
     missing = [f"--{name}" for name, value in (("operator", operator), ("reason", reason)) if not (value or "").strip()]
     if missing:
         raise UsageError(f"{what} is somebody's decision: give {' and '.join(missing)}")

@@ -177,10 +177,21 @@ def test_an_empty_label_must_be_declared() -> None:
     assert result.rejected.to_pylist()[0]["message"] == "column 'l' is empty, which [labels] does not list"
 
 
-def test_label_messages_quote_words_and_nothing_longer() -> None:
-    told = cleaned({**GOOD, "l": "chargeback"}).rejected.to_pylist()[0]["message"]
-    assert told == "column 'l' holds 'chargeback', which [labels] does not list"
-    for secret in ("ann@example.org", "4111111111111234", "192.0.2.7", "+49 30 1234567"):
+def test_label_messages_quote_words_of_labels_and_nothing_else() -> None:
+    for word in ("chargeback", "Confirmed fraud", "not_fraud", "7", "-1", "0.5"):
+        told = cleaned({**GOOD, "l": word}).rejected.to_pylist()[0]["message"]
+        assert told == f"column 'l' holds '{word}', which [labels] does not list"
+    secrets = (
+        "ann@example.org",
+        "4111111111111234",
+        "192.0.2.7",
+        "+49 30 1234567",
+        "Ann",
+        "Ann Quill",
+        "good Ann",
+        "12345",
+    )
+    for secret in secrets:
         assert secret not in cleaned({**GOOD, "l": secret}).rejected.to_pylist()[0]["message"]
 
 

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from counterfoil.domain.curation import BLOCKLIST, described, parse_blocklist
+from counterfoil.domain.addresses import Address
+from counterfoil.domain.curation import BLOCKLIST, Origin, described, parse_blocklist
 from counterfoil.domain.schemas import SOURCE_IPS, TIMESTAMP
 
 
@@ -56,12 +57,29 @@ def _found(*rows: tuple[str | None, bool]) -> pa.Table:
 def test_an_address_tells_version_kind_and_prefix() -> None:
     rows = described(_found(("10.1.2.3", True), ("2a00:1450:1:2::3", True), (None, True), (None, False)))
     assert rows.schema == SOURCE_IPS
+    assert rows.select(["country", "asn", "network"]).to_pylist() == [dict.fromkeys(("country", "asn", "network"))] * 4
     assert [tuple(row[name] for name in ("version", "kind", "prefix")) for row in rows.to_pylist()] == [
         (4, "private", "10.1.2.0/24"),
         (6, "public", "2a00:1450:1::/48"),
         (None, "unreadable", None),
         (None, None, None),
     ]
+
+
+def test_only_public_addresses_have_an_origin() -> None:
+    found = _found(("10.1.2.3", True), ("81.2.69.1", True), (None, True), ("81.2.69.1", True))
+    asked: list[str] = []
+
+    def origin_of(address: Address) -> Origin:
+        asked.append(str(address))
+        return Origin("GB", 20712, "Example Carrier")
+
+    rows = described(found, origin_of)
+    assert rows.schema == SOURCE_IPS
+    assert asked == ["81.2.69.1"] * 2
+    assert rows["country"].to_pylist() == [None, "GB", None, "GB"]
+    assert rows["asn"].to_pylist() == [None, 20712, None, 20712]
+    assert rows["network"].to_pylist() == [None, "Example Carrier", None, "Example Carrier"]
 
 
 def test_no_rows_are_no_rows() -> None:

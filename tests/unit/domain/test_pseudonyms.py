@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.domain.pseudonyms import pseudonymise
+from counterfoil.domain.pseudonyms import PseudonymKeys, hashed_again, pseudonymise
 from counterfoil.errors import UsageError
 
 KEY = b"0123456789abcdef"
@@ -85,3 +85,44 @@ def test_a_short_key_is_refused_without_showing_it() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="no kind of pseudonym"):
         hashed("x", "name")
+
+
+class TestKeys:
+    old = PseudonymKeys((KEY,))
+    new = old.followed_by(b"another key of mine")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_was_kept_becomes_what_is_made_now(self, kind: str) -> None:
+        values = pa.array(["Ann", "bob", None, " ", "Ann"])
+        kept = pseudonymise(values, kind, self.old)
+        assert hashed_again(kept, self.new.keys[-1]) == pseudonymise(values, kind, self.new)
+        assert pseudonymise(values, kind, self.old) == pseudonymise(values, kind, KEY)
+
+    def test_pseudonyms_of_two_keys_do_not_meet(self) -> None:
+        values = pa.array([str(number) for number in range(100)])
+        old, new = (set(pseudonymise(values, "account", keys).to_pylist()) for keys in (self.old, self.new))
+        assert len(old) == len(new) == len(old | new) / 2 == 100
+
+    def test_an_id_names_the_keys_and_tells_nothing_of_them(self) -> None:
+        others = [
+            PseudonymKeys((b"x" * 16,)),
+            self.old,
+            self.new,
+            self.new.followed_by(KEY),
+            PseudonymKeys(self.new.keys[::-1]),
+        ]
+        assert len({keys.key_id for keys in others}) == 5
+        assert self.new.key_id == PseudonymKeys(self.new.keys).key_id
+        assert len(self.new.key_id) == 12
+        assert "key of mine" not in repr(self.new)
+
+    def test_each_key_is_long_enough_and_there_is_one(self) -> None:
+        for keys in ((), (b"short",), (KEY, b"short")):
+            with pytest.raises(UsageError, match="pseudonym key"):
+                PseudonymKeys(keys)
+
+    def test_keys_follow_each_other(self) -> None:
+        assert self.new.extend(self.old)
+        assert not self.old.extend(self.new)
+        assert not self.new.extend(self.new)
+        assert not self.new.followed_by(KEY).extend(self.old)

@@ -4,14 +4,18 @@ import json
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.ledger_postgres import PostgresLedger
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.domain.pseudonyms import pseudonymise
 from counterfoil.domain.simulation import as_csv, simulate
 from counterfoil.processing import detection
 from counterfoil.processing.collector import app
 from counterfoil.processing.job import main
+from counterfoil.steps.forgotten import Traces, keep_traces
 from counterfoil.steps.publish import complete_files
 from counterfoil.wiring import open_workspace
 
@@ -84,3 +88,16 @@ def test_a_step_without_any_good_file_fails_and_says_why(root: Path) -> None:
     message = (root / "output" / "message").read_text()
     assert "none of the new files could be collected" in message
     assert _rows(root, "transactions") == 0
+
+
+def test_accounts_that_the_lake_has_forgotten_are_refused(root: Path) -> None:
+    raw = (root / "processing" / "input" / "raw" / "payments.csv").read_text().splitlines()
+    place = raw[0].split(",").index("account")
+    account = raw[1].split(",")[place]
+    [pseudonym] = pseudonymise(pa.array([account]), "account", open_workspace().pseudonym_key).to_pylist()
+    keep_traces(FolderTables(root / "processing" / "input" / "lake"), Traces(str(pseudonym), frozenset()))
+    assert main(app, ARGUMENTS) == 0
+    theirs = sum(line.split(",")[place] == account for line in raw[1:])
+    assert _rows(root, "rejected") == _read(root, "summary.json")["rows_rejected"] == theirs > 0
+    files = (root / "processing" / "output" / "transactions").rglob("*.parquet")
+    assert pseudonym not in {one for path in files for one in pq.ParquetFile(path).read()["account_id"].to_pylist()}

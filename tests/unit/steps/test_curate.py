@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.networks_maxmind import MaxmindNetworks
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.schemas import SOURCE_IP_DAYS, SOURCE_IPS
@@ -350,11 +351,11 @@ def test_a_killed_run_is_completed_by_a_rerun(tmp_path: Path) -> None:
     class Dying(FolderTables):
         left = 0
 
-        def publish(self, table: str, run: str, *, replace: bool = False) -> None:
+        def publish(self, table: str, run: str, **options: Any) -> None:
             if self.left == 0:
                 raise SystemExit("killed")
             self.left -= 1
-            super().publish(table, run, replace=replace)
+            super().publish(table, run, **options)
 
     collected(tmp_path / "whole", _some_rows(), "in.csv")
     for publications in range(4):
@@ -464,3 +465,20 @@ def test_registrations_are_curated(shared_data: Path, tmp_path: Path) -> None:
     kinds = pd.Series([ipaddress.ip_address(ip).is_global for ip in expected])
     assert summary.kinds.get("public", 0) == int(kinds.sum())
     assert sum(summary.kinds.values()) == len(expected) == 1_324
+
+
+def test_countries_and_networks_are_those_of_the_directory(tmp_path: Path, write_mmdb: Any) -> None:
+    ips = ("81.2.69.142", "::ffff:81.2.69.142", "81.2.69.142:443, 10.0.0.1", "8.8.8.8", "10.0.0.1", "nobody")
+    collected(tmp_path, [row(number, "2024-01-01", ip) for number, ip in enumerate(ips)], "in.csv")
+    assert (curated(tmp_path).located, curated(tmp_path).announced) == (None, None)
+    assert {found["country"] for found in read(tmp_path, SOURCE_IP_TABLE)} == {None}
+    country = write_mmdb("GeoLite2-Country", {"81.2.69.0/24": {"country": {"iso_code": "GB"}}})
+    system = {"autonomous_system_number": 20712, "autonomous_system_organization": "Example Carrier"}
+    networks = MaxmindNetworks(country=country, asn=write_mmdb("GeoLite2-ASN", {"8.0.0.0/9": system}))
+    summary = curated(tmp_path, networks=networks)
+    assert (summary.source_ips, summary.located, summary.announced) == (4, 1, 1)
+    found = {ip["address"]: (ip["country"], ip["asn"], ip["network"]) for ip in read(tmp_path, SOURCE_IP_TABLE)}
+    assert found == {
+        "81.2.69.142": ("GB", None, None), "8.8.8.8": (None, 20712, "Example Carrier"),
+        "10.0.0.1": (None, None, None), None: (None, None, None),
+    }  # fmt: skip

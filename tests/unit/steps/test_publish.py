@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.errors import UsageError
 from counterfoil.ports import LedgerEntry, SourceFile
+from counterfoil.steps.forgotten import Traces, keep_traces
 from counterfoil.steps.publish import Published, complete_files, publish_table
 
 
@@ -43,3 +46,34 @@ def test_files_are_completed_once() -> None:
     assert [complete_files(ledger, [entry]), complete_files(ledger, [entry])] == [1, 0]
     [done] = ledger.entries()
     assert (done.state, done.rows_in, done.rows_out, done.rows_rejected) == ("done", 5, 4, 1)
+
+
+def test_transactions_of_another_key_are_not_published(tmp_path: Path) -> None:
+    lake = FolderTables(tmp_path / "lake")
+
+    def run(name: str, key: str | None) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        marks = None if key is None else {"counterfoil.key": key}
+        pq.write_table(pa.table({"x": [1]}).replace_schema_metadata(marks), folder / "part-0.parquet")
+        return folder
+
+    for name, key in (("a", "one"), ("b", "one"), ("of-an-older-version", None)):
+        publish_table(lake, "transactions", name, run(name, key))
+    with pytest.raises(UsageError, match="'c' have pseudonyms of key two, those of the lake are of one"):
+        publish_table(lake, "transactions", "c", run("c", "two"))
+    assert lake.runs("transactions") == ["a", "b", "of-an-older-version"]
+
+
+def test_rows_of_a_forgotten_account_do_not_come_back(tmp_path: Path) -> None:
+    lake = FolderTables(tmp_path / "lake")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    pq.write_table(pa.table({"account_id": ["a", None, "b"]}), folder / "part-0.parquet")
+    keep_traces(lake, Traces("c", frozenset()))
+    assert publish_table(lake, "scores", "r", folder).rows == 3
+    keep_traces(lake, Traces("b", frozenset()))
+    for table in ("scores", "transactions"):
+        with pytest.raises(UsageError, match=f"'r2' of table '{table}' has rows of an account that was forgotten"):
+            publish_table(lake, table, "r2", folder)
+    assert lake.runs("scores") == ["r"]

@@ -1,0 +1,76 @@
+"""The command forget: an account's pseudonym, the removal from the stores, and a report that is kept."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from counterfoil.domain.forgetting import Marks, Trace
+from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
+from counterfoil.errors import UsageError
+from counterfoil.steps.forget import Forgotten, Removal, forget
+from counterfoil.steps.forgotten import read_traces
+from counterfoil.steps.tracing import mentions_in
+from counterfoil.wiring import Workspace
+
+_PSEUDONYM = re.compile(f"[0-9a-f]{{{HEX_DIGITS}}}")
+
+
+def remove_account(
+    place: Workspace,
+    text: str,
+    operator: str,
+    reason: str,
+    *,
+    is_pseudonym: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Removal:
+    """Forget an account, given by its raw id or by its pseudonym, and keep the report as `reports/forget-*.json`.
+
+    Raises UsageError for a text that is no account, and as `forget` does. The raw id goes nowhere.
+    """
+    account = pseudonym_of(place, text, is_pseudonym=is_pseudonym)
+    report = forget(
+        place.tables, place.references, place.registry, place.decisions, place.ledger, account, operator, reason,
+        progress=progress,
+    )  # fmt: skip
+    progress("looking for copies outside the lake")
+    removal = Removal(report, str(place.root / "reports" / f"forget-{account}.json"), _copies(place, account))
+    _write(report, removal)
+    return removal
+
+
+def pseudonym_of(place: Workspace, text: str, *, is_pseudonym: bool = False) -> str:
+    """Return an account's pseudonym. Raises UsageError for a blank id, or what cannot be a pseudonym."""
+    given = text.strip()
+    if is_pseudonym:
+        if not _PSEUDONYM.fullmatch(given):
+            raise UsageError(f"a pseudonym has {HEX_DIGITS} hexadecimal digits: take one from a column account_id")
+        return given
+    [account] = pseudonymise(pa.array([given]), "account", place.pseudonym_key).to_pylist()
+    if account is None:
+        raise UsageError("the account is blank: give its id as it stands in the files")
+    return str(account)
+
+
+def _copies(place: Workspace, account: str) -> tuple[str, ...]:
+    """Parquet files of the workspace outside its lake that name the account or its payments.
+
+    Such are left by pipeline executions, a changed key (under another pseudonym) or a killed backtest.
+    """
+    traces = read_traces(place.tables, account)
+    payments = frozenset[str]() if traces is None else traces.names(Trace.PAYMENT)
+    marks, lake = Marks(account, payments), place.root / "lake"
+    files = [path for path in sorted(place.root.rglob("*.parquet")) if not path.is_relative_to(lake)]
+    return tuple(str(path) for path in files if mentions_in([path], marks, of_anybody=True))
+
+
+def _write(report: Forgotten, removal: Removal) -> None:
+    path = Path(removal.written_to)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}")
+    content = {**report.as_dict(), "copies": removal.copies}
+    aside.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    aside.replace(path)

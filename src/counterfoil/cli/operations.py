@@ -1,0 +1,60 @@
+"""Commands for whoever runs a workspace: what it holds, and a file that is collected again."""
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.errors import UsageError
+
+
+def status(
+    json: Annotated[Path | None, typer.Option(help="Write the same to this JSON file")] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Show the collected files and their states, the tables with runs and rows, and why rows were rejected."""
+    from counterfoil import console_operations
+    from counterfoil.steps.status import status as look
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    found = look(place.tables, place.ledger)
+    console_operations.show_status(found)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_text(json_format.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
+
+
+def replay(
+    file: Annotated[
+        Path, typer.Argument(help="A file that was collected, or failed to be", exists=True, dir_okay=False)
+    ],
+    mapping: Annotated[
+        str | None, typer.Option("--mapping", "-m", help="A shipped mapping or .toml file [default: as before]")
+    ] = None,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="The file's content was corrected: replace what it held before, too")
+    ] = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Collect a file again: its rows take the place of those it gave before, and nothing is doubled."""
+    from counterfoil import console
+    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.steps.collect import Again, collect
+    from counterfoil.steps.status import mapping_of
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    name = mapping or mapping_of(place.ledger, place.reader.fingerprint(file))
+    with console.progress("collecting again") as steps:
+        collected = collect(
+            [file], load_mapping(name), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
+            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            again=Again.ANY_CONTENT if corrected else Again.SAME_CONTENT,
+        )  # fmt: skip
+    if collected[0].skipped:
+        raise UsageError(f"{file} is being collected by another process: wait until it is done")
+    console.show_collected(collected)
+    typer.echo("evidence and source IPs are still those of before: run 'counterfoil curate' and 'counterfoil features'")

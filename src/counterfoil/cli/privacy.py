@@ -1,0 +1,70 @@
+"""Commands on personal data: forget an account, and a new key for the pseudonyms."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.errors import UsageError
+
+Operator = Annotated[str, typer.Option(help="Who decides")]
+Reason = Annotated[str, typer.Option(help="Why")]
+
+
+def forget(
+    account: Annotated[
+        str, typer.Argument(help="The account as the files name it; - reads it from the first line of standard input")
+    ],
+    operator: Operator,
+    reason: Reason,
+    pseudonym: Annotated[
+        bool, typer.Option("--pseudonym", help="ACCOUNT is what stands in the column account_id")
+    ] = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Forget an account: out of tables, references and releases, never collected again. Exit code 1: it is not."""
+    from counterfoil import console, console_operations
+    from counterfoil.account_removal import remove_account
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    text = sys.stdin.readline() if account == "-" else account
+    with console.progress("forgetting") as steps:
+        removal = remove_account(place, text, operator, reason, is_pseudonym=pseudonym, progress=steps.tell)
+    console_operations.show_removal(removal)
+    if not removal.report.absent:
+        raise typer.Exit(1)
+
+
+def rotate_key(
+    operator: Operator,
+    reason: Reason,
+    into: Annotated[
+        str | None, typer.Option(help="Where a lake in S3 is copied to, 's3://bucket/prefix' [default: the workspace]")
+    ] = None,
+    new_key_secret: Annotated[
+        str | None, typer.Option(help="Secrets Manager id of a JSON list: the present keys, then the new one")
+    ] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Change the key of the pseudonyms: all that is kept is hashed again, and goes on joining."""
+    from counterfoil import console, console_operations
+    from counterfoil.key_rotation import copy_for_key, rotate_own_key
+    from counterfoil.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    if (into is None) != (new_key_secret is None):
+        raise UsageError("give both --into and --new-key-secret, or neither for a workspace with a key of its own")
+    with console.progress("changing the key") as steps:
+        if into is None or new_key_secret is None:
+            rotation = rotate_own_key(place, operator, reason, steps.tell)
+        else:
+            rotation = copy_for_key(place, into, new_key_secret, operator, reason, steps.tell)
+    console_operations.show_rotation(rotation)
+    if into is not None:
+        typer.echo(
+            "nothing uses it yet; set together: COUNTERFOIL_LAKE (and COUNTERFOIL_PIPELINE_BUCKET), "
+            f"COUNTERFOIL_GLUE_DATABASE={place.settings.glue_database}_{rotation.later}, "
+            f"COUNTERFOIL_PSEUDONYM_KEY_SECRET={new_key_secret}"
+        )

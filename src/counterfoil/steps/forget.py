@@ -1,0 +1,168 @@
+"""Forget an account: out of the tables, the references and the releases, proved by a search, never to come back.
+
+First is written down what the account is known by and where it is (table `forgotten`): from then on its rows are
+not collected, and whoever runs this again after a kill knows what was found before. The transactions go last, since
+the rest is found by them.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from counterfoil.domain.forgetting import Marks, Trace, without
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports import Decision, DecisionLog, FileLedger, ReferenceStore, ReleaseRegistry, TableStore
+from counterfoil.steps.collect import ADDRESSES, TRANSACTIONS
+from counterfoil.steps.curate import SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE
+from counterfoil.steps.forget_releases import Stores, replace_releases
+from counterfoil.steps.forgotten import Traces, keep_traces, read_traces
+from counterfoil.steps.releases import CI, require_person
+from counterfoil.steps.rewriting import below_run, keep, rewrite
+from counterfoil.steps.tracing import (
+    find_traces,
+    mentions_in,
+    mentions_in_references,
+    own_source_ips,
+    tables_to_search,
+)
+
+FORGET = "forget"
+
+_FIRST = (ADDRESSES, SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
+"""Tables that name source IPs only: whose they are is told by the transactions."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The report. Scores are (run, transaction id); `rows` were the account's, by table; `references`, by release.
+
+    `releases` gives the successor of each retired release, or None. `searched` are the tables and releases that
+    were searched in the end, with how often each still names the account.
+    """
+
+    account: str
+    payments: int
+    rows: Mapping[str, int]
+    references: Mapping[str, int]
+    releases: Mapping[str, str | None]
+    own_scores: tuple[tuple[str, str], ...]
+    touched_scores: tuple[tuple[str, str], ...]
+    sources: tuple[str, ...]
+    searched: Mapping[str, int]
+
+    @property
+    def absent(self) -> bool:
+        """Whether the last search found nothing."""
+        return not any(self.searched.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data for JSON."""
+        return {**asdict(self), "absent": self.absent}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The report, where it was written to, and files outside the lake that still name the account."""
+
+    report: Forgotten
+    written_to: str
+    copies: tuple[str, ...]
+
+
+def forget(
+    tables: TableStore,
+    references: ReferenceStore,
+    registry: ReleaseRegistry,
+    log: DecisionLog,
+    ledger: FileLedger,
+    account: str,
+    operator: str,
+    reason: str,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Forgotten:
+    """Forget the account of a pseudonym. Killed at any moment and called again it ends the same.
+
+    Raises NotFoundError if there is nothing of the account and it was not forgotten before, UsageError without
+    reason or a named operator.
+    """
+    require_person(operator, reason, "to forget an account")
+    if operator == CI:
+        raise UsageError(f"{CI} cannot forget an account, since a champion may change: name who decides it")
+    progress("looking for the account")
+    traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
+    if not traces.found:
+        raise NotFoundError(
+            f"there is nothing of the account with the pseudonym {account}: give its id as it stands in the files, "
+            "or with --pseudonym what stands in the column account_id"
+        )
+    keep_traces(tables, traces)
+    marks = Marks(account, traces.names(Trace.PAYMENT), own_source_ips(tables, account))
+    progress("making releases without its references")
+    retired = sorted({release for release, _ in traces.of(Trace.REFERENCE)})
+    stores = Stores(registry, references, log)
+    successors = replace_releases(stores, retired, marks.payments, operator, reason)
+    for table in _in_order(tables):
+        progress(f"table {table}")
+        _remove(tables, table, marks)
+    progress("searching")
+    report = _report(traces, successors, _search(tables, references, marks))
+    if report.absent:
+        _tell(log, report, operator, reason)
+    return report
+
+
+def _in_order(tables: TableStore) -> list[str]:
+    there = tables_to_search(tables)
+    between = [table for table in there if table not in (*_FIRST, TRANSACTIONS)]
+    return [table for table in (*_FIRST, *between, TRANSACTIONS) if table in there]
+
+
+def _remove(tables: TableStore, table: str, marks: Marks) -> None:
+    """Replace each run that names the account by one that does not."""
+    for run in tables.runs(table):
+        files = tables.files(table, run)
+        named = {path for path in files if mentions_in([path], marks)}
+        if not named:
+            continue
+        staged = tables.stage(table, run)
+        for path in files:
+            if path in named:
+                rewrite(path, staged / below_run(path), partial(without, marks=marks))
+            else:
+                keep(path, staged / below_run(path))
+        tables.publish(table, run)
+
+
+def _search(tables: TableStore, references: ReferenceStore, marks: Marks) -> dict[str, int]:
+    """How often each table, and the references of each release, name the account."""
+    found = {f"table {table}": mentions_in(tables.files(table), marks) for table in tables_to_search(tables)}
+    named = mentions_in_references(references, marks)
+    return found | {f"references of {release}": named.get(release, 0) for release in references.releases()}
+
+
+def _report(traces: Traces, successors: Mapping[str, str | None], searched: Mapping[str, int]) -> Forgotten:
+    by_release = [release for release, _ in traces.of(Trace.REFERENCE)]
+    return Forgotten(
+        account=traces.account,
+        payments=len(traces.names(Trace.PAYMENT)),
+        rows={table: int(count) for table, count in traces.of(Trace.ROWS)},
+        references={release: by_release.count(release) for release in sorted(set(by_release))},
+        releases=successors,
+        own_scores=tuple(traces.of(Trace.OWN_SCORE)),
+        touched_scores=tuple(traces.of(Trace.TOUCHED_SCORE)),
+        sources=tuple(place for place, _ in traces.of(Trace.SOURCE)),
+        searched=searched,
+    )
+
+
+def _tell(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:
+    """Write into the decision log what was done, unless it says so already."""
+    counts = {"own_scores": len(report.own_scores), "touched_scores": len(report.touched_scores)}
+    left_out = ("account", "searched", *counts)
+    shown = {name: value for name, value in report.as_dict().items() if name not in left_out}
+    details = json.loads(json.dumps({**shown, **counts}))  # as the log gives it back
+    if not any(told.details == details for told in log.entries(FORGET, report.account)):
+        log.append(Decision(FORGET, report.account, operator, reason, details))

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from counterfoil.adapters import csv_files, parquet_files
+from counterfoil.adapters.input_streams import parts_of
+from counterfoil.adapters.unpacking import StreamLimits
 from counterfoil.domain.mapping_check import column_problems
 from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.raw import RawBatch, printable
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports import SourceFile
 
@@ -15,29 +18,33 @@ from counterfoil.ports import SourceFile
 class InputFiles:
     """An InputReader for files of this machine."""
 
+    def __init__(self, limits: StreamLimits = StreamLimits()) -> None:
+        self._limits = limits
+
     def columns(self, path: Path, mapping: SourceMapping) -> list[str]:
-        """Return the names of the file's columns. Raises InputFileError."""
+        """Return the names of the file's columns; of an archive's first member. Raises InputFileError."""
         if mapping.file.format == "parquet":
             return parquet_files.columns(path)
-        return csv_files.columns(path, mapping.file)
+        with closing(parts_of(path, self._limits)) as parts:
+            return csv_files.columns(next(parts), mapping.file)
 
     def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
-        """Yield the file's records in order, in bounded memory.
+        """Yield the file's records in order, in bounded memory; an archive's members one after another.
 
         Raises MappingError if a column that the mapping reads is missing or doubled, InputFileError if the
         file is missing, damaged, or of another format.
         """
-        problems = list(column_problems(mapping, self.columns(path, mapping)))
-        if problems:
-            raise MappingError("\n".join(f"mapping {mapping.name!r}: {problem}" for problem in problems))
         if mapping.file.format == "parquet":
+            _require_columns(mapping, self.columns(path, mapping), member=None)
             yield from parquet_files.batches(path, mapping)
-        else:
-            yield from csv_files.batches(path, mapping)
+            return
+        for part in parts_of(path, self._limits):
+            _require_columns(mapping, csv_files.columns(part, mapping.file), part.member)
+            yield from csv_files.batches(part, mapping)
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return the file's absolute location and the SHA-256 of its bytes. Raises InputFileError."""
-        return SourceFile(str(path.resolve()), content_hash(path))
+        return SourceFile(printable(str(path.resolve())), content_hash(path))
 
 
 def content_hash(path: Path) -> str:
@@ -46,4 +53,11 @@ def content_hash(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputFileError(f"{path} cannot be read: {error.strerror}") from None
+        raise InputFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
+
+
+def _require_columns(mapping: SourceMapping, columns: list[str], member: str | None) -> None:
+    where = "" if member is None else f"{member}: "
+    problems = [f"mapping {mapping.name!r}: {where}{problem}" for problem in column_problems(mapping, columns)]
+    if problems:
+        raise MappingError("\n".join(problems))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.raw import RawBatch, printable
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
 
@@ -31,7 +31,7 @@ def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
             table = pa.Table.from_batches([batch]).select(wanted)
             lines = pa.array(np.arange(first, first + table.num_rows), pa.int64())
             first += table.num_rows
-            yield RawBatch(table, lines, REJECTED.empty_table())
+            yield RawBatch(table, lines, REJECTED.empty_table(), printable(path.name))
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path) as file:
             yield file
     except FileNotFoundError:
-        raise InputFileError(f"{path} does not exist") from None
+        raise InputFileError(f"{printable(str(path))} does not exist") from None
     except (pa.ArrowException, OSError):
         raise InputFileError(
-            f"{path} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
+            f"{printable(str(path))} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
         ) from None

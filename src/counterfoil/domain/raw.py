@@ -9,15 +9,25 @@ import pyarrow as pa
 class RawBatch:
     """Some consecutive records of an input file.
 
-    `table` has the source columns of the mapping (text from CSV, native types from Parquet); `lines` (int64)
-    is the record number of each row; `rejected` (schemas.REJECTED) are the records that were no rows.
+    `table` has the source columns of the mapping (native types from Parquet, text from all others); `lines`
+    (int64) is the record number of each row; `rejected` (schemas.REJECTED) are the records that were no rows.
+    `source` is what the tables call the file; `member` is the file's name in its archive, if it is in one.
     """
 
     table: pa.Table
     lines: pa.Array
     rejected: pa.Table
+    source: str
+    member: str | None = None
 
     @property
     def records(self) -> int:
         """How many records of the file are accounted for here."""
         return int(self.table.num_rows) + int(self.rejected.num_rows)
+
+
+def printable(name: str) -> str:
+    """Return a file's name on one line and as valid text: what cannot be printed is written as its escape."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in name
+    )

@@ -29,6 +29,12 @@ CANONICAL_EVIDENCE = {"merchant_id": "merchant", "category": "category", "curren
 
 NAMED_TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "relative_seconds", "native")
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""1970 is where a zero or an empty epoch lands, so it is taken for a mistake unless a mapping says otherwise."""
+
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+_FIRST_YEAR = 1900
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -65,12 +71,15 @@ class TimeFormat(_Part):
     """How event and label times are written.
 
     `format` is one of NAMED_TIME_FORMATS or a strptime pattern; `zone` (IANA name) holds for times without
-    an offset of their own; `epoch` is the zero of `relative_seconds`.
+    an offset of their own; `epoch` is the zero of `relative_seconds`. Times before `earliest`, or from `latest`
+    on, are taken for mistakes.
     """
 
     format: str = "iso8601"
     zone: str = "UTC"
     epoch: datetime | None = None
+    earliest: datetime = EARLIEST
+    latest: datetime = LATEST
 
     @field_validator("format")
     @classmethod
@@ -92,6 +101,15 @@ class TimeFormat(_Part):
         except (LookupError, ValueError, OSError):
             raise ValueError(f"{value!r} is no IANA time zone (such as 'Europe/Berlin' or 'UTC')") from None
         return value
+
+    @field_validator("earliest", "latest")
+    @classmethod
+    def _on_the_calendar(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError("has no offset from UTC (write '2013-09-01T00:00:00Z')")
+        if not _FIRST_YEAR <= value.year <= LATEST.year:
+            raise ValueError(f"is not between {_FIRST_YEAR} and {LATEST.year}")
+        return value.astimezone(UTC)
 
     @field_validator("epoch")
     @classmethod

@@ -31,6 +31,8 @@ def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
         yield f"time.epoch is only for format 'relative_seconds', not {time.format!r}: leave it out"
     if time.format == "native" and file is not None and file.format == "csv":
         yield "time.format 'native' needs Parquet: a CSV file has text only (try 'iso8601')"
+    if time.earliest >= time.latest:
+        yield "time.earliest is not before time.latest"
 
 
 def amount_problems(amount: AmountFormat) -> Iterator[str]:

@@ -239,6 +239,26 @@ def parquet_mapping(fields: str, extra: str = "") -> SourceMapping:
     return mapping_of(f'[file]\nformat = "parquet"\n[time]\nformat = "native"\n{extra}', fields)
 
 
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("2020-01-01T00:00:00Z", True),
+        ("2019-12-31T23:59:59Z", False),
+        ("2025-01-01T00:59:59+01:00", True),
+        ("2025-01-01T00:00:00Z", False),
+        ("2999-01-01T00:00:00Z", False),
+    ],
+)
+def test_the_plausible_range_is_the_mappings(text: str, accepted: bool) -> None:
+    plausible = mapping_of('[time]\nearliest = 2020-01-01T00:00:00Z\nlatest = "2025-01-01T00:00:00Z"\n')
+    result = cleaned(GOOD, {**GOOD, "t": text}, mapping=plausible)
+    assert result.transactions.num_rows == 1 + accepted
+    assert result.rejected.to_pylist() == ([] if accepted else [
+        {"source": "f.csv", "source_line": 3, "reason": "time_out_of_range",
+         "message": "column 't' is not from 2020-01-01 until before 2025-01-01"},
+    ])  # fmt: skip
+
+
 def test_native_columns_keep_their_types() -> None:
     extra = '[labels]\nfraud = ["1"]\ngood = ["0"]\n[evidence.numeric]\nn = "n"\nb = "b"\n'
     mapping = parquet_mapping('amount = "a"\naccount = "who"\nlabel = "l"', extra)

@@ -1,18 +1,29 @@
 """Input files of every format: an InputReader that goes by the format of the mapping."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
-from counterfoil.adapters import csv_files, parquet_files
+from counterfoil.adapters import csv_files, jsonl_files, parquet_files
 from counterfoil.adapters.input_streams import parts_of
+from counterfoil.adapters.parts import Part
 from counterfoil.adapters.unpacking import StreamLimits
 from counterfoil.domain.mapping_check import column_problems
-from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.raw import RawBatch, printable
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports import SourceFile
+
+
+class _Format(Protocol):
+    def columns(self, part: Part, style: FileFormat) -> list[str]: ...
+    def batches(self, part: Part, mapping: SourceMapping) -> Iterator[RawBatch]: ...
+
+
+_FORMATS: Mapping[str, _Format] = {"csv": csv_files, "jsonl": jsonl_files}
+"""The formats that are read from front to back; Parquet is not."""
 
 
 class InputFiles:
@@ -26,7 +37,7 @@ class InputFiles:
         if mapping.file.format == "parquet":
             return parquet_files.columns(path)
         with closing(parts_of(path, self._limits)) as parts:
-            return csv_files.columns(next(parts), mapping.file)
+            return _FORMATS[mapping.file.format].columns(next(parts), mapping.file)
 
     def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
         """Yield the file's records in order, in bounded memory; an archive's members one after another.
@@ -39,8 +50,10 @@ class InputFiles:
             yield from parquet_files.batches(path, mapping)
             return
         for part in parts_of(path, self._limits):
-            _require_columns(mapping, csv_files.columns(part, mapping.file), part.member)
-            yield from csv_files.batches(part, mapping)
+            reading = _FORMATS[mapping.file.format]
+            if not mapping.file.names_each_value:  # else a row that lacks something is refused by itself
+                _require_columns(mapping, reading.columns(part, mapping.file), part.member)
+            yield from reading.batches(part, mapping)
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return the file's absolute location and the SHA-256 of its bytes. Raises InputFileError."""

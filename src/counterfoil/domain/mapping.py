@@ -107,6 +107,8 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
     fields, evidence = parts["fields"], parts["evidence"]
     if parts["time"] is not None:
         yield from rules.time_problems(parts["time"], parts["file"])
+    if parts["file"] is not None:
+        yield from rules.file_problems(parts["file"])
     if parts["amount"] is not None:
         yield from rules.amount_problems(parts["amount"])
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)

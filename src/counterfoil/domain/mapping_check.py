@@ -75,9 +75,12 @@ def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | Non
 
 
 def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:
-    """Yield each column that the mapping reads and the file has not exactly once."""
+    """Yield each column that the mapping reads and the file has not exactly once.
+
+    Where records name their own values, only columns that every row needs are missed.
+    """
     counts = Counter(columns)
-    for column in mapping.source_columns:
+    for column in mapping.required_columns if mapping.file.names_each_value else mapping.source_columns:
         if counts[column] == 0:
             yield f"column {column!r} is not in the file (columns: {shown_columns(columns)})"
         elif counts[column] > 1:

@@ -1,6 +1,5 @@
 """The parts of a source mapping: how one kind of input file becomes the canonical tables."""
 
-import codecs
 import re
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,9 +42,12 @@ class _Part(BaseModel):
 
 
 class FileFormat(_Part):
-    """How the bytes of the file are laid out. Delimiter, encoding and null values concern CSV only."""
+    """How the bytes of the file are laid out.
 
-    format: Literal["csv", "parquet"] = "csv"
+    The delimiter concerns CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that mean nothing.
+    """
+
+    format: Literal["csv", "parquet", "jsonl"] = "csv"
     delimiter: str = ","
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
@@ -61,10 +63,15 @@ class FileFormat(_Part):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError:
+            "".encode(value)
+        except (LookupError, UnicodeError):
             raise ValueError(f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')") from None
         return value
+
+    @property
+    def names_each_value(self) -> bool:
+        """Whether every record names its own values, so that some may be absent, instead of a header for all."""
+        return self.format == "jsonl"
 
 
 class TimeFormat(_Part):
@@ -251,6 +258,12 @@ class SourceMapping(_Part):
         if not self.currency_meaningful:
             mapped.pop("currency", None)
         return mapped
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns without which no row can be kept."""
+        fields = self.fields
+        return tuple(column for column in (fields.transaction_id, fields.event_time, fields.amount) if column)
 
     @cached_property
     def source_columns(self) -> tuple[str, ...]:

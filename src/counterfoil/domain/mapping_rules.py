@@ -29,10 +29,16 @@ def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
         yield "time.epoch is missing: relative_seconds counts from it (write '2013-09-01T00:00:00Z')"
     if time.format != "relative_seconds" and time.epoch is not None:
         yield f"time.epoch is only for format 'relative_seconds', not {time.format!r}: leave it out"
-    if time.format == "native" and file is not None and file.format == "csv":
-        yield "time.format 'native' needs Parquet: a CSV file has text only (try 'iso8601')"
+    if time.format == "native" and file is not None and file.format != "parquet":
+        yield "time.format 'native' needs Parquet: other files have text only (try 'iso8601')"
     if time.earliest >= time.latest:
         yield "time.earliest is not before time.latest"
+
+
+def file_problems(file: FileFormat) -> Iterator[str]:
+    """Yield what is wrong between the format and the encoding."""
+    if file.format == "jsonl" and '{"\n'.encode(file.encoding) != b'{"\n':
+        yield f"file.encoding {file.encoding!r} does not go with JSON Lines: try 'utf-8'"
 
 
 def amount_problems(amount: AmountFormat) -> Iterator[str]:

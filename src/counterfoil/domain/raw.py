@@ -31,3 +31,12 @@ def printable(name: str) -> str:
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in name
     )
+
+
+class BadRecordError(Exception):
+    """A record that is no row. `reason` is a stable code; `message` quotes nothing of the record."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message

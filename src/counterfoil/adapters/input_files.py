@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from counterfoil.adapters import csv_files, jsonl_files, parquet_files
+from counterfoil.adapters import csv_files, iso20022_files, jsonl_files, parquet_files
 from counterfoil.adapters.input_streams import parts_of
 from counterfoil.adapters.parts import Part
 from counterfoil.adapters.unpacking import StreamLimits
@@ -22,7 +22,7 @@ class _Format(Protocol):
     def batches(self, part: Part, mapping: SourceMapping) -> Iterator[RawBatch]: ...
 
 
-_FORMATS: Mapping[str, _Format] = {"csv": csv_files, "jsonl": jsonl_files}
+_FORMATS: Mapping[str, _Format] = {"csv": csv_files, "jsonl": jsonl_files, "iso20022": iso20022_files}
 """The formats that are read from front to back; Parquet is not."""
 
 

@@ -141,7 +141,9 @@ def _add_parties(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMap
                 columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
-        if column is not None:
+        if column is not None and name in mapping.privacy.hashed:
+            columns.add(canonical, Parsed(pseudonymise(parsing.text_of(raw[column], column), "account", key)))
+        elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
 
 

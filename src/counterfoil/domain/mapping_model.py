@@ -47,7 +47,7 @@ class FileFormat(_Part):
     The delimiter concerns CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that mean nothing.
     """
 
-    format: Literal["csv", "parquet", "jsonl"] = "csv"
+    format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
     delimiter: str = ","
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
@@ -71,7 +71,7 @@ class FileFormat(_Part):
     @property
     def names_each_value(self) -> bool:
         """Whether every record names its own values, so that some may be absent, instead of a header for all."""
-        return self.format == "jsonl"
+        return self.format in ("jsonl", "iso20022")
 
 
 class TimeFormat(_Part):
@@ -196,6 +196,15 @@ class Evidence(_Part):
     textual_fields: tuple[str, ...] = ()
 
 
+class Privacy(_Part):
+    """Fields that are kept as keyed hashes though most sources may keep them as they are.
+
+    A hashed merchant is an account that is paid: its hash is that of the same account when it pays.
+    """
+
+    hashed: tuple[Literal["merchant"], ...] = ()
+
+
 class SourceMapping(_Part):
     """How one kind of input file becomes canonical transactions. Made by `parse_mapping`."""
 
@@ -208,6 +217,7 @@ class SourceMapping(_Part):
     fields: Fields
     labels: Labels | None = None
     evidence: Evidence = Evidence()
+    privacy: Privacy = Privacy()
 
     @field_validator("name")
     @classmethod

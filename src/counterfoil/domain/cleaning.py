@@ -63,7 +63,9 @@ def clean(
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
     columns = _Columns()
-    _add_time_and_id(columns, raw, mapping, lines, content_hash)
+    event_time = mapping.fields.event_time
+    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    _add_id(columns, raw, mapping, lines, content_hash, key)
     _add_money(columns, raw, mapping)
     _add_labels(columns, raw, mapping)
     _add_parties(columns, raw, mapping, key)
@@ -102,15 +104,14 @@ def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _add_time_and_id(
-    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, lines: pa.Array, content_hash: str
+def _add_id(
+    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, lines: pa.Array, content_hash: str, key: bytes
 ) -> None:
-    event_time, transaction_id = mapping.fields.event_time, mapping.fields.transaction_id
-    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    transaction_id = mapping.fields.transaction_id
     if transaction_id is None:
         columns.add("transaction_id", Parsed(derived_ids(content_hash, lines)))
     else:
-        columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id))
+        columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id, key))
 
 
 def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:

@@ -13,7 +13,7 @@ from counterfoil.domain.cleaning import Cleaned, reason_counts
 from counterfoil.domain.mapping_model import SourceMapping
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
-_LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|[\x00-\x1f\x7f]|.{81}")
+_LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
 _TOO_MANY_REJECTED = 0.05
 
 

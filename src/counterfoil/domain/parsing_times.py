@@ -7,8 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.arrays import Flags, mask_of
 from counterfoil.domain.mapping_model import AmountFormat, TimeFormat
-from counterfoil.domain.parsing import Fault, Mask, Parsed, mask_of, plain_numbers, text_of, without
+from counterfoil.domain.parsing import Fault, Parsed, plain_numbers, text_of, without
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import MappingError
 
@@ -24,7 +25,7 @@ class _Times:
     """Parsed times, and which cells held anything at all."""
 
     values: pa.Array
-    present: Mask
+    present: Flags
 
 
 def parse_event_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed:
@@ -145,7 +146,7 @@ def _localised(naive: pa.Array, time: TimeFormat) -> pa.Array:
     return pc.if_else(near, exact, as_utc)
 
 
-def _outside(times: pa.Array, time: TimeFormat) -> Mask:
+def _outside(times: pa.Array, time: TimeFormat) -> Flags:
     early = pc.less(times, pa.scalar(time.earliest, TIMESTAMP))
     late = pc.greater_equal(times, pa.scalar(time.latest, TIMESTAMP))
     return mask_of(pc.or_kleene(early, late))

@@ -7,7 +7,6 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from counterfoil.adapters.parts import Part
+from counterfoil.adapters.unpacking import Readable
+from counterfoil.adapters.utf8_streams import MARK, MarkedUtf8
+from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.cleaning import rejections
 from counterfoil.domain.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.raw import RawBatch
@@ -55,7 +57,7 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     state = _Records(part)
     try:
         with part.open() as raw:
-            source = _Watched(raw)
+            source = _Watched(MarkedUtf8(raw) if _is_utf8(mapping.file.encoding) else raw)
             reader = _reader(source, mapping, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, state)
@@ -107,7 +109,7 @@ class _Records:
 class _Watched(io.RawIOBase):
     """A stream that counts the quotes and line breaks that pass, to find a quote that is never closed."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.quotes = 0
         self.lines = 0
@@ -133,10 +135,10 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
             parse_options=pacsv.ParseOptions(
                 delimiter=style.delimiter, newlines_in_values=True, invalid_row_handler=state.on_ragged
             ),
-            # As bytes: one cell in a wrong encoding must cost its row, not the file.
             convert_options=pacsv.ConvertOptions(
                 include_columns=wanted,
-                column_types={column: pa.binary() for column in wanted},
+                column_types={column: pa.string() for column in wanted},
+                check_utf8=False,  # the stream has done it
                 null_values=list(style.null_values),
                 strings_can_be_null=True,
             ),
@@ -150,29 +152,22 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
 def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records) -> Iterator[RawBatch]:
     for batch in reader:
         lines, ragged = state.take(batch.num_rows)
-        yield _decoded(pa.Table.from_batches([batch]), lines, ragged, state.part)
+        yield _without_marks(pa.Table.from_batches([batch]), lines, ragged, state.part)
     left = state.ragged_up_to(None)
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
         yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
 
 
-def _decoded(table: pa.Table, lines: pa.Array, ragged: pa.Table, part: Part) -> RawBatch:
-    """Turn bytes into text; rows with bytes that are no text join the rejected ones."""
-    arrays: list[pa.Array] = []
+def _without_marks(table: pa.Table, lines: pa.Array, ragged: pa.Table, part: Part) -> RawBatch:
+    """Let rows with bytes that were no text join the rejected ones."""
     messages = np.full(table.num_rows, "", dtype=object)
     for name in table.column_names:
-        cells = table.column(name).combine_chunks()
-        try:
-            arrays.append(pc.cast(cells, pa.string()))
-        except pa.ArrowInvalid:
-            texts = [_text(cell) for cell in cells.to_pylist()]
-            messages[[text is False for text in texts]] = f"column {name!r} holds bytes that are no text"
-            arrays.append(pa.array([text or None for text in texts], pa.string()))
-    text = pa.table(arrays, names=table.column_names)
+        marked = mask_of(pc.match_substring(table.column(name).combine_chunks(), MARK))
+        messages[marked] = f"column {name!r} holds bytes that are no text"
     wrong = messages != ""
     if not wrong.any():
-        return RawBatch(text, lines, ragged, part.source, part.member)
+        return RawBatch(table, lines, ragged, part.source, part.member)
     refused = rejections(
         part.source,
         lines.filter(pa.array(wrong)),
@@ -181,15 +176,7 @@ def _decoded(table: pa.Table, lines: pa.Array, ragged: pa.Table, part: Part) -> 
     )
     rejected = pa.concat_tables([ragged, refused]).combine_chunks().sort_by("source_line")
     good = pa.array(~wrong)
-    return RawBatch(text.filter(good), lines.filter(good), rejected, part.source, part.member)
-
-
-def _text(cell: bytes | None) -> str | bool | None:
-    """Return the cell's text, or False if it is not UTF-8."""
-    try:
-        return None if cell is None else cell.decode()
-    except UnicodeDecodeError:
-        return False
+    return RawBatch(table.filter(good), lines.filter(good), rejected, part.source, part.member)
 
 
 def _require_closed_quotes(place: str, source: _Watched, state: _Records, style: FileFormat) -> None:

@@ -155,6 +155,12 @@ def test_bytes_that_are_no_text_cost_their_row_only(tmp_path: Path) -> None:
     ]
 
 
+def test_a_ragged_row_with_bytes_that_are_no_text_is_a_ragged_row(tmp_path: Path) -> None:
+    batches = read(written(tmp_path, b"t,a\n1,10\n2,\xff,3\n\x9e\n4,40\n"))
+    assert rows(batches) == {2: "10", 5: "40"}
+    assert [(line, reason) for line, reason, _ in rejected(batches)] == [(3, "ragged_row"), (4, "ragged_row")]
+
+
 def test_a_wrong_encoding_is_named(tmp_path: Path) -> None:
     body = b"t,a\n" + b"1,10\n" * 20000 + b"1,\xff\n"
     with pytest.raises(InputFileError, match=r"in\.csv is not ascii"):

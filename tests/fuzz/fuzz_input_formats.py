@@ -1,13 +1,15 @@
-"""Long fuzzing of one input format with atheris: `python -m tests.fuzz.fuzz_input_formats FORMAT -runs=10000`."""
+"""Long fuzzing of one input format with atheris: `python tests/fuzz/fuzz_input_formats.py FORMAT -runs=10000`."""
 
+import atexit
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["counterfoil", "zipfile", "gzip", "xml.sax", "defusedxml"]):
-    from tests.fuzz.input_formats import FORMATS, InputFormat, require_accounted_for
+    from input_formats import FORMATS, InputFormat, require_accounted_for
 
 
 def main() -> None:
@@ -19,13 +21,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = _corpus(Path(folder), form)
         path = Path(folder) / "in"
-        arguments = [sys.argv[0], f"-max_len={4 * len(form.good)}", f"-dict={corpus}.dict", *options, str(corpus)]
-        atheris.Setup(arguments, lambda content: _try(content, form, path))
+        limits = [f"-max_len={4 * len(form.good)}", "-len_control=0", "-timeout=20", "-rss_limit_mb=3000"]
+        outcomes: Counter[str] = Counter()
+        atexit.register(lambda: sys.stderr.write(f"{form.name}: {dict(outcomes)}\n"))
+        atheris.Setup(
+            [sys.argv[0], *limits, f"-dict={corpus}.dict", *options, str(corpus)],
+            lambda content: _try(content, form, path, outcomes),
+        )
         atheris.Fuzz()
 
 
-def _try(content: bytes, form: InputFormat, path: Path) -> None:
-    require_accounted_for(content, form, path)
+def _try(content: bytes, form: InputFormat, path: Path, outcomes: Counter[str]) -> None:
+    records = require_accounted_for(content, form, path)
+    outcomes["refused" if records is None else "read"] += 1
+    outcomes["records"] += records or 0
 
 
 def _corpus(folder: Path, form: InputFormat) -> Path:

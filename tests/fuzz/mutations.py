@@ -1,8 +1,7 @@
 """A hypothesis strategy for each format: a good file with something done to it."""
 
 from hypothesis import strategies as st
-
-from tests.fuzz.input_formats import InputFormat
+from input_formats import InputFormat
 
 
 def mutated(form: InputFormat) -> st.SearchStrategy[bytes]:

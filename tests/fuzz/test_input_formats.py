@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from tests.fuzz.input_formats import FORMATS, InputFormat, require_accounted_for
-from tests.fuzz.mutations import mutated
+from input_formats import FORMATS, InputFormat, require_accounted_for
+from mutations import mutated
 
 RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
 

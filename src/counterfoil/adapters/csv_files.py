@@ -15,6 +15,7 @@ import pyarrow.csv as pacsv
 
 from counterfoil.adapters.parts import Part
 from counterfoil.adapters.unpacking import Readable
+from counterfoil.adapters.unreadable_text import without_unreadable
 from counterfoil.adapters.utf8_streams import MARK, MarkedUtf8
 from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.cleaning import rejections
@@ -152,31 +153,13 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
 def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records) -> Iterator[RawBatch]:
     for batch in reader:
         lines, ragged = state.take(batch.num_rows)
-        yield _without_marks(pa.Table.from_batches([batch]), lines, ragged, state.part)
+        table = pa.Table.from_batches([batch])
+        marks = {name: mask_of(pc.match_substring(batch.column(name), MARK)) for name in table.column_names}
+        yield without_unreadable(RawBatch(table, lines, ragged, state.part.source, state.part.member), marks)
     left = state.ragged_up_to(None)
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
         yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
-
-
-def _without_marks(table: pa.Table, lines: pa.Array, ragged: pa.Table, part: Part) -> RawBatch:
-    """Let rows with bytes that were no text join the rejected ones."""
-    messages = np.full(table.num_rows, "", dtype=object)
-    for name in table.column_names:
-        marked = mask_of(pc.match_substring(table.column(name).combine_chunks(), MARK))
-        messages[marked] = f"column {name!r} holds bytes that are no text"
-    wrong = messages != ""
-    if not wrong.any():
-        return RawBatch(table, lines, ragged, part.source, part.member)
-    refused = rejections(
-        part.source,
-        lines.filter(pa.array(wrong)),
-        pa.repeat(pa.scalar("bytes_unreadable"), int(wrong.sum())),
-        pa.array(messages[wrong], pa.string()),
-    )
-    rejected = pa.concat_tables([ragged, refused]).combine_chunks().sort_by("source_line")
-    good = pa.array(~wrong)
-    return RawBatch(table.filter(good), lines.filter(good), rejected, part.source, part.member)
 
 
 def _require_closed_quotes(place: str, source: _Watched, state: _Records, style: FileFormat) -> None:

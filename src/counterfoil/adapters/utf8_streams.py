@@ -1,6 +1,7 @@
 """Let only valid UTF-8 pass, so that bytes that are no text cost their cell and not the file."""
 
 import codecs
+
 import pyarrow as pa
 
 from counterfoil.adapters.unpacking import Readable

@@ -1,6 +1,7 @@
 """The members of a zip archive as streams: read where they are, never written anywhere."""
 
 import re
+import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from counterfoil.errors import InputFileError
 
 _ENCRYPTED = 0x1 | 0x40
 _DRIVE = re.compile(r"[A-Za-z]:")
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError, OSError)
+_BROKEN = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError, OSError, struct.error,
+)  # fmt: skip
 
 
 def members_of(file: BinaryIO, place: str, source: str, budget: Budget, limits: StreamLimits) -> Iterator[Part]:
@@ -28,7 +31,9 @@ def members_of(file: BinaryIO, place: str, source: str, budget: Budget, limits: 
     except _BROKEN:
         raise InputFileError(f"{place} is cut off or damaged: it has no zip directory at its end") from None
     with archive:
-        members = [info for info in archive.infolist() if not info.is_dir() and not _is_apples(info.filename)]
+        members = [
+            info for info in archive.infolist() if not info.filename.endswith("/") and not _is_apples(info.filename)
+        ]
         if not 0 < len(members) <= limits.most_members:
             raise InputFileError(f"{place} holds {len(members):,} files: 1 to {limits.most_members:,} can be read")
         _require_acceptable(members, place)
@@ -77,6 +82,8 @@ def _require_acceptable(members: list[zipfile.ZipInfo], place: str) -> None:
 def _problem(info: zipfile.ZipInfo, name: str) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted: decrypt it first"
+    if not info.filename:
+        return "has no name: pack files with names"
     if name.startswith(("/", "\\")) or _DRIVE.match(name):
         return "has an absolute path: pack files with relative names"
     if ".." in re.split(r"[/\\]", name):

@@ -190,6 +190,15 @@ def test_parquet_keeps_types_and_counts_from_one(tmp_path: Path) -> None:
     assert batch.records == 2
 
 
+def test_parquet_with_bytes_that_are_no_text_costs_their_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    bad = pa.array([b"10", b"\xff", None, b"40"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"t": [1, 2, 3, 4], "a": bad}), path)
+    batches = read(path, mapping_of('format = "parquet"'))
+    assert rows(batches) == {1: "10", 3: None, 4: "40"}
+    assert rejected(batches) == [(2, "bytes_unreadable", "column 'a' holds bytes that are no text")]
+
+
 def test_damaged_parquet_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"in\.csv cannot be read as Parquet"):
         read(written(tmp_path, b"t,a\n1,2\n"), mapping_of('format = "parquet"'))

@@ -196,6 +196,10 @@ def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
     assert "cannot be printed" in refusal(written(tmp_path, content))
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    assert "member '' has no name" in refusal(written(tmp_path, zipped({"": b"t,a\n"})))
+
+
 def test_a_link_is_read_as_the_text_that_it_is(tmp_path: Path) -> None:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as archive:

@@ -65,7 +65,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     except FileNotFoundError:
         raise InputFileError(f"{printable(str(path))} does not exist") from None
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError):  # a damaged schema raises any
         raise InputFileError(
             f"{printable(str(path))} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
         ) from None

@@ -14,6 +14,8 @@ from counterfoil.domain.raw import printable
 from counterfoil.errors import InputFileError
 
 _ENCRYPTED = 0x1 | 0x40
+_LONGEST_NAME = 255
+_SHOWN = 60
 _DRIVE = re.compile(r"[A-Za-z]:")
 _BROKEN = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError, OSError, struct.error,
@@ -31,9 +33,7 @@ def members_of(file: BinaryIO, place: str, source: str, budget: Budget, limits: 
     except _BROKEN:
         raise InputFileError(f"{place} is cut off or damaged: it has no zip directory at its end") from None
     with archive:
-        members = [
-            info for info in archive.infolist() if not info.filename.endswith("/") and not _is_apples(info.filename)
-        ]
+        members = [info for info in archive.infolist() if not _is_no_file(info.filename)]
         if not 0 < len(members) <= limits.most_members:
             raise InputFileError(f"{place} holds {len(members):,} files: 1 to {limits.most_members:,} can be read")
         _require_acceptable(members, place)
@@ -76,7 +76,8 @@ def _require_acceptable(members: list[zipfile.ZipInfo], place: str) -> None:
         name = info.orig_filename
         problem = _problem(info, name) or ("stands there more than once" if counts[info.filename] > 1 else None)
         if problem:
-            raise InputFileError(f"{place}: member {printable(name)!r} {problem}")
+            # In a damaged archive a name may be a piece of the data.
+            raise InputFileError(f"{place}: member {printable(name)[:_SHOWN]!r} {problem}")
 
 
 def _problem(info: zipfile.ZipInfo, name: str) -> str | None:
@@ -89,10 +90,14 @@ def _problem(info: zipfile.ZipInfo, name: str) -> str | None:
     if ".." in re.split(r"[/\\]", name):
         return "has '..' in its path: pack files with plain names"
     if printable(name) != name:
-        return "has characters in its name that cannot be printed: rename it"
+        return "has a name that cannot be printed or holds a card number: rename it"
+    if len(name) > _LONGEST_NAME:
+        return f"has a name of more than {_LONGEST_NAME} characters: rename it"
     return None
 
 
-def _is_apples(name: str) -> bool:
+def _is_no_file(name: str) -> bool:
+    """Whether a member is a folder, or one of those that an Apple computer adds."""
     path = PurePosixPath(name)
-    return (path.name.startswith(".") and path.name != "..") or path.parts[:1] == ("__MACOSX",)
+    is_hidden = path.name.startswith(".") and path.name != ".."
+    return name.endswith("/") or is_hidden or path.parts[:1] == ("__MACOSX",)

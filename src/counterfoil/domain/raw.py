@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from counterfoil.domain.card_numbers import without_card_number
+
 
 @dataclass(frozen=True)
 class RawBatch:
@@ -27,9 +29,13 @@ class RawBatch:
 
 
 def printable(name: str) -> str:
-    """Return a file's name on one line and as valid text: what cannot be printed is written as its escape."""
+    """Return a file's name as it may be shown and kept: on one line, as valid text, card numbers in it cut down.
+
+    What cannot be printed is written as its escape.
+    """
+    shown = without_card_number(name)
     return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in name
+        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in shown
     )
 
 

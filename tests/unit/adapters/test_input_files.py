@@ -204,6 +204,14 @@ def test_damaged_parquet_names_the_file(tmp_path: Path) -> None:
         read(written(tmp_path, b"t,a\n1,2\n"), mapping_of('format = "parquet"'))
 
 
+def test_parquet_with_a_column_name_that_is_no_text_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    pq.write_table(pa.table({"t": [1], "a": [2], "spoilt": [3]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"spoilt", b"\xee\xeeoilt"))
+    with pytest.raises(InputFileError, match=r"in\.csv cannot be read as Parquet"):
+        read(path, mapping_of('format = "parquet"'))
+
+
 def test_the_fingerprint_is_place_and_sha256(tmp_path: Path) -> None:
     path = written(tmp_path, b"abc")
     found = READER.fingerprint(path)

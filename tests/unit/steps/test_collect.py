@@ -254,7 +254,7 @@ def test_a_member_that_does_not_fit_is_named(tmp_path: Path) -> None:
     assert visible(tmp_path / "lake") == []
 
 
-@pytest.mark.parametrize("name", [b"a\nb.csv", b"a\x1b[2Jb.csv", b"caf\xe9.csv"])
+@pytest.mark.parametrize("name", [b"a\nb.csv", b"a\x1b[2Jb.csv", b"caf\xe9.csv", b"of 4111111111111111.csv"])
 def test_a_file_name_that_cannot_be_printed_is_written_with_escapes(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     path.write_text(f"id,t,who\na,{TIME},ann\nb,never,ann\n")
@@ -263,6 +263,7 @@ def test_a_file_name_that_cannot_be_printed_is_written_with_escapes(tmp_path: Pa
     (row,), (bad,), (entry,) = visible(tmp_path / "lake"), visible(tmp_path / "lake", "rejected"), ledger.entries()
     assert done.source == row["source"] == bad["source"] == Path(entry.file.location).name
     assert done.source.isprintable()
+    assert "4111111111111111" not in entry.file.location
     path.unlink()
     with pytest.raises(InputFileError) as caught:
         run(tmp_path / "lake", path)

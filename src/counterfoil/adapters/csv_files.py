@@ -16,7 +16,7 @@ import pyarrow.csv as pacsv
 from counterfoil.adapters.parts import Part
 from counterfoil.adapters.unpacking import Readable
 from counterfoil.adapters.unreadable_text import without_unreadable
-from counterfoil.adapters.utf8_streams import MARK, MarkedUtf8
+from counterfoil.adapters.utf8_streams import MARK, as_utf8
 from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.cleaning import rejections
 from counterfoil.domain.mapping_model import FileFormat, SourceMapping
@@ -53,16 +53,16 @@ def columns(part: Part, style: FileFormat) -> list[str]:
 def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     """Yield the rows of a file whose header is known to fit the mapping.
 
-    Raises InputFileError if the file is cut off, not in its encoding, or has a quote that is never closed.
+    Raises InputFileError if the file is cut off or has a quote that is never closed.
     """
     state = _Records(part)
     try:
         with part.open() as raw:
-            source = _Watched(MarkedUtf8(raw) if _is_utf8(mapping.file.encoding) else raw)
+            source = _Watched(as_utf8(raw, mapping.file.encoding))
             reader = _reader(source, mapping, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, state)
-            _require_closed_quotes(part.place, source, state, mapping.file)
+            _require_closed_quotes(part.place, source, state)
     except InputFileError:
         raise
     except UnicodeError:
@@ -132,7 +132,7 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
         return pacsv.open_csv(
             pa.PythonFile(source, mode="r"),
             # Only without threads does Arrow tell the numbers of ragged rows; it is no slower here.
-            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, encoding=style.encoding, use_threads=False),
+            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             parse_options=pacsv.ParseOptions(
                 delimiter=style.delimiter, newlines_in_values=True, invalid_row_handler=state.on_ragged
             ),
@@ -162,10 +162,10 @@ def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _
         yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
 
 
-def _require_closed_quotes(place: str, source: _Watched, state: _Records, style: FileFormat) -> None:
+def _require_closed_quotes(place: str, source: _Watched, state: _Records) -> None:
     # An open quote at the end swallows all rows after it into one cell, and Arrow says nothing.
     records = state.next_number - 1
-    if source.quotes % 2 and source.lines > records and '"\n'.encode(style.encoding) == b'"\n':
+    if source.quotes % 2 and source.lines > records:
         raise InputFileError(
             f"{place}: a quoted value is never closed (odd number of quotes, {source.lines:,} lines but "
             f"{records:,} records): the rows after it would be lost"

@@ -45,6 +45,14 @@ class InputFiles:
         Raises MappingError if a column that the mapping reads is missing or doubled, InputFileError if the
         file is missing, damaged, or of another format.
         """
+        try:
+            yield from self._batches(path, mapping)
+        except InputFileError:
+            raise
+        except OSError as error:  # the disk or the network, in the middle of the file
+            raise InputFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
+
+    def _batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
         if mapping.file.format == "parquet":
             _require_columns(mapping, self.columns(path, mapping), member=None)
             yield from parquet_files.batches(path, mapping)

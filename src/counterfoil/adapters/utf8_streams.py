@@ -1,6 +1,7 @@
 """Let only valid UTF-8 pass, so that bytes that are no text cost their cell and not the file."""
 
 import codecs
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ _ERRORS = "counterfoil.mark"
 
 
 def _marked(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
+    if not isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
         raise error
     return MARK, error.end
 
@@ -21,38 +22,58 @@ def _marked(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ERRORS, _marked)
 
 
-class MarkedUtf8:
-    """A stream of text in UTF-8 with MARK in place of each piece that is none.
+def as_utf8(stream: Readable, encoding: str) -> Readable:
+    """Return a stream of text in an encoding as UTF-8, with MARK in place of each piece that is no text in it."""
+    if codecs.lookup(encoding).name == "utf-8":
+        return _Marked(stream, _Utf8())
+    return _Marked(stream, _Transcoded(encoding))
 
-    `has_marks` tells whether one has passed.
-    """
 
-    def __init__(self, stream: Readable) -> None:
+class _Valid(Protocol):
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        """Return the next chunk as valid UTF-8; what goes on in the chunk after it may wait until then."""
+        ...
+
+
+class _Marked:
+    def __init__(self, stream: Readable, text: _Valid) -> None:
         self._stream = stream
+        self._text = text
         self._ready = b""
-        self._part = b""
-        self.has_marks = False
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, and none only at the end."""
         while not self._ready:
             chunk = self._stream.read(size)
-            self._ready = self._valid(self._part + chunk, last=not chunk)
+            self._ready = self._text.valid(chunk, last=not chunk)
             if not chunk:
                 break
         given, self._ready = self._ready[:size], self._ready[size:]
         return given
 
-    def _valid(self, chunk: bytes, *, last: bool) -> bytes:
+
+class _Transcoded:
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)(_ERRORS)
+
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        return self._decoder.decode(chunk, last).encode("utf-8", _ERRORS)
+
+
+class _Utf8:
+    """Most chunks are valid and pass without a copy."""
+
+    def __init__(self) -> None:
+        self._part = b""
+
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        chunk = self._part + chunk
         if chunk.isascii():
             self._part = b""
             return chunk
         end = len(chunk) if last else _end_of_last_character(chunk)
         whole, self._part = chunk[:end], chunk[end:]
-        if _is_utf8(whole):
-            return whole
-        self.has_marks = True
-        return whole.decode("utf-8", _ERRORS).encode()
+        return whole if _is_utf8(whole) else whole.decode("utf-8", _ERRORS).encode()
 
 
 def _is_utf8(chunk: bytes) -> bool:

@@ -91,6 +91,8 @@ def parse_amounts(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     readable = ~mask_of(pc.is_null(plain))
     # Zeros at the end say nothing, so 12.500000 is not too precise.
     plain = pc.replace_substring_regex(plain, r"(\.\d*?)0+$", r"\1")
+    # A decimal must have a digit, which `.00` has no longer.
+    plain = pc.replace_substring_regex(plain, r"^([+-]?)\.", r"\10.")
     parsed = _money_faults(
         column,
         missing=mask_of(pc.is_null(text)),

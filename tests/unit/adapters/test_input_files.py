@@ -161,10 +161,17 @@ def test_a_ragged_row_with_bytes_that_are_no_text_is_a_ragged_row(tmp_path: Path
     assert [(line, reason) for line, reason, _ in rejected(batches)] == [(3, "ragged_row"), (4, "ragged_row")]
 
 
-def test_a_wrong_encoding_is_named(tmp_path: Path) -> None:
-    body = b"t,a\n" + b"1,10\n" * 20000 + b"1,\xff\n"
-    with pytest.raises(InputFileError, match=r"in\.csv is not ascii"):
-        read(written(tmp_path, body), mapping_of('encoding = "ascii"'))
+@pytest.mark.parametrize(("encoding", "bad"), [("ascii", b"\xff"), ("cp1252", b"\x81"), ("shift_jis", b"\x82")])
+def test_another_encoding_costs_the_bad_row_only_too(tmp_path: Path, encoding: str, bad: bytes) -> None:
+    body = b"t,a\n" + b"1,10\n" * 20000 + b"1," + bad + b"\n1,20\n"
+    batches = read(written(tmp_path, body), mapping_of(f'encoding = "{encoding}"'))
+    assert len(rows(batches)) == 20001
+    assert [(line, reason) for line, reason, _ in rejected(batches)] == [(20002, "bytes_unreadable")]
+
+
+def test_a_quote_that_is_never_closed_is_found_in_any_encoding(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="never closed"):
+        read(written(tmp_path, ('t,a\n1,"10\n' + "2,20\n" * 9).encode("utf-16")), mapping_of('encoding = "utf-16"'))
 
 
 @pytest.mark.parametrize("block", [32, 1 << 20])

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class InputFiles:
         """Return the names of the file's columns; of an archive's first member. Raises InputFileError."""
         if mapping.file.format == "parquet":
             return parquet_files.columns(path)
-        with closing(parts_of(path, self._limits)) as parts:
+        with _failures_named(path), closing(parts_of(path, self._limits)) as parts:
             return _FORMATS[mapping.file.format].columns(next(parts), mapping.file)
 
     def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
@@ -45,12 +45,8 @@ class InputFiles:
         Raises MappingError if a column that the mapping reads is missing or doubled, InputFileError if the
         file is missing, damaged, or of another format.
         """
-        try:
+        with _failures_named(path):
             yield from self._batches(path, mapping)
-        except InputFileError:
-            raise
-        except OSError as error:  # the disk or the network, in the middle of the file
-            raise InputFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
 
     def _batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
         if mapping.file.format == "parquet":
@@ -66,6 +62,16 @@ class InputFiles:
     def fingerprint(self, path: Path) -> SourceFile:
         """Return the file's absolute location and the SHA-256 of its bytes. Raises InputFileError."""
         return SourceFile(printable(str(path.resolve())), content_hash(path))
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputFileError:
+        raise
+    except OSError as error:  # the disk or the network, in the middle of the file
+        raise InputFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
 
 
 def content_hash(path: Path) -> str:

@@ -116,6 +116,15 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         READER.fingerprint(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "iso20022"])
+def test_a_disk_that_fails_is_an_error(format_: str) -> None:
+    event_time = "created_at" if format_ == "iso20022" else "t"
+    mapping = parse_mapping(f'[file]\nformat = "{format_}"\n[fields]\nevent_time = "{event_time}"\n', "shop")
+    unreadable = Path("/proc/self/mem")  # nothing is at its start
+    with pytest.raises(InputFileError, match="/proc/self/mem cannot be read: Input/output error"):
+        read(unreadable, mapping)
+
+
 def test_a_missing_column_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(MappingError) as caught:
         read(written(tmp_path, b"t,b\n1,2\n"))

@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 WORKSPACE ?= .counterfoil
 INSTALLED := $(VENV)/.installed
 PEERS_INSTALLED := $(VENV)/.peers-installed
+FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
+RUNS ?= 10000
+FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-quality clean
+.PHONY: help demo test lint format bench bench-quality fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +37,9 @@ bench: $(INSTALLED) ## Measure speed and memory against peers (needs the measuri
 bench-quality: $(PEERS_INSTALLED) ## Measure quality beside peers on the same evidence (ARGS="ulb --json FILE")
 	$(BIN)/python tests/benchmarks/quality.py $(ARGS)
 
+fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N FORMATS="csv jsonl")
+	for format in $(FORMATS); do $(BIN)/python tests/fuzz/fuzz_input_formats.py $$format -runs=$(RUNS) || exit 1; done
+
 clean: ## Remove the environment, caches and the local workspace
 	rm -rf $(VENV) $(WORKSPACE) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -43,6 +49,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,spark,dev]'
 	touch $(INSTALLED)
+
+# Not in an extra: nothing but this needs it, and it comes for few machines.
+$(FUZZER_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
+	touch $(FUZZER_INSTALLED)
 
 $(PEERS_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

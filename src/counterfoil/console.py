@@ -56,15 +56,17 @@ def progress(what: str) -> Iterator[Steps]:
 
 
 def show_collected(files: Sequence["CollectedFile"]) -> None:
-    """One line a file, and the reasons for rejected rows."""
+    """One line a file, with the reasons for rejected rows, and one for each file in an archive."""
     table = Table("file", "rows in", "collected", "rejected", "reasons")
     for file in files:
         if file.skipped:
-            table.add_row(file.source, "", "", "", "collected before: nothing to do")
+            table.add_row(escape(file.source), "", "", "", "collected before: nothing to do")
             continue
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(file.rejected.items()))
         rejected = sum(file.rejected.values())
-        table.add_row(file.source, f"{file.rows_in:,}", f"{file.rows_out:,}", f"{rejected:,}", reasons)
+        table.add_row(escape(file.source), f"{file.rows_in:,}", f"{file.rows_out:,}", f"{rejected:,}", reasons)
+        for member, rows_in in file.members.items():
+            table.add_row(f"  {escape(member)}", f"{rows_in:,}", "", "", "")
     out.print(table)
 
 

@@ -11,6 +11,7 @@ from counterfoil.domain.cleaning import Cleaned, clean
 from counterfoil.domain.mapping_check import MappingReport, check, column_problems
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.schemas import REJECTED
+from counterfoil.settings import load_settings
 
 _TRIAL_KEY = b"only for showing hashes in a trial"
 """The hashes of a trial are shown and forgotten: they need not agree with those of any workspace."""
@@ -18,7 +19,7 @@ _TRIAL_KEY = b"only for showing hashes in a trial"
 
 def try_mapping(mapping_name: str, path: Path, rows: int, show: int) -> MappingReport:
     """Clean the first `rows` rows and report; with columns missing, report these alone."""
-    mapping, reader = load_mapping(mapping_name), InputFiles()
+    mapping, reader = load_mapping(mapping_name), InputFiles(load_settings().unpack_limits)
     columns = reader.columns(path, mapping)
     if any(column_problems(mapping, columns)):
         return check(mapping, columns, None, show)
@@ -34,7 +35,7 @@ def _cleaned(mapping: SourceMapping, reader: InputFiles, path: Path, rows: int) 
     for batch in reader.batches(path, mapping):
         taken = batch.table.slice(0, rows)
         yield clean(
-            taken, mapping, key=_TRIAL_KEY, source=path.name,
+            taken, mapping, key=_TRIAL_KEY, source=batch.source,
             first_line=batch.lines.slice(0, rows), content_hash="trial",
         )  # fmt: skip
         yield Cleaned(mapping.schema.empty_table(), batch.rejected)

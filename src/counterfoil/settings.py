@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from counterfoil.adapters.unpacking import StreamLimits
 from counterfoil.errors import UsageError
 
 LOCAL_BUCKET = "counterfoil-local"
@@ -53,7 +54,21 @@ class Settings(BaseSettings):
         default=False, description="Find the nearest in half precision (for GPUs), then compare these in full"
     )
     batch_rows: int = Field(default=16_384, ge=1, description="Payments that are scored at once")
+    unpack_most_bytes: int = Field(
+        default=StreamLimits.most_bytes, ge=1, description="What a packed input file may unpack to, in bytes"
+    )
+    unpack_most_ratio: float = Field(
+        default=StreamLimits.most_ratio, ge=1, description="What a packed input file may unpack to, times its size"
+    )
+    unpack_ratio_from_bytes: int = Field(
+        default=StreamLimits.ratio_from_bytes, ge=1, description="Up to here the ratio does not matter"
+    )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
+
+    @property
+    def unpack_limits(self) -> StreamLimits:
+        """What packed input files may unpack to."""
+        return StreamLimits(self.unpack_most_bytes, self.unpack_most_ratio, self.unpack_ratio_from_bytes)
 
     @field_validator("lake")
     @classmethod

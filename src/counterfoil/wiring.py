@@ -58,7 +58,7 @@ class Workspace:
     @cached_property
     def reader(self) -> InputReader:
         """The reader of payment files."""
-        return InputFiles()
+        return InputFiles(self.settings.unpack_limits)
 
     @cached_property
     def networks(self) -> NetworkDirectory | None:

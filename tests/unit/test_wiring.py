@@ -1,5 +1,6 @@
 """Which settings give which adapters, and that the local ones need no AWS."""
 
+import gzip
 import ipaddress
 import json
 import subprocess
@@ -18,7 +19,8 @@ from counterfoil.adapters.ledger_dynamodb import DynamoLedger, create_table
 from counterfoil.adapters.ledger_postgres import PostgresLedger
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.adapters.tables_s3 import S3Tables
-from counterfoil.errors import UsageError
+from counterfoil.domain.mapping import parse_mapping
+from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports import Decision, SourceFile
 from counterfoil.settings import Settings
 from counterfoil.wiring import Workspace
@@ -158,3 +160,15 @@ def test_countries_are_known_where_a_database_is_named(open_workspace: Open, wri
     networks = open_workspace(geoip_country=path).networks
     assert networks is not None
     assert networks.origin(ipaddress.ip_address("81.2.69.1")).country == "GB"
+
+
+def test_the_limits_on_packed_files_reach_the_reader(open_workspace: Open, tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(gzip.compress(b"t\n" + b"2024-01-01T00:00:00Z\n" * 5000))
+    mapping = parse_mapping('[fields]\nevent_time = "t"\n', "shop")
+    assert sum(batch.records for batch in open_workspace().reader.batches(path, mapping)) == 5000
+    strict = open_workspace(unpack_most_ratio=5.0, unpack_ratio_from_bytes=1000)
+    with pytest.raises(InputFileError, match="5 times its size: raise COUNTERFOIL_UNPACK_MOST_RATIO"):
+        list(strict.reader.batches(path, mapping))
+    with pytest.raises(InputFileError, match="90,000 bytes: raise COUNTERFOIL_UNPACK_MOST_BYTES"):
+        list(open_workspace(unpack_most_bytes=90_000).reader.batches(path, mapping))

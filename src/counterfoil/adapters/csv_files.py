@@ -1,21 +1,23 @@
-"""Read CSV files, plain or gzip, as batches of text with the record number of every row.
+"""Read CSV files as batches of text with the record number of every row.
 
 Memory is bounded by the block size, whatever the size of the file.
 """
 
 import csv
-import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from counterfoil.adapters.parts import Part
+from counterfoil.adapters.unpacking import Readable
+from counterfoil.adapters.unreadable_text import without_unreadable
+from counterfoil.adapters.utf8_streams import MARK, as_utf8
+from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.cleaning import rejections
 from counterfoil.domain.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.raw import RawBatch
@@ -25,57 +27,55 @@ from counterfoil.errors import InputFileError
 BLOCK_BYTES = 16 << 20
 """Larger blocks were no faster and took more memory; a record may not be longer than this."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
+_HEADER_BYTES = 1 << 18
 _HEADER_LINE = 1
 
 
-def columns(path: Path, style: FileFormat) -> list[str]:
+def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the names in the header. Raises InputFileError if there is none or it cannot be read."""
     encoding = "utf-8-sig" if _is_utf8(style.encoding) else style.encoding
+    with part.open() as raw:
+        start = io.BytesIO(raw.read(_HEADER_BYTES))
     try:
-        # Bytes that are no text are replaced: the wrapper reads ahead, and they may stand in a later row.
-        with _opened(path) as raw, io.TextIOWrapper(raw, encoding, errors="replace", newline="") as text:
-            # Blank lines before the header are no header; Arrow skips them too.
-            header = next((row for row in csv.reader(text, delimiter=style.delimiter) if row), None)
-    except InputFileError:
-        raise
+        # Bytes that are no text are replaced: they may stand in a later row.
+        text = io.TextIOWrapper(start, encoding, errors="replace", newline="")
+        # Blank lines before the header are no header; Arrow skips them too.
+        header = next((row for row in csv.reader(text, delimiter=style.delimiter) if row), None)
     except (UnicodeError, csv.Error):
         raise InputFileError(
-            f"{path}: the header is not {style.encoding} text with {style.delimiter!r} between columns"
+            f"{part.place}: the header is not {style.encoding} text with {style.delimiter!r} between columns"
         ) from None
-    except (OSError, EOFError) as error:
-        raise _unreadable(path, error) from None
     if header is None:
-        raise InputFileError(f"{path} is empty: it has not even a header")
+        raise InputFileError(f"{part.place} is empty: it has not even a header")
     return header
 
 
-def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
+def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     """Yield the rows of a file whose header is known to fit the mapping.
 
-    Raises InputFileError if the file is cut off, not in its encoding, or has a quote that is never closed.
+    Raises InputFileError if the file is cut off or has a quote that is never closed.
     """
-    state = _Records(path.name)
+    state = _Records(part)
     try:
-        with _opened(path) as raw:
-            source = _Watched(raw)
+        with part.open() as raw:
+            source = _Watched(as_utf8(raw, mapping.file.encoding))
             reader = _reader(source, mapping, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, state)
-            _require_closed_quotes(path, source, state, mapping.file)
+            _require_closed_quotes(part.place, source, state)
     except InputFileError:
         raise
     except UnicodeError:
-        raise InputFileError(f"{path} is not {mapping.file.encoding}: set file.encoding") from None
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise _unreadable(path, error) from None
+        raise InputFileError(f"{part.place} is not {mapping.file.encoding}: set file.encoding") from None
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(part.place, error) from None
 
 
 @dataclass
 class _Records:
     """Which records have been seen: the next one's number, and the ragged ones that were not yet reported."""
 
-    source: str
+    part: Part
     next_number: int = _HEADER_LINE + 1
     good: int = 0
     ragged: dict[int, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _Records:
         taken = sorted(number for number in self.ragged if last is None or number <= last)
         messages = [self.ragged.pop(number) for number in taken]
         return rejections(
-            self.source,
+            self.part.source,
             pa.array(taken, pa.int64()),
             pa.repeat(pa.scalar("ragged_row"), len(taken)),
             pa.array(messages, pa.string()),
@@ -110,7 +110,7 @@ class _Records:
 class _Watched(io.RawIOBase):
     """A stream that counts the quotes and line breaks that pass, to find a quote that is never closed."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.quotes = 0
         self.lines = 0
@@ -125,15 +125,6 @@ class _Watched(io.RawIOBase):
         return chunk
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        with path.open("rb") as file:
-            compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        return gzip.open(path) if compressed else path.open("rb")  # type: ignore[return-value]
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
 def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.CSVStreamingReader | None:
     """Open Arrow's reader, or return None for a header without any row."""
     style, wanted = mapping.file, list(mapping.source_columns)
@@ -141,14 +132,14 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
         return pacsv.open_csv(
             pa.PythonFile(source, mode="r"),
             # Only without threads does Arrow tell the numbers of ragged rows; it is no slower here.
-            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, encoding=style.encoding, use_threads=False),
+            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             parse_options=pacsv.ParseOptions(
                 delimiter=style.delimiter, newlines_in_values=True, invalid_row_handler=state.on_ragged
             ),
-            # As bytes: one cell in a wrong encoding must cost its row, not the file.
             convert_options=pacsv.ConvertOptions(
                 include_columns=wanted,
-                column_types={column: pa.binary() for column in wanted},
+                column_types={column: pa.string() for column in wanted},
+                check_utf8=False,  # the stream has done it
                 null_values=list(style.null_values),
                 strings_can_be_null=True,
             ),
@@ -162,72 +153,32 @@ def _reader(source: _Watched, mapping: SourceMapping, state: _Records) -> pacsv.
 def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records) -> Iterator[RawBatch]:
     for batch in reader:
         lines, ragged = state.take(batch.num_rows)
-        yield _decoded(pa.Table.from_batches([batch]), lines, ragged, state.source)
+        table = pa.Table.from_batches([batch])
+        marks = {name: mask_of(pc.match_substring(batch.column(name), MARK)) for name in table.column_names}
+        yield without_unreadable(RawBatch(table, lines, ragged, state.part.source, state.part.member), marks)
     left = state.ragged_up_to(None)
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
-        yield RawBatch(nothing, pa.array([], pa.int64()), left)
+        yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
 
 
-def _decoded(table: pa.Table, lines: pa.Array, ragged: pa.Table, source: str) -> RawBatch:
-    """Turn bytes into text; rows with bytes that are no text join the rejected ones."""
-    arrays: list[pa.Array] = []
-    messages = np.full(table.num_rows, "", dtype=object)
-    for name in table.column_names:
-        cells = table.column(name).combine_chunks()
-        try:
-            arrays.append(pc.cast(cells, pa.string()))
-        except pa.ArrowInvalid:
-            texts = [_text(cell) for cell in cells.to_pylist()]
-            messages[[text is False for text in texts]] = f"column {name!r} holds bytes that are no text"
-            arrays.append(pa.array([text or None for text in texts], pa.string()))
-    text = pa.table(arrays, names=table.column_names)
-    wrong = messages != ""
-    if not wrong.any():
-        return RawBatch(text, lines, ragged)
-    refused = rejections(
-        source,
-        lines.filter(pa.array(wrong)),
-        pa.repeat(pa.scalar("bytes_unreadable"), int(wrong.sum())),
-        pa.array(messages[wrong], pa.string()),
-    )
-    rejected = pa.concat_tables([ragged, refused]).combine_chunks().sort_by("source_line")
-    good = pa.array(~wrong)
-    return RawBatch(text.filter(good), lines.filter(good), rejected)
-
-
-def _text(cell: bytes | None) -> str | bool | None:
-    """Return the cell's text, or False if it is not UTF-8."""
-    try:
-        return None if cell is None else cell.decode()
-    except UnicodeDecodeError:
-        return False
-
-
-def _require_closed_quotes(path: Path, source: _Watched, state: _Records, style: FileFormat) -> None:
+def _require_closed_quotes(place: str, source: _Watched, state: _Records) -> None:
     # An open quote at the end swallows all rows after it into one cell, and Arrow says nothing.
     records = state.next_number - 1
-    if source.quotes % 2 and source.lines > records and '"\n'.encode(style.encoding) == b'"\n':
+    if source.quotes % 2 and source.lines > records:
         raise InputFileError(
-            f"{path}: a quoted value is never closed (odd number of quotes, {source.lines:,} lines but "
+            f"{place}: a quoted value is never closed (odd number of quotes, {source.lines:,} lines but "
             f"{records:,} records): the rows after it would be lost"
         )
 
 
-def _unreadable(path: Path, error: Exception) -> InputFileError:
+def _unreadable(place: str, error: Exception) -> InputFileError:
     # Arrow's messages may quote a row, so only those that are known are passed on.
-    text = str(error)
-    if isinstance(error, FileNotFoundError):
-        return InputFileError(f"{path} does not exist")
-    if isinstance(error, (EOFError, gzip.BadGzipFile)) or "zlib" in text or "decompress" in text:
-        return InputFileError(f"{path} is cut off or damaged: its gzip stream does not end properly")
-    if "straddling" in text:
+    if "straddling" in str(error):
         return InputFileError(
-            f"{path}: a record is longer than {BLOCK_BYTES >> 20} MB; probably a quoted value is never closed"
+            f"{place}: a record is longer than {BLOCK_BYTES >> 20} MB; probably a quoted value is never closed"
         )
-    if isinstance(error, OSError) and error.strerror:
-        return InputFileError(f"{path} cannot be read: {error.strerror}")
-    return InputFileError(f"{path} cannot be read as CSV ({type(error).__name__})")
+    return InputFileError(f"{place} cannot be read as CSV ({type(error).__name__})")
 
 
 def _is_utf8(encoding: str) -> bool:

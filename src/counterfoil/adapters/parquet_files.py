@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterfoil.adapters.unreadable_text import without_unreadable
+from counterfoil.domain.arrays import Flags
 from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.raw import RawBatch
+from counterfoil.domain.raw import RawBatch, printable
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
 
@@ -31,7 +33,29 @@ def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
             table = pa.Table.from_batches([batch]).select(wanted)
             lines = pa.array(np.arange(first, first + table.num_rows), pa.int64())
             first += table.num_rows
-            yield RawBatch(table, lines, REJECTED.empty_table())
+            unreadable = {name: rows for name in wanted if (rows := _no_text(batch.column(name))) is not None}
+            yield without_unreadable(RawBatch(table, lines, REJECTED.empty_table(), printable(path.name)), unreadable)
+
+
+def _no_text(cells: pa.Array) -> Flags | None:
+    """Which cells of a column of text are none (a writer may have put any bytes there); None if all are."""
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        return None
+    raw = cells.cast(pa.large_binary())
+    try:
+        raw.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return np.array([not _is_text(cell) for cell in raw.to_pylist()], dtype=np.bool_)
+    return None
+
+
+def _is_text(cell: bytes | None) -> bool:
+    try:
+        if cell is not None:
+            cell.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -40,8 +64,8 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path) as file:
             yield file
     except FileNotFoundError:
-        raise InputFileError(f"{path} does not exist") from None
-    except (pa.ArrowException, OSError):
+        raise InputFileError(f"{printable(str(path))} does not exist") from None
+    except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError):  # a damaged schema raises any
         raise InputFileError(
-            f"{path} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
+            f"{printable(str(path))} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
         ) from None

@@ -2,12 +2,19 @@
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int8]
 Flags = npt.NDArray[np.bool_]
+
+
+def mask_of(values: pa.Array) -> Flags:
+    """Return a Boolean Arrow array as numpy; null counts as false."""
+    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def unit_rows(matrix: Floats) -> Floats:

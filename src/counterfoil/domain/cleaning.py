@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from counterfoil.domain import parsing, parsing_times
 from counterfoil.domain.addresses import normal_addresses
+from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.forgetting import ACCOUNT_FORGOTTEN
 from counterfoil.domain.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.parsing import Fault, Parsed
-from counterfoil.domain.pseudonyms import HEX_DIGITS, PseudonymKeys, pseudonymise
+from counterfoil.domain.pseudonyms import HEX_DIGITS, PseudonymKeys, as_keys, pseudonymise
 from counterfoil.domain.schemas import ADDRESSES, REJECTED
 
 
@@ -66,7 +67,10 @@ def clean(
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
     columns = _Columns()
-    _add_time_and_id(columns, raw, mapping, lines, content_hash)
+    event_time = mapping.fields.event_time
+    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    # Of the oldest key: an id that is made of a card number stays the same id when keys change.
+    _add_id(columns, raw, mapping, lines, content_hash, as_keys(key).keys[0])
     _add_money(columns, raw, mapping)
     _add_labels(columns, raw, mapping)
     _add_parties(columns, raw, mapping, key)
@@ -106,15 +110,14 @@ def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _add_time_and_id(
-    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, lines: pa.Array, content_hash: str
+def _add_id(
+    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, lines: pa.Array, content_hash: str, key: bytes
 ) -> None:
-    event_time, transaction_id = mapping.fields.event_time, mapping.fields.transaction_id
-    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    transaction_id = mapping.fields.transaction_id
     if transaction_id is None:
         columns.add("transaction_id", Parsed(derived_ids(content_hash, lines)))
     else:
-        columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id))
+        columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id, key))
 
 
 def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
@@ -147,7 +150,9 @@ def _add_parties(
                 columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
-        if column is not None:
+        if column is not None and name in mapping.privacy.hashed:
+            columns.add(canonical, Parsed(pseudonymise(parsing.text_of(raw[column], column), "account", key)))
+        elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
 
 
@@ -155,7 +160,7 @@ def _refuse_forgotten(columns: _Columns, forgotten: Collection[str]) -> None:
     accounts = columns.values.get("account_id")
     if accounts is None or not forgotten:
         return
-    theirs = parsing.mask_of(pc.is_in(accounts, value_set=pa.array(sorted(forgotten), pa.string())))
+    theirs = mask_of(pc.is_in(accounts, value_set=pa.array(sorted(forgotten), pa.string())))
     # Whatever else is wrong with such a row, this is why it must not be kept.
     columns.faults.insert(0, Fault(ACCOUNT_FORGOTTEN, "the account was forgotten: nothing of it is kept", theirs))
 

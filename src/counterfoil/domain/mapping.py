@@ -16,6 +16,7 @@ from counterfoil.domain.mapping_model import (
     Fields,
     FileFormat,
     Labels,
+    Privacy,
     SourceMapping,
     TimeFormat,
 )
@@ -33,6 +34,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "fields": Fields,
     "labels": Labels,
     "evidence": Evidence,
+    "privacy": Privacy,
 }
 
 
@@ -107,14 +109,20 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
     fields, evidence = parts["fields"], parts["evidence"]
     if parts["time"] is not None:
         yield from rules.time_problems(parts["time"], parts["file"])
+    if parts["file"] is not None:
+        yield from rules.file_problems(parts["file"])
     if parts["amount"] is not None:
         yield from rules.amount_problems(parts["amount"])
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)
     if fields is not None:
         yield from rules.identity_problems(fields, evidence)
+        if parts["file"] is not None and parts["file"].format == "iso20022":
+            yield from rules.iso20022_problems(fields, evidence, parts["privacy"])
     if evidence is not None:
         yield from rules.evidence_name_problems(evidence)
         yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"])
+    if parts["privacy"] is not None:
+        yield from rules.privacy_problems(parts["privacy"], fields, evidence)
 
 
 def _count(number: int) -> str:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from counterfoil.domain.cleaning import Cleaned, reason_counts
 from counterfoil.domain.mapping_model import SourceMapping
 
-_LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d")
+# An address, a number at the beginning or a long one anywhere, several lines, a sentence.
+_LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
 _TOO_MANY_REJECTED = 0.05
 
 
@@ -74,9 +75,12 @@ def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | Non
 
 
 def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:
-    """Yield each column that the mapping reads and the file has not exactly once."""
+    """Yield each column that the mapping reads and the file has not exactly once.
+
+    Where records name their own values, only columns that every row needs are missed.
+    """
     counts = Counter(columns)
-    for column in mapping.source_columns:
+    for column in mapping.required_columns if mapping.file.names_each_value else mapping.source_columns:
         if counts[column] == 0:
             yield f"column {column!r} is not in the file (columns: {shown_columns(columns)})"
         elif counts[column] > 1:

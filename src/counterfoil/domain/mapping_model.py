@@ -1,6 +1,5 @@
 """The parts of a source mapping: how one kind of input file becomes the canonical tables."""
 
-import codecs
 import re
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,6 +28,12 @@ CANONICAL_EVIDENCE = {"merchant_id": "merchant", "category": "category", "curren
 
 NAMED_TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "relative_seconds", "native")
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""1970 is where a zero or an empty epoch lands, so it is taken for a mistake unless a mapping says otherwise."""
+
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+_FIRST_YEAR = 1900
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -37,9 +42,12 @@ class _Part(BaseModel):
 
 
 class FileFormat(_Part):
-    """How the bytes of the file are laid out. Delimiter, encoding and null values concern CSV only."""
+    """How the bytes of the file are laid out.
 
-    format: Literal["csv", "parquet"] = "csv"
+    The delimiter concerns CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that mean nothing.
+    """
+
+    format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
     delimiter: str = ","
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
@@ -55,22 +63,30 @@ class FileFormat(_Part):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError:
+            "".encode(value)
+        except (LookupError, UnicodeError):
             raise ValueError(f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')") from None
         return value
+
+    @property
+    def names_each_value(self) -> bool:
+        """Whether every record names its own values, so that some may be absent, instead of a header for all."""
+        return self.format in ("jsonl", "iso20022")
 
 
 class TimeFormat(_Part):
     """How event and label times are written.
 
     `format` is one of NAMED_TIME_FORMATS or a strptime pattern; `zone` (IANA name) holds for times without
-    an offset of their own; `epoch` is the zero of `relative_seconds`.
+    an offset of their own; `epoch` is the zero of `relative_seconds`. Times before `earliest`, or from `latest`
+    on, are taken for mistakes.
     """
 
     format: str = "iso8601"
     zone: str = "UTC"
     epoch: datetime | None = None
+    earliest: datetime = EARLIEST
+    latest: datetime = LATEST
 
     @field_validator("format")
     @classmethod
@@ -92,6 +108,15 @@ class TimeFormat(_Part):
         except (LookupError, ValueError, OSError):
             raise ValueError(f"{value!r} is no IANA time zone (such as 'Europe/Berlin' or 'UTC')") from None
         return value
+
+    @field_validator("earliest", "latest")
+    @classmethod
+    def _on_the_calendar(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError("has no offset from UTC (write '2013-09-01T00:00:00Z')")
+        if not _FIRST_YEAR <= value.year <= LATEST.year:
+            raise ValueError(f"is not between {_FIRST_YEAR} and {LATEST.year}")
+        return value.astimezone(UTC)
 
     @field_validator("epoch")
     @classmethod
@@ -171,6 +196,15 @@ class Evidence(_Part):
     textual_fields: tuple[str, ...] = ()
 
 
+class Privacy(_Part):
+    """Fields that are kept as keyed hashes though most sources may keep them as they are.
+
+    A hashed merchant is an account that is paid: its hash is that of the same account when it pays.
+    """
+
+    hashed: tuple[Literal["merchant"], ...] = ()
+
+
 class SourceMapping(_Part):
     """How one kind of input file becomes canonical transactions. Made by `parse_mapping`."""
 
@@ -183,6 +217,7 @@ class SourceMapping(_Part):
     fields: Fields
     labels: Labels | None = None
     evidence: Evidence = Evidence()
+    privacy: Privacy = Privacy()
 
     @field_validator("name")
     @classmethod
@@ -233,6 +268,12 @@ class SourceMapping(_Part):
         if not self.currency_meaningful:
             mapped.pop("currency", None)
         return mapped
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns without which no row can be kept."""
+        fields = self.fields
+        return tuple(column for column in (fields.transaction_id, fields.event_time, fields.amount) if column)
 
     @cached_property
     def source_columns(self) -> tuple[str, ...]:

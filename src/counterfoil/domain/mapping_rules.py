@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from counterfoil.domain import iso20022
 from counterfoil.domain.mapping_model import (
     CANONICAL_EVIDENCE,
     IDENTIFYING,
@@ -13,6 +14,7 @@ from counterfoil.domain.mapping_model import (
     Fields,
     FileFormat,
     Labels,
+    Privacy,
     TimeFormat,
 )
 from counterfoil.domain.schemas import EVENT_DATE, TRANSACTION_FIELDS
@@ -29,8 +31,16 @@ def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
         yield "time.epoch is missing: relative_seconds counts from it (write '2013-09-01T00:00:00Z')"
     if time.format != "relative_seconds" and time.epoch is not None:
         yield f"time.epoch is only for format 'relative_seconds', not {time.format!r}: leave it out"
-    if time.format == "native" and file is not None and file.format == "csv":
-        yield "time.format 'native' needs Parquet: a CSV file has text only (try 'iso8601')"
+    if time.format == "native" and file is not None and file.format != "parquet":
+        yield "time.format 'native' needs Parquet: other files have text only (try 'iso8601')"
+    if time.earliest >= time.latest:
+        yield "time.earliest is not before time.latest"
+
+
+def file_problems(file: FileFormat) -> Iterator[str]:
+    """Yield what is wrong between the format and the encoding."""
+    if file.format == "jsonl" and '{"\n'.encode(file.encoding) != b'{"\n':
+        yield f"file.encoding {file.encoding!r} does not go with JSON Lines: try 'utf-8'"
 
 
 def amount_problems(amount: AmountFormat) -> Iterator[str]:
@@ -69,6 +79,28 @@ def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str
     for kind, name, column in _own_evidence(evidence):
         if column in identities:
             yield f"evidence.{kind}.{name}: column {column!r} is the {identities[column]}; {_WHY_NOT}"
+
+
+def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privacy | None) -> Iterator[str]:
+    """Yield columns that no message has, and personal ones that would be kept as they are."""
+    hashed = () if privacy is None else privacy.hashed
+    own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
+    clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
+    for where, column in [(f"fields.{field}", column) for field, column in fields.mapped().items()] + own:
+        if column not in iso20022.COLUMNS:
+            yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
+    for where, column in [*clear, *own]:
+        if column in iso20022.PERSONAL and where.removeprefix("fields.") not in hashed:
+            yield f"{where}: column {column!r} says who somebody is and may not be kept as it is"
+
+
+def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence | None) -> Iterator[str]:
+    """Yield hashed fields that are not there, or that are to be read as text."""
+    if "merchant" in privacy.hashed:
+        if fields is not None and fields.merchant is None:
+            yield "privacy.hashed: 'merchant' is not mapped in [fields]"
+        if evidence is not None and "merchant_id" in evidence.textual_fields:
+            yield "evidence.textual_fields: 'merchant_id' is a keyed hash (privacy.hashed), which says nothing as text"
 
 
 def evidence_name_problems(evidence: Evidence) -> Iterator[str]:

@@ -6,18 +6,16 @@ a column may be mapped wrongly and hold somebody's name.
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.arrays import Flags, mask_of
+from counterfoil.domain.card_numbers import are_card_numbers, ids_without_card_numbers, without_card_numbers
 from counterfoil.domain.mapping_model import AmountFormat, Labels
 from counterfoil.domain.schemas import FRAUD, GOOD, MONEY
 from counterfoil.errors import MappingError
-
-Mask = npt.NDArray[np.bool_]
 
 _EXPONENT = r"([eE][+-]?\d+)?"
 # Windows sum squares of 1/10,000ths as 128-bit integers: with 12 digits a million such payments fit in one window.
@@ -37,7 +35,7 @@ class Fault:
 
     reason: str
     message: str | pa.Array
-    rows: Mask
+    rows: Flags
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,6 @@ class Parsed:
 
     values: pa.Array
     faults: tuple[Fault, ...] = ()
-
-
-def mask_of(values: Any) -> Mask:
-    """Return a Boolean Arrow array as numpy; null counts as false."""
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def text_of(values: pa.Array, column: str) -> pa.Array:
@@ -72,16 +65,17 @@ def text_of(values: pa.Array, column: str) -> pa.Array:
 
 
 def parse_text(values: pa.Array, column: str) -> Parsed:
-    """Trimmed text; a NUL character is a fault, since PostgreSQL cannot keep one."""
-    text = text_of(values, column)
-    return without(text, Fault("text_unreadable", f"column {column!r} holds a NUL character", _has_nul(text)))
+    """Trimmed text, card numbers in it cut down; a NUL character is a fault: PostgreSQL cannot keep one."""
+    parsed = _parse_plain_text(values, column)
+    return Parsed(without_card_numbers(parsed.values), parsed.faults)
 
 
-def parse_required_text(values: pa.Array, column: str) -> Parsed:
-    """Trimmed text that must be there: the transaction's id."""
-    parsed = parse_text(values, column)
+def parse_required_text(values: pa.Array, column: str, key: bytes) -> Parsed:
+    """Trimmed text that must be there: the transaction's id. `key` hashes card numbers in it."""
+    parsed = _parse_plain_text(values, column)
     missing = mask_of(pc.is_null(parsed.values)) & ~parsed.faults[0].rows
-    return Parsed(parsed.values, (Fault("id_missing", f"column {column!r} is empty", missing), *parsed.faults))
+    faults = (Fault("id_missing", f"column {column!r} is empty", missing), *parsed.faults)
+    return Parsed(ids_without_card_numbers(parsed.values, key), faults)
 
 
 def parse_currency(values: pa.Array, column: str) -> Parsed:
@@ -102,6 +96,8 @@ def parse_amounts(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     readable = ~mask_of(pc.is_null(plain))
     # Zeros at the end say nothing, so 12.500000 is not too precise.
     plain = pc.replace_substring_regex(plain, r"(\.\d*?)0+$", r"\1")
+    # A decimal must have a digit, which `.00` has no longer.
+    plain = pc.replace_substring_regex(plain, r"^([+-]?)\.", r"\10.")
     parsed = _money_faults(
         column,
         missing=mask_of(pc.is_null(text)),
@@ -119,7 +115,8 @@ def parse_numbers(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
         numbers = pc.cast(values, pa.float64(), safe=False)
         wrong = mask_of(pc.invert(pc.is_finite(numbers)))
-        return without(numbers, Fault("number_unreadable", fault, wrong))
+        whole = text_of(values, column)
+        return without(numbers, Fault("number_unreadable", fault, wrong), _card_fault(whole, column))
     if pa.types.is_boolean(values.type):
         return Parsed(pc.cast(pc.cast(values, pa.int8()), pa.float64()))
     text = text_of(values, column)
@@ -127,7 +124,7 @@ def parse_numbers(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     numbers = pc.cast(plain, pa.float64())
     finite = mask_of(pc.is_finite(numbers))
     wrong = mask_of(pc.is_valid(text)) & ~finite
-    return without(numbers, Fault("number_unreadable", fault, wrong))
+    return without(numbers, Fault("number_unreadable", fault, wrong), _card_fault(plain, column))
 
 
 def parse_labels(values: pa.Array, column: str, labels: Labels, null_values: tuple[str, ...]) -> Parsed:
@@ -142,7 +139,7 @@ def parse_labels(values: pa.Array, column: str, labels: Labels, null_values: tup
     if set(labels.unknown) & {"", *null_values}:
         unknown |= mask_of(pc.is_null(text))
     codes = np.where(fraud, FRAUD, GOOD).astype(np.int8)
-    message = _label_messages(text, column)
+    message = _label_messages(without_card_numbers(text), column)
     fault = Fault("label_unknown_value", message, ~(fraud | good | unknown))
     return Parsed(pa.array(codes, pa.int8(), mask=~(fraud | good)), (fault,))
 
@@ -221,7 +218,7 @@ def _amounts_from_decimals(values: pa.Array, column: str) -> Parsed:
 
 
 def _money_faults(
-    column: str, *, missing: Mask, readable: Mask, negative: Mask, precise: Mask, large: Mask
+    column: str, *, missing: Flags, readable: Flags, negative: Flags, precise: Flags, large: Flags
 ) -> tuple[Fault, ...]:
     places = MONEY.scale
     return (
@@ -246,7 +243,18 @@ def _label_messages(text: pa.Array, column: str) -> pa.Array:
     return pc.binary_join_element_wise(f"column {column!r} ", problem, " [labels] does not list", "")
 
 
-def _has_nul(text: pa.Array) -> Mask:
+def _parse_plain_text(values: pa.Array, column: str) -> Parsed:
+    text = text_of(values, column)
+    return without(text, Fault("text_unreadable", f"column {column!r} holds a NUL character", _has_nul(text)))
+
+
+def _card_fault(text: pa.Array, column: str) -> Fault:
+    # As a number it would be kept whole: there is no number that is only its first and last digits.
+    message = f"column {column!r} holds what may be a full card number: map it as fields.card_number"
+    return Fault("card_number_unexpected", message, are_card_numbers(text))
+
+
+def _has_nul(text: pa.Array) -> Flags:
     return mask_of(pc.match_substring(text, "\0"))
 
 

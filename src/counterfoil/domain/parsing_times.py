@@ -1,22 +1,17 @@
 """Parse columns of times into UTC with microseconds."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.arrays import Flags, mask_of
 from counterfoil.domain.mapping_model import AmountFormat, TimeFormat
-from counterfoil.domain.parsing import Fault, Mask, Parsed, mask_of, plain_numbers, text_of, without
+from counterfoil.domain.parsing import Fault, Parsed, plain_numbers, text_of, without
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import MappingError
-
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""1970 is where a zero or an empty epoch lands, so it is taken for a mistake."""
-
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _NAIVE = pa.timestamp("us")
 _PER_SECOND = 1_000_000
@@ -30,23 +25,22 @@ class _Times:
     """Parsed times, and which cells held anything at all."""
 
     values: pa.Array
-    present: Mask
+    present: Flags
 
 
 def parse_event_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed:
-    """Times in UTC that must be there and lie between EARLIEST and LATEST.
+    """Times in UTC that must be there and lie in the range that the mapping finds plausible.
 
     Raises MappingError if the column's type cannot hold times of this format.
     """
     times = _parse(values, column, time)
     missing = ~times.present
     unreadable = times.present & mask_of(pc.is_null(times.values))
-    years = f"{EARLIEST.year} to {LATEST.year - 1}"
     return without(
         times.values,
         Fault("time_missing", f"column {column!r} is empty", missing),
         Fault("time_unreadable", f"column {column!r} is no time in format {time.format!r}", unreadable),
-        Fault("time_out_of_range", f"column {column!r} is outside {years}", _outside(times.values)),
+        Fault("time_out_of_range", f"column {column!r} is not {_range(time)}", _outside(times.values, time)),
     )
 
 
@@ -54,8 +48,8 @@ def parse_label_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed
     """Times in UTC; empty is null."""
     times = _parse(values, column, time)
     unreadable = times.present & mask_of(pc.is_null(times.values))
-    message = f"column {column!r} is no time in format {time.format!r} between {EARLIEST.year} and {LATEST.year}"
-    return without(times.values, Fault("label_time_unreadable", message, unreadable | _outside(times.values)))
+    message = f"column {column!r} is no time in format {time.format!r} {_range(time)}"
+    return without(times.values, Fault("label_time_unreadable", message, unreadable | _outside(times.values, time)))
 
 
 def _parse(values: pa.Array, column: str, time: TimeFormat) -> _Times:
@@ -144,7 +138,7 @@ def _localised(naive: pa.Array, time: TimeFormat) -> pa.Array:
     if time.zone == "UTC":
         return pc.cast(naive, TIMESTAMP)
     as_utc = pc.cast(naive, TIMESTAMP)
-    near = pa.array(~_outside(as_utc))  # further out zones have no rules, and the row is refused anyway
+    near = pa.array(~_outside(as_utc, time))  # further out zones have no rules, and the row is refused anyway
     stamps = pd.Series(pc.if_else(near, naive, pa.scalar(None, _NAIVE)).to_pandas()).astype("datetime64[us]")
     first_pass = np.ones(len(stamps), dtype=np.bool_)
     local = stamps.dt.tz_localize(time.zone, ambiguous=first_pass, nonexistent="NaT")
@@ -152,7 +146,11 @@ def _localised(naive: pa.Array, time: TimeFormat) -> pa.Array:
     return pc.if_else(near, exact, as_utc)
 
 
-def _outside(times: pa.Array) -> Mask:
-    early = pc.less(times, pa.scalar(EARLIEST, TIMESTAMP))
-    late = pc.greater_equal(times, pa.scalar(LATEST, TIMESTAMP))
+def _outside(times: pa.Array, time: TimeFormat) -> Flags:
+    early = pc.less(times, pa.scalar(time.earliest, TIMESTAMP))
+    late = pc.greater_equal(times, pa.scalar(time.latest, TIMESTAMP))
     return mask_of(pc.or_kleene(early, late))
+
+
+def _range(time: TimeFormat) -> str:
+    return f"from {time.earliest.date()} until before {time.latest.date()}"

@@ -68,7 +68,7 @@ def pseudonymise(values: pa.Array, kind: str, key: bytes | PseudonymKeys) -> pa.
         raise UsageError(f"{kind!r} is no kind of pseudonym (known: {', '.join(_NORMALISERS)})")
     encoded = pc.cast(values, pa.string()).dictionary_encode()
     normalise = _NORMALISERS[kind]
-    hashes = [_hash(normalise(text.strip()), kind, first) for text in encoded.dictionary.to_pylist()]
+    hashes = [keyed_hash(normalise(text.strip()), kind, first) for text in encoded.dictionary.to_pylist()]
     return reduce(hashed_again, later, pa.array(hashes, pa.string())).take(encoded.indices)
 
 
@@ -84,7 +84,8 @@ def hashed_again(pseudonyms: pa.Array, key: bytes) -> pa.Array:
     return pa.array(hashes, pa.string()).take(encoded.indices)
 
 
-def _hash(text: str, kind: str, key: bytes) -> str | None:
+def keyed_hash(text: str, kind: str, key: bytes) -> str | None:
+    """Return the keyed hash (32 hex digits) of one text that needs no normalising; None of an empty one."""
     if not text:
         return None
     # The kind goes first and cannot hold a NUL, so no value of one kind can imitate another kind.

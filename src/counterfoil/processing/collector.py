@@ -8,7 +8,9 @@ import typer
 
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.unpacking import StreamLimits
 from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.raw import printable
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports import FileLedger, LedgerEntry, SourceFile
 from counterfoil.processing.job import Job, log
@@ -33,7 +35,7 @@ def collect_step(
     """Collect every file of the channel `raw` that was not collected before."""
     job = Job.here()
     ledger = PendingLedger(job.workspace.ledger)
-    reader = CarriedFiles(job.input("raw"), job.source_uri("raw"))
+    reader = CarriedFiles(job.input("raw"), job.source_uri("raw"), job.workspace.settings.unpack_limits)
     results, failed = _collect_all(job, load_mapping(mapping), ledger, reader)
     job.write_json("summary", COLLECTED, [asdict(entry) for entry in ledger.collected])
     job.write_json("summary", "summary.json", _summary(results, failed, input_version))
@@ -51,10 +53,10 @@ def _collect_all(
         try:
             results += collect([path], mapping, key=key, reader=reader, tables=tables, ledger=ledger)
         except (InputFileError, MappingError) as error:
-            failed[path.name] = str(error)
-            log().warning("file refused", file=path.name, reason=str(error))
+            failed[printable(path.name)] = str(error)
+            log().warning("file refused", file=printable(path.name), reason=str(error))
             continue
-        log().info("file collected", file=path.name, rows=results[-1].rows_out, skipped=results[-1].skipped)
+        log().info("file collected", file=printable(path.name), rows=results[-1].rows_out, skipped=results[-1].skipped)
     if failed and not any(not result.skipped for result in results):
         raise InputFileError(f"none of the new files could be collected: {next(iter(failed.values()))}")
     return results, failed
@@ -75,7 +77,8 @@ def _summary(results: list[CollectedFile], failed: dict[str, str], version: str)
 class CarriedFiles(InputFiles):
     """The input files of a channel, each known by the place that SageMaker carried it from."""
 
-    def __init__(self, folder: Path, uri: str) -> None:
+    def __init__(self, folder: Path, uri: str, limits: StreamLimits = StreamLimits()) -> None:
+        super().__init__(limits)
         self._folder = folder
         self._uri = uri
 
@@ -85,7 +88,7 @@ class CarriedFiles(InputFiles):
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""
-        name = path.relative_to(self._folder).as_posix()
+        name = printable(path.relative_to(self._folder).as_posix())
         return replace(super().fingerprint(path), location=location_of(self._uri, name))
 
 

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from counterfoil.domain.cleaning import clean, reason_counts, rejections
+from counterfoil.domain.cleaning import clean, reason_counts
 from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.pseudonyms import PseudonymKeys, as_keys
+from counterfoil.domain.raw import printable
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
@@ -35,17 +36,23 @@ RUN_DIGITS = 16
 _RUN_KEY = b"counterfoil.run"
 KEY_ID = b"counterfoil.key"
 """In the metadata of each file of transactions: which keys made its pseudonyms."""
+HASHED = b"counterfoil.hashed"
+"""There too, where a mapping hashes fields that are text elsewhere (`privacy.hashed`): which."""
 
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts."""
+    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
+
+    `members`: of an archive, each file in it and the number of its records.
+    """
 
     source: str
     rows_in: int = 0
     rows_out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     skipped: bool = False
+    members: Mapping[str, int] = field(default_factory=dict)
 
 
 class Again(Enum):
@@ -106,7 +113,7 @@ class _Job:
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
     file = job.reader.fingerprint(path)
     if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
-        return CollectedFile(path.name, skipped=True)
+        return CollectedFile(printable(path.name), skipped=True)
     try:
         collected = _collect_file(path, file, job)
         if job.again is Again.ANY_CONTENT:
@@ -180,36 +187,43 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
     marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    if job.mapping.privacy.hashed:
+        marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)
     with refused, Spool(restricted / "_spool", schema) as spool:
-        rows_in = _clean_all(path, file, job, spool, refused)
+        members = _clean_all(path, file, job, spool, refused)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
-        refused.add(_as_rejections(path.name, duplicates))
+        refused.add(_as_rejections(duplicates))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
     for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
         job.tables.publish(table, run, instead_of=earlier)
-    return CollectedFile(path.name, rows_in, rows_in - refused.rows, dict(refused.counts))
+    rows_in = members.total()
+    in_archive = {name: count for name, count in members.items() if name is not None}
+    return CollectedFile(
+        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive
+    )
 
 
-def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> int:
-    """Clean batch by batch into the spool; return how many records the file has."""
-    rows_in = 0
+def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> Counter[str | None]:
+    """Clean batch by batch into the spool; return how many records the file, or each of its members, has."""
+    rows_in: Counter[str | None] = Counter()
     for batch in job.reader.batches(path, job.mapping):
         cleaned = clean(
             batch.table,
             job.mapping,
             key=job.key,
-            source=path.name,
+            source=batch.source,
             first_line=batch.lines,
-            content_hash=file.content_hash,
+            # Each member begins at line 1 anew, and ids are derived from content and line.
+            content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
             forgotten=job.forgotten,
         )
         spool.add(cleaned.transactions, cleaned.addresses)
         refused.add(batch.rejected)
         refused.add(cleaned.rejected)
-        rows_in += batch.records
-        job.report(Progress(path.name, rows_in, refused.rows))
+        rows_in[batch.member] += batch.records
+        job.report(Progress(printable(path.name), rows_in.total(), refused.rows))
     return rows_in
 
 
@@ -231,13 +245,14 @@ def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
     return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) not in names]
 
 
-def _as_rejections(source: str, duplicates: pa.Table) -> pa.Table:
+def _as_rejections(duplicates: pa.Table) -> pa.Table:
     in_file = pc.equal(duplicates["earlier"], "file")
     first = "the transaction id stands on an earlier line of this file"
     other = "the transaction id was collected before, from another file"
     messages = pc.if_else(in_file, first, other)
     reasons = pa.repeat(pa.scalar("duplicate_id"), duplicates.num_rows)
-    return rejections(source, duplicates["source_line"], reasons, messages)
+    columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
+    return pa.Table.from_arrays(columns, schema=REJECTED)
 
 
 class _Rejected:

@@ -16,7 +16,7 @@ from counterfoil.domain.mapping_model import PSEUDONYMS
 from counterfoil.domain.pseudonyms import PseudonymKeys, hashed_again
 from counterfoil.errors import UsageError
 from counterfoil.ports import Decision, DecisionLog, FileLedger, TableStore
-from counterfoil.steps.collect import KEY_ID, require_key
+from counterfoil.steps.collect import HASHED, KEY_ID, require_key
 from counterfoil.steps.rewriting import below_run, keep, rewrite
 
 ROTATE_KEY = "rotate_key"
@@ -65,6 +65,7 @@ def rekey(
     if not later.extend(earlier):
         raise UsageError("the next pseudonym keys must be the present ones and one more: put the new one at the end")
     require_key(source, earlier)
+    _require_no_hashed_fields(source)
     before = _files(source)
     _require_nothing_else(target, source)
     done = []
@@ -110,6 +111,16 @@ def _hashed_again(rows: pa.Table, *, columns: list[str], key: bytes, order: tupl
 
 def _files(tables: TableStore) -> dict[str, list[Path]]:
     return {table: tables.files(table) for table in tables.tables()}
+
+
+def _require_no_hashed_fields(source: TableStore) -> None:
+    """Merchants that are hashed (privacy.hashed) stand in tables and references that do not say so."""
+    for path in source.files("transactions"):
+        if HASHED in (pq.read_schema(path).metadata or {}):
+            raise UsageError(
+                "the lake holds merchants as keyed hashes (a mapping's privacy.hashed), which cannot be hashed again: "
+                "collect the raw files under the new key into a new workspace"
+            )
 
 
 def _require_nothing_else(target: TableStore, source: TableStore) -> None:

@@ -62,29 +62,31 @@ class Spool:
             self._has_addresses = True
 
     def find_duplicates(self, published: Sequence[Path]) -> pa.Table:
-        """Close the spool for writing; return the rows whose id came before, as (source_line, earlier).
+        """Close the spool for writing; return the rows whose id came before, as (source, source_line, earlier).
 
         `earlier` tells an id that stands on an earlier line of this file ("file") from one that is in the
         `published` files ("table"). These rows are left out from now on.
         """
         self._rows.close()
         run = self._database.execute
-        run("CREATE TABLE duplicate (source_line BIGINT PRIMARY KEY, earlier VARCHAR)")
+        # A row is known by its place in the spool: the members of an archive each have a line 2.
+        self._database.read_parquet(str(self._path), file_row_number=True).create_view("spooled")
+        run("CREATE TABLE duplicate (file_row_number BIGINT PRIMARY KEY, earlier VARCHAR)")
         if published:
             # The file's ids are the smaller side; published ones stream past them.
             run(
-                "INSERT INTO duplicate SELECT source_line, 'table' FROM read_parquet($rows) "
+                "INSERT INTO duplicate SELECT file_row_number, 'table' FROM spooled "
                 "WHERE transaction_id IN (SELECT transaction_id FROM read_parquet($published))",
-                {"rows": str(self._path), "published": [str(path) for path in published]},
+                {"published": [str(path) for path in published]},
             )
         run(
-            "INSERT OR IGNORE INTO duplicate SELECT source_line, 'file' FROM read_parquet($rows) JOIN ("
-            "  SELECT transaction_id, min(source_line) AS first_line FROM read_parquet($rows)"
+            "INSERT OR IGNORE INTO duplicate SELECT file_row_number, 'file' FROM spooled JOIN ("
+            "  SELECT transaction_id, min(file_row_number) AS first_row FROM spooled"
             "  GROUP BY transaction_id HAVING count(*) > 1"
-            ") USING (transaction_id) WHERE source_line > first_line",
-            {"rows": str(self._path)},
+            ") USING (transaction_id) WHERE file_row_number > first_row"
         )
-        return self._database.sql("FROM duplicate ORDER BY source_line").to_arrow_table()
+        found = "SELECT source, source_line, earlier FROM duplicate JOIN spooled USING (file_row_number)"
+        return self._database.sql(f"{found} ORDER BY file_row_number").to_arrow_table()
 
     def write_by_date(self, folder: Path) -> None:
         """Write the rows without duplicates to `folder`/event_date=YYYY-MM-DD/part-0.parquet.
@@ -101,16 +103,14 @@ class Spool:
             return
         query = (
             "SELECT DISTINCT source_ip_id, address FROM address SEMI JOIN ("
-            "  SELECT source_ip_id FROM read_parquet($rows) ANTI JOIN duplicate USING (source_line)"
+            "  SELECT source_ip_id FROM spooled ANTI JOIN duplicate USING (file_row_number)"
             ") USING (source_ip_id) ORDER BY source_ip_id"
         )
-        write_result(self._database.sql(query, params={"rows": str(self._path)}), ADDRESSES, folder)
+        write_result(self._database.sql(query), ADDRESSES, folder)
 
     def _sorted(self) -> Iterator[pa.Table]:
         result = self._database.sql(
-            "SELECT * FROM read_parquet($rows) ANTI JOIN duplicate USING (source_line) "
-            "ORDER BY event_time, transaction_id",
-            params={"rows": str(self._path)},
+            "SELECT * FROM spooled ANTI JOIN duplicate USING (file_row_number) ORDER BY event_time, transaction_id"
         )
         for batch in result.to_arrow_reader(_ROWS_AT_ONCE):
             table = pa.Table.from_batches([batch]).select(self._schema.names)

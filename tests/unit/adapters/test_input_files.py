@@ -116,6 +116,15 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         READER.fingerprint(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("format_", ["csv", "jsonl", "iso20022"])
+def test_a_disk_that_fails_is_an_error(format_: str) -> None:
+    event_time = "created_at" if format_ == "iso20022" else "t"
+    mapping = parse_mapping(f'[file]\nformat = "{format_}"\n[fields]\nevent_time = "{event_time}"\n', "shop")
+    unreadable = Path("/proc/self/mem")  # nothing is at its start
+    with pytest.raises(InputFileError, match="/proc/self/mem cannot be read: Input/output error"):
+        read(unreadable, mapping)
+
+
 def test_a_missing_column_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(MappingError) as caught:
         read(written(tmp_path, b"t,b\n1,2\n"))
@@ -155,10 +164,23 @@ def test_bytes_that_are_no_text_cost_their_row_only(tmp_path: Path) -> None:
     ]
 
 
-def test_a_wrong_encoding_is_named(tmp_path: Path) -> None:
-    body = b"t,a\n" + b"1,10\n" * 20000 + b"1,\xff\n"
-    with pytest.raises(InputFileError, match=r"in\.csv is not ascii"):
-        read(written(tmp_path, body), mapping_of('encoding = "ascii"'))
+def test_a_ragged_row_with_bytes_that_are_no_text_is_a_ragged_row(tmp_path: Path) -> None:
+    batches = read(written(tmp_path, b"t,a\n1,10\n2,\xff,3\n\x9e\n4,40\n"))
+    assert rows(batches) == {2: "10", 5: "40"}
+    assert [(line, reason) for line, reason, _ in rejected(batches)] == [(3, "ragged_row"), (4, "ragged_row")]
+
+
+@pytest.mark.parametrize(("encoding", "bad"), [("ascii", b"\xff"), ("cp1252", b"\x81"), ("shift_jis", b"\x82")])
+def test_another_encoding_costs_the_bad_row_only_too(tmp_path: Path, encoding: str, bad: bytes) -> None:
+    body = b"t,a\n" + b"1,10\n" * 20000 + b"1," + bad + b"\n1,20\n"
+    batches = read(written(tmp_path, body), mapping_of(f'encoding = "{encoding}"'))
+    assert len(rows(batches)) == 20001
+    assert [(line, reason) for line, reason, _ in rejected(batches)] == [(20002, "bytes_unreadable")]
+
+
+def test_a_quote_that_is_never_closed_is_found_in_any_encoding(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="never closed"):
+        read(written(tmp_path, ('t,a\n1,"10\n' + "2,20\n" * 9).encode("utf-16")), mapping_of('encoding = "utf-16"'))
 
 
 @pytest.mark.parametrize("block", [32, 1 << 20])
@@ -184,9 +206,26 @@ def test_parquet_keeps_types_and_counts_from_one(tmp_path: Path) -> None:
     assert batch.records == 2
 
 
+def test_parquet_with_bytes_that_are_no_text_costs_their_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    bad = pa.array([b"10", b"\xff", None, b"40"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"t": [1, 2, 3, 4], "a": bad}), path)
+    batches = read(path, mapping_of('format = "parquet"'))
+    assert rows(batches) == {1: "10", 3: None, 4: "40"}
+    assert rejected(batches) == [(2, "bytes_unreadable", "column 'a' holds bytes that are no text")]
+
+
 def test_damaged_parquet_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"in\.csv cannot be read as Parquet"):
         read(written(tmp_path, b"t,a\n1,2\n"), mapping_of('format = "parquet"'))
+
+
+def test_parquet_with_a_column_name_that_is_no_text_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    pq.write_table(pa.table({"t": [1], "a": [2], "spoilt": [3]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"spoilt", b"\xee\xeeoilt"))
+    with pytest.raises(InputFileError, match=r"in\.csv cannot be read as Parquet"):
+        read(path, mapping_of('format = "parquet"'))
 
 
 def test_the_fingerprint_is_place_and_sha256(tmp_path: Path) -> None:

@@ -132,8 +132,11 @@ def test_a_bad_cell_has_its_reason(column: str, value: str, expected: str) -> No
     [
         ("0", "0"),
         ("-0.00", "0"),
-        ("+7", "7"),
+        (".00", "0"),
+        ("-.0", "0"),
+        ("+.50", "0.5"),
         (".5", "0.5"),
+        ("+7", "7"),
         ("5.", "5"),
         ("100", "100"),
         ("1.50000000", "1.5"),
@@ -248,6 +251,26 @@ def test_times_are_taken_to_utc(section: str, text: str, utc: str | None) -> Non
 
 def parquet_mapping(fields: str, extra: str = "") -> SourceMapping:
     return mapping_of(f'[file]\nformat = "parquet"\n[time]\nformat = "native"\n{extra}', fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("2020-01-01T00:00:00Z", True),
+        ("2019-12-31T23:59:59Z", False),
+        ("2025-01-01T00:59:59+01:00", True),
+        ("2025-01-01T00:00:00Z", False),
+        ("2999-01-01T00:00:00Z", False),
+    ],
+)
+def test_the_plausible_range_is_the_mappings(text: str, accepted: bool) -> None:
+    plausible = mapping_of('[time]\nearliest = 2020-01-01T00:00:00Z\nlatest = "2025-01-01T00:00:00Z"\n')
+    result = cleaned(GOOD, {**GOOD, "t": text}, mapping=plausible)
+    assert result.transactions.num_rows == 1 + accepted
+    assert result.rejected.to_pylist() == ([] if accepted else [
+        {"source": "f.csv", "source_line": 3, "reason": "time_out_of_range",
+         "message": "column 't' is not from 2020-01-01 until before 2025-01-01"},
+    ])  # fmt: skip
 
 
 def test_native_columns_keep_their_types() -> None:

@@ -152,3 +152,18 @@ def test_a_label_value_has_one_meaning() -> None:
 def test_broken_toml_is_named() -> None:
     with pytest.raises(MappingError, match="mapping 'mine' is not TOML"):
         parse_mapping("[fields", "mine")
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("earliest = 2024-01-01T00:00:00", "time.earliest: has no offset from UTC (write '2013-09-01T00:00:00Z')"),
+        ("latest = 2999-01-01T00:00:00Z", "time.latest: is not between 1900 and 2200"),
+        (
+            "earliest = 2024-01-02T00:00:00Z\nlatest = 2024-01-02T00:00:00Z",
+            "time.earliest is not before time.latest",
+        ),
+    ],
+)
+def test_a_range_of_times_must_be_one(section: str, problem: str) -> None:
+    assert problems(f'[fields]\nevent_time = "t"\n[time]\n{section}\n') == [problem]

@@ -227,6 +227,13 @@ class TestDirt:
         assert records[0] == table.column_names
         assert records[1:] == [list(row.values()) for row in table.to_pylist()]
 
+    def test_no_cell_begins_a_spreadsheet_formula(self):
+        # The one CSV that is written. Only dirt has a sign in front, and a number behind it.
+        records = self.read(spoil(simulate(**SMALL, seed=3), np.random.default_rng(5)))
+        cells = {cell for record in records for cell in record}
+        signed = {cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))}
+        assert all(float(cell) < 0 for cell in signed)
+
     def test_one_row_of_each_kind_is_added_and_no_other_touched(self):
         table = simulate(**SMALL, seed=3)
         clean = [list(row.values()) for row in table.to_pylist()]

@@ -1,7 +1,9 @@
 """Collecting: every row is accounted for, duplicates lose, killed runs leave nothing, reruns complete."""
 
 import gzip
+import os
 import random
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +21,13 @@ from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
-from counterfoil.errors import InputFileError
+from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports import LedgerEntry, SourceFile, TableStore
 from counterfoil.steps.collect import CollectedFile, Progress, collect
 
 MAPPING = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "who"\n', "shop")
 KEY = b"0123456789abcdef"
+TIME = "2024-01-01T00:00:00Z"
 
 
 class Ledger:
@@ -215,6 +218,58 @@ def test_an_unreadable_file_fails_and_those_before_it_stay(tmp_path: Path) -> No
     assert "cut off" in (states["bad.csv"].reason or "")
 
 
+def test_the_members_of_an_archive_are_read_one_after_another(tmp_path: Path) -> None:
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("jan.csv", f"id,t,who\na,{TIME},ann\nb,never,ann\n")
+        archive.writestr("feb.csv", f"id,t,who\nc,{TIME},ann\na,{TIME},bob\nshort\n")
+    (done,) = run(tmp_path / "lake", path)
+    assert (done.rows_in, done.rows_out, dict(done.members)) == (5, 2, {"jan.csv": 2, "feb.csv": 3})
+    kept = {(row["transaction_id"], row["source"], row["source_line"]) for row in visible(tmp_path / "lake")}
+    assert kept == {("a", "in.zip/jan.csv", 2), ("c", "in.zip/feb.csv", 2)}
+    bad = {(row["reason"], row["source"], row["source_line"]) for row in visible(tmp_path / "lake", "rejected")}
+    assert bad == {
+        ("time_unreadable", "in.zip/jan.csv", 3), ("duplicate_id", "in.zip/feb.csv", 3),
+        ("ragged_row", "in.zip/feb.csv", 4),
+    }  # fmt: skip
+
+
+def test_derived_ids_differ_between_the_members_of_an_archive(tmp_path: Path) -> None:
+    mapping = parse_mapping('[fields]\nevent_time = "t"\n', "no-ids")
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("one.csv", "two.csv"):
+            archive.writestr(name, f"t\n{TIME}\n{TIME}\n")
+    (done,) = run(tmp_path / "lake", path, mapping=mapping)
+    assert (done.rows_out, len(set(ids(tmp_path / "lake")))) == (4, 4)
+
+
+def test_a_member_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("jan.csv", f"id,t,who\na,{TIME},ann\n")
+        archive.writestr("read me.txt", "hello\n")
+    with pytest.raises(MappingError, match=r"read me\.txt: column 'id' is not in the file"):
+        run(tmp_path / "lake", path)
+    assert visible(tmp_path / "lake") == []
+
+
+@pytest.mark.parametrize("name", [b"a\nb.csv", b"a\x1b[2Jb.csv", b"caf\xe9.csv", b"of 4111111111111111.csv"])
+def test_a_file_name_that_cannot_be_printed_is_written_with_escapes(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_text(f"id,t,who\na,{TIME},ann\nb,never,ann\n")
+    ledger = Ledger()
+    (done,) = run(tmp_path / "lake", path, ledger=ledger)
+    (row,), (bad,), (entry,) = visible(tmp_path / "lake"), visible(tmp_path / "lake", "rejected"), ledger.entries()
+    assert done.source == row["source"] == bad["source"] == Path(entry.file.location).name
+    assert done.source.isprintable()
+    assert "4111111111111111" not in entry.file.location
+    path.unlink()
+    with pytest.raises(InputFileError) as caught:
+        run(tmp_path / "lake", path)
+    assert str(caught.value).isprintable()
+
+
 def test_a_file_without_rows_is_done(tmp_path: Path) -> None:
     (done,) = run(tmp_path / "lake", written(tmp_path, []))
     assert (done.rows_in, done.rows_out, done.rejected) == (0, 0, {})
@@ -269,7 +324,6 @@ def test_every_row_is_accounted_for(tmp_path_factory: pytest.TempPathFactory, li
 
 
 SHOP_WITH_IPS = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\nsource_ip = "who"\n', "shop")
-TIME = "2024-01-01T00:00:00Z"
 
 
 def written_with_ips(folder: Path, lines: list[tuple[str, str, str]], name: str = "in.csv") -> Path:

@@ -69,6 +69,15 @@ def content(tables: FolderTables) -> dict[str, list[dict[str, Any]]]:
     return {table: read(tables, table).to_pylist() for table in tables.tables() if tables.files(table)}
 
 
+def test_hashed_merchants_are_not_carried_over_and_that_is_said(tmp_path: Path) -> None:
+    text = '[fields]\ntransaction_id = "id"\nevent_time = "t"\nmerchant = "to"\n[privacy]\nhashed = ["merchant"]\n'
+    path, tables = tmp_path / "in.csv", FolderTables(tmp_path / "lake")
+    path.write_text("id,t,to\np1,2024-01-01,someone\n")
+    collect([path], parse_mapping(text, "wires"), key=OLD, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
+    with pytest.raises(UsageError, match="merchants as keyed hashes .* into a new workspace"):
+        rekey(tables, FolderTables(tmp_path / "new"), OLD, NEW)
+
+
 def test_the_copy_is_what_collecting_with_both_keys_gives(tmp_path: Path) -> None:
     old, new, expected = (FolderTables(tmp_path / name) for name in ("old", "new", "expected"))
     for tables, key in ((old, OLD), (expected, NEW)):

@@ -1,0 +1,50 @@
+"""Long fuzzing of one input format with atheris: `python tests/fuzz/fuzz_input_formats.py FORMAT -runs=10000`."""
+
+import atexit
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["counterfoil", "zipfile", "gzip", "xml.sax", "defusedxml"]):
+    from input_formats import FORMATS, InputFormat, require_accounted_for
+
+
+def main() -> None:
+    """Fuzz the format of the first argument; the others are libFuzzer's."""
+    forms = {form.name: form for form in FORMATS}
+    if len(sys.argv) < 2 or sys.argv[1] not in forms:
+        sys.exit(f"usage: fuzz_input_formats FORMAT [libFuzzer options] (FORMAT: {', '.join(forms)})")
+    form, options = forms[sys.argv[1]], sys.argv[2:]
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = _corpus(Path(folder), form)
+        path = Path(folder) / "in"
+        limits = [f"-max_len={4 * len(form.good)}", "-len_control=0", "-timeout=20", "-rss_limit_mb=3000"]
+        outcomes: Counter[str] = Counter()
+        atexit.register(lambda: sys.stderr.write(f"{form.name}: {dict(outcomes)}\n"))
+        atheris.Setup(
+            [sys.argv[0], *limits, f"-dict={corpus}.dict", *options, str(corpus)],
+            lambda content: _try(content, form, path, outcomes),
+        )
+        atheris.Fuzz()
+
+
+def _try(content: bytes, form: InputFormat, path: Path, outcomes: Counter[str]) -> None:
+    records = require_accounted_for(content, form, path)
+    outcomes["refused" if records is None else "read"] += 1
+    outcomes["records"] += records or 0
+
+
+def _corpus(folder: Path, form: InputFormat) -> Path:
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    (corpus / "good").write_bytes(form.good)
+    entries = ("".join(f"\\x{byte:02x}" for byte in token) for token in form.tokens)
+    Path(f"{corpus}.dict").write_text("".join(f'"{entry}"\n' for entry in entries))
+    return corpus
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Whatever a file holds, it is refused by name or each of its records is accounted for. `make fuzz` looks longer."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from input_formats import FORMATS, InputFormat, require_accounted_for
+from mutations import mutated
+
+RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_the_good_file_is_read_whole(form: InputFormat, tmp_path: Path) -> None:
+    assert require_accounted_for(form.good, form, tmp_path / "in") == RECORDS.get(form.name, 4)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(data=st.data())
+def test_a_spoilt_file_is_refused_or_accounted_for(form: InputFormat, tmp_path: Path, data: st.DataObject) -> None:
+    require_accounted_for(data.draw(mutated(form)), form, tmp_path / "in")

@@ -74,7 +74,7 @@ def test_hashed_merchants_are_not_carried_over_and_that_is_said(tmp_path: Path) 
     path, tables = tmp_path / "in.csv", FolderTables(tmp_path / "lake")
     path.write_text("id,t,to\np1,2024-01-01,someone\n")
     collect([path], parse_mapping(text, "wires"), key=OLD, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
-    with pytest.raises(UsageError, match="merchants as keyed hashes .* into a new workspace"):
+    with pytest.raises(UsageError, match=r"merchants as keyed hashes .* into a new workspace"):
         rekey(tables, FolderTables(tmp_path / "new"), OLD, NEW)
 
 

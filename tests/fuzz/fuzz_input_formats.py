@@ -1,6 +1,5 @@
 """Long fuzzing of one input format with atheris: `python tests/fuzz/fuzz_input_formats.py FORMAT -runs=10000`."""
 
-import atexit
 import sys
 import tempfile
 from collections import Counter
@@ -10,6 +9,8 @@ import atheris
 
 with atheris.instrument_imports(include=["counterfoil", "zipfile", "gzip", "xml.sax", "defusedxml"]):
     from input_formats import FORMATS, InputFormat, require_accounted_for
+
+_TELL_EVERY = 1000
 
 
 def main() -> None:
@@ -23,7 +24,6 @@ def main() -> None:
         path = Path(folder) / "in"
         limits = [f"-max_len={4 * len(form.good)}", "-len_control=0", "-timeout=20", "-rss_limit_mb=3000"]
         outcomes: Counter[str] = Counter()
-        atexit.register(lambda: sys.stderr.write(f"{form.name}: {dict(outcomes)}\n"))
         atheris.Setup(
             [sys.argv[0], *limits, f"-dict={corpus}.dict", *options, str(corpus)],
             lambda content: _try(content, form, path, outcomes),
@@ -35,6 +35,8 @@ def _try(content: bytes, form: InputFormat, path: Path, outcomes: Counter[str]) 
     records = require_accounted_for(content, form, path)
     outcomes["refused" if records is None else "read"] += 1
     outcomes["records"] += records or 0
+    if (outcomes["refused"] + outcomes["read"]) % _TELL_EVERY == 0:  # libFuzzer leaves no time for it at the end
+        sys.stderr.write(f"{form.name}: {dict(outcomes)}\n")
 
 
 def _corpus(folder: Path, form: InputFormat) -> Path:

@@ -37,11 +37,13 @@ def members_of(file: BinaryIO, place: str, source: str, budget: Budget, limits: 
         if not 0 < len(members) <= limits.most_members:
             raise InputFileError(f"{place} holds {len(members):,} files: 1 to {limits.most_members:,} can be read")
         _require_acceptable(members, place)
-        for info in members:
-            yield _part(archive, info, place, source, budget)
+        for number, info in enumerate(members, start=1):
+            yield _part(archive, info, number, place, source, budget)
 
 
-def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str, source: str, budget: Budget) -> Part:
+def _part(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, number: int, place: str, source: str, budget: Budget
+) -> Part:
     where = f"{place}/{info.filename}"
 
     def opened() -> BinaryIO:
@@ -50,7 +52,10 @@ def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str, source: s
         except NotImplementedError:
             raise InputFileError(f"{where} is packed in a way that is not known: use deflate") from None
         except _BROKEN:
-            raise InputFileError(f"{where} is cut off or damaged: the archive's directory is wrong about it") from None
+            # Its name may be wrong as well, and a piece of the data.
+            raise InputFileError(
+                f"{place}: member {number} is cut off or damaged: the archive's directory is wrong about it"
+            ) from None
         return unpacked(_Raw(stream), where, "zip", budget, info.file_size)
 
     return Part(where, f"{source}/{info.filename}", info.filename, opened)

@@ -249,6 +249,14 @@ def test_a_zip_that_lies_about_a_member_says_so(tmp_path: Path, field: int, chan
     assert "a.csv is cut off or damaged" in refusal(written(tmp_path, bytes(content)))
 
 
+def test_a_zip_whose_directory_is_wrong_about_a_name_says_so_without_it(tmp_path: Path) -> None:
+    content = zipped({"a.csv": b"t,a\n", "b.csv": b"t,a\n"})
+    where = content.rindex(b"b.csv")
+    message = refusal(written(tmp_path, content[:where] + b"Ann X" + content[where + 5 :]))
+    assert "member 2 is cut off or damaged: the archive's directory is wrong about it" in message
+    assert "Ann" not in message
+
+
 def test_files_that_cannot_be_opened_say_so(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "none.csv")
     assert "cannot be read: Is a directory" in refusal(tmp_path)

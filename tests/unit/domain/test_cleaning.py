@@ -135,7 +135,6 @@ def test_a_bad_cell_has_its_reason(column: str, value: str, expected: str) -> No
         (".00", "0"),
         ("-.0", "0"),
         ("+.50", "0.5"),
-        (".5", "0.5"),
         ("+7", "7"),
         ("5.", "5"),
         ("100", "100"),

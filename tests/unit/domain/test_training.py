@@ -7,19 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from counterfoil.domain import validation
 from counterfoil.domain.detection.compare import References
 from counterfoil.domain.detection.scores import score_table
 from counterfoil.domain.detection.signal import SignalKind
 from counterfoil.domain.references import reference_schema, vectors_of
 from counterfoil.domain.release import Release, to_files
-from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.thresholds import Thresholds
 from counterfoil.domain.training import Fitted
-from counterfoil.domain.validation import time_splits
 from counterfoil.errors import TrainingError
 
 DAY_US = 86_400_000_000
@@ -39,53 +34,6 @@ def scores_of(found: Fitted, table: pa.Table, embed: Any) -> pa.Table:
 
 def microseconds(table: pa.Table, name: str) -> np.ndarray:
     return table.column(name).cast(pa.int64()).to_numpy()
-
-
-class TestTimeSplits:
-    @settings(deadline=None, max_examples=40)
-    @given(
-        days=st.integers(1, 90), delay=st.floats(0.01, 14), seed=st.integers(0, 50),
-        starts=st.sampled_from([(0.6, 0.8, 1.0), (0.3, 0.5, 0.7, 1.0), (0.5, 1.0)]),
-    )  # fmt: skip
-    def test_nothing_is_fitted_on_that_was_not_known_when_its_block_began(
-        self, evidence: Maker, days: int, delay: float, seed: int, starts: tuple[float, ...]
-    ) -> None:
-        table, labels = evidence(rows=200, seed=seed, days=days, delay_days=delay)
-        splits, notes = time_splits(table, labels, starts)
-        times, known = microseconds(table, "event_time"), microseconds(table, "known_at")
-        for fit, validate in splits:
-            assert times[fit].max() < times[validate].min()
-            if not notes:
-                assert known[fit].max() <= times[validate].min()
-            assert set(labels[fit]) == set(labels[validate]) == {0, 1}
-        blocks = np.sum([validate for _, validate in splits], axis=0)
-        assert np.max(blocks, initial=0) <= 1
-
-    def test_a_long_window_waits_for_its_labels(self, evidence: Maker) -> None:
-        table, labels = evidence()
-        splits, notes = time_splits(table, labels, (0.6, 0.8, 1.0))
-        assert (len(splits), notes) == (2, ())
-        newest = max(times[fit].max() for times in [microseconds(table, "event_time")] for fit, _ in splits[:1])
-        first = min(microseconds(table, "event_time")[splits[0][1]])
-        assert first - newest > 6.9 * DAY_US
-        assert sum(validate.sum() for _, validate in splits) == pytest.approx(0.4 * 600, abs=2)
-
-    def test_a_short_window_does_not_wait_and_says_so(self, evidence: Maker) -> None:
-        table, labels = evidence(days=8)
-        splits, notes = time_splits(table, labels, (0.6, 0.8, 1.0))
-        assert len(splits) == 2
-        assert notes == ("the training window is short: its validation ignored the label delay",)
-
-    def test_frauds_that_are_known_late_count_as_a_short_window_too(self, evidence: Maker) -> None:
-        table, labels = evidence()
-        late = microseconds(table, "event_time") + np.where(labels == 1, 50, 7) * DAY_US
-        table = table.set_column(table.column_names.index("known_at"), "known_at", pa.array(late).cast(TIMESTAMP))
-        assert time_splits(table, labels, (0.6, 0.8, 1.0))[1]
-
-    @pytest.mark.parametrize("label", [0, 1])
-    def test_labels_of_one_kind_leave_no_splits(self, evidence: Maker, label: int) -> None:
-        table, labels = evidence()
-        assert time_splits(table, np.full_like(labels, label), (0.6, 0.8, 1.0))[0] == []
 
 
 class TestFit:
@@ -184,14 +132,6 @@ class TestReferences:
         table, labels = evidence()
         kept = fit(table, good_references=(50,)).references.column("label").to_numpy()
         assert ((kept == 0).sum(), (kept == 1).sum()) == (50, (labels == 1).sum())
-
-    @pytest.mark.parametrize(("share", "size"), [(0.0, 20), (1.5, 300)])
-    def test_the_fewest_are_kept_that_keep_the_precision(
-        self, fit: Fit, evidence: Maker, monkeypatch: pytest.MonkeyPatch, share: float, size: int
-    ) -> None:
-        monkeypatch.setattr(validation, "KEPT", share)
-        kept = fit(evidence()[0], good_references=(300, 20, 100)).references.column("label").to_numpy()
-        assert (kept == 0).sum() == size
 
 
 class TestFewFrauds:

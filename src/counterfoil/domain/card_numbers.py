@@ -1,7 +1,8 @@
 """Full card numbers in columns where none is expected: found, and cut down to what may be kept.
 
 A card number is 13 to 19 digits, perhaps with spaces or dashes between them, that pass the Luhn check and begin as
-ISO/IEC 7812 lets a card begin. Dates and milliseconds since 1970 do not begin so, and stay as they are.
+ISO/IEC 7812 lets a card begin. Dates and milliseconds since 1970 do not begin so, and stay as they are; so do digits
+within a hexadecimal hash or UUID, of which one in 700 would pass by chance.
 """
 
 import re
@@ -18,6 +19,10 @@ _SEPARATORS = " \u00a0\u2009\u202f\u2010-\u2015-"
 _MAY_HOLD = rf"[0-9](?:[{_SEPARATORS}]{{0,3}}[0-9]){{12}}"
 _RUN = re.compile(rf"[0-9]+(?:[{_SEPARATORS}]{{1,3}}[0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
+_HEX = "[0-9a-fA-F]"
+_HASH = re.compile(
+    rf"(?<![0-9A-Za-z])(?=[0-9-]*[a-fA-F])(?:{_HEX}{{32,}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}})(?![0-9A-Za-z])"
+)
 _SHORTEST, _LONGEST = 13, 19
 _SECOND_DIGITS = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """What a digit counts for in the Luhn sum where it is doubled."""
@@ -88,6 +93,7 @@ def _without(cell: str, replace: Callable[[str], str]) -> str:
 
 def _cards_in(cell: str) -> Iterator[tuple[int, int, str]]:
     """Yield where each card number begins and ends, and its digits: whole groups of digits, one or more."""
+    cell = _HASH.sub(lambda found: "x" * len(found.group()), cell)
     for run in _RUN.finditer(cell):
         groups = [(match.start(), match.end()) for match in _GROUP.finditer(cell, run.start(), run.end())]
         first = 0

@@ -32,7 +32,7 @@ def test_the_odds_are_the_mean_of_the_machines(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(odds, "_machine", lambda *given: made.append(original(*given)) or made[-1])
     block = OddsBlock.fit(*training(), seed=7, rounds=ROUNDS)
     values, _ = training(seed=3)
-    assert len(made) == 3
+    assert len({machine.random_state for machine in made}) == len(made) == 3
     expected = np.mean([machine.decision_function(values) for machine in made], axis=0)
     np.testing.assert_allclose(block.log_odds(values), expected, atol=1e-5)
 

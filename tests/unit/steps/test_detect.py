@@ -54,6 +54,12 @@ class TestDetector:
         some = payments.slice(2900)
         assert other.score(some).equals(detector.score(some))
 
+    def test_novelty_is_the_rank_of_the_encoder_s_distance(self, detector: Detector, payments: pa.Table) -> None:
+        release = detector.release
+        expected = release.calibration.novelty(release.encoder.distances(payments))
+        np.testing.assert_array_equal(detector.score(payments).column("novelty").to_numpy(), expected)
+        assert len(np.unique(expected)) > 10
+
     def test_alerts_have_reasons_that_add_up_to_their_margin(self, detector: Detector, payments: pa.Table) -> None:
         scores = detector.score(payments).to_pylist()
         review = detector.release.thresholds.review

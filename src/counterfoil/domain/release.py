@@ -21,7 +21,7 @@ from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.thresholds import Thresholds
 from counterfoil.errors import ReleaseMismatchError
 
-FORMAT = 5
+FORMAT = 6
 DESCRIPTION_FILE = "release.json"
 ARRAYS_FILE = "arrays.npz"
 

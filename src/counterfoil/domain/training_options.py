@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from counterfoil.domain.encoding.odds import ROUNDS
+from counterfoil.domain.encoding.odds import MACHINES, ROUNDS
 from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.thresholds import ALERT_BUDGET
 
@@ -15,14 +15,15 @@ Progress = Callable[[str], None]
 class TrainingOptions:
     """What may be chosen, and from what; the first of each is taken where nothing can be judged.
 
-    The defaults serve every mapping. `shares` and `boosting` make the mixtures (`encoding.encoder.Mixture`).
+    The defaults serve every mapping. `machines`, `shares` and `odds` make the mixtures (`encoding.encoder.Mixture`).
     """
 
     good_references: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
     validation_good: int = 20_000
     judged_good: int = 2_000
-    shares: tuple[float, ...] = (0.2,)
-    boosting: tuple[float, ...] = (0.25, 0.0, 0.5, 0.75)
+    machines: tuple[str, ...] = tuple(MACHINES)
+    shares: tuple[float, ...] = (0.2, 0.4)
+    odds: tuple[float, ...] = (0.25, 0.0, 0.5, 0.75)
     neighbours: tuple[int, ...] = (20,)
     fold_starts: tuple[float, ...] = (0.6, 0.8, 1.0)
     trees: int = TREES

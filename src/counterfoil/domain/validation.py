@@ -1,6 +1,6 @@
 """Validation inside the training window: choose by later blocks of time, each judged by what was fitted before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -12,7 +12,7 @@ from counterfoil.domain.arrays import Doubles, Flags, Floats, Labels, frauds_and
 from counterfoil.domain.detection.compare import Comparison, References
 from counterfoil.domain.detection.signal import Calibration, fit_calibration, margin
 from counterfoil.domain.encoding.blocks import Embed
-from counterfoil.domain.encoding.encoder import VOTES, Blocks, Encoder, Mixture, join
+from counterfoil.domain.encoding.encoder import ODDS, VOTES, Blocks, Encoder, Mixture, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.references import condense
@@ -87,7 +87,8 @@ def fold_of(
     fit, validate = split
     before, after = payments.filter(pa.array(fit)), payments.filter(pa.array(validate))
     usable, _ = select_evidence(before, schema)
-    encoder = fit_encoder(before, usable, Mixture(boosting=max(options.boosting)), embed, options)
+    every = mixtures(options)
+    encoder = fit_encoder(before, usable, max(every, key=lambda mixture: mixture.odds), embed, options, every)
     worth = worth_encoding(labels[fit], options)
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
     return Fold(
@@ -97,13 +98,25 @@ def fold_of(
 
 
 def fit_encoder(
-    payments: pa.Table, schema: EvidenceSchema, mixture: Mixture, embed: Embed, options: TrainingOptions
+    payments: pa.Table,
+    schema: EvidenceSchema,
+    mixture: Mixture,
+    embed: Embed,
+    options: TrainingOptions,
+    others: Iterable[Mixture] = (),
 ) -> Encoder:
-    """Fit an encoder of the options' size on labelled payments."""
+    """Fit an encoder of the options' size on labelled payments; with the machines of `others` too, to choose from."""
     return Encoder.fit(
         payments, payments.column("label").to_numpy().astype(np.int8), schema,
         embed=embed, seed=options.seed, mixture=mixture, trees=options.trees, rounds=options.rounds,
+        machines=[other.machines for other in others],
     )  # fmt: skip
+
+
+def mixtures(options: TrainingOptions) -> list[Mixture]:
+    """All that may be chosen; without a share of odds it makes no difference whose they are."""
+    every = product(options.machines, options.shares, options.odds)
+    return [Mixture(share, odds, name) for name, share, odds in every if odds or name == options.machines[0]]
 
 
 def worth_encoding(labels: Labels, options: TrainingOptions) -> np.ndarray:
@@ -145,13 +158,13 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     They are chosen with `judged_good` good references; then the fewest are taken that keep the precision of the
     most. Without folds the first of each choice is taken, and the most good references.
     """
-    mixtures = [Mixture(evidence, boosting) for evidence, boosting in product(options.shares, options.boosting)]
+    possible = mixtures(options)
     largest = max(options.good_references)
     if not folds:
-        return Choice(mixtures[0], options.neighbours[0], largest)
+        return Choice(possible[0], options.neighbours[0], largest)
     found = {
         (mixture, k): precision
-        for mixture in mixtures
+        for mixture in possible
         for k, precision in _precisions(folds, mixture, options.judged_good, options).items()
     }
     mixture, k = max(found, key=lambda choice: found[choice])
@@ -197,14 +210,17 @@ def _silenceable(folds: list[Fold]) -> Iterator[str]:
     """Blocks that have columns in every fold, while another block remains."""
     if not folds:
         return
-    names = [VOTES, *folds[0].blocks.evidence]
-    widths = {
-        name: min((f.blocks.votes if name == VOTES else f.blocks.evidence[name]).shape[1] for f in folds)
-        for name in names
-        if all(name == VOTES or name in f.blocks.evidence for f in folds)
-    }
+    parts = [_parts(fold.blocks) for fold in folds]
+    widths = {name: min(part[name] for part in parts) for name in parts[0] if all(name in part for part in parts)}
     if sum(width > 0 for width in widths.values()) > 1:
         yield from (name for name, width in widths.items() if width > 0)
+
+
+def _parts(blocks: Blocks) -> dict[str, int]:
+    """The widths of all blocks that can be silenced."""
+    odds = max((part.shape[1] for part in blocks.odds.values()), default=0)
+    evidence = {name: part.shape[1] for name, part in blocks.evidence.items()}
+    return {VOTES: blocks.votes.shape[1], ODDS: odds, **evidence}
 
 
 def doubts(folds: list[Fold]) -> tuple[str, ...]:

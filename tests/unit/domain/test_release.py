@@ -103,7 +103,7 @@ def test_another_format_is_refused(release: Release, format_: Any) -> None:
     files = to_files(release)
     description = json.loads(files[DESCRIPTION_FILE]) | {"format": format_}
     files[DESCRIPTION_FILE] = json.dumps(description).encode()
-    with pytest.raises(ReleaseMismatchError, match=f"of format {format_}, this version reads format 5: train again"):
+    with pytest.raises(ReleaseMismatchError, match=f"of format {format_}, this version reads format 6: train again"):
         from_files(files)
 
 

@@ -11,6 +11,7 @@ import pytest
 from counterfoil.domain.detection.compare import References
 from counterfoil.domain.detection.scores import score_table
 from counterfoil.domain.detection.signal import SignalKind
+from counterfoil.domain.encoding.odds import MACHINES
 from counterfoil.domain.references import reference_schema, vectors_of
 from counterfoil.domain.release import Release, to_files
 from counterfoil.domain.thresholds import Thresholds
@@ -53,10 +54,11 @@ class TestFit:
 
     def test_what_was_chosen_is_of_the_choices_and_was_measured(self, fitted: Fitted) -> None:
         assert fitted.encoder.mixture.evidence in (0.2, 0.4)
-        assert fitted.encoder.mixture.boosting in (0.0, 0.25, 0.5, 0.75)
+        assert fitted.encoder.mixture.odds in (0.0, 0.25, 0.5, 0.75)
+        assert fitted.encoder.mixture.machines in MACHINES
         assert fitted.neighbours in (3, 5)
         assert 0.3 < fitted.validation["average_precision"] <= 1
-        assert fitted.ablation.keys() == {"votes", "numeric", "cyclic", "category", "text"}
+        assert fitted.ablation.keys() == {"votes", "odds", "numeric", "cyclic", "category", "text"}
         assert fitted.left_out == {}
 
     def test_few_frauds_to_calibrate_on_are_told(self, fitted: Fitted) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from counterfoil.domain import validation
 from counterfoil.domain.arrays import unit_rows
 from counterfoil.domain.encoding.encoder import Blocks, Mixture
-from counterfoil.domain.encoding.odds import lit
+from counterfoil.domain.encoding.odds import BAGGED, MACHINES, VARIED, lit
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training import Fitted
 from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.domain.validation import Choice, Fold, ablate, calibrate, choose, time_splits
+from counterfoil.domain.validation import Choice, Fold, ablate, calibrate, choose, mixtures, time_splits
 
 DAY_US = 86_400_000_000
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
@@ -78,12 +78,13 @@ def blocks_of(labels: np.ndarray, telling: str, seed: int) -> Blocks:
     """Blocks of which one tells frauds, and the others are noise."""
     rng = np.random.default_rng(seed)
     rows = len(labels)
+    noise = 4 * rng.normal(size=rows)
     said = np.where(labels == 1, 2.0, -2.0) + rng.normal(size=rows)
     votes = rng.normal(size=(rows, 8)) + (said[:, None] if telling == "votes" else 0)
-    log_odds = said if telling == "odds" else 4 * rng.normal(size=rows)
+    odds = {name: lit(said if telling == name else noise) for name in MACHINES}
     evidence = rng.normal(size=(rows, 4)) + (said[:, None] if telling == "numeric" else 0)
     parts = {"numeric": evidence.astype(np.float32), "cyclic": np.zeros((rows, 0), np.float32)}
-    return Blocks(unit_rows(votes.astype(np.float32)), lit(log_odds), parts, rng.normal(size=rows) ** 2)
+    return Blocks(unit_rows(votes.astype(np.float32)), odds, parts, rng.normal(size=rows) ** 2)
 
 
 def fold_where(telling: str, seed: int = 0) -> Fold:
@@ -91,13 +92,18 @@ def fold_where(telling: str, seed: int = 0) -> Fold:
     return Fold(blocks_of(labels, telling, seed), labels, blocks_of(labels, telling, seed + 1), labels, np.ones(600))
 
 
-OPTIONS = TrainingOptions(good_references=(50, 200), judged_good=100, shares=(0.1, 0.8), boosting=(0.25, 0.0, 0.75))
+OPTIONS = TrainingOptions(good_references=(50, 200), judged_good=100, shares=(0.1, 0.8), odds=(0.25, 0.0, 0.75))
 
 
 class TestChoose:
     @pytest.mark.parametrize(
         ("telling", "expected"),
-        [("votes", Mixture(0.1, 0.0)), ("odds", Mixture(0.1, 0.75)), ("numeric", Mixture(0.8, 0.25))],
+        [
+            ("votes", Mixture(0.1, 0.0)),
+            (BAGGED, Mixture(0.1, 0.75, BAGGED)),
+            (VARIED, Mixture(0.1, 0.75, VARIED)),
+            ("numeric", Mixture(0.8, 0.25)),
+        ],
     )
     def test_the_part_that_tells_frauds_gets_its_weight(self, telling: str, expected: Mixture) -> None:
         choice = choose([fold_where(telling, seed) for seed in (0, 10)], OPTIONS)
@@ -109,6 +115,13 @@ class TestChoose:
 
     def test_without_folds_the_first_of_each_is_taken(self) -> None:
         assert choose([], OPTIONS) == Choice(Mixture(0.1, 0.25), 20, 200)
+
+    def test_machines_are_no_choice_where_odds_have_no_share(self) -> None:
+        assert mixtures(replace(OPTIONS, shares=(0.1,), odds=(0.0, 0.5))) == [
+            Mixture(0.1, 0.0, BAGGED),
+            Mixture(0.1, 0.5, BAGGED),
+            Mixture(0.1, 0.5, VARIED),
+        ]
 
     def test_the_number_of_neighbours_is_chosen_too(self) -> None:
         several = choose([fold_where("votes")], replace(OPTIONS, neighbours=(1, 30)))
@@ -124,8 +137,8 @@ def test_without_folds_there_is_nothing_to_calibrate_or_to_silence() -> None:
 def test_silencing_what_tells_frauds_costs_most() -> None:
     folds = [fold_where("votes")]
     found = ablate(folds, choose(folds, OPTIONS), OPTIONS)
-    assert found.keys() == {"votes", "numeric"}
-    assert found["votes"] < 0.3 < 0.6 < found["numeric"]
+    assert found.keys() == {"votes", "odds", "numeric"}
+    assert found["votes"] < 0.3 < 0.6 < min(found["odds"], found["numeric"])
 
 
 @pytest.mark.parametrize(("share", "size"), [(0.0, 20), (1.5, 300)])

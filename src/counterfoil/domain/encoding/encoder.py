@@ -1,6 +1,6 @@
 """The encoder: evidence in, unit vectors of at most 512 float32 out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
-from counterfoil.domain.encoding.odds import ROUNDS, OddsBlock
+from counterfoil.domain.encoding.odds import BAGGED, ROUNDS, OddsBlock
 from counterfoil.domain.encoding.selection import relevance
 from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.domain.encoding.votes import TREES, VoteBlock
@@ -17,6 +17,7 @@ from counterfoil.errors import TrainingError
 
 MAX_DIMENSIONS = 512
 VOTES = "votes"
+ODDS = "odds"
 BLOCK_WEIGHTS: Mapping[str, float] = {"numeric": 1.0, "cyclic": 1.0, "category": 1.0, "text": 0.3}
 """Weights of the evidence blocks against each other; the numeric and cyclic columns together have length 1."""
 MIN_FRAUDS_FOR_VOTES = 10
@@ -26,12 +27,13 @@ MIN_FRAUDS_FOR_VOTES = 10
 class Mixture:
     """How the parts of a vector are weighted.
 
-    `evidence` is the share of plain evidence in a cosine; `boosting` is that of the boosting machines' odds in the
-    learned rest, which is the forests' otherwise.
+    `evidence` is the share of plain evidence in a cosine; `odds` is that of the odds in the learned rest, which is the
+    forests' otherwise; `machines` names those whose odds they are.
     """
 
     evidence: float = 0.2
-    boosting: float = 0.25
+    odds: float = 0.25
+    machines: str = BAGGED
 
 
 ALL_EVIDENCE = Mixture(1.0, 0.0)
@@ -41,22 +43,24 @@ ALL_EVIDENCE = Mixture(1.0, 0.0)
 class Blocks:
     """The parts of the vectors before they are weighted and joined; each is (rows, its width).
 
-    `distance` (rows,) is how strange each row is among good payments, by the evidence alone; it is in no vector.
+    `odds` has one part for each set of machines. `distance` (rows,) is how strange each row is among good payments, by
+    the evidence alone; it is in no vector.
     """
 
     votes: Floats
-    odds: Floats
+    odds: Mapping[str, Floats]
     evidence: Mapping[str, Floats]
     distance: Doubles
 
     def take(self, rows: np.ndarray) -> "Blocks":
         """The same blocks for some of the rows (positions or flags)."""
-        evidence = {name: part[rows] for name, part in self.evidence.items()}
-        return Blocks(self.votes[rows], self.odds[rows], evidence, self.distance[rows])
+        evidence, odds = ({name: part[rows] for name, part in parts.items()} for parts in (self.evidence, self.odds))
+        return Blocks(self.votes[rows], odds, evidence, self.distance[rows])
 
     def without(self, name: str) -> "Blocks":
-        """The same blocks with one of them silenced, for ablation; the odds are votes too."""
-        votes, odds = (np.zeros_like(part) if name == VOTES else part for part in (self.votes, self.odds))
+        """The same blocks with one of them silenced, for ablation."""
+        votes = np.zeros_like(self.votes) if name == VOTES else self.votes
+        odds = {n: np.zeros_like(p) if name == ODDS else p for n, p in self.odds.items()}
         evidence = {n: np.zeros_like(p) if n == name else p for n, p in self.evidence.items()}
         return Blocks(votes, odds, evidence, self.distance)
 
@@ -67,7 +71,8 @@ class Encoder:
 
     The vector is `[votes * sqrt((1 - s)(1 - b)), odds * sqrt((1 - s) b), evidence * sqrt(s)]` with all three parts of
     length 1, so a cosine is the mixture `(1 - s) ((1 - b) cos(votes) + b cos(odds)) + s cos(evidence)` with
-    `s = mixture.evidence` and `b = mixture.boosting`. Without votes (too few known frauds) s is 1.
+    `s = mixture.evidence` and `b = mixture.odds`. Without votes (too few known frauds) s is 1. `odds` has a block for
+    each set of machines: for that of the mixture alone once it is chosen.
     """
 
     schema: EvidenceSchema
@@ -76,7 +81,7 @@ class Encoder:
     category: CategoryBlock
     text: TextBlock | None
     votes: VoteBlock | None
-    odds: OddsBlock | None
+    odds: dict[str, OddsBlock]
     strangeness: Strangeness
     mixture: Mixture
 
@@ -92,10 +97,12 @@ class Encoder:
         mixture: Mixture = Mixture(),
         trees: int = TREES,
         rounds: int = ROUNDS,
+        machines: Iterable[str] = (),
     ) -> "Encoder":
         """Fit all blocks on the training rows; those that the mixture has no use for are left out.
 
-        `trees` is the size of each forest, `rounds` that of each boosting machine.
+        `trees` is the size of each forest, `rounds` that of each boosting machine. Odds are those of the mixture's
+        machines, and of `machines` for other mixtures to choose from.
         Raises TrainingError if there is nothing to encode or too much.
         """
         if not (schema.numeric or schema.categorical or schema.textual):
@@ -111,7 +118,7 @@ class Encoder:
             category=CategoryBlock.fit(table, schema.categorical),
             text=TextBlock.fit(table, schema.textual, embed) if schema.textual else None,
             votes=None,
-            odds=None,
+            odds={},
             strangeness=Strangeness.fit(np.zeros((1, 0), dtype=np.float32)),
             mixture=ALL_EVIDENCE,
         )
@@ -119,7 +126,8 @@ class Encoder:
         encoder = replace(encoder, strangeness=Strangeness.fit(values[labels == 0] if (labels == 0).any() else values))
         if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
             votes = VoteBlock.fit(values, labels, seed, trees)
-            odds = OddsBlock.fit(values, labels, seed, rounds) if mixture.boosting else None
+            wanted = dict.fromkeys((mixture.machines, *machines)) if mixture.odds else ()
+            odds = {name: OddsBlock.fit(values, labels, seed, name, rounds) for name in wanted}
             encoder = replace(encoder, votes=votes, odds=odds, mixture=mixture)
         if encoder.dimensions > MAX_DIMENSIONS:
             raise TrainingError(
@@ -131,7 +139,11 @@ class Encoder:
     @property
     def vote_dimensions(self) -> int:
         """Length of the learned part, votes and odds, which comes first."""
-        return sum(0 if block is None else block.dimensions for block in (self.votes, self.odds))
+        return sum(0 if block is None else block.dimensions for block in (self.votes, self._chosen_odds))
+
+    @property
+    def _chosen_odds(self) -> OddsBlock | None:
+        return self.odds.get(self.mixture.machines)
 
     @property
     def dimensions(self) -> int:
@@ -161,8 +173,8 @@ class Encoder:
         if self.text is not None:
             evidence["text"] = self.text.transform(table, embed)
         values = self.forest_input(table)
-        nothing = np.zeros((table.num_rows, 0), dtype=np.float32)
-        votes, odds = (nothing if block is None else block.transform(values) for block in (self.votes, self.odds))
+        votes = np.zeros((table.num_rows, 0), dtype=np.float32) if self.votes is None else self.votes.transform(values)
+        odds = {name: block.transform(values) for name, block in self.odds.items()}
         return Blocks(votes, odds, evidence, self.strangeness.distance(values))
 
     def distances(self, table: pa.Table) -> Doubles:
@@ -180,8 +192,10 @@ def join(blocks: Blocks, mixture: Mixture) -> Floats:
     evidence = unit_rows(np.hstack(parts))
     if blocks.votes.shape[1] == 0:
         return evidence
-    boosting = mixture.boosting if blocks.odds.shape[1] else 0.0
-    learned = unit_rows(np.hstack([_weighted(unit_rows(blocks.votes), 1 - boosting), _weighted(blocks.odds, boosting)]))
+    odds = blocks.odds.get(mixture.machines)
+    learned = unit_rows(blocks.votes)
+    if odds is not None:
+        learned = unit_rows(np.hstack([_weighted(learned, 1 - mixture.odds), _weighted(odds, mixture.odds)]))
     return np.hstack([_weighted(learned, 1 - mixture.evidence), _weighted(evidence, mixture.evidence)])
 
 

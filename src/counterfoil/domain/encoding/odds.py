@@ -1,11 +1,15 @@
-"""The odds block: how risky boosting machines think a payment is, as a direction.
+"""The odds block: how risky three machines think a payment is, as a direction.
 
-Gradient boosting (Friedman 2001; histograms as in LightGBM, Ke et al. 2017) ranks where forests tie. Its answer
-is one number, and a unit vector of one number would keep the sign alone. So the log-odds are read on a row of
+Gradient boosting (Friedman 2001; histograms as in LightGBM, Ke et al. 2017) ranks where forests tie. There are two
+trios, whose log-odds are averaged; which one serves is chosen on validation. `bagged` are three equal machines of deep
+trees that learn fast (bagging, Breiman 1996). `varied` are deep trees that learn slowly, shallow ones, and a logistic
+regression, which err in different ways: better where frauds are few or labels hard to tell.
+The answer is one number, and a unit vector of one number would keep the sign alone. So it is read on a row of
 levels, like a thermometer: neighbouring payments light nearly the same levels, and a cosine falls steadily with the
 distance of their odds. Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +19,10 @@ from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.trees import FlatTrees
 from counterfoil.domain.encoding.votes import MOST_GOOD
 
-MACHINES = 3
-"""Their log-odds are averaged (bagging, Breiman 1996): each learns from all frauds and its own good payments."""
+BAGGED = "bagged"
+VARIED = "varied"
 ROUNDS = 400
-"""Trees of a machine."""
+"""Trees of a machine with deep trees; one with shallow trees has three for every four of them."""
 LEVELS: Floats = np.arange(-12, 9.1, 1.5, dtype=np.float32)
 """Log-odds from one fraud in 160,000 payments to 8,000 frauds to one good payment."""
 SOFTNESS = 2.0
@@ -27,18 +31,31 @@ SOFTNESS = 2.0
 
 @dataclass(frozen=True)
 class OddsBlock:
-    """The trees of all machines, whose values add up to the mean log-odds less `base`."""
+    """The machines as one: the trees' values, the evidence times `slopes`, and `base` add up to the mean log-odds."""
 
     trees: FlatTrees
+    slopes: Doubles
     base: float
 
     @classmethod
-    def fit(cls, values: Floats, labels: Labels, seed: int, rounds: int = ROUNDS) -> "OddsBlock":
-        """Fit on scaled evidence (rows, columns) and labels with both kinds present, in an order without meaning."""
-        found = [_machine(values, labels, seed * MACHINES + number, rounds) for number in range(MACHINES)]
-        trees = FlatTrees.of_boosting([tree for machine in found for (tree,) in machine._predictors])
-        base = float(np.mean([machine._baseline_prediction.item() for machine in found]))
-        return cls(trees.scaled(1 / MACHINES), base)
+    def fit(
+        cls, values: Floats, labels: Labels, seed: int, machines: str = BAGGED, rounds: int = ROUNDS
+    ) -> "OddsBlock":
+        """Fit on scaled evidence (rows, columns) and labels with both kinds present, in an order without meaning.
+
+        `machines` is one of MACHINES.
+        """
+        made = [make(rounds, 3 * seed + place) for place, make in enumerate(MACHINES[machines])]
+        for machine in made:
+            rows = _rows_of(labels, machine.random_state)
+            machine.fit(values[rows], labels[rows] == 1)
+        boosted = [machine for machine in made if hasattr(machine, "_predictors")]
+        linear = [machine for machine in made if hasattr(machine, "coef_")]
+        trees = FlatTrees.of_boosting([tree for machine in boosted for (tree,) in machine._predictors])
+        slopes = sum((machine.coef_[0].astype(np.float64) for machine in linear), np.zeros(values.shape[1]))
+        base = sum(machine._baseline_prediction.item() for machine in boosted)
+        base += sum(machine.intercept_.item() for machine in linear)
+        return cls(trees.scaled(1 / len(made)), slopes / len(made), float(base) / len(made))
 
     @property
     def dimensions(self) -> int:
@@ -47,7 +64,9 @@ class OddsBlock:
 
     def log_odds(self, values: Floats) -> Doubles:
         """Mean log-odds of fraud, (rows,)."""
-        return self.trees.sums(values) + self.base
+        # Row by row and not as a matrix product, whose sums depend on how many rows there are.
+        linear: Doubles = (values.astype(np.float64) * self.slopes).sum(axis=1)
+        return self.trees.sums(values) + linear + self.base
 
     def transform(self, values: Floats) -> Floats:
         """The levels as unit rows, (rows, dimensions)."""
@@ -59,14 +78,42 @@ def lit(log_odds: Doubles) -> Floats:
     return unit_rows(np.asarray(np.tanh((log_odds[:, None] - LEVELS) / SOFTNESS), dtype=np.float32))
 
 
-def _machine(values: Floats, labels: Labels, seed: int, rounds: int) -> Any:
+def _rows_of(labels: Labels, seed: int) -> np.ndarray:
+    """All frauds and half of the good payments, so that the machines differ."""
+    frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    drawn = np.random.default_rng(seed).choice(goods, min(-(-len(goods) // 2), MOST_GOOD), replace=False)
+    return np.concatenate([frauds, drawn])
+
+
+def _fast(rounds: int, seed: int) -> Any:
+    return _boosting(rounds, seed, learning_rate=0.1, max_depth=6)
+
+
+def _slow(rounds: int, seed: int) -> Any:
+    return _boosting(rounds, seed, learning_rate=0.03, max_depth=6)
+
+
+def _shallow(rounds: int, seed: int) -> Any:
+    return _boosting(-(-3 * rounds // 4), seed, learning_rate=0.05, max_depth=3)
+
+
+def _boosting(rounds: int, seed: int, **steps: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    # Half of them, so that the machines differ.
-    drawn = np.random.default_rng(seed).choice(goods, min(-(-len(goods) // 2), MOST_GOOD), replace=False)
-    rows = np.concatenate([frauds, drawn])
     return HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=rounds, max_depth=6, max_leaf_nodes=31, min_samples_leaf=20,
-        max_features=0.2, early_stopping=False, random_state=seed,
-    ).fit(values[rows], labels[rows] == 1)  # fmt: skip
+        max_iter=rounds, max_leaf_nodes=31, min_samples_leaf=20, max_features=0.2, early_stopping=False,
+        random_state=seed, **steps,
+    )  # fmt: skip
+
+
+def _linear(_: int, seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=0.1, max_iter=2_000, random_state=seed)
+
+
+MACHINES: Mapping[str, tuple[Callable[[int, int], Any], ...]] = {
+    BAGGED: (_fast, _fast, _fast),
+    VARIED: (_slow, _shallow, _linear),
+}
+"""What makes the machines of each trio, from the number of rounds and a seed."""

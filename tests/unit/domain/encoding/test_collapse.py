@@ -34,7 +34,7 @@ def published_columns(rows: int) -> pa.Table:
 def evidence_alone(parts: dict[str, np.ndarray]) -> Blocks:
     rows = len(parts["numeric"])
     nothing = np.zeros((rows, 0), np.float32)
-    return Blocks(nothing, nothing, parts, np.zeros(rows))
+    return Blocks(nothing, {}, parts, np.zeros(rows))
 
 
 def unscaled(table: pa.Table) -> Blocks:

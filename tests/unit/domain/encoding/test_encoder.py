@@ -20,6 +20,7 @@ from counterfoil.domain.encoding.encoder import (
     join,
 )
 from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.encoding.odds import BAGGED, VARIED
 from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.errors import MissingEvidenceError, TrainingError
 
@@ -52,7 +53,7 @@ def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others:
 
 def test_a_cosine_is_the_mixture_of_the_parts(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     blocks = encoder.blocks(others, embedder.embed)
-    votes, odds = unit_rows(blocks.votes.astype(np.float64)), blocks.odds.astype(np.float64)
+    votes, odds = unit_rows(blocks.votes.astype(np.float64)), blocks.odds[BAGGED].astype(np.float64)
     parts = [blocks.evidence[name] * BLOCK_WEIGHTS[name] for name in ("numeric", "cyclic", "category", "text")]
     plain = unit_rows(np.hstack(parts).astype(np.float64))
     vectors = encoder.encode(others, embedder.embed)
@@ -124,17 +125,37 @@ def test_too_few_frauds_make_a_vector_of_evidence_alone(evidence: Maker, embedde
     table, _ = evidence()
     labels = (np.arange(table.num_rows) < frauds).astype(np.int8)
     encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.25))
-    assert (encoder.votes, encoder.odds, encoder.vote_dimensions, encoder.mixture) == (None, None, 0, ALL_EVIDENCE)
+    assert (encoder.votes, encoder.odds, encoder.vote_dimensions, encoder.mixture) == (None, {}, 0, ALL_EVIDENCE)
     vectors = encoder.encode(table, embedder.embed)
     assert vectors.shape == (600, 4 + 4 + 5 + 32)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
-def test_without_a_share_of_boosting_there_are_no_odds(evidence: Maker, embedder: Any) -> None:
+def test_without_a_share_of_odds_there_are_no_odds(evidence: Maker, embedder: Any) -> None:
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.0), trees=4)
-    assert (encoder.odds, encoder.vote_dimensions) == (None, 8)
+    assert (encoder.odds, encoder.vote_dimensions) == ({}, 8)
     np.testing.assert_allclose(np.linalg.norm(encoder.encode(table, embedder.embed), axis=1), 1, atol=1e-6)
+
+
+def test_the_mixture_says_whose_odds_are_in_a_vector(evidence: Maker, others: pa.Table, embedder: Any) -> None:
+    encoder = Encoder.fit(
+        *evidence(), schema_of(), embed=embedder.embed, seed=0, mixture=Mixture(0.3, 0.5, VARIED), trees=4, rounds=8,
+        machines=[BAGGED, VARIED],
+    )  # fmt: skip
+    blocks = encoder.blocks(others, embedder.embed)
+    assert blocks.odds.keys() == {BAGGED, VARIED}
+    assert encoder.dimensions == join(blocks, encoder.mixture).shape[1] == encoder.vote_dimensions + 45
+    for machines in (BAGGED, VARIED):
+        odds = join(blocks, Mixture(0.3, 0.5, machines))[:, 8 : encoder.vote_dimensions]
+        np.testing.assert_allclose(odds, blocks.odds[machines] * np.sqrt(0.7 * 0.5), atol=1e-6)
+
+
+def test_only_the_chosen_machines_stay(evidence: Maker, embedder: Any) -> None:
+    table, labels = evidence()
+    mixture = Mixture(0.3, 0.5, VARIED)
+    encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, mixture=mixture, trees=4, rounds=8)
+    assert encoder.odds.keys() == {VARIED}
 
 
 def test_blocks_carry_how_strange_each_row_is(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
@@ -143,15 +164,11 @@ def test_blocks_carry_how_strange_each_row_is(encoder: Encoder, others: pa.Table
     np.testing.assert_array_equal(blocks.take(np.array([7, 3])).distance, encoder.distances(others)[[7, 3]])
 
 
-@pytest.mark.parametrize("name", ["votes", "numeric", "text"])
+@pytest.mark.parametrize("name", ["votes", "odds", "numeric", "text"])
 def test_a_silenced_block_is_in_no_vector(encoder: Encoder, others: pa.Table, embedder: Any, name: str) -> None:
     blocks = encoder.blocks(others, embedder.embed).without(name)
-    silent = [blocks.votes, blocks.odds] if name == "votes" else [blocks.evidence[name]]
-    loud = [
-        part for part in (blocks.votes, blocks.odds, *blocks.evidence.values()) if not any(part is s for s in silent)
-    ]
-    assert not any(part.any() for part in silent)
-    assert all(part.any() for part in loud)
+    parts = {"votes": blocks.votes, "odds": blocks.odds[BAGGED], **blocks.evidence}
+    assert [part for part, values in parts.items() if not values.any()] == [name]
 
 
 def test_without_text_no_text_is_encoded(evidence: Maker) -> None:

@@ -1,13 +1,19 @@
-"""The odds block: a row of levels that says how risky boosting machines think a payment is."""
+"""The odds block: a row of levels that says how risky machines think a payment is."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from counterfoil.domain.encoding import odds
-from counterfoil.domain.encoding.odds import LEVELS, OddsBlock
+from counterfoil.domain.encoding.odds import LEVELS, MACHINES, VARIED, OddsBlock
 
 ROUNDS = 30
+Machine = Any
 
 
 def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -16,9 +22,26 @@ def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return values, (values[:, 0] + values[:, 1] * values[:, 2] + rng.normal(size=rows) / 2 > 2.2).astype(np.int8)
 
 
-@pytest.fixture(scope="module")
-def block() -> OddsBlock:
-    return OddsBlock.fit(*training(), seed=7, rounds=ROUNDS)
+@pytest.fixture(scope="module", params=list(MACHINES))
+def block(request: pytest.FixtureRequest) -> OddsBlock:
+    return OddsBlock.fit(*training(), seed=7, machines=request.param, rounds=ROUNDS)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
+    """The machines that the next fit makes."""
+    machines: list[Machine] = []
+    noting = {name: tuple(_noting(make, machines) for make in trio) for name, trio in MACHINES.items()}
+    monkeypatch.setattr(odds, "MACHINES", noting)
+    return machines
+
+
+def _noting(make: Callable[..., Machine], machines: list[Machine]) -> Callable[..., Machine]:
+    def noted(*given: int) -> Machine:
+        machines.append(make(*given))
+        return machines[-1]
+
+    return noted
 
 
 def test_frauds_that_were_not_seen_have_higher_odds(block: OddsBlock) -> None:
@@ -26,38 +49,50 @@ def test_frauds_that_were_not_seen_have_higher_odds(block: OddsBlock) -> None:
     assert roc_auc_score(labels, block.log_odds(values)) > 0.9
 
 
-def test_the_odds_are_the_mean_of_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    original = odds._machine
-    monkeypatch.setattr(odds, "_machine", lambda *given: made.append(original(*given)) or made[-1])
-    block = OddsBlock.fit(*training(), seed=7, rounds=ROUNDS)
+@pytest.mark.parametrize("machines", list(MACHINES))
+def test_the_odds_are_the_mean_of_the_machines(made: list[Machine], machines: str) -> None:
+    block = OddsBlock.fit(*training(), seed=7, machines=machines, rounds=ROUNDS)
     values, _ = training(seed=3)
-    assert len({machine.random_state for machine in made}) == len(made) == 3
     expected = np.mean([machine.decision_function(values) for machine in made], axis=0)
     np.testing.assert_allclose(block.log_odds(values), expected, atol=1e-5)
+    assert len({machine.random_state for machine in made}) == len(made) == 3
 
 
-def test_machines_learn_from_all_frauds_and_from_different_halves_of_the_good(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_varied_machines_are_deep_shallow_and_linear(made: list[Machine]) -> None:
+    OddsBlock.fit(*training(), seed=7, machines=VARIED, rounds=ROUNDS)
+    deep, shallow, linear = made
+    assert (deep.max_depth, deep.n_iter_) == (6, ROUNDS)
+    assert (shallow.max_depth, shallow.n_iter_) == (3, 23)  # three for every four of 30, rounded up
+    assert linear.coef_.shape == (1, 5)
+
+
+@pytest.mark.parametrize("machines", list(MACHINES))
+def test_machines_learn_from_all_frauds_and_from_different_halves_of_the_good(
+    monkeypatch: pytest.MonkeyPatch, machines: str
+) -> None:
     values, labels = training(rows=600)
     values[:, 0] = np.arange(600)
     seen: list[set[int]] = []
-
-    class Watched:
-        def __init__(self, **_: object) -> None: ...
-
-        def fit(self, rows: np.ndarray, fraud: np.ndarray) -> "Watched":
-            seen.append(set(rows[:, 0].astype(int)))
-            assert np.array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
-            return self
-
-    monkeypatch.setattr("sklearn.ensemble.HistGradientBoostingClassifier", Watched)
-    for seed in (1, 2):
-        odds._machine(values, labels, seed, ROUNDS)
+    for kind in (HistGradientBoostingClassifier, LogisticRegression):
+        monkeypatch.setattr(kind, "fit", _watching(kind.fit, labels, seen))
+    OddsBlock.fit(values, labels, 1, machines, ROUNDS)
     frauds = set(np.flatnonzero(labels == 1))
+    assert len(seen) == 3
     for one in seen:
         assert frauds < one
         assert len(one) == len(frauds) + -(-(600 - len(frauds)) // 2)
-    assert seen[0] != seen[1]
+    assert len({frozenset(one) for one in seen}) == 3
+
+
+def _watching(fit: Callable[..., Machine], labels: np.ndarray, seen: list[set[int]]) -> Callable[..., Machine]:
+    """Fit as before, and note which rows there are by their first column."""
+
+    def watched(machine: Machine, rows: np.ndarray, fraud: np.ndarray) -> Machine:
+        seen.append(set(rows[:, 0].astype(int)))
+        assert np.array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
+        return fit(machine, rows, fraud)
+
+    return watched
 
 
 def test_rows_have_length_one_and_nearer_odds_are_nearer(block: OddsBlock) -> None:
@@ -88,7 +123,7 @@ def test_one_row_is_the_same_bits_as_among_many(block: OddsBlock) -> None:
 
 def test_the_seed_makes_the_machines() -> None:
     values, labels = training(rows=600)
-    one, same, other = (OddsBlock.fit(values, labels, seed, 5) for seed in (1, 1, 2))
+    one, same, other = (OddsBlock.fit(values, labels, seed, rounds=5) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     assert not np.array_equal(one.log_odds(values), other.log_odds(values))
 
@@ -96,4 +131,4 @@ def test_the_seed_makes_the_machines() -> None:
 def test_few_frauds_and_few_payments_still_have_odds() -> None:
     values, labels = training(rows=60)
     labels = (np.arange(60) < 10).astype(np.int8)
-    assert np.isfinite(OddsBlock.fit(values, labels, 0, 5).transform(values)).all()
+    assert np.isfinite(OddsBlock.fit(values, labels, 0, rounds=5).transform(values)).all()

@@ -13,6 +13,7 @@ with atheris.instrument_imports(include=["counterfoil", "zipfile", "gzip", "xml.
 
 _TELL_EVERY = 1000
 _MOST_BYTES = 2 << 20
+_MOST_BYTES_TO_GROW = 64 << 10
 
 
 def main() -> None:
@@ -45,10 +46,12 @@ def _try(content: bytes, form: InputFormat, path: Path, outcomes: Counter[str]) 
 
 
 def _mutated(content: bytes, most: int, seed: int, form: InputFormat) -> bytes:
-    """Half of the inputs are spoilt where they have structure, half anywhere, as the coverage of the code suggests."""
+    """Spoil an input where it has structure, the good file or an earlier one, or else anywhere."""
     rng = Random(seed)
-    changed = form.spoil(content, rng) if rng.random() < 0.5 else atheris.Mutate(content, most)
-    return changed[:most]
+    if rng.random() < 0.25:
+        return bytes(atheris.Mutate(content, most))
+    start = form.good if rng.random() < 0.5 or len(content) > _MOST_BYTES_TO_GROW else content
+    return form.spoil(start, rng)[:most]
 
 
 def _corpus(folder: Path, form: InputFormat) -> Path:

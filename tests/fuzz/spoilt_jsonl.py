@@ -98,7 +98,7 @@ def _twice(line: str, rng: Random) -> str:
 
 
 def _long(line: str, rng: Random) -> str:
-    return line.replace("}", f', "long": "{"x" * rng.choice([1 << 10, 1 << 19, (1 << 20) + 9])}"}}')
+    return line.replace("}", f', "long": "{"x" * rng.choice([1 << 10, 1 << 19, (1 << 20) + 9])}"}}', 1)
 
 
 _CHANGES: tuple[Callable[[str, Random], str], ...] = (

@@ -12,7 +12,7 @@ from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
 from counterfoil.errors import UsageError
 from counterfoil.steps.forget import Forgotten, Removal, forget
 from counterfoil.steps.forgotten import read_traces
-from counterfoil.steps.tracing import mentions_in
+from counterfoil.steps.tracing import mentions_in, rows_of_merchant
 from counterfoil.wiring import Workspace
 
 _PSEUDONYM = re.compile(f"[0-9a-f]{{{HEX_DIGITS}}}")
@@ -25,19 +25,31 @@ def remove_account(
     reason: str,
     *,
     is_pseudonym: bool = False,
+    merchant_is_another: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Removal:
     """Forget an account, given by its raw id or by its pseudonym, and keep the report as `reports/forget-*.json`.
 
-    Raises UsageError for a text that is no account, and as `forget` does. The raw id goes nowhere.
+    Raises UsageError for a text that is no account, or that names a merchant too whose name is kept as it is, unless
+    `merchant_is_another`; and as `forget` does. The raw id goes nowhere.
     """
     account = pseudonym_of(place, text, is_pseudonym=is_pseudonym)
+    progress("looking for merchants of that name")
+    namesakes = rows_of_merchant(place.tables, account, place.pseudonym_key)
+    if namesakes and not merchant_is_another:
+        raise UsageError(
+            f"{namesakes:,} payments name a merchant by this very text, in the clear: their mapping takes merchants "
+            "for no accounts. If the merchant is this account, collect these files into a new workspace with a mapping "
+            'that has privacy.hashed = ["merchant"], and forget it there; if it is somebody else, give '
+            "--merchant-is-another: the merchant's name then stays in these payments"
+        )
     report = forget(
         place.tables, place.references, place.registry, place.decisions, place.ledger, account, operator, reason,
         progress=progress,
     )  # fmt: skip
     progress("looking for copies outside the lake")
-    removal = Removal(report, str(place.root / "reports" / f"forget-{account}.json"), _copies(place, account))
+    written_to = str(place.root / "reports" / f"forget-{account}.json")
+    removal = Removal(report, written_to, _copies(place, account), namesakes)
     _write(report, removal)
     return removal
 
@@ -71,6 +83,6 @@ def _write(report: Forgotten, removal: Removal) -> None:
     path = Path(removal.written_to)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}")
-    content = {**report.as_dict(), "copies": removal.copies}
+    content = {**report.as_dict(), "copies": removal.copies, "rows_of_a_merchant_of_that_name": removal.namesakes}
     aside.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     aside.replace(path)

@@ -1,5 +1,6 @@
 """Operations on the terminal: what a workspace holds."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -67,11 +68,14 @@ def show_removal(removal: "Removal") -> None:
     rows = {
         "account": report.account,
         "payments": f"{report.payments:,}",
-        "rows removed": ", ".join(f"{name} {count:,}" for name, count in report.rows.items()),
-        "references removed": ", ".join(f"{release} {count:,}" for release, count in report.references.items()),
+        "rows removed": _counted(report.rows),
+        "references removed": _counted(report.references),
+        "rows of payments to it, its name removed": _counted(report.payee_rows),
+        "references to it, its name removed": _counted(report.payee_references),
         "releases retired": ", ".join(f"{old} (now {new or 'none'})" for old, new in report.releases.items()),
         "its scores, removed": f"{len(report.own_scores):,}",
-        "scores that cited it": f"{len(report.touched_scores):,}: they keep label and similarity of that precedent",
+        "scores that cited or paid it": f"{len(report.touched_scores):,}: they keep label and similarity of precedents",
+        "payments to a merchant of that name": f"{removal.namesakes:,}: left as they are" if removal.namesakes else "",
         "input files that hold it": "\n".join(report.sources),
         "copies outside the lake": "\n".join(removal.copies),
         "searched": f"{len(report.searched):,} tables and reference sets",
@@ -81,7 +85,7 @@ def show_removal(removal: "Removal") -> None:
         if value:
             table.add_row(name, escape(value))
     out.print(table)
-    left = ", ".join(f"{place} {count:,}" for place, count in report.searched.items() if count)
+    left = _counted({place: count for place, count in report.searched.items() if count})
     if left:
         out.print(f"[red]still named[/] in {escape(left)}: something wrote it meanwhile; run this again")
     else:
@@ -89,3 +93,7 @@ def show_removal(removal: "Removal") -> None:
     out.print(
         "evidence, source IPs and models still count it in sums: 'counterfoil curate', 'features' and 'train' anew"
     )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -4,6 +4,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import atheris
 
@@ -11,6 +12,8 @@ with atheris.instrument_imports(include=["counterfoil", "zipfile", "gzip", "xml.
     from input_formats import FORMATS, InputFormat, require_accounted_for
 
 _TELL_EVERY = 1000
+_MOST_BYTES = 2 << 20
+_MOST_BYTES_TO_GROW = 64 << 10
 
 
 def main() -> None:
@@ -22,21 +25,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = _corpus(Path(folder), form)
         path = Path(folder) / "in"
-        limits = [f"-max_len={4 * len(form.good)}", "-len_control=0", "-timeout=20", "-rss_limit_mb=3000"]
+        limits = [f"-max_len={_MOST_BYTES}", "-len_control=0", "-timeout=20", "-rss_limit_mb=3000"]
         outcomes: Counter[str] = Counter()
         atheris.Setup(
             [sys.argv[0], *limits, f"-dict={corpus}.dict", *options, str(corpus)],
             lambda content: _try(content, form, path, outcomes),
+            custom_mutator=lambda content, most, seed: _mutated(content, most, seed, form),
         )
         atheris.Fuzz()
 
 
 def _try(content: bytes, form: InputFormat, path: Path, outcomes: Counter[str]) -> None:
-    records = require_accounted_for(content, form, path)
-    outcomes["refused" if records is None else "read"] += 1
-    outcomes["records"] += records or 0
+    accounted = require_accounted_for(content, form, path)
+    outcomes["refused" if accounted is None else "read"] += 1
+    if accounted is not None:
+        outcomes["records"] += accounted.records
+        outcomes["counted twice"] += accounted.counted_twice
     if (outcomes["refused"] + outcomes["read"]) % _TELL_EVERY == 0:  # libFuzzer leaves no time for it at the end
         sys.stderr.write(f"{form.name}: {dict(outcomes)}\n")
+
+
+def _mutated(content: bytes, most: int, seed: int, form: InputFormat) -> bytes:
+    """Spoil an input where it has structure, the good file or an earlier one, or else anywhere."""
+    rng = Random(seed)
+    if rng.random() < 0.25:
+        return bytes(atheris.Mutate(content, most))
+    start = form.good if rng.random() < 0.5 or len(content) > _MOST_BYTES_TO_GROW else content
+    return form.spoil(start, rng)[:most]
 
 
 def _corpus(folder: Path, form: InputFormat) -> Path:

@@ -11,10 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from backports import zstd
+from record_counts import csv_records, json_lines, parquet_rows, stream_records, transfers, zip_records
+from spoilt_csv import spoil_csv
+from spoilt_jsonl import spoil_jsonl
+from spoilt_parquet import spoil_parquet
+from spoilt_streams import spoil_stream
+from spoilt_xml import spoil_xml
+from spoilt_zip import spoil_zip
 
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.unpacking import StreamLimits
@@ -60,12 +68,18 @@ ROWS = [
 
 @dataclass(frozen=True)
 class InputFormat:
-    """A format: its mapping, a good file, and bits of text that mean something in it."""
+    """A format: its mapping, a good file, and bits of text that mean something in it.
+
+    `spoil` changes a file where it has structure. `count` says how many records a file has, with nothing of what is
+    fuzzed, or None where it cannot tell.
+    """
 
     name: str
     mapping_text: str
     make: Callable[[], bytes]
     tokens: tuple[bytes, ...]
+    spoil: Callable[[bytes, Random], bytes]
+    count: Callable[[bytes], int | None]
 
     @cached_property
     def mapping(self) -> SourceMapping:
@@ -78,8 +92,16 @@ class InputFormat:
         return self.make()
 
 
-def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> int | None:
-    """Read and clean `content`, written to `path`; return the number of its records, or None if it is refused.
+@dataclass(frozen=True)
+class Accounted:
+    """The records of a file that was read, and whether another count of them was at hand, which then agreed."""
+
+    records: int
+    counted_twice: bool
+
+
+def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> Accounted | None:
+    """Read and clean `content`, written to `path`; return what was accounted for, or None if the file is refused.
 
     Raises AssertionError if a record is lost or made up, and whatever the reader raises that it must not.
     """
@@ -97,7 +119,9 @@ def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> int 
         assert without_card_number(str(refused)) == str(refused)
         return None
     assert len(set(lines)) == len(lines) == records
-    return records
+    counted = form.count(content)
+    assert counted in (None, records), f"{records} records were read of {counted}"
+    return Accounted(records, counted is not None)
 
 
 def _lines_of(batch: RawBatch, mapping: SourceMapping) -> list[tuple[str, int]]:
@@ -164,16 +188,47 @@ _XML_TOKENS = (
 )  # fmt: skip
 _CSV = _flat('format = "csv"')
 
-FORMATS = (
-    InputFormat("csv", _CSV, _csv, _CSV_TOKENS),
-    InputFormat("tsv", _flat('format = "csv"\ndelimiter = "\\t"'), lambda: _csv("\t"), _CSV_TOKENS),
-    InputFormat("latin-1", _flat('format = "csv"\nencoding = "latin-1"'), lambda: _csv()[3:], _CSV_TOKENS),
-    InputFormat("gzip", _CSV, lambda: gzip.compress(_csv(), mtime=0), (b"\x1f\x8b\x08", b"\0")),
-    InputFormat("bzip2", _CSV, lambda: bz2.compress(_csv()), (b"BZh9", b"1AY&SY", b"\x17rE8P\x90")),
-    InputFormat("xz", _CSV, lambda: lzma.compress(_csv()), (b"\xfd7zXZ\0", b"YZ", b"\0\0\0\0")),
-    InputFormat("zstd", _CSV, lambda: zstd.compress(_csv()), (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18", b"\0")),
-    InputFormat("zip", _CSV, _zip, (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x07\x08", b"../", b"\n", b"\0")),
-    InputFormat("parquet", _flat('format = "parquet"'), _parquet, (b"PAR1", b"\0", b"\xff\xff\xff\xff", b"\x15")),
-    InputFormat("jsonl", _flat('format = "jsonl"'), _json_lines, _JSON_TOKENS),
-    InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS),
+_FORMATS_OF_STREAMS = (
+    ("gzip", lambda: gzip.compress(_csv(), mtime=0), (b"\x1f\x8b\x08", b"\0")),
+    ("bzip2", lambda: bz2.compress(_csv()), (b"BZh9", b"1AY&SY", b"\x17rE8P\x90")),
+    ("xz", lambda: lzma.compress(_csv()), (b"\xfd7zXZ\0", b"YZ", b"\0\0\0\0")),
+    ("zstd", lambda: zstd.compress(_csv()), (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18", b"\0")),
 )
+
+
+def _stream(packing: str, make: Callable[[], bytes], tokens: tuple[bytes, ...]) -> InputFormat:
+    def spoil(_: bytes, rng: Random) -> bytes:
+        return spoil_stream(packing, spoil_csv(_csv(), rng), rng)
+
+    return InputFormat(packing, _CSV, make, tokens, spoil, stream_records)
+
+
+def _delimited(name: str, style: str, tokens: tuple[bytes, ...], delimiter: str = ",") -> InputFormat:
+    encoding = "latin-1" if "latin-1" in style else "utf-8-sig"
+    mark = 0 if encoding == "utf-8-sig" else 3
+    return InputFormat(
+        name,
+        _flat(f'format = "csv"\n{style}'),
+        lambda: _csv(delimiter)[mark:],
+        tokens,
+        lambda content, rng: spoil_csv(content, rng, delimiter),
+        lambda content: csv_records(content, delimiter, encoding),
+    )
+
+
+FORMATS = (
+    _delimited("csv", "", _CSV_TOKENS),
+    _delimited("tsv", 'delimiter = "\\t"', _CSV_TOKENS, "\t"),
+    _delimited("latin-1", 'encoding = "latin-1"', _CSV_TOKENS),
+    *(_stream(*packing) for packing in _FORMATS_OF_STREAMS),
+    InputFormat(
+        "zip", _CSV, _zip, (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x07\x08", b"../", b"\n", b"\0"),
+        lambda _, rng: spoil_zip(lambda: spoil_csv(_csv(), rng) if rng.random() < 0.3 else _csv(), rng), zip_records,
+    ),
+    InputFormat(
+        "parquet", _flat('format = "parquet"'), _parquet, (b"PAR1", b"\0", b"\xff\xff\xff\xff", b"\x15"),
+        lambda _, rng: spoil_parquet(NAMES, ROWS, rng), parquet_rows,
+    ),
+    InputFormat("jsonl", _flat('format = "jsonl"'), _json_lines, _JSON_TOKENS, spoil_jsonl, json_lines),
+    InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
+)  # fmt: skip

@@ -1,4 +1,6 @@
-"""A hypothesis strategy for each format: a good file with something done to it."""
+"""Hypothesis strategies for each format: a good file with something done to it."""
+
+from random import Random
 
 from hypothesis import strategies as st
 from input_formats import InputFormat
@@ -11,6 +13,11 @@ def mutated(form: InputFormat) -> st.SearchStrategy[bytes]:
     length = st.sampled_from([0, 1, 1, 2, 8, 64, len(form.good)])
     change = st.tuples(place, length, piece)
     return st.lists(change, min_size=1, max_size=6).map(lambda changes: _changed(form.good, changes))
+
+
+def spoilt(form: InputFormat) -> st.SearchStrategy[bytes]:
+    """Return good files of a format after changes where it has structure."""
+    return st.integers(0, 2**32 - 1).map(lambda seed: form.spoil(form.good, Random(seed)))
 
 
 def _slices(content: bytes) -> st.SearchStrategy[bytes]:

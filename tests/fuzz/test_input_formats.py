@@ -5,21 +5,37 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from input_formats import FORMATS, InputFormat, require_accounted_for
-from mutations import mutated
+from input_formats import FORMATS, Accounted, InputFormat, require_accounted_for
+from mutations import mutated, spoilt
 
 RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
-def test_the_good_file_is_read_whole(form: InputFormat, tmp_path: Path) -> None:
-    assert require_accounted_for(form.good, form, tmp_path / "in") == RECORDS.get(form.name, 4)
-
-
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+EXAMPLES = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+
+
+@each_format
+def test_the_good_file_is_read_whole(form: InputFormat, tmp_path: Path) -> None:
+    expected = Accounted(RECORDS.get(form.name, 4), counted_twice=True)
+    assert require_accounted_for(form.good, form, tmp_path / "in") == expected
+
+
+@each_format
+@EXAMPLES
 @given(data=st.data())
-def test_a_spoilt_file_is_refused_or_accounted_for(form: InputFormat, tmp_path: Path, data: st.DataObject) -> None:
+def test_a_file_with_wrong_bytes_is_refused_or_accounted_for(
+    form: InputFormat, tmp_path: Path, data: st.DataObject
+) -> None:
     require_accounted_for(data.draw(mutated(form)), form, tmp_path / "in")
+
+
+@each_format
+@EXAMPLES
+@given(data=st.data())
+def test_a_file_with_wrong_structure_is_refused_or_accounted_for(
+    form: InputFormat, tmp_path: Path, data: st.DataObject
+) -> None:
+    require_accounted_for(data.draw(spoilt(form)), form, tmp_path / "in")

@@ -35,6 +35,8 @@ def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
             first += table.num_rows
             unreadable = {name: rows for name in wanted if (rows := _no_text(batch.column(name))) is not None}
             yield without_unreadable(RawBatch(table, lines, REJECTED.empty_table(), printable(path.name)), unreadable)
+        if first - 1 != file.metadata.num_rows:  # Arrow reads fewer from some damaged footers, and says nothing
+            raise _damaged(path)
 
 
 def _no_text(cells: pa.Array) -> Flags | None:
@@ -66,6 +68,10 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise InputFileError(f"{printable(str(path))} does not exist") from None
     except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError):  # a damaged schema raises any
-        raise InputFileError(
-            f"{printable(str(path))} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
-        ) from None
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> InputFileError:
+    return InputFileError(
+        f"{printable(str(path))} cannot be read as Parquet: it is cut off, damaged or another format (file.format)"
+    )

@@ -21,6 +21,9 @@ def forget(
     pseudonym: Annotated[
         bool, typer.Option("--pseudonym", help="ACCOUNT is what stands in the column account_id")
     ] = False,
+    merchant_is_another: Annotated[
+        bool, typer.Option("--merchant-is-another", help="A merchant of that very name is not this account: it stays")
+    ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Forget an account: out of tables, references and releases, never collected again. Exit code 1: it is not."""
@@ -31,7 +34,10 @@ def forget(
     place = open_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
     with console.progress("forgetting") as steps:
-        removal = remove_account(place, text, operator, reason, is_pseudonym=pseudonym, progress=steps.tell)
+        removal = remove_account(
+            place, text, operator, reason,
+            is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
+        )  # fmt: skip
     console_operations.show_removal(removal)
     if not removal.report.absent:
         raise typer.Exit(1)

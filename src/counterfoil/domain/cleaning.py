@@ -61,7 +61,8 @@ def clean(
 
     `batch` has the mapping's source columns; `first_line` is the record number of its first row, or an int64
     array with the number of each row; `content_hash` is the file's SHA-256, from which ids are derived if the
-    mapping maps none. Rows of the accounts `forgotten` (pseudonyms) are refused. Raises MappingError if a column's
+    mapping maps none. Rows of the accounts `forgotten` (pseudonyms) are refused; as hashed merchants they become
+    null. Raises MappingError if a column's
     type does not fit, UsageError for a key too short.
     """
     lines = _lines(first_line, batch.num_rows)
@@ -73,7 +74,7 @@ def clean(
     _add_id(columns, raw, mapping, lines, content_hash, as_keys(key).keys[0])
     _add_money(columns, raw, mapping)
     _add_labels(columns, raw, mapping)
-    _add_parties(columns, raw, mapping, key)
+    _add_parties(columns, raw, mapping, key, forgotten)
     _refuse_forgotten(columns, forgotten)
     _add_card(columns, raw, mapping)
     _add_evidence(columns, raw, mapping)
@@ -139,7 +140,11 @@ def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapp
 
 
 def _add_parties(
-    columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, key: bytes | PseudonymKeys
+    columns: _Columns,
+    raw: dict[str, pa.Array],
+    mapping: SourceMapping,
+    key: bytes | PseudonymKeys,
+    forgotten: Collection[str],
 ) -> None:
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
@@ -151,9 +156,16 @@ def _add_parties(
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
         if column is not None and name in mapping.privacy.hashed:
-            columns.add(canonical, Parsed(pseudonymise(parsing.text_of(raw[column], column), "account", key)))
+            paid = pseudonymise(parsing.text_of(raw[column], column), "account", key)
+            columns.add(canonical, Parsed(_without_forgotten(paid, forgotten)))
         elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
+
+
+def _without_forgotten(paid: pa.Array, forgotten: Collection[str]) -> pa.Array:
+    """The accounts that are paid, but for forgotten ones: the payment stays, since it is the payer's."""
+    theirs = pc.is_in(paid, value_set=pa.array(sorted(forgotten), pa.string()))
+    return pc.if_else(theirs, pa.scalar(None, pa.string()), paid)
 
 
 def _refuse_forgotten(columns: _Columns, forgotten: Collection[str]) -> None:

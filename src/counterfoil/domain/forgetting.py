@@ -28,9 +28,11 @@ class Trace(StrEnum):
     ROWS = "rows"  # `place`: a table, `name`: how many of its rows were the account's
     PAYMENT = "payment"  # `name`: a transaction id
     OWN_SCORE = "own_score"  # `place`: a run of scores, `name`: a transaction id
-    TOUCHED_SCORE = "touched_score"  # the same, of another account's payment that cites one of this account
+    TOUCHED_SCORE = "touched_score"  # the same, of another account's payment that cites one of this account or paid it
     REFERENCE = "reference"  # `place`: a release, `name`: the id of one of its references
     SOURCE = "source"  # `place`: an input file
+    PAYEE_ROWS = "payee_rows"  # `place`: a table, `name`: how many rows of others name the account, as the one paid
+    PAYEE_REFERENCES = "payee_references"  # `place`: a release, `name`: how many of its references do
 
 
 FORGOTTEN = pa.schema(
@@ -54,12 +56,30 @@ class Marks:
 
 
 def without(rows: pa.Table, marks: Marks) -> pa.Table:
-    """Return a table's rows without those of the account, and without its payments among the precedents."""
-    kept = rows.filter(pc.invert(own_rows(rows, marks)))
+    """Return a table's rows without those of the account, and others without its name and without its payments
+    among the precedents."""
+    kept = unnamed(rows.filter(pc.invert(own_rows(rows, marks))), marks.account)
     if "precedents" in kept.column_names:
         place = kept.schema.get_field_index("precedents")
-        kept = kept.set_column(place, kept.schema.field(place), _unnamed(kept.column(place), marks.payments))
+        kept = kept.set_column(place, kept.schema.field(place), _uncited(kept.column(place), marks.payments))
     return kept
+
+
+def unnamed(rows: pa.Table, account: str) -> pa.Table:
+    """Return rows with null wherever a column of theirs names the account, as the one that is paid."""
+    for name in columns_of_others(rows.schema):
+        named = _is_in(rows.column(name), {account})
+        if pc.any(named).as_py():
+            place = rows.schema.get_field_index(name)
+            blank = pc.if_else(named, pa.scalar(None, rows.schema.field(place).type), rows.column(name))
+            rows = rows.set_column(place, rows.schema.field(place), blank)
+    return rows
+
+
+def columns_of_others(schema: pa.Schema) -> list[str]:
+    """The columns of text that may name an account whose row it is not, such as the one that is paid."""
+    texts = (field for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+    return [field.name for field in texts if field.nullable and field.name != "account_id"]
 
 
 def own_rows(rows: pa.Table, marks: Marks) -> pa.ChunkedArray | pa.Array:
@@ -133,7 +153,7 @@ def _texts(name: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         yield from _texts(name, values.flatten())
 
 
-def _unnamed(precedents: pa.ChunkedArray, payments: frozenset[str]) -> pa.Array:
+def _uncited(precedents: pa.ChunkedArray, payments: frozenset[str]) -> pa.Array:
     """Precedents without the ids and times of these payments."""
     lists = [
         None if cited is None else [_without_name(one) if one["reference_id"] in payments else one for one in cited]

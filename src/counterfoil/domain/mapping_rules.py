@@ -101,6 +101,9 @@ def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence
             yield "privacy.hashed: 'merchant' is not mapped in [fields]"
         if evidence is not None and "merchant_id" in evidence.textual_fields:
             yield "evidence.textual_fields: 'merchant_id' is a keyed hash (privacy.hashed), which says nothing as text"
+        if evidence is not None and "merchant_id" in evidence.categorical_fields:
+            # A release would name the commonest of them, and no forgetting takes anything out of a release.
+            yield "evidence.categorical_fields: 'merchant_id' is an account (privacy.hashed), which is no evidence"
 
 
 def evidence_name_problems(evidence: Evidence) -> Iterator[str]:

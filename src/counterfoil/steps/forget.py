@@ -38,14 +38,17 @@ _FIRST = (ADDRESSES, SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
 class Forgotten:
     """The report. Scores are (run, transaction id); `rows` were the account's, by table; `references`, by release.
 
-    `releases` gives the successor of each retired release, or None. `searched` are the tables and releases that
-    were searched in the end, with how often each still names the account.
+    `payee_rows` and `payee_references` are others' and named the account as the one that is paid: they stay, without
+    that name. `releases` gives the successor of each retired release, or None. `searched` are the tables and releases
+    that were searched in the end, with how often each still names the account.
     """
 
     account: str
     payments: int
     rows: Mapping[str, int]
     references: Mapping[str, int]
+    payee_rows: Mapping[str, int]
+    payee_references: Mapping[str, int]
     releases: Mapping[str, str | None]
     own_scores: tuple[tuple[str, str], ...]
     touched_scores: tuple[tuple[str, str], ...]
@@ -64,11 +67,15 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Removal:
-    """The report, where it was written to, and files outside the lake that still name the account."""
+    """The report, where it was written to, and files outside the lake that still name the account.
+
+    `namesakes` are payments to a merchant of that very name, who is somebody else.
+    """
 
     report: Forgotten
     written_to: str
     copies: tuple[str, ...]
+    namesakes: int = 0
 
 
 def forget(
@@ -101,9 +108,9 @@ def forget(
     keep_traces(tables, traces)
     marks = Marks(account, traces.names(Trace.PAYMENT), own_source_ips(tables, account))
     progress("making releases without its references")
-    retired = sorted({release for release, _ in traces.of(Trace.REFERENCE)})
-    stores = Stores(registry, references, log)
-    successors = replace_releases(stores, retired, marks.payments, operator, reason)
+    kinds = (Trace.REFERENCE, Trace.PAYEE_REFERENCES)
+    retired = sorted({release for kind in kinds for release, _ in traces.of(kind)})
+    successors = replace_releases(Stores(registry, references, log), retired, marks, operator, reason)
     for table in _in_order(tables):
         progress(f"table {table}")
         _remove(tables, table, marks)
@@ -148,7 +155,9 @@ def _report(traces: Traces, successors: Mapping[str, str | None], searched: Mapp
     return Forgotten(
         account=traces.account,
         payments=len(traces.names(Trace.PAYMENT)),
-        rows={table: int(count) for table, count in traces.of(Trace.ROWS)},
+        rows=_counts(traces, Trace.ROWS),
+        payee_rows=_counts(traces, Trace.PAYEE_ROWS),
+        payee_references=_counts(traces, Trace.PAYEE_REFERENCES),
         references={release: by_release.count(release) for release in sorted(set(by_release))},
         releases=successors,
         own_scores=tuple(traces.of(Trace.OWN_SCORE)),
@@ -156,6 +165,10 @@ def _report(traces: Traces, successors: Mapping[str, str | None], searched: Mapp
         sources=tuple(place for place, _ in traces.of(Trace.SOURCE)),
         searched=searched,
     )
+
+
+def _counts(traces: Traces, kind: Trace) -> dict[str, int]:
+    return {place: int(count) for place, count in traces.of(kind)}
 
 
 def _tell(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:

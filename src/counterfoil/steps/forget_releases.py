@@ -1,4 +1,6 @@
-"""Releases whose references hold payments of a forgotten account: made anew without them, the old ones retired.
+"""Releases whose references hold payments of or to a forgotten account: made anew without them, the old ones retired.
+
+Of references of payments to it only its name goes: no vector is made of keyed hashes.
 
 Vectors are compared with references one by one, so the rest of a release stays valid without some of them. What
 was fitted on all training payments together (scaler, trees, calibration) keeps its values: only training again
@@ -12,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.forgetting import Marks, mentions, unnamed
 from counterfoil.domain.references import checksum
 from counterfoil.domain.release import ARRAYS_FILE, DESCRIPTION_FILE, Release
 from counterfoil.domain.schemas import FRAUD
@@ -43,7 +46,7 @@ class Stores:
 
 
 def replace_releases(
-    stores: Stores, releases: Sequence[str], payments: frozenset[str], operator: str, reason: str
+    stores: Stores, releases: Sequence[str], marks: Marks, operator: str, reason: str
 ) -> dict[str, str | None]:
     """Retire these releases and drop their references; return the successor of each, None if it has none.
 
@@ -56,17 +59,15 @@ def replace_releases(
     for name in unregistered:  # what a killed training left
         stores.references.drop(name)
     ordered = sorted(set(releases) - set(unregistered), key=lambda name: there[name].version)
-    return {name: _replace(stores, there[name], payments, operator, reason) for name in ordered}
+    return {name: _replace(stores, there[name], marks, operator, reason) for name in ordered}
 
 
-def _replace(
-    stores: Stores, old: RegisteredRelease, payments: frozenset[str], operator: str, reason: str
-) -> str | None:
+def _replace(stores: Stores, old: RegisteredRelease, marks: Marks, operator: str, reason: str) -> str | None:
     name = old.release_id
     successor = _successor_of(stores.registry, name)
     there = name in stores.references.releases()
     if successor is None and there and _wants_successor(stores.registry, old):
-        successor = _rebuild(stores, old, payments)
+        successor = _rebuild(stores, old, marks)
     _hand_over(stores, old, successor, operator, reason)
     retire(stores.registry, stores.log, name, operator, reason, drop_from=stores.references)
     return successor
@@ -85,14 +86,14 @@ def _wants_successor(registry: ReleaseRegistry, old: RegisteredRelease) -> bool:
     return champion or resolve(registry) == old.release_id
 
 
-def _rebuild(stores: Stores, old: RegisteredRelease, payments: frozenset[str]) -> str | None:
+def _rebuild(stores: Stores, old: RegisteredRelease, marks: Marks) -> str | None:
     """Register the release without these references; None if that is no release any more."""
     folder = stores.registry.fetch(old.release_id)
     try:
         release = load_release(stores.registry, old.release_id)
     except ReleaseMismatchError:
         return None
-    candidate = _without(release, stores.references.read_base(old.release_id), payments)
+    candidate = _without(release, stores.references.read_base(old.release_id), marks)
     if candidate is None:
         return None
     tags = {name: value for name, value in old.tags.items() if name != RETIRED_TAG}
@@ -107,15 +108,18 @@ def _rebuild(stores: Stores, old: RegisteredRelease, payments: frozenset[str]) -
     return registered.release_id
 
 
-def _without(release: Release, base: pa.Table, payments: frozenset[str]) -> Candidate | None:
-    named = pc.is_in(base.column("reference_id"), value_set=pa.array(sorted(payments), pa.string()))
-    kept = base.filter(pc.invert(named))
+def _without(release: Release, base: pa.Table, marks: Marks) -> Candidate | None:
+    own = pc.is_in(base.column("reference_id"), value_set=pa.array(sorted(marks.payments), pa.string()))
+    rest = base.filter(pc.invert(own))
+    kept = unnamed(rest, marks.account)
     frauds = int(pc.sum(pc.equal(kept.column("label"), FRAUD)).as_py() or 0)
     good = kept.num_rows - frauds
     if (not frauds and release.reference_frauds) or not good:
         return None
     gone = base.num_rows - kept.num_rows
-    note = f"release {release.release_id} without {gone} references, whose account was forgotten"
+    paid = mentions(rest, Marks(marks.account, frozenset()))
+    left_out = f"{gone} references" + (f" and the payee of {paid}" if paid else "")
+    note = f"release {release.release_id} without {left_out}, whose account was forgotten"
     changed = replace(
         release,
         reference_rows=kept.num_rows,

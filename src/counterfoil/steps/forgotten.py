@@ -14,6 +14,9 @@ FORGOTTEN_TABLE = "forgotten"
 
 Place = tuple[str, str]
 
+_COUNTED = (Trace.ROWS, Trace.PAYEE_ROWS, Trace.PAYEE_REFERENCES)
+"""Traces whose name is a number."""
+
 
 @dataclass(frozen=True)
 class Traces:
@@ -31,9 +34,9 @@ class Traces:
         return frozenset(name for one, _, name in self.found if one == kind)
 
     def joined(self, later: Iterable[tuple[str, str, str]]) -> "Traces":
-        """These and later ones; of a table's rows the first count stays."""
-        counted = {place for place, _ in self.of(Trace.ROWS)}
-        new = {trace for trace in later if not (trace[0] == Trace.ROWS and trace[1] in counted)}
+        """These and later ones; of what is counted the first count stays."""
+        counted = {(kind, place) for kind, place, _ in self.found if kind in _COUNTED}
+        new = {trace for trace in later if trace[:2] not in counted}
         return Traces(self.account, self.found | new)
 
 

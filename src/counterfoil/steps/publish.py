@@ -49,12 +49,11 @@ def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Publi
 def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Sequence[Path]) -> None:
     forgotten = pa.array(sorted(forgotten_accounts(lake)), pa.string())
     for path in paths if len(forgotten) else ():
-        if "account_id" not in pq.read_schema(path).names:
-            continue
-        accounts = pq.read_table(path, columns=["account_id"], partitioning=None).column(0)
-        if pc.any(pc.is_in(accounts, value_set=forgotten)).as_py():
+        names = [name for name in ("account_id", "merchant_id") if name in pq.read_schema(path).names]
+        columns = pq.read_table(path, columns=names, partitioning=None).columns
+        if any(pc.any(pc.is_in(column, value_set=forgotten)).as_py() for column in columns):
             raise UsageError(
-                f"run {run!r} of table {table!r} has rows of an account that was forgotten after it was made: "
+                f"run {run!r} of table {table!r} names an account that was forgotten after it was made: "
                 "start the pipeline anew"
             )
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from counterfoil.domain.forgetting import Marks, Trace, has_texts, mentions
+from counterfoil.domain.forgetting import Marks, Trace, columns_of_others, has_texts, mentions
+from counterfoil.domain.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.ports import FileLedger, ReferenceStore, TableStore
 from counterfoil.steps.collect import TRANSACTIONS, run_ending
 from counterfoil.steps.detect import SCORE_TABLE
@@ -30,7 +31,8 @@ def find_traces(
     traces = (known or Traces(account, frozenset())).joined(_in_rows(tables, account))
     payments = traces.names(Trace.PAYMENT)
     later = [*_in_scores(tables, account, payments), *_in_references(references, payments)]
-    return traces.joined([*later, *_in_files(tables, ledger, account)])
+    as_payee = [*_in_rows_of_others(tables, account), *_in_references_of_others(references, account)]
+    return traces.joined([*later, *as_payee, *_in_files(tables, ledger, account)])
 
 
 def own_source_ips(tables: TableStore, account: str) -> frozenset[str]:
@@ -44,6 +46,19 @@ def own_source_ips(tables: TableStore, account: str) -> frozenset[str]:
     )
     with engine() as database:
         return frozenset(row[0] for row in database.execute(query, {"account": account}).fetchall())
+
+
+def rows_of_merchant(tables: TableStore, account: str, key: PseudonymKeys) -> int:
+    """Count the payments to a merchant whose name, kept as it is, would have the account's pseudonym."""
+    found = 0
+    for path in tables.files(TRANSACTIONS):
+        if "merchant_id" not in pq.read_schema(path).names:
+            continue
+        merchants = pq.read_table(path, columns=["merchant_id"], partitioning=None).column(0).combine_chunks()
+        names = merchants.unique()
+        same = names.filter(pc.fill_null(pc.equal(pseudonymise(names, "account", key), account), False))
+        found += int(pc.sum(pc.is_in(merchants, value_set=same)).as_py() or 0)
+    return found
 
 
 def mentions_in(files: Sequence[Path], marks: Marks, *, of_anybody: bool = False) -> int:
@@ -101,6 +116,51 @@ def _in_references(references: ReferenceStore, payments: frozenset[str]) -> Iter
         ids = references.read_base(release).column("reference_id")
         for name in ids.filter(pc.is_in(ids, value_set=wanted)).to_pylist():
             yield Trace.REFERENCE, release, str(name)
+
+
+def _in_rows_of_others(tables: TableStore, account: str) -> Iterator[Found]:
+    """Rows of others that name the account as the one that is paid, and the scores of these payments."""
+    paid: set[str] = set()
+    for table in tables_to_search(tables):
+        files = [path for path in tables.files(table) if columns_of_others(pq.read_schema(path))]
+        rows = 0
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    named = _naming(file, group, account)
+                    rows += named.num_rows
+                    if "transaction_id" in named.column_names:
+                        paid.update(named.column("transaction_id").to_pylist())
+        if rows:
+            yield Trace.PAYEE_ROWS, table, str(rows)
+    yield from _scores_of(tables, paid)
+
+
+def _naming(file: pq.ParquetFile, group: int, account: str) -> pa.Table:
+    """The rows of a row group that are not the account's and name it."""
+    wanted = columns_of_others(file.schema_arrow)
+    whose = [name for name in ("account_id", "transaction_id") if name in file.schema_arrow.names]
+    rows = file.read_row_group(group, columns=[*dict.fromkeys([*wanted, *whose])])
+    named = pa.array([False] * rows.num_rows, pa.bool_())
+    for name in wanted:
+        named = pc.or_(named, pc.fill_null(pc.equal(rows.column(name), account), False))
+    if "account_id" in whose:
+        named = pc.and_(named, pc.fill_null(pc.not_equal(rows.column("account_id"), account), True))
+    return rows.filter(named)
+
+
+def _scores_of(tables: TableStore, payments: set[str]) -> Iterator[Found]:
+    wanted = pa.array(sorted(payments), pa.string())
+    for run in tables.runs(SCORE_TABLE) if payments else ():
+        for path in tables.files(SCORE_TABLE, run):
+            ids = pq.read_table(path, columns=["transaction_id"], partitioning=None).column(0)
+            for name in ids.filter(pc.is_in(ids, value_set=wanted)).to_pylist():
+                yield Trace.TOUCHED_SCORE, run, str(name)
+
+
+def _in_references_of_others(references: ReferenceStore, account: str) -> Iterator[Found]:
+    for release, count in mentions_in_references(references, Marks(account, frozenset())).items():
+        yield Trace.PAYEE_REFERENCES, release, str(count)
 
 
 def _in_files(tables: TableStore, ledger: FileLedger, account: str) -> Iterator[Found]:

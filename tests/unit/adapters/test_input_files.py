@@ -215,6 +215,32 @@ def test_parquet_with_bytes_that_are_no_text_costs_their_row_only(tmp_path: Path
     assert rejected(batches) == [(2, "bytes_unreadable", "column 'a' holds bytes that are no text")]
 
 
+def test_parquet_whose_footer_tells_of_other_rows_than_there_are_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"t": ["2024-01-01"] * 4, "a": ["1"] * 4}), path, row_group_size=2)
+    good, mapping = path.read_bytes(), mapping_of('format = "parquet"')
+    footer = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    lost = 0
+    for place in range(footer, len(good) - 8):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 2]) + good[place + 1 :])
+        told, there = told_and_there(path)
+        lost += told != there
+        if told == there is not None:
+            continue
+        with pytest.raises((InputFileError, MappingError)):
+            read(path, mapping)
+    assert lost > 0  # else Arrow has learned to find it by itself
+
+
+def told_and_there(path: Path) -> tuple[int | None, int | None]:
+    """How many rows a file's footer tells of, and how many Arrow reads; None where it reads nothing at all."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.metadata.num_rows, sum(batch.num_rows for batch in file.iter_batches(columns=["t", "a"]))
+    except (pa.ArrowException, OSError, ValueError, OverflowError):
+        return None, None
+
+
 def test_damaged_parquet_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"in\.csv cannot be read as Parquet"):
         read(written(tmp_path, b"t,a\n1,2\n"), mapping_of('format = "parquet"'))

@@ -74,6 +74,25 @@ def test_names_are_found_however_deep() -> None:
     assert not has_texts(pa.list_(pa.struct([pa.field("x", pa.list_(pa.float32(), 3))])))
 
 
+def test_others_lose_its_name_as_the_one_they_paid_and_stay() -> None:
+    rows = pa.table(
+        {
+            "transaction_id": ["x", "y", "t1"],
+            "account_id": [OTHER, None, WHO],
+            "merchant_id": [WHO, "shop", WHO],
+            "category": pa.array([WHO, None, "food"], pa.large_string()),
+            "amount": [1, 2, 3],
+        }
+    )
+    kept = without(rows, MARKS)
+    assert kept.schema == rows.schema
+    assert kept.to_pylist() == [
+        {"transaction_id": "x", "account_id": OTHER, "merchant_id": None, "category": None, "amount": 1},
+        {"transaction_id": "y", "account_id": None, "merchant_id": "shop", "category": None, "amount": 2},
+    ]
+    assert mentions(kept, MARKS) == 0
+
+
 NAMES = st.sampled_from(["t1", "t2", "x", "y"])
 ROW = st.tuples(NAMES, st.sampled_from([WHO, OTHER, None]), st.none() | st.lists(NAMES).map(lambda ids: cited(*ids)))
 

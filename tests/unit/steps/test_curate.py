@@ -1,8 +1,5 @@
 """Curated source IPs, held against a computation of their own; new files touch their months only."""
 
-import hashlib
-import hmac
-import ipaddress
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,7 +17,6 @@ from hypothesis import strategies as st
 
 from counterfoil.adapters.input_files import InputFiles
 from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.networks_maxmind import MaxmindNetworks
 from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
@@ -401,70 +397,6 @@ def test_raw_addresses_are_in_the_restricted_tables_only(tmp_path: Path, caplog:
     summary = curated(tmp_path)
     assert planted not in f"{summary} {read(tmp_path, SOURCE_IP_DAY_TABLE)} {caplog.text}"
     assert [found["address"] for found in read(tmp_path, SOURCE_IP_TABLE)] == [planted]
-
-
-# Real data.
-
-
-def test_january_agrees_with_pandas(shared_data: Path, tmp_path: Path) -> None:
-    source = shared_data / "transactions_curation_2019_01.csv.gz"
-    mapping = load_mapping("amazon-fraud-detector-transactions-curation")
-    tables = FolderTables(tmp_path / "lake")
-    collect([source], mapping, key=KEY, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
-    summary = curate(tables, mapping, blocklist=shared_data / "ipsum.txt")
-
-    raw = pd.read_csv(source, dtype=str, keep_default_na=False)
-    raw["day"] = raw["EVENT_TIMESTAMP"].str[:10]
-    raw["minor"] = raw["order_price"].map(lambda price: int(Decimal(price) * 10_000))
-    by_day = raw.groupby(["curation", "day"]).agg(
-        payments=("EVENT_ID", "count"), accounts=("ENTITY_ID", "nunique"), minor=("minor", "sum")
-    )
-    assert (summary.payments, summary.source_ips) == (len(raw), raw["curation"].nunique()) == (16_820, 300)
-    found = days(tmp_path)
-    paid = {key: one for key, one in found.items() if one["payments"]}
-    assert {(ip, day.isoformat()) for ip, day in paid} == set(by_day.index)
-    for (ip, day), one in paid.items():
-        expected = by_day.loc[(ip, day.isoformat())]
-        assert (one["payments"], one["accounts"]) == (expected["payments"], expected["accounts"])
-        # The currency of this layout is noise, so the mapping does not read it.
-        assert [(part["currency"], part["payments"]) for part in one["amounts"]] == [(None, expected["payments"])]
-        assert one["amounts"][0]["total"] == Decimal(int(expected["minor"])) / 10_000
-
-    frauds = raw[raw["EVENT_LABEL"] == "1"]
-    times = [pd.to_datetime(frauds[name], utc=True) for name in ("LABEL_TIMESTAMP", "EVENT_TIMESTAMP")]
-    known = pd.concat([times[0], times[1] + WEEK], axis=1).max(axis=1).dt.date
-    counted = frauds.groupby([frauds["curation"], known]).size()
-    assert {key: one["frauds_known"] for key, one in found.items() if one["frauds_known"]} == counted.to_dict()
-    assert int(counted.sum()) == 55
-
-    listed = dict(line.split() for line in (shared_data / "ipsum.txt").read_text().splitlines() if line[:1] != "#")
-    spans = raw.groupby("curation").agg(
-        payments=("EVENT_ID", "count"), accounts=("ENTITY_ID", "nunique"),
-        first=("EVENT_TIMESTAMP", "min"), last=("EVENT_TIMESTAMP", "max"),
-    )  # fmt: skip
-    for one in read(tmp_path, SOURCE_IP_TABLE):
-        ip, expected = one["address"], spans.loc[one["address"]]
-        assert one["source_ip_id"] == hmac.new(KEY, f"source_ip\0{ip}".encode(), hashlib.sha256).hexdigest()[:32]
-        assert (one["payments"], one["accounts"]) == (expected["payments"], expected["accounts"])
-        span = [one[name].strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("first_seen", "last_seen")]
-        assert span == [expected["first"], expected["last"]]
-        assert one["kind"] == ("public" if ipaddress.ip_address(ip).is_global else "private")
-        assert one["prefix"] == str(ipaddress.ip_network(f"{ip}/24", strict=False))
-        assert one["blocklists"] == int(listed.get(ip, 0))
-
-
-def test_registrations_are_curated(shared_data: Path, tmp_path: Path) -> None:
-    tables = FolderTables(tmp_path / "lake")
-    mapping = load_mapping("amazon-fraud-detector-registrations")
-    source = shared_data / "aws_registrations_20k.csv"
-    collect([source], mapping, key=KEY, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
-    summary = curate(tables, mapping)
-    raw = pd.read_csv(source, dtype=str, keep_default_na=False)
-    expected = raw[raw["ip_address"] != ""]["ip_address"].value_counts().to_dict()
-    assert {one["address"]: one["payments"] for one in read(tmp_path, SOURCE_IP_TABLE)} == expected
-    kinds = pd.Series([ipaddress.ip_address(ip).is_global for ip in expected])
-    assert summary.kinds.get("public", 0) == int(kinds.sum())
-    assert sum(summary.kinds.values()) == len(expected) == 1_324
 
 
 def test_countries_and_networks_are_those_of_the_directory(tmp_path: Path, write_mmdb: Any) -> None:

@@ -24,6 +24,7 @@ from counterfoil.steps.forget import Forgotten, forget
 from counterfoil.steps.forgotten import FORGOTTEN_TABLE, forgotten_accounts, read_traces
 from counterfoil.steps.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.releases import promote, resolve, retire
+from counterfoil.steps.rewriting import below_run, rewrite
 
 FILE = SourceFile("/raw/payments.csv", "f" * 64)
 
@@ -368,6 +369,89 @@ def test_a_lake_in_s3_forgets_too(bucket: str, tmp_path: Path) -> None:
     there = S3Tables(f"s3://{bucket}/lake", glue_database="lake", cache=tmp_path / "elsewhere")
     assert len(there.files("transactions")) == 3
     assert forgotten_accounts(there) == {"a"}
+
+
+PAYEE, MERCHANT = "e" * 32, "shop 3"
+
+
+@pytest.fixture
+def paid(copied: Callable[[], Place]) -> Callable[[], Place]:
+    """Return a maker of places where an account stands in one merchant's place."""
+
+    def renamed(rows: pa.Table) -> pa.Table:
+        if "merchant_id" not in rows.column_names:
+            return rows
+        place = rows.schema.get_field_index("merchant_id")
+        merchants = rows.column(place).cast(pa.string()).to_pylist()
+        named = [PAYEE if name == MERCHANT else name for name in merchants]
+        return rows.set_column(place, rows.schema.field(place), pa.array(named, pa.string()))
+
+    def make() -> Place:
+        place = copied()
+        runs = [(table, run) for table in place.tables.tables() for run in place.tables.runs(table)]
+        for name, run in runs:
+            staged = place.tables.stage(name, run)
+            for path in place.tables.files(name, run):
+                rewrite(path, staged / below_run(path), renamed)
+            place.tables.publish(name, run)
+        place.stores.bases = {name: renamed(base) for name, base in place.stores.bases.items()}
+        return place
+
+    return make
+
+
+class TestPayee:
+    """An account that others paid: they keep their payments, and its name is gone."""
+
+    def test_rows_and_references_lose_its_name_only(self, paid: Callable[[], Place], candidate: Candidate) -> None:
+        place = paid()
+        before = {table: place.rows(table) for table in place.tables.tables()}
+        old = candidate.release.release_id
+        base = place.stores.bases[old]
+        report = place.forget(PAYEE)
+        assert (report.absent, report.payments, report.rows, report.references) == (True, 0, {}, {})
+        named = {
+            table: sum(row.get("merchant_id") == PAYEE for row in rows) for table, rows in before.items()
+        }  # fmt: skip
+        assert report.payee_rows == {table: count for table, count in named.items() if count}
+        assert set(report.payee_rows) == {"evidence", "scored_evidence", "transactions"}
+        blank = {"merchant_id": None}
+        for table, rows in before.items():
+            assert place.rows(table) == [row | blank if row.get("merchant_id") == PAYEE else row for row in rows]
+        new = report.releases[old]
+        assert new is not None
+        rebuilt = place.stores.bases[new]
+        assert report.payee_references == {old: base.column("merchant_id").to_pylist().count(PAYEE)}
+        assert rebuilt.drop_columns(["merchant_id"]) == base.drop_columns(["merchant_id"])
+        assert PAYEE not in rebuilt.column("merchant_id").to_pylist()
+        assert resolve(place.stores) == new
+        assert "the payee of" in load_release(place.stores, new).notes[-1]
+        assert place.stores.found[old].tags["retired"] == "yes"
+
+    def test_the_scores_of_payments_to_it_are_listed(self, paid: Callable[[], Place]) -> None:
+        place = paid()
+        ids = {row["transaction_id"] for row in place.rows("transactions") if row["merchant_id"] == PAYEE}
+        report = place.forget(PAYEE)
+        assert report.own_scores == ()
+        assert report.touched_scores == tuple(sorted(("s1", one) for one in ids))
+        assert len(ids) > 10
+        (entry,) = place.stores.entries("forget")
+        assert entry.details["touched_scores"] == len(ids)
+
+    def test_killed_at_any_write_and_run_again_it_ends_the_same(self, paid: Callable[[], Place]) -> None:
+        whole = paid()
+        report = whole.forget(PAYEE)
+        expected = whole.state()
+        for dies_at in range(whole.stores.writes):
+            place = paid()
+            place.stores.dies_at = dies_at
+            with pytest.raises(Killed):
+                place.forget(PAYEE)
+            place.stores.dies_at = None
+            assert place.forget(PAYEE) == report
+            assert place.state() == expected, f"killed before write {dies_at}"
+        assert whole.stores.writes > 7
+        assert whole.forget(PAYEE) == report
 
 
 class TestReleases:

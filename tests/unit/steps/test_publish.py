@@ -74,6 +74,16 @@ def test_rows_of_a_forgotten_account_do_not_come_back(tmp_path: Path) -> None:
     assert publish_table(lake, "scores", "r", folder).rows == 3
     keep_traces(lake, Traces("b", frozenset()))
     for table in ("scores", "transactions"):
-        with pytest.raises(UsageError, match=f"'r2' of table '{table}' has rows of an account that was forgotten"):
+        with pytest.raises(UsageError, match=f"'r2' of table '{table}' names an account that was forgotten"):
             publish_table(lake, table, "r2", folder)
     assert lake.runs("scores") == ["r"]
+
+
+def test_rows_that_name_a_forgotten_account_as_the_one_paid_do_not_either(tmp_path: Path) -> None:
+    lake, folder = FolderTables(tmp_path / "lake"), tmp_path / "run"
+    folder.mkdir()
+    pq.write_table(pa.table({"account_id": ["a"], "merchant_id": ["b"]}), folder / "part-0.parquet")
+    keep_traces(lake, Traces("b", frozenset()))
+    with pytest.raises(UsageError, match="names an account that was forgotten"):
+        publish_table(lake, "evidence", "r", folder)
+    assert lake.runs("evidence") == []

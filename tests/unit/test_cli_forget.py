@@ -1,0 +1,98 @@
+"""The command forget for accounts that are paid, as a user meets it, on a workspace with a database."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.cli import main
+
+Capture = pytest.CaptureFixture[str]
+WHY = ("--operator", "ada", "--reason", "asked for it")
+FIELDS = '[fields]\ntransaction_id = "id"\nevent_time = "t"\namount = "a"\naccount = "from"\nmerchant = "to"\n'
+HEADER = "id,t,a,from,to\n"
+
+
+@pytest.fixture(autouse=True)
+def _settings(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(tmp_path / "work"))
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "accounts.toml").write_text(f'{FIELDS}[privacy]\nhashed = ["merchant"]\n')
+    (tmp_path / "shops.toml").write_text(FIELDS)
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    shown = capsys.readouterr()
+    return int(stop.value.code or 0), shown.out, shown.err
+
+
+def collect(capsys: Capture, folder: Path, mapping: str, rows: str, name: str = "in.csv") -> None:
+    (folder / name).write_text(HEADER + rows)
+    code, _, told = run(capsys, "collect", str(folder / name), "-m", str(folder / f"{mapping}.toml"))
+    assert code == 0, told
+
+
+def transactions(folder: Path) -> dict[str, dict[str, Any]]:
+    files = FolderTables(folder / "work" / "lake").files("transactions")
+    return {row["transaction_id"]: row for file in files for row in pq.ParquetFile(file).read().to_pylist()}
+
+
+def test_an_account_that_is_only_paid_is_forgotten_and_its_payers_stay(capsys: Capture, tmp_path: Path) -> None:
+    collect(
+        capsys, tmp_path, "accounts", "p1,2024-01-01,1,Ann,Zed\np2,2024-01-02,2,Bob,Shop\np3,2024-01-03,3,Bob,Zed\n"
+    )
+    before = transactions(tmp_path)
+    hidden = before["p1"]["merchant_id"]
+    code, out, told = run(capsys, "forget", "Zed", *WHY)
+    assert code == 0, told
+    assert "transactions 2" in out
+    assert "nothing names it any more" in out
+    after = transactions(tmp_path)
+    assert after == {**before, "p1": {**before["p1"], "merchant_id": None}, "p3": {**before["p3"], "merchant_id": None}}
+    (kept,) = (tmp_path / "work" / "reports").glob("forget-*.json")
+    report = json.loads(kept.read_text())
+    assert (report["absent"], report["payments"], report["payee_rows"]) == (True, 0, {"transactions": 2})
+    for file in FolderTables(tmp_path / "work" / "lake").files("transactions"):
+        assert hidden.encode() not in file.read_bytes()
+    # Its payers may go on paying it: their payments are kept, and its name is not.
+    collect(capsys, tmp_path, "accounts", "p4,2024-01-04,4,Ann,Zed\np5,2024-01-05,5,Zed,Ann\n", "later.csv")
+    assert transactions(tmp_path)["p4"]["merchant_id"] is None
+    assert "p5" not in transactions(tmp_path)
+
+
+def test_an_account_that_pays_and_is_paid_is_gone_on_both_sides(capsys: Capture, tmp_path: Path) -> None:
+    collect(capsys, tmp_path, "accounts", "p1,2024-01-01,1,Ann,Zed\np2,2024-01-02,2,Zed,Ann\np3,2024-01-03,3,Zed,Zed\n")
+    code, _, told = run(capsys, "forget", "Zed", *WHY)
+    assert code == 0, told
+    assert list(transactions(tmp_path)) == ["p1"]
+    assert transactions(tmp_path)["p1"]["merchant_id"] is None
+    assert run(capsys, "forget", "Zed", *WHY)[0] == 0  # again, with nothing left to do
+
+
+@pytest.mark.parametrize("payer", ["Ann", "Zed"])
+def test_a_merchant_in_the_clear_is_never_told_to_be_gone(capsys: Capture, tmp_path: Path, payer: str) -> None:
+    collect(capsys, tmp_path, "shops", f"p1,2024-01-01,1,Ann,Zed\np2,2024-01-02,2,{payer},Shop\n")
+    before = transactions(tmp_path)
+    code, out, told = run(capsys, "forget", "Zed", *WHY)
+    assert code == 2
+    assert "1 payments name a merchant by this very text, in the clear" in told
+    assert "privacy.hashed" in told
+    assert "--merchant-is-another" in told
+    assert "Zed" not in out + told
+    assert transactions(tmp_path) == before
+    code, out, told = run(capsys, "forget", "Zed", "--merchant-is-another", *WHY)
+    if payer == "Ann":
+        assert code == 1
+        assert "there is nothing of the account" in told
+        return
+    assert code == 0, told
+    assert "payments to a merchant of that name" in out
+    assert list(transactions(tmp_path)) == ["p1"]
+    (kept,) = (tmp_path / "work" / "reports").glob("forget-*.json")
+    assert json.loads(kept.read_text())["rows_of_a_merchant_of_that_name"] == 1

@@ -70,11 +70,11 @@ def _measure(folder: Path, source: Path, steps: list[str]) -> list[Peak]:
     for step in steps:
         if step == "collect plain":
             plain = _made(source, folder / "transactions.csv")
-            peaks.append(_run(step, "collect", scratch, plain))
+            peaks.append(run_stage(step, "collect", scratch, plain))
             shutil.rmtree(scratch)
             plain.unlink()
         else:
-            peaks.append(_run(step, step, lake, packed))
+            peaks.append(run_stage(step, step, lake, packed))
     return peaks
 
 
@@ -86,7 +86,7 @@ def _made(source: Path, target: Path) -> Path:
     return target
 
 
-def _run(name: str, stage: str, workspace: Path, path: Path) -> Peak:
+def run_stage(name: str, stage: str, workspace: Path, path: Path) -> Peak:
     """Run a stage, looking at the server's memory meanwhile."""
     command = [sys.executable, HERE / "memory_stage.py", stage, workspace, path]
     server = 0

@@ -1,7 +1,6 @@
 """Draw the README's picture from the figures of backtests: average precision beside peers, and reliability.
 
-Usage: draw_backtests.py FOLDER OUT.svg, where FOLDER holds transactions_2019.json, handbook.json and ulb.json as
-`counterfoil backtest --json` writes them.
+Usage: draw_backtests.py FIGURES.json... OUT.svg, with the figures that `quality.py --json` writes.
 """
 
 import json
@@ -10,23 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# As `quality.py` measured them on the same rows and evidence; see the README.
-PEERS = {
-    "transactions_2019": {"isolation forest": 0.026, "LightGBM": 0.927, "XGBoost": 0.957},
-    "handbook": {"isolation forest": 0.298, "LightGBM": 0.711, "XGBoost": 0.698},
-    "ulb": {"isolation forest": 0.460, "LightGBM": 0.924, "XGBoost": 0.925},
+TITLES = {
+    "transactions_2019": "card payments 2019",
+    "handbook": "Handbook week",
+    "ulb": "European cards",
+    "registrations": "registrations",
 }
-TITLES = {"transactions_2019": "card payments 2019", "handbook": "Handbook week", "ulb": "European cards"}
-COLOURS = {"isolation forest": "#9a9a9a", "XGBoost": "#c07c2a", "LightGBM": "#2a7f62"}
+COLOURS = {"logistic regression": "#9a9a9a", "random forest": "#7b4f9d", "XGBoost": "#c07c2a", "LightGBM": "#2a7f62"}
+MARKERS = "os^D"
 OURS = "#1f4e8c"
 
 
-def main(folder: Path, target: Path) -> None:
-    """Read the three files of figures and write the picture."""
-    figures = {name: json.loads((folder / f"{name}.json").read_text())["test"] for name in PEERS}
+def main(sources: list[Path], target: Path) -> None:
+    """Read the files of figures and write the picture."""
+    found = {name: case for source in sources for name, case in json.loads(source.read_text())["cases"].items()}
+    figures = {name: found[name] for name in TITLES if name in found}
     mpl.rcParams.update(
         {"svg.hashsalt": "counterfoil", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
     )
@@ -40,17 +41,20 @@ def main(folder: Path, target: Path) -> None:
 
 def draw_precision(axes: Axes, figures: dict[str, Any]) -> None:
     """Ours with its interval, and each peer as a dot."""
-    for place, (name, peers) in enumerate(PEERS.items()):
-        low, high = figures[name]["intervals"]["average_precision"]
-        value = figures[name]["metrics"]["average_precision"]
+    for place, case in enumerate(figures.values()):
+        ours = case["ours"]["test"]
+        low, high = ours["intervals"]["average_precision"]
+        value = ours["metrics"]["average_precision"]
         axes.errorbar(
             value, place, xerr=[[value - low], [high - value]], fmt="s", color=OURS, capsize=4, ms=7,
             label="Counterfoil (95 %)" if place == 0 else None,
         )  # fmt: skip
-        for peer, precision in peers.items():
-            axes.plot(precision, place - 0.22, "o", color=COLOURS[peer], label=peer if place == 0 else None)
-    axes.set(yticks=range(len(PEERS)), yticklabels=list(TITLES.values()), xlim=(0, 1), xlabel="average precision")
-    axes.set_ylim(-0.6, len(PEERS) - 0.5)
+        for peer, colour in COLOURS.items():
+            precision = case["peers"].get(peer, {}).get("test", {}).get("metrics", {}).get("average_precision")
+            axes.plot(precision or np.nan, place - 0.22, "o", color=colour, label=peer if place == 0 else None)
+    axes.set(yticks=range(len(figures)), yticklabels=[TITLES[name] for name in figures], xlim=(0, 1))
+    axes.set_xlabel("average precision")
+    axes.set_ylim(-0.6, len(figures) - 0.5)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, frameon=False, columnspacing=0.8)
 
@@ -58,8 +62,8 @@ def draw_precision(axes: Axes, figures: dict[str, Any]) -> None:
 def draw_reliability(axes: Axes, figures: dict[str, Any]) -> None:
     """Mean signal against the observed share of fraud, in bins of equal size; bins without a fraud are left out."""
     axes.plot([1e-6, 1], [1e-6, 1], "--", color="#888888", lw=1)
-    for name, marker in zip(PEERS, "os^", strict=True):
-        bins = [b for b in figures[name]["calibration_bins"] if b["observed_rate"] > 0]
+    for (name, case), marker in zip(figures.items(), MARKERS, strict=False):
+        bins = [b for b in case["ours"]["test"]["calibration_bins"] if b["observed_rate"] > 0]
         axes.plot(
             [b["mean_predicted"] for b in bins],
             [b["observed_rate"] for b in bins],
@@ -75,4 +79,4 @@ def draw_reliability(axes: Axes, figures: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main([Path(name) for name in sys.argv[1:-1]], Path(sys.argv[-1]))

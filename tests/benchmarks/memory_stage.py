@@ -9,12 +9,18 @@ from pathlib import Path
 
 from card_year import TEST, build_year, collect_year, newest_release, train_year
 
+from counterfoil.steps.curate import curate
 from counterfoil.steps.detect import Detector, detect
 from counterfoil.wiring import Workspace, open_workspace
 
 
 def _collect(workspace: Workspace, path: Path) -> int:
     return collect_year(workspace, path)
+
+
+def _curate(workspace: Workspace, _: Path) -> int:
+    """Number of payments whose source IPs were curated."""
+    return curate(workspace.tables).payments
 
 
 def _features(workspace: Workspace, _: Path) -> int:
@@ -40,6 +46,7 @@ def _detect(workspace: Workspace, _: Path) -> int:
 
 STAGES: dict[str, Callable[[Workspace, Path], int]] = {
     "collect": _collect,
+    "curate": _curate,
     "features": _features,
     "train": _train,
     "detect": _detect,

@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 from counterfoil.domain.arrays import Doubles, Flags
 from counterfoil.domain.evaluation import Evaluation, evaluate
 from counterfoil.domain.paired import Pair, evaluate_pair
+from counterfoil.domain.release import Release
 
 OURS = "Counterfoil"
 TALLY = "frauds known at the IP"
@@ -45,7 +46,7 @@ class Compared:
             "release_id": run.release.release_id,
             "training": {"rows": run.training.payments.num_rows, "frauds": int(run.training.labels.sum())},
             "columns": int(run.training.values.shape[1]),
-            "ours": {"validation": run.release.validation, "cpu_s": run.cpu_s, "test": self.ours.as_dict()},
+            "ours": {**_choices(run.release), "cpu_s": run.cpu_s, "test": self.ours.as_dict()},
             "peers": {peer.name: _peer(peer, pair) for peer, pair in self.peers},
             "apart": {part: {n: e.as_dict() for n, e in found.items()} for part, found in self.apart.items()},
         }
@@ -85,6 +86,12 @@ def _apart(run: CaseRun, peers: Sequence[PeerRun], draws: int) -> dict[str, dict
 def _part(run: CaseRun, scores: Doubles, rows: Flags, draws: int) -> Evaluation:
     test = run.test
     return evaluate(test.labels[rows], scores[rows], test.accounts[rows], test.times[rows], draws=draws)
+
+
+def _choices(release: Release) -> dict[str, Any]:
+    """What was chosen, and what that gave on the validation blocks; there also without each block of the vector."""
+    chosen = {**asdict(release.encoder.mixture), "neighbours": release.neighbours}
+    return {"chosen": chosen, "validation": release.validation, "ablation": release.ablation}
 
 
 def _peer(peer: PeerRun, pair: Pair) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Each function returns None where it cannot tell: then the file must be refused, 
 import codecs
 import csv
 import io
+import itertools
 import re
 import zipfile
 from pathlib import PurePosixPath
@@ -52,10 +53,10 @@ def parquet_rows(content: bytes) -> int | None:
 
 
 def stream_records(content: bytes) -> int | None:
-    """Records of the delimited text in a packed stream, whatever it is packed with."""
-    for unpack in UNPACK.values():
+    """Records of the delimited text in a packed stream, whatever it is packed with; zeros may pad it."""
+    for unpack, packed in itertools.product(UNPACK.values(), (content, content.rstrip(b"\0"))):
         try:
-            return csv_records(unpack(content))
+            return csv_records(unpack(packed))
         except Exception:  # noqa: BLE001  (whatever is wrong with it, it must have been refused)
             continue
     return None

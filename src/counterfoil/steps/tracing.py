@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from counterfoil.domain.forgetting import Marks, Trace, columns_of_others, has_texts, mentions
 from counterfoil.domain.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.ports import FileLedger, ReferenceStore, TableStore
-from counterfoil.steps.collect import TRANSACTIONS, run_ending
+from counterfoil.steps.collect import HASHED, TRANSACTIONS, run_ending
 from counterfoil.steps.detect import SCORE_TABLE
 from counterfoil.steps.engine import engine, parquet_source
 from counterfoil.steps.forgotten import FORGOTTEN_TABLE, Traces
@@ -52,7 +52,9 @@ def rows_of_merchant(tables: TableStore, account: str, key: PseudonymKeys) -> in
     """Count the payments to a merchant whose name, kept as it is, would have the account's pseudonym."""
     found = 0
     for path in tables.files(TRANSACTIONS):
-        if "merchant_id" not in pq.read_schema(path).names:
+        schema = pq.read_schema(path)
+        hashed = "merchant" in (schema.metadata or {}).get(HASHED, b"").decode().split(",")
+        if hashed or "merchant_id" not in schema.names:
             continue
         merchants = pq.read_table(path, columns=["merchant_id"], partitioning=None).column(0).combine_chunks()
         names = merchants.unique()

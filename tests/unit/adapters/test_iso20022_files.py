@@ -259,6 +259,13 @@ def test_a_hashed_merchant_is_mapped_and_no_text() -> None:
         )
 
 
+def test_a_hashed_merchant_is_no_category_for_then_a_release_would_name_accounts() -> None:
+    text = '[fields]\nevent_time = "t"\nmerchant = "m"\n[evidence]\ncategorical_fields = ["merchant_id"]\n'
+    assert parse_mapping(text, "m").categorical == ("merchant_id",)
+    with pytest.raises(MappingError, match=r"evidence\.categorical_fields: 'merchant_id' is an account"):
+        parse_mapping(f'{text}[privacy]\nhashed = ["merchant"]\n', "m")
+
+
 def test_columns_are_known_without_the_file() -> None:
     columns = READER.columns(SAMPLES / "pain001.xml", load_mapping("iso20022-pain001"))
     assert set(load_mapping("iso20022-pain001").source_columns) <= set(columns)

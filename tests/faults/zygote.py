@@ -5,6 +5,7 @@ Reads a JSON object a line: {"arguments": [...] of the command line, or "look": 
 {"wait": pid} goes on waiting for a child that was stopped, {"start": ...} answers before the child has ended.
 """
 
+import gc
 import json
 import os
 import sys
@@ -141,6 +142,7 @@ def serve(fits: Path) -> None:
     """Answer commands until standard input ends."""
     import_everything()
     put_stand_ins(fits)
+    gc.freeze()  # a child that collects garbage would copy all of its memory
     talk = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     print("{}", file=talk, flush=True)

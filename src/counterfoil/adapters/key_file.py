@@ -1,13 +1,11 @@
 """The pseudonym key that a workspace makes for itself, in a file that only its owner can read."""
 
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from counterfoil.adapters.folder_locks import locked
 from counterfoil.domain.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
 
@@ -88,7 +86,7 @@ def _write(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.draft")
-    with _locked(path.parent) as folder:
+    with locked(path.parent):
         if path.exists():
             return
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -97,15 +95,3 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        os.fsync(folder)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Hold a folder's lock, which the system frees when the process dies; give the folder's descriptor."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)

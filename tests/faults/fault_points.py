@@ -18,6 +18,8 @@ from functools import wraps
 from typing import Any
 
 KILL, STOP, FULL = "kill", "stop", "full"
+ASIDE = "SQLite aside"
+"""What the names of hundreds of points begin with: MLflow makes its tables in a file that is then put in place."""
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
@@ -134,13 +136,13 @@ class FaultPoints:
         from sqlalchemy.engine import Engine
 
         @event.listens_for(Engine, "before_cursor_execute")
-        def statement(_c: Any, _d: Any, text: str, *_: Any) -> None:
+        def statement(connection: Any, _: Any, text: str, *__: Any) -> None:
             if not _READING.match(text):
-                self.meet(f"SQLite: {_first_words(text)}")
+                self.meet(_database(connection) + _first_words(text))
 
         @event.listens_for(Engine, "commit")
-        def commit(_: Any) -> None:
-            self.meet("SQLite: COMMIT")
+        def commit(connection: Any) -> None:
+            self.meet(_database(connection) + "COMMIT")
 
 
 class WatchedFile:
@@ -181,6 +183,10 @@ def _short(path: Any) -> str:
     """The last parts of a path, without what is drawn by lot."""
     text = "/".join(os.fsdecode(path).split("/")[-3:])
     return re.sub(r"-[0-9a-f]{8}\b|[0-9a-f]{32}|(?<=overflow-)\w+|(?<=counterfoil-)\w{8}\b", "*", text)
+
+
+def _database(connection: Any) -> str:
+    return f"{ASIDE}: " if str(connection.engine.url).endswith(".new") else "SQLite: "
 
 
 def _first_words(statement: str) -> str:

@@ -8,10 +8,10 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from fault_points import ASIDE
 from final_state import State, half_made
 from walked_place import WalkedPlace
 from walked_steps import STEPS, WalkedStep
@@ -66,21 +66,19 @@ def undisturbed(place: WalkedPlace, step: WalkedStep) -> Walk:
     first = place.run(arguments)  # a fit is remembered, and its files are no points of the walk
     assert first.code == 0, first.err
     place.restore(step.name)
-    before = place.look(releases=step.releases and step.name != "train")
+    before = place.look(releases=step.releases)
     done = place.run(arguments)
     assert done.code == 0, done.err
     return Walk(step, arguments, before, place.look(releases=step.releases), place.files(), done.points)
 
 
-def chosen(points: tuple[str, ...]) -> Iterator[int]:
+def chosen(points: tuple[str, ...]) -> list[int]:
     """The numbers of the points to be killed at."""
-    if ALL:
-        yield from range(1, len(points) + 1)
-        return
     alike: dict[str, list[int]] = {}
     for number, name in enumerate(points, start=1):
-        alike.setdefault(re.sub(r"\d+", "#", name), []).append(number)
-    yield from sorted({numbers[place] for numbers in alike.values() for place in (0, len(numbers) // 2, -1)})
+        kind = ASIDE if name.startswith(ASIDE) else f"{name} {number}" if ALL else re.sub(r"\d+", "#", name)
+        alike.setdefault(kind, []).append(number)
+    return sorted({numbers[place] for numbers in alike.values() for place in (0, len(numbers) // 2, -1)})
 
 
 def faults_of(place: WalkedPlace, walk: Walk, at: int) -> list[str]:
@@ -89,7 +87,7 @@ def faults_of(place: WalkedPlace, walk: Walk, at: int) -> list[str]:
     killed = place.run(walk.arguments, at=at)
     if killed.signal != signal.SIGKILL:
         return [f"was not killed: {killed.code} {killed.err}"]
-    seen = place.look(releases=walk.step.releases and walk.step.name != "train")
+    seen = place.look(releases=walk.step.releases)
     wrong = [f"half made: {what}" for what in half_made(walk.before, walk.after, seen)]
     again = place.run(walk.arguments)
     if again.code != 0:
@@ -103,7 +101,7 @@ def faults_of(place: WalkedPlace, walk: Walk, at: int) -> list[str]:
 def test_a_step_is_killed_at_each_point(place: WalkedPlace, walks: Walks, name: str) -> None:
     walk = walks.walk(name)
     wrong = {}
-    numbers = list(chosen(walk.points))
+    numbers = chosen(walk.points)
     for at in numbers:
         found = faults_of(place, walk, at)
         if found:

@@ -134,4 +134,4 @@ class WalkedPlace:
 
 
 def _kept(name: str) -> str:
-    return f"kept_{name.replace('-', '_')}"
+    return "kept_" + re.sub(r"\W", "_", name)

@@ -74,6 +74,7 @@ STEPS = (
     WalkedStep("collect", lambda place: ("collect", days_file(place), *MAPPING), prepare=write_raw),
     WalkedStep("curate", lambda _: ("curate",), prepare=collect_history),
     WalkedStep("features", lambda _: ("features", *MAPPING)),
+    WalkedStep("open the registry", lambda _: ("release", "list")),
     WalkedStep("train", lambda _: ("train", *MAPPING), releases=True),
     WalkedStep("promote", promote, releases=True),
     WalkedStep("score", lambda place: ("score", "--since", "2024-02-20", "--out", f"{place.root}/out/scores.parquet")),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from undisturbed import Walks
 from walked_place import WalkedPlace, Zygote
 
 from counterfoil.adapters import embedded_postgres
@@ -40,8 +41,8 @@ def zygote(short_folder: Path) -> Iterator[Zygote]:
 
 
 @pytest.fixture(scope="session")
-def place(short_folder: Path, quick_server: str, zygote: Zygote) -> WalkedPlace:
-    """Return an empty workspace."""
+def walks(short_folder: Path, quick_server: str, zygote: Zygote) -> Walks:
+    """Return the steps of a workspace's life."""
     folder = short_folder / "walk"
     folder.mkdir()
-    return WalkedPlace(folder, zygote, quick_server)
+    return Walks(WalkedPlace(folder, zygote, quick_server))

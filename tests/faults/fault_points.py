@@ -12,6 +12,7 @@ import io
 import os
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -21,6 +22,7 @@ KILL, STOP, FULL = "kill", "stop", "full"
 ASIDE = "SQLite aside"
 """What the names of hundreds of points begin with: MLflow makes its tables in a file that is then put in place."""
 
+_FULL = os.strerror(errno.ENOSPC)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 _NO_SPACE_NEEDED = {"os.rename", "os.remove", "os.rmdir", "os.chmod"}
@@ -39,14 +41,25 @@ class FaultPoints:
         self._fault = fault
         self.count = 0
 
-    def meet(self, name: str, *, needs_space: bool = True, torn: Callable[[], object] = lambda: None) -> None:
-        """Come to a point; `torn` does a part of the operation, of which a kill in its middle leaves traces."""
+    def meet(
+        self,
+        name: str,
+        *,
+        needs_space: bool = True,
+        full: Callable[[], Exception] = lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        torn: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Come to a point.
+
+        `torn` does a part of the operation, of which a kill in its middle leaves traces; `full` is how a full disk is
+        told there, where room is needed.
+        """
         self.count += 1
         os.write(self._log, f"{name}\n".encode())
         if self._at and self.count >= self._at and self._fault == FULL:
             if needs_space:
                 torn()
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+                raise full()
         elif self.count == self._at:
             torn()
             os.kill(os.getpid(), signal.SIGKILL if self._fault == KILL else signal.SIGSTOP)
@@ -73,14 +86,16 @@ class FaultPoints:
         elif event == "subprocess.Popen":
             self.meet(f"start {_short(arguments[0])}", needs_space=False)
 
-    def _wrap(self, owner: Any, name: str, what: str, when: Callable[..., bool] = lambda *_, **__: True) -> None:
+    def _wrap(
+        self, owner: Any, name: str, what: str, when: Callable[..., bool] = lambda *_, **__: True, **told: Any
+    ) -> None:
         """Let each call of a function that changes something be a point."""
         function = getattr(owner, name)
 
         @wraps(function)
         def wrapped(*arguments: Any, **options: Any) -> Any:
             if when(*arguments, **options):
-                self.meet(what)
+                self.meet(what, **told)
             return function(*arguments, **options)
 
         setattr(owner, name, wrapped)
@@ -111,7 +126,9 @@ class FaultPoints:
         def copies(_: object, query: object = "", *__: object) -> bool:
             return str(query).lstrip().startswith("COPY")
 
-        self._wrap(duckdb.DuckDBPyConnection, "execute", "COPY of DuckDB", when=copies)
+        self._wrap(
+            duckdb.DuckDBPyConnection, "execute", "COPY of DuckDB", when=copies, full=lambda: duckdb.IOException(_FULL)
+        )
 
     def _wrap_postgres(self) -> None:
         import psycopg
@@ -120,29 +137,36 @@ class FaultPoints:
 
         execute = psycopg.Cursor.execute
 
+        def full() -> Exception:
+            return psycopg.errors.DiskFull(f"could not extend file: {_FULL}")
+
         @wraps(execute)
         def execute_(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
             text = query.as_string(cursor) if isinstance(query, sql.Composable) else str(query)
             if not _READING.match(text):
-                self.meet(f"PostgreSQL: {_first_words(text)}")
+                self.meet(f"PostgreSQL: {_first_words(text)}", full=full)
             return execute(cursor, query, *arguments, **options)
 
         psycopg.Cursor.execute = execute_
-        self._wrap(psycopg.Cursor, "copy", "PostgreSQL: COPY")
-        self._wrap(Transaction, "__exit__", "PostgreSQL: the end of a transaction")
+        self._wrap(psycopg.Cursor, "copy", "PostgreSQL: COPY", full=full)
+        self._wrap(Transaction, "__exit__", "PostgreSQL: the end of a transaction", needs_space=False)
 
     def _watch_sqlite(self) -> None:
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
+        from sqlalchemy.exc import OperationalError
+
+        def full() -> Exception:
+            return OperationalError("a statement", None, sqlite3.OperationalError("database or disk is full"))
 
         @event.listens_for(Engine, "before_cursor_execute")
         def statement(connection: Any, _: Any, text: str, *__: Any) -> None:
             if not _READING.match(text):
-                self.meet(_database(connection) + _first_words(text))
+                self.meet(_database(connection) + _first_words(text), full=full)
 
         @event.listens_for(Engine, "commit")
         def commit(connection: Any) -> None:
-            self.meet(_database(connection) + "COMMIT")
+            self.meet(_database(connection) + "COMMIT", needs_space=False)
 
 
 class WatchedFile:

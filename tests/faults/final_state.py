@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 State = dict[str, dict[str, str]]
 """By store (a table, the ledger, ...) and name in it (a run, a file, ...): a digest, or the value itself."""
 
+REFUSED = "refused"
+"""The one store of a workspace that says it cannot be read now, and why."""
 CLAIMED = "claimed"
 _ASIDE = (".draft", ".next")
 """What files end in that nobody takes for the thing itself."""
@@ -19,10 +21,15 @@ _ASIDE = (".draft", ".next")
 
 def look(*, releases: bool = True) -> State:
     """Read all stores of the configured workspace, as the next process does."""
+    from counterfoil.errors import UsageError
     from counterfoil.wiring import open_workspace
 
     place = open_workspace()
-    tables, references = place.tables, place.references
+    try:
+        tables = place.tables
+    except UsageError as error:
+        return {REFUSED: {"reason": str(error)}}
+    references = place.references
     state: State = {
         f"table {table}": {run: digest(tables.files(table, run)) for run in tables.runs(table)}
         for table in tables.tables()
@@ -82,7 +89,7 @@ def write_state(options: dict[str, Any], folder: Path) -> None:
 
 def half_made(before: State, after: State, seen: State) -> Iterator[str]:
     """Say what is seen that is neither as before nor as after: each run, release, file... is the one or the other."""
-    for store in sorted({*before, *after, *seen}):
+    for store in sorted({*before, *after, *seen}) if REFUSED not in seen else ():
         old, new, now = (state.get(store, {}) for state in (before, after, seen))
         for name in sorted({*old, *new, *now}):
             value = now.get(name)

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ class Zygote:
             [sys.executable, "-W", "ignore", str(HERE / "zygote.py"), str(fits)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
+        self._under_way: set[int] = set()
         self._answer()
 
     def ask(self, **command: Any) -> dict[str, Any]:
@@ -35,10 +38,15 @@ class Zygote:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        answer = self._answer()
+        ended = answer.get("code") is not None or answer.get("signal") is not None
+        (self._under_way.discard if ended else self._under_way.add)(answer["pid"])
+        return answer
 
     def end(self) -> None:
-        """End it, and with it nothing else: its children have ended."""
+        """End it, and the children that a failed test left stopped."""
+        for pid in self._under_way:
+            os.kill(pid, signal.SIGKILL)
         self._process.communicate()
 
     def _answer(self) -> dict[str, Any]:
@@ -51,15 +59,28 @@ class Zygote:
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, what it said, and the points that it met."""
+    """How a command ended or where it stopped, and the folder of what it said and which points it met."""
 
     code: int | None
     signal: int | None
     stopped: bool
     pid: int
-    out: str
-    err: str
-    points: tuple[str, ...]
+    said: Path
+
+    @property
+    def out(self) -> str:
+        """What it wrote to standard output until now."""
+        return (self.said / "out").read_text()
+
+    @property
+    def err(self) -> str:
+        """What it wrote to standard error until now."""
+        return (self.said / "err").read_text()
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The points that it met until now."""
+        return tuple((self.said / "points").read_text().splitlines())
 
 
 class WalkedPlace:
@@ -75,13 +96,11 @@ class WalkedPlace:
         self.root.mkdir()
         self.raw.mkdir()
 
-    def run(self, arguments: Sequence[str], *, at: int = 0, fault: str = "kill", start: bool = False) -> Done:
-        """Run a command of counterfoil, with a fault at a point or without one."""
+    def run(self, arguments: Sequence[str], **fault: Any) -> Done:
+        """Run a command of counterfoil: with a fault (`at`, `fault`, `limit`), or `start` it and do not wait."""
         said = self._said()
-        answer = self.zygote.ask(
-            arguments=list(arguments), environment=self.environment, at=at, fault=fault, said=str(said), start=start
-        )
-        return self._done(answer, said)
+        answer = self.zygote.ask(arguments=list(arguments), environment=self.environment, said=str(said), **fault)
+        return Done(answer.get("code"), answer.get("signal"), bool(answer.get("stopped")), answer["pid"], said)
 
     def look(self, *, releases: bool = True) -> State:
         """What others see."""
@@ -117,16 +136,7 @@ class WalkedPlace:
         return {"COUNTERFOIL_WORKSPACE": str(self.root), "COUNTERFOIL_DATABASE_URL": dsn}
 
     def _said(self) -> Path:
-        said = self._folder / "said"
-        shutil.rmtree(said, ignore_errors=True)
-        said.mkdir()
-        return said
-
-    def _done(self, answer: dict[str, Any], said: Path) -> Done:
-        texts = [path.read_text() if path.exists() else "" for path in (said / "out", said / "err", said / "points")]
-        points = tuple(texts[2].splitlines())
-        found = (answer.get("code"), answer.get("signal"), bool(answer.get("stopped")), answer["pid"])
-        return Done(*found, texts[0], texts[1], points)
+        return Path(tempfile.mkdtemp(dir=self._folder, prefix="said-"))
 
     def _write(self, statement: str, new: str, old: str = "") -> None:
         with psycopg.connect(self._server, autocommit=True) as connection:

@@ -8,6 +8,7 @@ Reads a JSON object a line: {"arguments": [...] of the command line, or "look": 
 import gc
 import json
 import os
+import resource
 import sys
 import traceback
 from pathlib import Path
@@ -101,6 +102,9 @@ def be_child(command: dict[str, Any]) -> int:
     if "look" in command:
         write_state(command["look"], said)
         return 0
+    if command.get("limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (command["limit"],) * 2)
+        return run_command(command["arguments"])
     log = os.open(said / "points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     FaultPoints(log, command.get("at", 0), command.get("fault", "kill")).install()
     return run_command(command["arguments"])
@@ -153,3 +157,4 @@ def serve(fits: Path) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE))
     serve(Path(sys.argv[1]))
+    os._exit(0)  # without the complaints that libraries print when everything is taken apart

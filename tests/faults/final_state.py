@@ -14,7 +14,8 @@ State = dict[str, dict[str, str]]
 
 REFUSED = "refused"
 """The one store of a workspace that says it cannot be read now, and why."""
-CLAIMED = "claimed"
+UNDER_WAY = ("claimed", "failed")
+"""States of an input file that promise nothing of its rows."""
 _ASIDE = (".draft", ".next")
 """What files end in that nobody takes for the thing itself."""
 
@@ -93,6 +94,6 @@ def half_made(before: State, after: State, seen: State) -> Iterator[str]:
         old, new, now = (state.get(store, {}) for state in (before, after, seen))
         for name in sorted({*old, *new, *now}):
             value = now.get(name)
-            claimed = store == "ledger" and str(value).startswith(CLAIMED)
-            if value not in (old.get(name), new.get(name)) and not claimed:
+            under_way = store == "ledger" and str(value).startswith(UNDER_WAY)
+            if value not in (old.get(name), new.get(name)) and not under_way:
                 yield f"{store}, {name}: {value}; before {old.get(name)}, after {new.get(name)}"

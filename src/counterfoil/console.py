@@ -60,7 +60,8 @@ def show_collected(files: Sequence["CollectedFile"]) -> None:
     table = Table("file", "rows in", "collected", "rejected", "reasons")
     for file in files:
         if file.skipped:
-            table.add_row(escape(file.source), "", "", "", "collected before: nothing to do")
+            why = "another process is collecting it" if file.held else "collected before: nothing to do"
+            table.add_row(escape(file.source), "", "", "", why)
             continue
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(file.rejected.items()))
         rejected = sum(file.rejected.values())

@@ -53,6 +53,10 @@ class StoreUnavailableError(CounterfoilError, ConnectionError):
     """A store could not be reached; the message says which and what to do."""
 
 
+class BusyError(CounterfoilError, BlockingIOError):
+    """Another process is at work on the same thing; the message says on which."""
+
+
 class PipelineError(CounterfoilError, RuntimeError):
     """A pipeline cannot be built, started or finished; the message names the step and the reason."""
 

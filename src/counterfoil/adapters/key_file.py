@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
+from counterfoil.adapters.folder_locks import locked
 from counterfoil.domain.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
 
@@ -23,11 +24,15 @@ class KeyFile:
 
     def read(self) -> PseudonymKeys:
         """Return the keys; the first is made when it is first asked for. Raises UsageError while they are changed."""
+        self.require_unchanged()
+        return self.current()
+
+    def require_unchanged(self) -> None:
+        """Raise UsageError while the keys are changed."""
         if self._next.exists():
             raise UsageError(
                 f"the pseudonym key is being changed ({self._next} is there): run 'counterfoil rotate-key' to its end"
             )
-        return self.current()
 
     def current(self) -> PseudonymKeys:
         """Return the keys that the lake has now, whether or not they are being changed."""
@@ -79,17 +84,18 @@ def _keys(path: Path) -> PseudonymKeys:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; of two processes that try at once, one wins."""
+    """Write a file that only its owner can read; of two processes that try at once, one wins.
+
+    What a killed process wrote aside is written anew: no draft of a key stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    draft = path.with_name(f"{path.name}.draft")
+    with locked(path.parent):
+        if path.exists():
+            return
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)

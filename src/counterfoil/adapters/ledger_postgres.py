@@ -11,6 +11,9 @@ from counterfoil.adapters.postgres_connections import Login, connect, place_of, 
 from counterfoil.errors import StoreUnavailableError, UsageError
 from counterfoil.ports import LedgerEntry, SourceFile
 
+NOTICED_WITHIN = "1s"
+"""How long the server may take to see that the process of a connection was killed."""
+
 _ENTRY = "location, content_hash, mapping, state, rows_in, rows_out, rows_rejected, reason"
 
 
@@ -33,7 +36,7 @@ class PostgresLedger:
         False: it is done, or a living process (this one too) has it.
         """
         with self._connection() as connection:
-            if file in self._held or not _ask(connection, "SELECT pg_try_advisory_lock(%s)", file):
+            if file in self._held or not _lock(connection, file):
                 return False
             entry = self.entry(file)
             if entry is not None and entry.state == "done" and not again:
@@ -130,6 +133,19 @@ def _connect(login: Login) -> psycopg.Connection:
         # A machine that vanished is noticed within two minutes, and its claims are free.
         connection.execute("SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15")
     return connection
+
+
+def _lock(connection: psycopg.Connection, file: SourceFile) -> bool:
+    """Take a file's lock unless a living process has it: that of a killed one is free once the server has noticed."""
+    if _ask(connection, "SELECT pg_try_advisory_lock(%s)", file):
+        return True
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (NOTICED_WITHIN,))
+            connection.execute("SELECT pg_advisory_lock(%s)", (_key(file),))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
 
 
 def _ask(connection: psycopg.Connection, query: str, file: SourceFile) -> bool:

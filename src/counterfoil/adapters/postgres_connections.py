@@ -94,6 +94,8 @@ def _cure(reason: str) -> str:
             "let COUNTERFOIL_DATABASE_CA name the file of the authority that signed the server's certificate, and "
             "the DSN the host as the certificate has it; the server must take TLS"
         )
+    if "No space left" in reason or "File too large" in reason:
+        return "make room on the server's disk and run this again"
     return "start the server, or correct the DSN in the settings"
 
 

@@ -177,11 +177,12 @@ class MlflowRegistry:
         return RegisteredRelease(release_id, int(version.version), dict(metrics), tags, named)
 
     def _fresh_run(self, client: "MlflowClient", release_id: str) -> "Run":
-        """Start a run for the release and close those that a killed `register` left."""
+        """Start a run for the release, which has no version; close those that a killed `register` left."""
         experiment = ensure_experiment(client, self._name, self._artifact_root)
-        unfinished = f"tags.{_RELEASE_TAG} = '{release_id}' and status = 'RUNNING'"
+        unfinished = f"tags.{_RELEASE_TAG} = '{release_id}' and status != 'KILLED'"
         left = client.search_runs([experiment], unfinished)
         for run in left:
+            _remove_files(run)
             client.set_terminated(run.info.run_id, status="KILLED")
         return client.create_run(experiment, tags={_RELEASE_TAG: release_id}, run_name=release_id)
 
@@ -230,6 +231,13 @@ def _require_alias(alias: str) -> None:
     """Raise UsageError for what MLflow refuses as an alias, in words of its own."""
     if not re.fullmatch(r"[a-z][a-z-]{0,59}", alias) or alias == "latest":
         raise UsageError(f"alias {alias!r} cannot be used: write small letters and hyphens, and not 'latest'")
+
+
+def _remove_files(run: "Run") -> None:
+    """Remove the files of a run if they are on this machine, in a folder of its own."""
+    local = _local_folder(str(run.info.artifact_uri))
+    if local is not None and local.parent.name == run.info.run_id:
+        shutil.rmtree(local.parent, ignore_errors=True)
 
 
 def _local_folder(source: str) -> Path | None:

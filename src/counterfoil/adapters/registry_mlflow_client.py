@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+_CURE = "check the tracking URI and that its server runs"
 _BATCH = 100  # what MLflow takes in one log_batch
 
 
@@ -34,9 +35,13 @@ def reported(uri: str) -> Iterator[None]:
         parts = urlsplit(uri)
         place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         reason = str(error).strip().partition("\n")[0].replace(parts.password or uri, "***")
-        raise StoreUnavailableError(
-            f"the MLflow registry at {place} failed ({reason}): check the tracking URI and that its server runs"
-        ) from None  # SQLAlchemy's errors quote the URI
+        cure = "make room on the disk and run this again" if _is_full(reason) else _CURE
+        # SQLAlchemy's errors quote the URI.
+        raise StoreUnavailableError(f"the MLflow registry at {place} failed ({reason}): {cure}") from None
+
+
+def _is_full(reason: str) -> bool:
+    return any(words in reason for words in ("disk is full", "No space left", "File too large"))
 
 
 def silence() -> None:
@@ -50,11 +55,16 @@ def silence() -> None:
 
 
 def open_client(uri: str) -> "MlflowClient":
-    """Return a client whose tables exist. Raises StoreUnavailableError if SQLite cannot open its file."""
+    """Return a client whose tables exist. Raises StoreUnavailableError if SQLite cannot open its file.
+
+    One process at a time may do this to a file of SQLite.
+    """
     from mlflow import MlflowClient
 
     if uri.startswith("sqlite:///"):
-        _require_sqlite(Path(uri.removeprefix("sqlite:///")))
+        path = Path(uri.removeprefix("sqlite:///"))
+        _require_sqlite(path)
+        _require_tables(path)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.search_registered_models(max_results=1)
     return client
@@ -70,6 +80,23 @@ def _require_sqlite(path: Path) -> None:
         raise StoreUnavailableError(
             f"the MLflow registry in {path} cannot be opened ({error}): check the tracking URI and the folder"
         ) from error
+
+
+def _require_tables(path: Path) -> None:
+    """Make MLflow's tables aside and put them in place when all are there: with half of them it cannot go on."""
+    if path.stat().st_size:
+        return
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+    aside = path.with_name(f"{path.name}.new")
+    for left in path.parent.glob(f"{aside.name}*"):  # of a killed process, the journal too
+        left.unlink()
+    engine = create_sqlalchemy_engine(f"sqlite:///{aside}")  # type: ignore[no-untyped-call]
+    try:
+        _initialize_tables(engine)  # type: ignore[no-untyped-call]
+    finally:
+        engine.dispose()
+    aside.replace(path)
 
 
 def ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | None) -> str:

@@ -4,15 +4,13 @@ An object below `runs/` is written once and its folder's name never comes again:
 the manifest names is a copy of that object.
 """
 
-import fcntl
-import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from counterfoil.adapters.folder_locks import locked
 from counterfoil.adapters.s3_objects import S3Objects
 from counterfoil.adapters.table_manifest import RUNS, PublishedRun, damage
 
@@ -53,21 +51,6 @@ class TableCopies:
             if found != entry.files[name]:
                 return damage(self._lake.place(key), table, entry.run, size=entry.files[name], found=found)
         return None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[bool]:
-    """Hold a folder's lock, which the system frees when the process dies; False: the folder is gone."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield folder.is_dir()
-    finally:
-        os.close(handle)
 
 
 def _missing(home: Path, runs: Sequence[PublishedRun]) -> dict[str, PublishedRun]:

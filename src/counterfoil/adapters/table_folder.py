@@ -2,8 +2,9 @@
 
 Layout: `<root>/<table>/runs/<run>.<number>-<random>/...` holds the files of a run, staged and published
 alike, and `<root>/<table>/manifest.json` names those that are visible. Only the manifest decides: a killed
-run leaves files that nobody reads, and the next `stage` of that run removes them. The number tells what is
-staged (above the published one) from what a killed publisher replaced and did not live to remove (below).
+run leaves files that nobody reads. Whoever stages a run holds its folder's lock, so that the next `stage` of the
+table, of whatever run, knows the folders of dead processes and removes them. The number tells what is staged
+(above the published one) from what a killed publisher replaced and did not live to remove (below).
 """
 
 import fcntl
@@ -13,6 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from counterfoil.adapters.folder_locks import Hold, is_held
 from counterfoil.adapters.table_manifest import (
     MANIFEST,
     RUNS,
@@ -37,6 +39,7 @@ class FolderTables:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._staged: dict[Path, Hold] = {}
 
     def stage(self, table: str, run: str) -> Path:
         """Return an empty private folder for the files of `run`. Raises UsageError for an unusable name."""
@@ -44,11 +47,16 @@ class FolderTables:
         require_name("run", run)
         (home / RUNS).mkdir(parents=True, exist_ok=True)
         with _locked(home):
-            _remove(_unlisted(home, run))
+            mine = _unlisted(home, run)
+            _remove(mine)
+            for folder in mine:
+                self._staged.pop(folder, None)
+            _remove([folder for folder in _unlisted(home) if not is_held(folder)])
             published = find_run(_read_manifest(home), run)
             names = [path.name for path in _folders(home, run)] + ([published.folder] if published else [])
             folder = home / RUNS / new_folder_name(run, above=max(map(number_of, names), default=0))
             folder.mkdir()
+            self._staged[folder] = Hold(folder)
         return folder
 
     def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
@@ -72,6 +80,7 @@ class FolderTables:
             _write_manifest(home, after)
             kept = {entry.folder for entry in after}
             _remove([home / entry.folder for entry in before if entry.folder not in kept])
+            self._staged.pop(home / mine.folder, None)
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return the Parquet files that are visible now, of one run or of all, sorted by path.
@@ -150,10 +159,11 @@ def _folders(home: Path, run: str) -> list[Path]:
     return [folder for folder in (home / RUNS).iterdir() if run_of(folder.name) == run]
 
 
-def _unlisted(home: Path, run: str) -> list[Path]:
-    """Return the folders of `run` that the manifest does not name."""
+def _unlisted(home: Path, run: str | None = None) -> list[Path]:
+    """Return the folders, of `run` or of all, that the manifest does not name."""
     listed = {home / entry.folder for entry in _read_manifest(home)}
-    return [folder for folder in _folders(home, run) if folder not in listed]
+    folders = list((home / RUNS).iterdir()) if run is None else _folders(home, run)
+    return [folder for folder in folders if folder not in listed]
 
 
 def _damage(home: Path, entries: list[PublishedRun]) -> str | None:

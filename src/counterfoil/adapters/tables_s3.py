@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache as once
 from pathlib import Path
 
+from counterfoil.adapters.folder_locks import locked
 from counterfoil.adapters.glue_catalogue import GlueCatalogue, Types, glue_types
 from counterfoil.adapters.s3_objects import S3Objects
-from counterfoil.adapters.table_copies import TableCopies, locked
+from counterfoil.adapters.table_copies import TableCopies
 from counterfoil.adapters.table_manifest import (
     MANIFEST,
     RUNS,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.options import WorkspaceFolder
-from counterfoil.errors import UsageError
+from counterfoil.errors import BusyError
 
 
 def status(
@@ -55,6 +55,6 @@ def replay(
             again=Again.ANY_CONTENT if corrected else Again.SAME_CONTENT,
         )  # fmt: skip
     if collected[0].skipped:
-        raise UsageError(f"{file} is being collected by another process: wait until it is done")
+        raise BusyError(f"another process is collecting {file}: wait until it is done, then run this again")
     console.show_collected(collected)
     typer.echo("evidence and source IPs are still those of before: run 'counterfoil curate' and 'counterfoil features'")

@@ -22,6 +22,7 @@ from counterfoil.domain.raw import printable
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.steps.engine import failures_told
 from counterfoil.steps.forgotten import forgotten_accounts
 from counterfoil.steps.spool import Spool
 
@@ -44,6 +45,7 @@ HASHED = b"counterfoil.hashed"
 class CollectedFile:
     """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
 
+    It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records.
     """
 
@@ -52,6 +54,7 @@ class CollectedFile:
     rows_out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     skipped: bool = False
+    held: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -113,7 +116,9 @@ class _Job:
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
     file = job.reader.fingerprint(path)
     if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
-        return CollectedFile(printable(path.name), skipped=True)
+        known = ledger.entry(file)
+        done = known is not None and known.state == "done" and job.again is Again.NO
+        return CollectedFile(printable(path.name), skipped=True, held=not done)
     try:
         collected = _collect_file(path, file, job)
         if job.again is Again.ANY_CONTENT:
@@ -190,7 +195,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     if job.mapping.privacy.hashed:
         marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)
-    with refused, Spool(restricted / "_spool", schema) as spool:
+    with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
         members = _clean_all(path, file, job, spool, refused)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates))

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from counterfoil.errors import StoreUnavailableError
+
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold in memory; beyond it goes to the overflow folder."""
 
@@ -16,10 +18,24 @@ MEMORY_LIMIT = "1GB"
 def engine(near: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give an engine whose overflow folder, beside `near` or among the temporary files, goes when it is closed."""
     with (
+        failures_told(),
         tempfile.TemporaryDirectory(prefix=".overflow-", dir=near) as overflow,
         open_engine(Path(overflow)) as database,
     ):
         yield database
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turn DuckDB's failures with its files, such as a full disk, into StoreUnavailableError."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreUnavailableError(
+            f"DuckDB could not go on ({reason}): make room on the disk, and for {MEMORY_LIMIT} in memory, "
+            "then run this again"
+        ) from error
 
 
 def open_engine(overflow: Path) -> duckdb.DuckDBPyConnection:

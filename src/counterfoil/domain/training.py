@@ -80,7 +80,7 @@ def fit_release(
     progress("fitting on the whole training window")
     encoder = fit_encoder(payments, schema, choice.mixture, embed, options)
     worth = worth_encoding(labels, options)
-    blocks = encoder.blocks(payments.take(worth), embed)
+    blocks = encoder.blocks(payments.take(worth), embed, labels[worth])
     found = spread(blocks, encoder.mixture, options.seed)
     refuse_collapse(found)
     kept, vectors = keep_references(blocks, labels[worth], encoder.mixture, choice.good_references)

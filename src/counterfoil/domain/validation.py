@@ -91,8 +91,9 @@ def fold_of(
     encoder = fit_encoder(before, usable, max(every, key=lambda mixture: mixture.odds), embed, options, every)
     worth = worth_encoding(labels[fit], options)
     rows, row_weights = _fewer_good(labels[validate], weights[validate], options.validation_good)
+    known = labels[fit][worth]
     return Fold(
-        encoder.blocks(before.take(worth), embed), labels[fit][worth],
+        encoder.blocks(before.take(worth), embed, known), known,
         encoder.blocks(after.take(rows), embed), labels[validate][rows], row_weights,
     )  # fmt: skip
 

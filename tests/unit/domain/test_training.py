@@ -110,11 +110,13 @@ class TestReferences:
         assert {i for i, label in zip(kept["reference_id"], kept["label"], strict=True) if label} == {*ids[labels == 1]}
         assert fitted.references.schema.equals(reference_schema(fitted.encoder.dimensions))
 
-    def test_a_reference_is_the_vector_of_its_payment(self, fitted: Fitted, evidence: Maker, embedder: Any) -> None:
-        table, _ = evidence()
+    def test_a_reference_is_the_vector_of_its_payment_and_label(
+        self, fitted: Fitted, evidence: Maker, embedder: Any
+    ) -> None:
+        table, labels = evidence()
         rows = {i: n for n, i in enumerate(table.column("transaction_id").to_pylist())}
         order = [rows[i] for i in fitted.references.column("reference_id").to_pylist()]
-        expected = fitted.encoder.encode(table.take(order), embedder.embed)
+        expected = fitted.encoder.encode(table.take(order), embedder.embed, labels[order])
         np.testing.assert_allclose(vectors_of(fitted.references), expected, atol=1e-6)
         for name in ("event_time", "known_at", "category", "label"):
             assert fitted.references.column(name).to_pylist() == table.column(name).take(order).to_pylist()

@@ -162,8 +162,11 @@ class Encoder:
             ]
         )
 
-    def blocks(self, table: pa.Table, embed: Embed) -> Blocks:
-        """The blocks of each row. Raises MissingEvidenceError if a column is not there."""
+    def blocks(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Blocks:
+        """The blocks of each row: of a payment that is asked about or, with labels, of one that will be a reference.
+
+        Raises MissingEvidenceError if a column is not there.
+        """
         self.schema.require(table)
         evidence = {
             "numeric": self.numeric.transform(table),
@@ -174,16 +177,16 @@ class Encoder:
             evidence["text"] = self.text.transform(table, embed)
         values = self.forest_input(table)
         votes = np.zeros((table.num_rows, 0), dtype=np.float32) if self.votes is None else self.votes.transform(values)
-        odds = {name: block.transform(values) for name, block in self.odds.items()}
+        odds = {name: block.transform(values, labels) for name, block in self.odds.items()}
         return Blocks(votes, odds, evidence, self.strangeness.distance(values))
 
     def distances(self, table: pa.Table) -> Doubles:
         """How strange each row is among good payments, by the evidence alone, (rows,)."""
         return self.strangeness.distance(self.forest_input(table))
 
-    def encode(self, table: pa.Table, embed: Embed) -> Floats:
-        """Unit vectors, (rows, dimensions)."""
-        return join(self.blocks(table, embed), self.mixture)
+    def encode(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Floats:
+        """Unit vectors, (rows, dimensions): of payments that are asked about or, with labels, of references."""
+        return join(self.blocks(table, embed, labels), self.mixture)
 
 
 def join(blocks: Blocks, mixture: Mixture) -> Floats:

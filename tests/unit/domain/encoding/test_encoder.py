@@ -151,6 +151,17 @@ def test_the_mixture_says_whose_odds_are_in_a_vector(evidence: Maker, others: pa
         np.testing.assert_allclose(odds, blocks.odds[machines] * np.sqrt(0.7 * 0.5), atol=1e-6)
 
 
+def test_a_label_is_in_the_odds_of_a_reference_and_nowhere_else(
+    encoder: Encoder, others: pa.Table, embedder: Any
+) -> None:
+    labels = (np.arange(200) % 2).astype(np.int8)
+    asked, kept = encoder.encode(others, embedder.embed), encoder.encode(others, embedder.embed, labels)
+    differs = np.abs(asked - kept).max(axis=0) > 1e-6
+    assert differs[128:143].all()
+    assert not differs[:128].any()
+    assert not differs[143:].any()
+
+
 def test_only_the_chosen_machines_stay(evidence: Maker, embedder: Any) -> None:
     table, labels = evidence()
     mixture = Mixture(0.3, 0.5, VARIED)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from counterfoil.domain.encoding import odds
-from counterfoil.domain.encoding.odds import LEVELS, MACHINES, VARIED, OddsBlock
+from counterfoil.domain.encoding.odds import LABEL, LEVELS, MACHINES, VARIED, OddsBlock
 
 ROUNDS = 30
 Machine = Any
@@ -103,6 +103,19 @@ def test_rows_have_length_one_and_nearer_odds_are_nearer(block: OddsBlock) -> No
     to_lowest = rows[ordered] @ rows[ordered[0]]
     assert (np.diff(to_lowest) <= 1e-6).all()
     assert to_lowest[-1] < 0.9 < 0.99 < to_lowest[1]
+
+
+def test_a_known_label_moves_the_odds_of_a_reference(block: OddsBlock) -> None:
+    values, labels = training(seed=2)
+    moved = block.log_odds(values) + np.where(labels == 1, LABEL, -LABEL)
+    np.testing.assert_array_equal(block.transform(values, labels), odds.lit(moved))
+
+
+def test_a_riskier_payment_is_nearer_to_known_frauds_than_to_good_payments_of_the_same_odds() -> None:
+    references = np.linspace(-4, 4, 9)
+    asked = odds.lit(np.linspace(-8, 8, 33))
+    frauds, goods = asked @ odds.lit(references + LABEL).T, asked @ odds.lit(references - LABEL).T
+    assert (np.diff(frauds.mean(axis=1) - goods.mean(axis=1)) > 0).all()
 
 
 def test_a_cosine_falls_with_the_distance_of_the_odds_over_the_whole_range() -> None:

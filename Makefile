@@ -10,7 +10,7 @@ RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-quality fuzz clean
+.PHONY: help demo test lint format bench bench-quality faults fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ bench: $(INSTALLED) ## Measure speed and memory against peers (needs the measuri
 
 bench-quality: $(PEERS_INSTALLED) ## Measure quality beside peers on the same evidence (ARGS="ulb --json FILE")
 	$(BIN)/python tests/benchmarks/quality.py $(ARGS)
+
+faults: $(INSTALLED) ## Kill every step at every one of its fault points (takes long; `make test` kills at some)
+	COUNTERFOIL_FAULTS=all OMP_NUM_THREADS=1 $(BIN)/pytest tests/faults -s
 
 fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N FORMATS="csv jsonl")
 	for format in $(FORMATS); do $(BIN)/python tests/fuzz/fuzz_input_formats.py $$format -runs=$(RUNS) || exit 1; done

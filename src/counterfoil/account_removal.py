@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from counterfoil.adapters.whole_files import write_whole
 from counterfoil.domain.forgetting import Marks, Trace
 from counterfoil.domain.pseudonyms import HEX_DIGITS, pseudonymise
 from counterfoil.errors import UsageError
@@ -80,9 +81,5 @@ def _copies(place: Workspace, account: str) -> tuple[str, ...]:
 
 
 def _write(report: Forgotten, removal: Removal) -> None:
-    path = Path(removal.written_to)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
     content = {**report.as_dict(), "copies": removal.copies, "rows_of_a_merchant_of_that_name": removal.namesakes}
-    aside.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_whole(Path(removal.written_to), json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -14,6 +14,7 @@ from counterfoil import console
 from counterfoil.adapters.ledger_memory import MemoryLedger
 from counterfoil.adapters.mapping_files import load_mapping
 from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.whole_files import write_whole
 from counterfoil.errors import UsageError
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.collect import collect
@@ -84,8 +85,7 @@ def _write(result: Backtest, request: BacktestRequest) -> None:
     if request.scores:
         console.out.print(f"scores: {write_parquet(result.judged.scores, request.scores)}")
     if request.figures:
-        request.figures.parent.mkdir(parents=True, exist_ok=True)
-        request.figures.write_text(json.dumps(figures(result), indent=1) + "\n")
+        write_whole(request.figures, json.dumps(figures(result), indent=1) + "\n")
         console.out.print(f"figures: {request.figures}")
 
 

@@ -1,7 +1,7 @@
 """Each step is killed at each of its fault points: nothing half made is seen, and the next run comes to the same.
 
 All points are walked with COUNTERFOIL_FAULTS=all (`make faults`); without it, of points that repeat (a file a day) the
-first, the middle and the last.
+first and the last, and of these some, evenly spread over the step.
 """
 
 import os
@@ -12,13 +12,19 @@ from undisturbed import NAMES, Walk, Walks
 
 pytestmark = pytest.mark.xdist_group("faults")
 
+MOST = 24
+"""How often a step is killed, at most, unless all points are walked."""
+
 ALL = os.environ.get("COUNTERFOIL_FAULTS") == "all"
 
 
 def chosen(walk: Walk) -> list[int]:
     """The numbers of the points to be killed at."""
     alike = walk.alike(every=ALL).values()
-    return sorted({numbers[place] for numbers in alike for place in (0, len(numbers) // 2, -1)})
+    numbers = sorted({some[place] for some in alike for place in (0, -1)})
+    if ALL or len(numbers) <= MOST:
+        return numbers
+    return [numbers[place * (len(numbers) - 1) // (MOST - 1)] for place in range(MOST)]
 
 
 def faults_of(walk: Walk, at: int) -> list[str]:

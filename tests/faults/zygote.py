@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,14 +55,17 @@ def put_stand_ins(fits: Path) -> None:
 
     import counterfoil.steps.train as step
     from counterfoil.adapters import key_file
+    from counterfoil.domain.training_options import TrainingOptions
     from counterfoil.steps.registration import read_candidate, write_candidate
     from counterfoil.wiring import Workspace
 
     fit = step.fit_candidate
 
-    def fit_once(*arguments: Any, **options: Any) -> Any:
+    few = TrainingOptions(good_references=(200,), boosting=(0.25,), neighbours=(5,), trees=16, rounds=10)
+
+    def fit_once(tables: Any, embedder: Any, mapping: Any, request: Any, **options: Any) -> Any:
         if not (fits / FIT).exists():
-            candidate = fit(*arguments, **options)
+            candidate = fit(tables, embedder, mapping, replace(request, options=few), **options)
             (fits / FIT).mkdir()
             write_candidate(candidate, fits / FIT)
         return read_candidate(fits / FIT)

@@ -146,6 +146,17 @@ def test_a_workspace_makes_its_own_pseudonym_key_once(open_workspace: Open) -> N
     assert open_workspace(pseudonym_key="k" * 16).pseudonym_key.keys == (b"k" * 16,)
 
 
+def test_a_lake_that_a_killed_change_of_the_key_took_away_is_not_an_empty_one(open_workspace: Open) -> None:
+    workspace = open_workspace()
+    assert workspace.pseudonym_key == workspace.key_file.current()
+    workspace.key_file.begin()
+    (workspace.root / "lake").mkdir()
+    assert open_workspace().tables.tables() == []
+    (workspace.root / "lake").rmdir()
+    with pytest.raises(UsageError, match="run 'counterfoil rotate-key' to its end"):
+        open_workspace().tables  # noqa: B018 it is made when it is asked for
+
+
 def test_a_changed_key_is_set_as_a_list(open_workspace: Open) -> None:
     keys = open_workspace(pseudonym_key=json.dumps(["k" * 16, "n" * 16])).pseudonym_key
     assert keys.keys == (b"k" * 16, b"n" * 16)

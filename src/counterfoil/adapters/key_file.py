@@ -86,14 +86,15 @@ def _keys(path: Path) -> PseudonymKeys:
 def _write(path: Path, content: bytes) -> None:
     """Write a file that only its owner can read; of two processes that try at once, one wins.
 
-    What a killed process wrote aside is written anew: no draft of a key stays.
+    What a killed process wrote aside is removed: no draft of a key stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.draft")
     with locked(path.parent):
         if path.exists():
             return
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()

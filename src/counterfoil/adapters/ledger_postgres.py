@@ -123,7 +123,7 @@ class PostgresLedger:
         if lost:
             raise StoreUnavailableError(
                 f"the connection to the ledger was lost, and with it the claims on {', '.join(lost)}: "
-                "run the step again"
+                "check that the server runs, then run the step again"
             )
 
 

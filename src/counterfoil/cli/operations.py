@@ -16,6 +16,7 @@ def status(
 ) -> None:
     """Show the collected files and their states, the tables with runs and rows, and why rows were rejected."""
     from counterfoil import console_operations
+    from counterfoil.adapters.whole_files import write_whole
     from counterfoil.steps.status import status as look
     from counterfoil.wiring import open_workspace
 
@@ -23,8 +24,7 @@ def status(
     found = look(place.tables, place.ledger)
     console_operations.show_status(found)
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(json_format.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
+        write_whole(json, json_format.dumps(found.as_dict(), indent=1) + "\n")
 
 
 def replay(

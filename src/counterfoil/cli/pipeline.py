@@ -41,6 +41,7 @@ def definition(
     name: Name, out: Annotated[Path | None, typer.Option(help="Write it to this file", dir_okay=False)] = None
 ) -> None:
     """Show the definition that SageMaker gets, as JSON; nothing is asked of AWS."""
+    from counterfoil.adapters.whole_files import write_whole
     from counterfoil.settings import load_pipeline_settings
     from pipelines import catalogue
 
@@ -48,7 +49,7 @@ def definition(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
 
 
 @app.command()

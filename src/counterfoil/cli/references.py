@@ -17,6 +17,7 @@ def references(
 ) -> None:
     """Show which references the payments of a run were held against: the most named ones, and how many never were."""
     from counterfoil import console_references
+    from counterfoil.adapters.whole_files import write_whole
     from counterfoil.steps.reference_use import reference_use
     from counterfoil.wiring import open_workspace
 
@@ -24,6 +25,5 @@ def references(
     use = reference_use(place.tables, place.references, run, most=most)
     console_references.show_use(use, run)
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        json.write_text(json_format.dumps({"run": run, **use.as_dict()}, indent=1, allow_nan=False) + "\n")
+        write_whole(json, json_format.dumps({"run": run, **use.as_dict()}, indent=1, allow_nan=False) + "\n")
         typer.echo(f"figures: {json}")

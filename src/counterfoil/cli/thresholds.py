@@ -50,6 +50,8 @@ def thresholds(
 
 
 def _write(table: "ThresholdTable", run: str, plot: Path | None, figures: Path | None) -> None:
+    from counterfoil.adapters.whole_files import write_whole
+
     files: list[tuple[str, Path, bytes]] = []
     if plot is not None:
         from counterfoil.adapters.plots_matplotlib import draw_thresholds
@@ -59,6 +61,5 @@ def _write(table: "ThresholdTable", run: str, plot: Path | None, figures: Path |
         text = json_format.dumps({"run": run, **table.as_dict()}, indent=1, allow_nan=False)
         files.append(("figures", figures, f"{text}\n".encode()))
     for what, path, content in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(path, content)
         typer.echo(f"{what}: {path}")

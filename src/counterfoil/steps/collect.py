@@ -7,6 +7,7 @@ visible; a rerun completes it; a file that is done is skipped.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -20,7 +21,7 @@ from counterfoil.domain.mapping_model import SourceMapping
 from counterfoil.domain.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.raw import printable
 from counterfoil.domain.schemas import REJECTED
-from counterfoil.errors import CounterfoilError, UsageError
+from counterfoil.errors import CounterfoilError, StoreUnavailableError, UsageError
 from counterfoil.ports import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.engine import failures_told
 from counterfoil.steps.forgotten import forgotten_accounts
@@ -130,7 +131,8 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
             rows_rejected=sum(collected.rejected.values()),
         )
     except BaseException as error:
-        ledger.fail(file, _reason(error))
+        with suppress(StoreUnavailableError):  # a ledger that is gone: why this failed is told, and the claim is free
+            ledger.fail(file, _reason(error))
         raise
     return collected
 

@@ -1,6 +1,5 @@
 """The scores of a run: their files, the release they are of, and a file of their own to hand out."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def write_scores(tables: TableStore, run: str, path: Path) -> Path:
 def write_parquet(table: pa.Table, path: Path) -> Path:
     """Write a table aside and put it in place when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.new")
     pq.write_table(table, aside, compression="zstd")
     aside.replace(path)
     return path

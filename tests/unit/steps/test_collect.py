@@ -21,7 +21,7 @@ from counterfoil.adapters.table_folder import FolderTables
 from counterfoil.domain.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
-from counterfoil.errors import InputFileError, MappingError
+from counterfoil.errors import InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports import LedgerEntry, SourceFile, TableStore
 from counterfoil.steps.collect import CollectedFile, Progress, collect
 
@@ -203,6 +203,28 @@ def test_rejected_rows_and_addresses_are_visible_before_the_transactions(tmp_pat
     tables: TableStore = Watched(tmp_path / "lake")
     run(tmp_path / "lake", written(tmp_path, [("a", "2024-01-01T00:00:00Z")]), tables=tables)
     assert published == ["rejected", "addresses", "transactions"]
+
+
+def test_a_ledger_that_is_gone_does_not_hide_why_a_file_failed(tmp_path: Path) -> None:
+    class Gone(Ledger):
+        def fail(self, *_: object) -> None:
+            raise StoreUnavailableError("no server")
+
+    path = tmp_path / "in.csv"
+    path.write_bytes(b"")
+    with pytest.raises(InputFileError):
+        run(tmp_path / "lake", path, ledger=Gone())
+
+
+def test_a_file_that_another_process_collects_is_not_taken_for_done(tmp_path: Path) -> None:
+    path, ledger = written(tmp_path, [("a", TIME)]), Ledger()
+    ledger.claim(InputFiles().fingerprint(path), "shop")
+    (held,) = run(tmp_path / "lake", path, ledger=ledger)
+    assert (held.skipped, held.held) == (True, True)
+    ledger.fail(InputFiles().fingerprint(path), "it died")
+    run(tmp_path / "lake", path, ledger=ledger)
+    (done,) = run(tmp_path / "lake", path, ledger=ledger)
+    assert (done.skipped, done.held) == (True, False)
 
 
 def test_an_unreadable_file_fails_and_those_before_it_stay(tmp_path: Path) -> None:

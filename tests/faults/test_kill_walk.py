@@ -12,7 +12,7 @@ from undisturbed import NAMES, Walk, Walks
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-MOST = 24
+MOST = 16
 """How often a step is killed, at most, unless all points are walked."""
 
 ALL = os.environ.get("COUNTERFOIL_FAULTS") == "all"

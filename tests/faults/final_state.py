@@ -16,7 +16,7 @@ REFUSED = "refused"
 """The one store of a workspace that says it cannot be read now, and why."""
 UNDER_WAY = ("claimed", "failed")
 """States of an input file that promise nothing of its rows."""
-_ASIDE = (".draft", ".next")
+_ASIDE = (".draft", ".next", ".new")
 """What files end in that nobody takes for the thing itself."""
 
 

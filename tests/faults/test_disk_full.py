@@ -33,7 +33,7 @@ def faults_of(walk: Walk, at: int, limit: int = 0) -> list[str]:
 def test_the_disk_is_full_from_some_point_on(walks: Walks, name: str) -> None:
     walk = walks.walk(name)
     numbers = sorted(numbers[0] for numbers in walk.alike().values())
-    chosen = numbers[:: max(1, len(numbers) // 8)]
+    chosen = numbers[:: max(1, len(numbers) // 4)]
     found = {at: faults_of(walk, at) for at in chosen}
     wrong = [f"{at}, {walk.points[at - 1]}: {'; '.join(what)}" for at, what in found.items() if what]
     assert not wrong, "\n".join(wrong)

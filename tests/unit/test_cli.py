@@ -1,5 +1,6 @@
 """The command line as a user meets it: exit codes, messages, speed of --help."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from counterfoil import __version__
 from counterfoil.cli import main
+from counterfoil.cli.failures import complain
 
 HEAVY = ("torch", "pandas", "pyarrow", "duckdb", "sklearn", "mlflow", "sentence_transformers", "psycopg")
 
@@ -122,3 +124,13 @@ def test_a_bad_setting_is_named(capsys: pytest.CaptureFixture[str], monkeypatch:
     code, _, error = _run(capsys, "evaluate", "some-run")
     assert code == 2
     assert "COUNTERFOIL_BATCH_ROWS" in error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_in_one_line(capsys: pytest.CaptureFixture[str], number: int) -> None:
+    complain(OSError(number, "Error writing bytes to file.\n Detail", "lake/part-0.parquet"))
+    error = capsys.readouterr().err
+    assert error.startswith("counterfoil: the disk is full (")
+    assert "lake/part-0.parquet" in error
+    assert "make room, then run this again" in error
+    assert error.count("\n") == 1

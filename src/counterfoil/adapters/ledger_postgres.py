@@ -11,7 +11,7 @@ from counterfoil.adapters.postgres_connections import Login, connect, place_of, 
 from counterfoil.errors import StoreUnavailableError, UsageError
 from counterfoil.ports import LedgerEntry, SourceFile
 
-NOTICED_WITHIN = "1s"
+NOTICED_WITHIN = "2s"
 """How long the server may take to see that the process of a connection was killed."""
 
 _ENTRY = "location, content_hash, mapping, state, rows_in, rows_out, rows_rejected, reason"

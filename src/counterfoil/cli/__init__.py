@@ -1,6 +1,5 @@
 """The command line: parse, wire, call, show. Heavy libraries are imported where they are used."""
 
-import errno
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,12 @@ import typer
 
 from counterfoil import __version__
 from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
+from counterfoil.cli.failures import complain
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
 if TYPE_CHECKING:
     from counterfoil.steps.features import Period
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
@@ -33,19 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except UsageError as error:
-        _complain(error)
+        complain(error)
         sys.exit(2)
     except (CounterfoilError, OSError) as error:
-        _complain(error)
+        complain(error)
         sys.exit(1)
-
-
-def _complain(error: Exception) -> None:
-    text = str(error)
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        reason = " ".join(text.split())
-        text = f"the disk is full ({reason}): make room, then run this again; what was there before is as it was"
-    print(f"counterfoil: {text}", file=sys.stderr)  # noqa: T201 the CLI's own voice
 
 
 def _version(wanted: bool) -> None:

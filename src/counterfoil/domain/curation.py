@@ -118,14 +118,19 @@ WITH active AS (
     FROM payment WHERE amount IS NOT NULL GROUP BY ALL
   ) GROUP BY ALL
 ), known AS (
-  SELECT * FROM known_fraud WHERE strftime(event_date, '%Y-%m') = $month
+  SELECT * FROM known_fraud
+  WHERE strftime(event_date, '%Y-%m') = $month
+    AND event_date >= CAST($since AS DATE) AND event_date < CAST($until AS DATE)
 )
 SELECT source_ip_id, event_date, coalesce(payments, 0) AS payments, coalesce(accounts, 0) AS accounts,
   coalesce(amounts, []) AS amounts, coalesce(frauds_known, 0) AS frauds_known
 FROM active FULL JOIN known USING (source_ip_id, event_date) LEFT JOIN paid USING (source_ip_id, event_date)
 ORDER BY event_date, source_ip_id
 """
-"""The rows of schemas.SOURCE_IP_DAYS of $month (YYYY-MM), over its `payment` and the `known_fraud` of all months.
+"""The rows of schemas.SOURCE_IP_DAYS of the days of $month (YYYY-MM) from $since to before $until.
+
+Over their `payment` and the `known_fraud` of all months. DuckDB holds the lists of currencies in memory: ask for days
+that have few enough payments.
 
 A fraud counts on the day when it became known, on which the IP may have no payment at all.
 """

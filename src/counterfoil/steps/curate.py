@@ -4,14 +4,16 @@
 run. A run is made anew from all visible transactions and replaces the one before, so a killed run is run again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from counterfoil.domain.curation import (
     BLOCKLIST,
@@ -30,10 +32,13 @@ from counterfoil.errors import InputFileError, NotFoundError
 from counterfoil.ports import NetworkDirectory, TableStore
 from counterfoil.steps.collect import ADDRESSES, TRANSACTIONS
 from counterfoil.steps.engine import engine, one_row, parquet_source
-from counterfoil.steps.results import write_result
+from counterfoil.steps.results import write_results
 
 SOURCE_IP_TABLE = "source_ips"
 SOURCE_IP_DAY_TABLE = "source_ip_days"
+
+PAYMENTS_AT_ONCE = 1_000_000
+"""The days of a month are curated together as long as they have no more payments: the memory of a query is bounded."""
 
 _RUN = "all"
 _NEEDED = ("source_ip_id", "account_id", "event_time", "amount", "currency", "label", "label_time")
@@ -114,7 +119,11 @@ def _months(database: duckdb.DuckDBPyConnection, files: Sequence[Path], label_de
 
 
 def _month_of(file: Path) -> str:
-    return file.parent.name.removeprefix(f"{EVENT_DATE}=")[: len("YYYY-MM")]
+    return _day_of(file)[: len("YYYY-MM")]
+
+
+def _day_of(file: Path) -> str:
+    return file.parent.name.removeprefix(f"{EVENT_DATE}=")
 
 
 def _write_days(
@@ -123,12 +132,37 @@ def _write_days(
     """Replace the runs of these months one by one, and return how many rows each has."""
     written: dict[str, int] = {}
     for month in months:
-        _define(database, "payment", [file for file in files if _month_of(file) == month], _PAYMENT)
         staged = tables.stage(SOURCE_IP_DAY_TABLE, month)
-        result = database.sql(SOURCE_IP_DAYS_QUERY, params={"month": month})
-        written[month] = write_result(result, SOURCE_IP_DAYS, staged)
+        of_month = [file for file in files if _month_of(file) == month]
+        written[month] = write_results(_by_span(database, month, of_month), SOURCE_IP_DAYS, staged)
         tables.publish(SOURCE_IP_DAY_TABLE, month)
     return written
+
+
+def _by_span(
+    database: duckdb.DuckDBPyConnection, month: str, files: Sequence[Path]
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """The rows of a month, some days at a time."""
+    spans = _spans(files)
+    begins = [f"{month}-01", *(_day_of(span[0]) for span in spans[1:]), "9999-12-31"]
+    for span, (since, until) in zip(spans or [[]], pairwise(begins), strict=True):
+        _define(database, "payment", span, _PAYMENT)
+        yield database.sql(SOURCE_IP_DAYS_QUERY, params={"month": month, "since": since, "until": until})
+
+
+def _spans(files: Sequence[Path]) -> list[list[Path]]:
+    """The files in the order of their days, cut between days so that each part has few enough payments, or one day."""
+    spans: list[list[Path]] = []
+    there = 0
+    for _, of_day in groupby(sorted(files, key=_day_of), key=_day_of):
+        day = list(of_day)
+        payments = sum(pq.read_metadata(file).num_rows for file in day)
+        there += payments
+        if not spans or there > PAYMENTS_AT_ONCE:
+            spans.append([])
+            there = payments
+        spans[-1] += day
+    return spans
 
 
 def _write_source_ips(
@@ -142,7 +176,7 @@ def _write_source_ips(
     database.register("blocklist", BLOCKLIST.empty_table() if listed is None else listed.counts)
     result = database.sql(SOURCE_IP_QUERY, params={"unlisted": None if listed is None else 0})
     describe = described if networks is None else partial(described, origin_of=networks.origin)
-    write_result(result, SOURCE_IPS, staged, describe)
+    write_results([result], SOURCE_IPS, staged, describe)
 
 
 def _summary(

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
 from counterfoil.steps.engine import open_engine
-from counterfoil.steps.results import write_result
+from counterfoil.steps.results import write_results
 
 _ROWS_AT_ONCE = 65_536
 _DAY_MICROS = 86_400_000_000
@@ -106,7 +106,7 @@ class Spool:
             "  SELECT source_ip_id FROM spooled ANTI JOIN duplicate USING (file_row_number)"
             ") USING (source_ip_id) ORDER BY source_ip_id"
         )
-        write_result(self._database.sql(query), ADDRESSES, folder)
+        write_results([self._database.sql(query)], ADDRESSES, folder)
 
     def _sorted(self) -> Iterator[pa.Table]:
         result = self._database.sql(

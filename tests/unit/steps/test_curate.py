@@ -1,6 +1,7 @@
 """Curated source IPs, held against a computation of their own; new files touch their months only."""
 
 import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,7 @@ from counterfoil.steps import engine
 from counterfoil.steps.collect import collect
 from counterfoil.steps.curate import SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE, CurationSummary, curate
 
+curation_step = sys.modules[curate.__module__]
 KEY = b"0123456789abcdef"
 WEEK = timedelta(days=7)
 LAYOUT = """
@@ -242,6 +244,33 @@ def test_new_files_make_what_all_files_at_once_make(
     curated(at_once)
     assert days(stepwise) == _expected([*first, *second])
     assert contents(stepwise) == contents(at_once)
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 50])
+def test_many_payments_are_curated_some_days_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    late = {"l": "1", "lt": "2024-03-20T00:00:00Z"}  # known on a day and in a month without payments
+    rows = [
+        row(n, f"2024-0{1 + n % 2}-{2 + n % 9:02}", f"8.8.8.{n % 3}", **(late if n % 5 == 0 else {})) for n in range(40)
+    ]
+    collected(tmp_path, rows[:25], "one.csv")
+    collected(tmp_path, rows[25:], "two.csv")
+    curated(tmp_path)
+    expected = read(tmp_path, SOURCE_IP_DAY_TABLE)
+    spans: list[int] = []
+    cut = curation_step._spans
+
+    def noting(files: Sequence[Path]) -> list[list[Path]]:
+        found = cut(files)
+        spans.append(len(found))
+        return found
+
+    monkeypatch.setattr(curation_step, "PAYMENTS_AT_ONCE", at_once)
+    monkeypatch.setattr(curation_step, "_spans", noting)
+    curated(tmp_path)
+    assert read(tmp_path, SOURCE_IP_DAY_TABLE) == expected
+    assert spans == {1: [9, 9, 0], 5: [5, 5, 0], 50: [1, 1, 0]}[at_once]
 
 
 def test_only_touched_months_are_made_anew(tmp_path: Path) -> None:

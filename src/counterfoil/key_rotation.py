@@ -26,14 +26,22 @@ def rotate_own_key(
         )
     file = place.key_file
     if not file.changing and _untold(place, file.current()):  # killed between the last rename and the log
-        tell(place.decisions, None, file.current(), operator, reason)
-        return Rotation(None, file.current().key_id, (), None)
+        later = file.current()
+        earlier = PseudonymKeys(later.keys[:-1])
+        return _told(place, earlier, later, [], operator, reason)
     require_quiet(place.ledger)
     if not file.changing:
         require_key(FolderTables(place.root / "lake"), file.current())
     earlier, later = file.current(), file.begin()
     copied = _exchange_lakes(place, earlier, later, progress)
     file.finish()
+    return _told(place, earlier, later, copied, operator, reason)
+
+
+def _told(
+    place: Workspace, earlier: PseudonymKeys, later: PseudonymKeys, copied: list[Rekeyed], operator: str, reason: str
+) -> Rotation:
+    """Write the change into the decision log; return what was done."""
     tell(place.decisions, earlier, later, operator, reason)
     kept = place.root / f"lake.{earlier.key_id}"
     return Rotation(earlier.key_id, later.key_id, tuple(copied), str(kept) if kept.exists() else None)

@@ -91,7 +91,7 @@ class WalkedPlace:
         self._server = server
         self.zygote = zygote
         self.root = folder / "workspace"
-        self.raw = folder / "raw"
+        self.raw = self.root / "raw"  # kept and brought back with the rest
         self._write("CREATE DATABASE {new}", DATABASE)
         self.root.mkdir()
         self.raw.mkdir()

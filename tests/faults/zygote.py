@@ -61,7 +61,7 @@ def put_stand_ins(fits: Path) -> None:
 
     fit = step.fit_candidate
 
-    few = TrainingOptions(good_references=(200,), boosting=(0.25,), neighbours=(5,), trees=16, rounds=10)
+    few = TrainingOptions(good_references=(200,), odds=(0.25,), neighbours=(5,), trees=16, rounds=10)
 
     def fit_once(tables: Any, embedder: Any, mapping: Any, request: Any, **options: Any) -> Any:
         if not (fits / FIT).exists():

@@ -49,10 +49,10 @@ def draw_precision(axes: Axes, figures: dict[str, Any]) -> None:
             value, place, xerr=[[value - low], [high - value]], fmt="s", color=OURS, capsize=4, ms=7,
             label="Counterfoil (95 %)" if place == 0 else None,
         )  # fmt: skip
-        for peer, colour in COLOURS.items():
+        for line, (peer, colour) in enumerate(COLOURS.items(), start=2):
             precision = case["peers"].get(peer, {}).get("test", {}).get("metrics", {}).get("average_precision")
-            axes.plot(precision or np.nan, place - 0.22, "o", color=colour, label=peer if place == 0 else None)
-    axes.set(yticks=range(len(figures)), yticklabels=[TITLES[name] for name in figures], xlim=(0, 1))
+            axes.plot(precision or np.nan, place - 0.1 * line, "o", color=colour, label=peer if place == 0 else None)
+    axes.set(yticks=range(len(figures)), yticklabels=[TITLES[name] for name in figures], xlim=(0.6, 1))
     axes.set_xlabel("average precision")
     axes.set_ylim(-0.6, len(figures) - 0.5)
     axes.grid(axis="x", alpha=0.3)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _CURE = "check the tracking URI and that its server runs"
+_BY_THE_WAY = "(raised as a result of Query-invoked autoflush"
 _BATCH = 100  # what MLflow takes in one log_batch
 
 
@@ -34,7 +35,8 @@ def reported(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError) as error:
         parts = urlsplit(uri)
         place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        reason = str(error).strip().partition("\n")[0].replace(parts.password or uri, "***")
+        lines = [line for line in str(error).strip().splitlines() if not line.startswith(_BY_THE_WAY)]
+        reason = next(iter(lines), type(error).__name__).replace(parts.password or uri, "***")
         cure = "make room on the disk and run this again" if _is_full(reason) else _CURE
         # SQLAlchemy's errors quote the URI.
         raise StoreUnavailableError(f"the MLflow registry at {place} failed ({reason}): {cure}") from None
@@ -52,6 +54,8 @@ def silence() -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It writes the trace of each error that it raises; `reported` tells these in a line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def open_client(uri: str) -> "MlflowClient":

@@ -61,7 +61,7 @@ def _grow(folder: Path, source: Path, files: int) -> list[tuple[int, Peak]]:
 
 def _made(source: Path, target: Path, copies: range) -> Path:
     """Make a file in another process: it must not count here."""
-    command = [sys.executable, HERE / "tenfold.py", source, target, str(copies.start), str(copies.stop)]
+    command = [sys.executable, HERE / "card_year_copies.py", source, target, str(copies.start), str(copies.stop)]
     subprocess.run(command, check=True)
     print(f"{target.name}: {target.stat().st_size / GB:.2f} GB", flush=True)
     return target

@@ -79,9 +79,9 @@ def _measure(folder: Path, source: Path, steps: list[str]) -> list[Peak]:
 
 
 def _made(source: Path, target: Path) -> Path:
-    """Make the tenfold file in another process: it must not count here."""
+    """Make the file of ten years in another process: it must not count here."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, HERE / "tenfold.py", source, target], check=True)
+    subprocess.run([sys.executable, HERE / "card_year_copies.py", source, target], check=True)
     print(f"{target.name}: {target.stat().st_size / GB:.2f} GB in {time.perf_counter() - start:.0f} s", flush=True)
     return target
 

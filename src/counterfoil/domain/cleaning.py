@@ -62,8 +62,7 @@ def clean(
     `batch` has the mapping's source columns; `first_line` is the record number of its first row, or an int64
     array with the number of each row; `content_hash` is the file's SHA-256, from which ids are derived if the
     mapping maps none. Rows of the accounts `forgotten` (pseudonyms) are refused; as hashed merchants they become
-    null. Raises MappingError if a column's
-    type does not fit, UsageError for a key too short.
+    null. Raises MappingError if a column's type does not fit, UsageError for a key too short.
     """
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}

@@ -211,13 +211,13 @@ def _silenceable(folds: list[Fold]) -> Iterator[str]:
     """Blocks that have columns in every fold, while another block remains."""
     if not folds:
         return
-    parts = [_parts(fold.blocks) for fold in folds]
-    widths = {name: min(part[name] for part in parts) for name in parts[0] if all(name in part for part in parts)}
+    each = [_widths(fold.blocks) for fold in folds]
+    widths = {name: min(one[name] for one in each) for name in each[0] if all(name in one for one in each)}
     if sum(width > 0 for width in widths.values()) > 1:
         yield from (name for name, width in widths.items() if width > 0)
 
 
-def _parts(blocks: Blocks) -> dict[str, int]:
+def _widths(blocks: Blocks) -> dict[str, int]:
     """The widths of all blocks that can be silenced."""
     odds = max((part.shape[1] for part in blocks.odds.values()), default=0)
     evidence = {name: part.shape[1] for name, part in blocks.evidence.items()}

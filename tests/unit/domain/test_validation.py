@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from counterfoil.domain import validation
 from counterfoil.domain.arrays import unit_rows
-from counterfoil.domain.encoding.encoder import Blocks, Mixture
+from counterfoil.domain.encoding.encoder import Blocks, Encoder, Mixture
+from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.odds import BAGGED, MACHINES, VARIED, lit
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training import Fitted
 from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.domain.validation import Choice, Fold, ablate, calibrate, choose, mixtures, time_splits
+from counterfoil.domain.validation import Choice, Fold, ablate, calibrate, choose, fold_of, mixtures, time_splits
 
 DAY_US = 86_400_000_000
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
@@ -72,6 +74,28 @@ class TestTimeSplits:
     def test_labels_of_one_kind_leave_no_splits(self, evidence: Maker, label: int) -> None:
         table, labels = evidence()
         assert time_splits(table, np.full_like(labels, label), (0.6, 0.8, 1.0))[0] == []
+
+
+def test_a_fold_s_references_know_their_labels_and_what_is_judged_does_not(
+    evidence: Maker, embedder: Any, schema: EvidenceSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, labels = evidence()
+    given: list[np.ndarray | None] = []
+    blocks = Encoder.blocks
+
+    def noting(encoder: Encoder, rows: pa.Table, embed: Any, known: np.ndarray | None = None) -> Blocks:
+        given.append(known)
+        return blocks(encoder, rows, embed, known)
+
+    monkeypatch.setattr(Encoder, "blocks", noting)
+    (split, *_), _ = time_splits(table, labels, (0.6, 0.8, 1.0))
+    options = replace(OPTIONS, trees=4, rounds=8)
+    fold = fold_of(table, np.ones(len(labels)), split, schema, embedder.embed, options)
+    references, judged = given
+    assert judged is None
+    np.testing.assert_array_equal(references, fold.fit_labels)
+    assert set(fold.fit_labels) == {0, 1}
+    assert fold.blocks.odds.keys() == {BAGGED, VARIED}
 
 
 def blocks_of(labels: np.ndarray, telling: str, seed: int) -> Blocks:

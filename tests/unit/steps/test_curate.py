@@ -250,10 +250,10 @@ def test_new_files_make_what_all_files_at_once_make(
 def test_many_payments_are_curated_some_days_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    late = {"l": "1", "lt": "2024-03-20T00:00:00Z"}  # known on a day and in a month without payments
-    rows = [
-        row(n, f"2024-0{1 + n % 2}-{2 + n % 9:02}", f"8.8.8.{n % 3}", **(late if n % 5 == 0 else {})) for n in range(40)
-    ]
+    late = {"l": "1", "lt": "2024-03-20T00:00:00Z"}  # known in a month without payments
+    soon = {"l": "1"}  # known a week later, on a day with payments or without
+    kinds = {0: late, 1: soon}
+    rows = [row(n, f"2024-0{1 + n % 2}-{2 + n % 9:02}", f"8.8.8.{n % 3}", **kinds.get(n % 5, {})) for n in range(40)]
     collected(tmp_path, rows[:25], "one.csv")
     collected(tmp_path, rows[25:], "two.csv")
     curated(tmp_path)

@@ -38,6 +38,10 @@ class TableStore(Protocol):
         """
         ...
 
+    def tidy(self, table: str) -> None:
+        """Remove what was replaced by a publisher that did not live to remove it; others' work under way stays."""
+        ...
+
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return the Parquet files that are visible now, of one run or of all, sorted by path.
 

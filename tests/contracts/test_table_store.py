@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,13 @@ FORK = multiprocessing.get_context("fork")
 class Lake:
     """A place for tables: `of` opens it as the process of that name does; `last_act` is where publish tidies up.
 
-    `write` puts something else, or nothing, where the file that `files` gave is kept.
+    `write` puts something else, or nothing, where the file that `files` gave is kept; `kept` counts all Parquet files.
     """
 
     of: Callable[[str], TableStore]
     last_act: tuple[Any, str]
     write: Callable[[Path, bytes | None], None]
+    kept: Callable[[], int]
 
 
 def _folder(root: Path) -> Lake:
@@ -41,7 +43,10 @@ def _folder(root: Path) -> Lake:
         else:
             path.write_bytes(content)
 
-    return Lake(lambda _: FolderTables(root), (table_folder, "_remove"), write)
+    def kept() -> int:
+        return len(list(root.rglob("*.parquet")))
+
+    return Lake(lambda _: FolderTables(root), (table_folder, "_remove"), write, kept)
 
 
 def _s3(root: Path, bucket: str) -> Lake:
@@ -59,7 +64,10 @@ def _s3(root: Path, bucket: str) -> Lake:
     def of(name: str) -> S3Tables:
         return S3Tables(f"s3://{bucket}/a/lake", glue_database="lake", cache=root / name)
 
-    return Lake(of, (S3Tables, "_tidy"), write)
+    def kept() -> int:
+        return sum(found.key.endswith(".parquet") for found in boto3.resource("s3").Bucket(bucket).objects.all())
+
+    return Lake(of, (S3Tables, "_tidy"), write, kept)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -79,6 +87,10 @@ def _put(tables: TableStore, run: str, value: int, name: str = "part-0.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"value": [value]}), path)
     return path
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _values(tables: TableStore) -> list[int]:
@@ -179,16 +191,32 @@ def test_a_publisher_killed_before_it_tidied_up_is_run_again(
     tables.publish("payments", "a")
     _put(tables, "a", 2)
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(*lake.last_act, killed)
+        patch.setattr(*lake.last_act, _killed)
         with pytest.raises(KeyboardInterrupt):
             tables.publish("payments", "a")
     assert _values(tables) == [2]
     tables.publish("payments", "a")  # and not what it had replaced
     assert _values(tables) == [2]
+
+
+def test_what_a_killed_publisher_replaced_is_tidied_away_and_nothing_else(
+    lake: Lake, tables: TableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.tidy("payments")  # which is not there yet
+    for value in (1, 2):
+        dying = lake.of("killed")
+        _put(dying, "a", value)
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(*lake.last_act, _killed)
+            dying.publish("payments", "a")
+        del dying
+    _put(tables, "b", 3)
+    assert lake.kept() > len(_values(tables))
+    lake.of("elsewhere").tidy("payments")
+    tables.publish("payments", "b")
+    assert _values(tables) == [2, 3]
+    assert lake.kept() == 2
 
 
 def test_partition_folders_are_kept(tables: TableStore) -> None:

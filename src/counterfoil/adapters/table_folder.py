@@ -51,7 +51,7 @@ class FolderTables:
             _remove(mine)
             for folder in mine:
                 self._staged.pop(folder, None)
-            _remove([folder for folder in _unlisted(home) if not is_held(folder)])
+            _remove(_nobodys(home))
             published = find_run(_read_manifest(home), run)
             names = [path.name for path in _folders(home, run)] + ([published.folder] if published else [])
             folder = home / RUNS / new_folder_name(run, above=max(map(number_of, names), default=0))
@@ -81,6 +81,13 @@ class FolderTables:
             kept = {entry.folder for entry in after}
             _remove([home / entry.folder for entry in before if entry.folder not in kept])
             self._staged.pop(home / mine.folder, None)
+
+    def tidy(self, table: str) -> None:
+        """Remove what is not visible and held by no living process."""
+        home = self._home(table)
+        if (home / RUNS).is_dir():
+            with _locked(home):
+                _remove(_nobodys(home))
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return the Parquet files that are visible now, of one run or of all, sorted by path.
@@ -164,6 +171,11 @@ def _unlisted(home: Path, run: str | None = None) -> list[Path]:
     listed = {home / entry.folder for entry in _read_manifest(home)}
     folders = list((home / RUNS).iterdir()) if run is None else _folders(home, run)
     return [folder for folder in folders if folder not in listed]
+
+
+def _nobodys(home: Path) -> list[Path]:
+    """Return the folders that the manifest does not name and no living process holds."""
+    return [folder for folder in _unlisted(home) if not is_held(folder)]
 
 
 def _damage(home: Path, entries: list[PublishedRun]) -> str | None:

@@ -50,6 +50,9 @@ class ProcessingTables:
         """Make the table's output channel."""
         (self._outputs / table).mkdir(parents=True, exist_ok=True)
 
+    def tidy(self, table: str) -> None:
+        """Do nothing: a job's folders go with it."""
+
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return the files of the lake, of the input channel and of this job, sorted by path."""
         newer = {**self._carried(table), **self._written(table)}

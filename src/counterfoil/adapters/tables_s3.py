@@ -94,9 +94,14 @@ class S3Tables:
                 self._lake.upload({f"{table}/{name}": self._staged / table / name for name in mine.files})
             before = self._commit(table, mine, instead_of, replace=replace)
             self._follow(table, None if replace or instead_of else run, types)
-            self._tidy(table, mine, before)
+            self._tidy(table, {entry.folder for entry in before})
             if folder is not None:
                 shutil.rmtree(folder)
+
+    def tidy(self, table: str) -> None:
+        """Remove objects that were replaced, and those that nobody has published for a week."""
+        _require_names(table)
+        self._tidy(table, frozenset())
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return local copies of the Parquet files that are visible now, of one run or of all, sorted by path.
@@ -182,16 +187,17 @@ class S3Tables:
             runs = again
         raise self._too_busy(table, run or "")
 
-    def _tidy(self, table: str, mine: PublishedRun, before: list[PublishedRun]) -> None:
+    def _tidy(self, table: str, replaced: Collection[str]) -> None:
         """Remove what the manifest does not name, but for what another publisher may be about to publish."""
-        listed = {entry.folder for entry in self._manifest(table)[0]}
-        replaced = {entry.folder for entry in before}
+        runs = self._manifest(table)[0]
+        listed = {entry.folder for entry in runs}
+        newest = {entry.run: number_of(entry.folder) for entry in runs}
         for key in self._lake.folders(f"{table}/{RUNS}/"):
             folder = key.removeprefix(f"{table}/").rstrip("/")
             if folder in listed:
                 continue
-            earlier = run_of(folder) == mine.run and number_of(folder) < number_of(mine.folder)
-            if folder in replaced or earlier or self._is_abandoned(key):
+            outdated = number_of(folder) < newest.get(run_of(folder), 0)  # which nobody can publish any more
+            if folder in replaced or outdated or self._is_abandoned(key):
                 self._lake.remove(key)
 
     def _is_abandoned(self, key: str) -> bool:

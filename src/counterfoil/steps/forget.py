@@ -114,6 +114,7 @@ def forget(
     for table in _in_order(tables):
         progress(f"table {table}")
         _remove(tables, table, marks)
+        tables.tidy(table)  # an earlier try may have been killed before the files that it replaced were gone
     progress("searching")
     report = _report(traces, successors, _search(tables, references, marks))
     if report.absent:

@@ -10,7 +10,6 @@ from pathlib import Path
 from card_year import TEST, build_year, collect_year, newest_release, train_year
 
 from counterfoil.steps.curate import curate
-from counterfoil.steps.detect import Detector, detect
 from counterfoil.wiring import Workspace, open_workspace
 
 
@@ -32,6 +31,8 @@ def _train(workspace: Workspace, _: Path) -> int:
 
 
 def _detect(workspace: Workspace, _: Path) -> int:
+    from counterfoil.steps.detect import Detector, detect  # torch's memory would count for the other stages too
+
     store = workspace.references_for_scoring
     detector = Detector.load(newest_release(workspace), store, workspace.embedder, workspace.compute)
     scored = 0

@@ -24,7 +24,7 @@ from counterfoil.domain.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 """Larger blocks were no faster and took more memory; a record may not be longer than this."""
 
 _HEADER_BYTES = 1 << 18

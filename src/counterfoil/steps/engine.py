@@ -13,6 +13,9 @@ from counterfoil.errors import StoreUnavailableError
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold in memory; beyond it goes to the overflow folder."""
 
+_THROUGH_ARROW = ("Out of Memory Error", "IO Error")
+"""How the same failures begin when they come out of Arrow's reader of a result, as OSError."""
+
 
 @contextmanager
 def engine(near: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -30,22 +33,28 @@ def failures_told() -> Iterator[None]:
     """Turn DuckDB's failures with its files, such as a full disk, into StoreUnavailableError."""
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+        if isinstance(error, OSError) and not str(error).startswith(_THROUGH_ARROW):
+            raise
         reason = str(error).partition("\n")[0]
         raise StoreUnavailableError(
-            f"DuckDB could not go on ({reason}): make room on the disk, and for {MEMORY_LIMIT} in memory, "
-            "then run this again"
+            f"DuckDB could not go on ({reason}): make room on the disk and in memory, then run this again"
         ) from error
 
 
-def open_engine(overflow: Path) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory database that spills to `overflow` and reads all times as UTC."""
+def open_engine(overflow: Path, memory: str = MEMORY_LIMIT, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory database that spills to `overflow` and reads all times as UTC.
+
+    It holds `memory` at most and works on all cores unless told on how many `threads`.
+    """
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
+        "memory_limit": memory,
         "temp_directory": str(overflow),
         # A step reads and writes folders only: nothing may be fetched.
         "autoinstall_known_extensions": False,
     }
+    if threads is not None:
+        settings["threads"] = threads
     database = duckdb.connect(config=settings)
     database.execute("SET enable_progress_bar = false")
     database.execute("SET TimeZone = 'UTC'")

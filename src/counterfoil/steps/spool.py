@@ -6,7 +6,8 @@ memory; DuckDB then finds the duplicates among the ids and sorts, spilling to di
 
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,10 @@ from counterfoil.steps.engine import open_engine
 from counterfoil.steps.results import write_results
 
 _ROWS_AT_ONCE = 65_536
+_MEMORY, _THREADS = "300MB", 2
+"""What DuckDB may use: each thread wants at least 125 MB."""
+SORTED_AT_ONCE = 2_000_000
+"""Hours are sorted together as long as they have no more rows: a whole file of 10 GB had too many runs to merge."""
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 
@@ -37,7 +42,7 @@ class Spool:
         self._schema = schema
         self._path = folder / "rows.parquet"
         self._rows = pq.ParquetWriter(self._path, schema, compression="lz4", use_dictionary=False)
-        self._database = open_engine(folder / "overflow")
+        self._database = open_engine(folder / "overflow", _MEMORY, _THREADS)
         self._database.execute("CREATE TABLE address (source_ip_id VARCHAR, address VARCHAR)")
         self._has_addresses = False
 
@@ -109,12 +114,28 @@ class Spool:
         write_results([self._database.sql(query)], ADDRESSES, folder)
 
     def _sorted(self) -> Iterator[pa.Table]:
-        result = self._database.sql(
-            "SELECT * FROM spooled ANTI JOIN duplicate USING (file_row_number) ORDER BY event_time, transaction_id"
+        query = (
+            "SELECT * FROM spooled ANTI JOIN duplicate USING (file_row_number) "
+            "WHERE event_time >= $since AND event_time < $until ORDER BY event_time, transaction_id"
         )
-        for batch in result.to_arrow_reader(_ROWS_AT_ONCE):
-            table = pa.Table.from_batches([batch]).select(self._schema.names)
-            yield table.cast(self._schema)
+        for since, until in self._spans():
+            span = self._database.sql(query, params={"since": since, "until": until})
+            for batch in span.to_arrow_reader(_ROWS_AT_ONCE):
+                table = pa.Table.from_batches([batch]).select(self._schema.names)
+                yield table.cast(self._schema)
+
+    def _spans(self) -> Iterator[tuple[datetime, datetime]]:
+        """Cut the time of the rows, between hours, into spans of few enough rows: [since, until)."""
+        begins: list[datetime] = []
+        there, last = 0, None
+        counts = "SELECT date_trunc('hour', event_time), count(*) FROM spooled GROUP BY ALL ORDER BY ALL"
+        for hour, rows in self._database.execute(counts).fetchall():
+            there, last = there + rows, hour
+            if not begins or there > SORTED_AT_ONCE:
+                begins.append(hour)
+                there = rows
+        if last is not None:
+            yield from pairwise([*begins, last + timedelta(hours=1)])
 
 
 class _DatedWriter:

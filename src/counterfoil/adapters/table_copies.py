@@ -38,11 +38,18 @@ class TableCopies:
             return None
         home.mkdir(parents=True, exist_ok=True)
         with locked(home):  # what another process downloads is not downloaded here again
-            _forget(home, listed)
+            _forget(home, listed, _FORGOTTEN)
             missing = _missing(home, wanted)
             _make_room({(home / name).parent for name in missing})
             gone = self._lake.download({f"{table}/{name}": home / name for name in missing})
             return self._damage(table, missing, gone)
+
+    def forget(self, table: str, listed: Sequence[PublishedRun]) -> None:
+        """Remove the copies of all runs but those that the manifest names."""
+        home = self._root / table
+        with locked(home) as there:
+            if there:
+                _forget(home, listed, timedelta(0))
 
     def _damage(self, table: str, files: Mapping[str, PublishedRun], gone: set[str]) -> str | None:
         for name, entry in files.items():
@@ -70,9 +77,9 @@ def _make_room(folders: set[Path]) -> None:
             left.unlink()
 
 
-def _forget(home: Path, listed: Sequence[PublishedRun]) -> None:
-    """Remove the copies of runs that were replaced long ago."""
+def _forget(home: Path, listed: Sequence[PublishedRun], after: timedelta) -> None:
+    """Remove the copies of runs that are not listed and older than `after`."""
     folders = {home / entry.folder for entry in listed}
     for folder in (home / RUNS).iterdir() if (home / RUNS).is_dir() else []:
-        if folder not in folders and folder.stat().st_mtime < time.time() - _FORGOTTEN.total_seconds():
+        if folder not in folders and folder.stat().st_mtime < time.time() - after.total_seconds():
             shutil.rmtree(folder, ignore_errors=True)

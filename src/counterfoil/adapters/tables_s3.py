@@ -99,9 +99,13 @@ class S3Tables:
                 shutil.rmtree(folder)
 
     def tidy(self, table: str) -> None:
-        """Remove objects that were replaced, and those that nobody has published for a week."""
+        """Remove objects that were replaced, those that nobody has published for a week, and local copies of all these.
+
+        The copies on other machines go by themselves, a day later.
+        """
         _require_names(table)
         self._tidy(table, frozenset())
+        self._copies.forget(table, self._manifest(table)[0])
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
         """Return local copies of the Parquet files that are visible now, of one run or of all, sorted by path.

@@ -307,6 +307,17 @@ def test_a_run_that_is_replaced_while_it_is_read_is_read_anew(
     assert _values(tables) == [2] * 3
 
 
+def test_to_tidy_takes_the_copies_of_what_was_replaced_at_once(tables: S3Tables) -> None:
+    tables.tidy("payments")
+    _publish(tables, "a", 1)
+    replaced = tables.files("payments")
+    _publish(tables, "a", 2)
+    current = tables.files("payments")
+    tables.tidy("payments")
+    assert not any(path.exists() for path in replaced)
+    assert all(path.exists() for path in current)
+
+
 def test_copies_of_replaced_runs_are_kept_for_their_readers_and_then_go(tables: S3Tables) -> None:
     _publish(tables, "a", 1)
     old = tables.files("payments")

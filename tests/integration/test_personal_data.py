@@ -323,3 +323,22 @@ def test_what_is_no_account_is_refused_without_being_repeated(life: Life, run: R
     assert code == 2
     assert "32 hexadecimal digits" in out
     assert life.said
+
+
+def test_a_backtest_leaves_nobody_s_name_behind(life: Life, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = life.folder / "backtest"
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(place / "work"))
+    try:
+        code, out = run(
+            "backtest", life.folder / "payments.csv", "-m", life.folder / "people.toml", "--train-fraction", "0.7",
+            "--label-delay-days", "0", "--scores", place / "out" / "s.parquet", "--json", place / "out" / "b.json",
+        )  # fmt: skip
+    finally:
+        embedded_postgres.stop(place / "work" / "postgres")
+    assert code == 0, out
+    assert found_in(out) == []
+    files = [path for path in place.rglob("*") if path.is_file()]
+    assert {"s.parquet", "b.json", "release.json"} <= {path.name for path in files}
+    for path in files:
+        content = path.read_bytes().lower()
+        assert [mark for mark in EVERYBODY if mark in content] == [], path

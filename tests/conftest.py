@@ -1,14 +1,13 @@
 """What tests of several folders share: an embedded PostgreSQL, reference tables and a quick text encoder."""
 
 import datetime as dt
-import hashlib
 import itertools
 import os
 import shutil
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from psycopg.conninfo import make_conninfo
+from quick_embedder import QuickEmbedder
 
 from counterfoil.adapters import embedded_postgres
 from counterfoil.domain.references import reference_schema
@@ -160,19 +160,7 @@ def write_mmdb(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-class HashEmbedder:
-    """A text encoder without a model: each text's hash seeds its unit vector."""
-
-    name = "hash"
-    weights_hash = "0" * 64
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
-        rows = np.array([np.random.default_rng(seed).normal(size=48) for seed in seeds]).reshape(-1, 48)
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
 @pytest.fixture(scope="session")
-def embedder() -> HashEmbedder:
+def embedder() -> QuickEmbedder:
     """Return a TextEmbedder that is as quick as it is deaf to meaning."""
-    return HashEmbedder()
+    return QuickEmbedder()

@@ -23,6 +23,7 @@ from report import markdown_table, print_machine, write_json
 from sklearn.metrics import average_precision_score
 
 from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.odds import BAGGED
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.training_options import TrainingOptions
 from counterfoil.domain.validation import time_splits
@@ -31,7 +32,7 @@ from counterfoil.steps.detect import remembering
 CASES = ("transactions_2019", "handbook", "ulb")
 GOOD_ROWS = 60_000
 ALL = "all evidence"
-FIXED = TrainingOptions(shares=(0.1,), neighbours=(10,), fold_starts=())
+FIXED = TrainingOptions(machines=(BAGGED,), shares=(0.1,), odds=(0.25,), neighbours=(10,), fold_starts=())
 """Without blocks of its own a fit chooses nothing: it takes the first share and number of neighbours."""
 
 

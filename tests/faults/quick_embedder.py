@@ -1,4 +1,4 @@
-"""The quick text encoder of tests/conftest.py, for a process of its own: importing that file would import pytest."""
+"""A text encoder that is as quick as it is deaf to meaning, also for processes that must not import pytest."""
 
 import hashlib
 from collections.abc import Sequence

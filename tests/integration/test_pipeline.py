@@ -221,7 +221,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[3], sys.argv[4]]
-from conftest import HashEmbedder
+from quick_embedder import QuickEmbedder
 from test_pipeline import MAPPING, REQUEST, TEST, Compute, Detector, Settings, Workspace, detect, load_release, train
 
 workspace = Workspace(Settings(workspace=Path(sys.argv[1])))
@@ -232,10 +232,10 @@ def die(*_):
 tables, stores = workspace.tables, (workspace.references, workspace.registry)
 if sys.argv[2] == "train":
     stage = lambda text: die() if text == "registering the release" else None
-    train(tables, *stores, HashEmbedder(), MAPPING, REQUEST, progress=stage)
+    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=stage)
 else:
     release = load_release(workspace.registry, sys.argv[2])
-    detector = Detector.load(release, workspace.references_for_scoring, HashEmbedder())
+    detector = Detector.load(release, workspace.references_for_scoring, QuickEmbedder())
     detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=die)
 """
 
@@ -243,7 +243,7 @@ else:
 def killed(workspace: Workspace, what: str) -> None:
     """Run a step in a process that kills itself midway."""
     here = Path(__file__).parent
-    command = [sys.executable, "-c", KILLED, str(workspace.root), what, str(here.parent), str(here)]
+    command = [sys.executable, "-c", KILLED, str(workspace.root), what, str(here.parent / "faults"), str(here)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from counterfoil.domain.encoding.odds import MACHINES, ROUNDS
+from counterfoil.domain.encoding.odds import BAGGED, ROUNDS, VARIED
 from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.thresholds import ALERT_BUDGET
 
@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What may be chosen, and from what; the first of each is taken where nothing can be judged.
+    """What may be chosen, and from what; the first of each is taken where too little can be judged.
 
     The defaults serve every mapping. `machines`, `shares` and `odds` make the mixtures (`encoding.encoder.Mixture`).
     """
@@ -21,7 +21,7 @@ class TrainingOptions:
     good_references: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
     validation_good: int = 20_000
     judged_good: int = 2_000
-    machines: tuple[str, ...] = tuple(MACHINES)
+    machines: tuple[str, ...] = (VARIED, BAGGED)
     shares: tuple[float, ...] = (0.2, 0.4)
     odds: tuple[float, ...] = (0.25, 0.0, 0.5, 0.75)
     neighbours: tuple[int, ...] = (20,)

@@ -23,6 +23,8 @@ KEPT = 0.99
 """Of the precision of the most good references: the fewest that keep so much of it are taken."""
 FRAUDS_FOR_CALIBRATION = 50
 """With fewer out-of-sample frauds the calibration was seen to be off by an order of magnitude."""
+FRAUDS_TO_CHOOSE_BY = 50
+"""With fewer out-of-sample frauds the mixture that they liked best did worse on later payments than the first one."""
 CANDIDATES = 2
 """Times as many good payments are encoded as may be kept, since equal ones leave."""
 
@@ -157,9 +159,12 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     """The mixture and the number of neighbours with the best mean average precision on the folds.
 
     They are chosen with `judged_good` good references; then the fewest are taken that keep the precision of the
-    most. Without folds the first of each choice is taken, and the most good references.
+    most. With few frauds in the folds the first mixture is taken; without folds the first of each choice, and the
+    most good references.
     """
     possible = mixtures(options)
+    if _frauds(folds) < FRAUDS_TO_CHOOSE_BY:
+        possible = possible[:1]
     largest = max(options.good_references)
     if not folds:
         return Choice(possible[0], options.neighbours[0], largest)
@@ -224,9 +229,13 @@ def _widths(blocks: Blocks) -> dict[str, int]:
     return {VOTES: blocks.votes.shape[1], ODDS: odds, **evidence}
 
 
+def _frauds(folds: list[Fold]) -> int:
+    return int(sum((fold.labels == 1).sum() for fold in folds))
+
+
 def doubts(folds: list[Fold]) -> tuple[str, ...]:
     """What a reader of the calibration should know of the payments it was fitted on."""
-    frauds = int(sum((fold.labels == 1).sum() for fold in folds))
+    frauds = _frauds(folds)
     if frauds >= FRAUDS_FOR_CALIBRATION:
         return ()
     if frauds == 0:

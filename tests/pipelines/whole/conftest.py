@@ -32,6 +32,7 @@ from pipelines.preparation import prepare_start
 from pipelines.session import offline_session
 
 FAULTS = Path(__file__).parent / "faults"
+QUICK_EMBEDDER = Path(__file__).parents[2] / "faults" / "quick_embedder.py"
 RAW = "s3://counterfoil-local/raw"
 START = date(2024, 1, 1)
 SPANS = {"first": ((0, 25), (25, 50)), "second": ((50, 63),), "third": ((63, 70),)}
@@ -74,6 +75,7 @@ class Place:
         place = cls(Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp")))
         (place.root / "pseudonym.key").write_bytes(key)
         shutil.copytree(FAULTS, place.faults, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(QUICK_EMBEDDER, place.faults)
         place.write_raw()
         return place
 

@@ -18,7 +18,17 @@ from counterfoil.domain.encoding.odds import BAGGED, MACHINES, VARIED, lit
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training import Fitted
 from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.domain.validation import Choice, Fold, ablate, calibrate, choose, fold_of, mixtures, time_splits
+from counterfoil.domain.validation import (
+    FRAUDS_TO_CHOOSE_BY,
+    Choice,
+    Fold,
+    ablate,
+    calibrate,
+    choose,
+    fold_of,
+    mixtures,
+    time_splits,
+)
 
 DAY_US = 86_400_000_000
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
@@ -123,7 +133,7 @@ class TestChoose:
     @pytest.mark.parametrize(
         ("telling", "expected"),
         [
-            ("votes", Mixture(0.1, 0.0)),
+            ("votes", Mixture(0.1, 0.0, VARIED)),
             (BAGGED, Mixture(0.1, 0.75, BAGGED)),
             (VARIED, Mixture(0.1, 0.75, VARIED)),
             ("numeric", Mixture(0.8, 0.25)),
@@ -138,13 +148,21 @@ class TestChoose:
         assert choice.precision > 0.6
 
     def test_without_folds_the_first_of_each_is_taken(self) -> None:
-        assert choose([], OPTIONS) == Choice(Mixture(0.1, 0.25), 20, 200)
+        assert choose([], OPTIONS) == Choice(Mixture(0.1, 0.25, VARIED), 20, 200)
+
+    def test_few_frauds_choose_no_mixture(self) -> None:
+        fold = fold_where("numeric")
+        frauds = np.flatnonzero(fold.labels == 1)
+        few = np.setdiff1d(np.arange(len(fold.labels)), frauds[FRAUDS_TO_CHOOSE_BY - 1 :])
+        fewer = replace(fold, blocks=fold.blocks.take(few), labels=fold.labels[few], weights=fold.weights[few])
+        assert choose([fold], OPTIONS).mixture.evidence == 0.8
+        assert choose([fewer], OPTIONS).mixture == Mixture(0.1, 0.25, VARIED)
 
     def test_machines_are_no_choice_where_odds_have_no_share(self) -> None:
         assert mixtures(replace(OPTIONS, shares=(0.1,), odds=(0.0, 0.5))) == [
-            Mixture(0.1, 0.0, BAGGED),
-            Mixture(0.1, 0.5, BAGGED),
+            Mixture(0.1, 0.0, VARIED),
             Mixture(0.1, 0.5, VARIED),
+            Mixture(0.1, 0.5, BAGGED),
         ]
 
     def test_the_number_of_neighbours_is_chosen_too(self) -> None:

@@ -5,7 +5,6 @@
 with the n-th call that has `text` among its arguments. Without a plan nothing happens.
 """
 
-import hashlib
 import json
 import os
 import signal
@@ -18,21 +17,6 @@ from operator import attrgetter
 from pathlib import Path
 
 HERE = Path(__file__).parent
-
-
-class HashEmbedder:
-    """The text encoder of tests/conftest.py, whose import would take longer than the step."""
-
-    name = "hash"
-    weights_hash = "0" * 64
-
-    def embed(self, texts):
-        """Return a unit vector for each text, drawn by its hash."""
-        import numpy as np
-
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
-        rows = np.array([np.random.default_rng(seed).normal(size=48) for seed in seeds]).reshape(-1, 48)
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def happen(fault):
@@ -86,7 +70,7 @@ def apply(plan):
 def begin():
     """Prepare this step. What fails here must not pass for a step without a fault, as Python would have it."""
     try:
-        import_module("counterfoil.wiring").Workspace.embedder = HashEmbedder()
+        import_module("counterfoil.wiring").Workspace.embedder = import_module("quick_embedder").QuickEmbedder()
         planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
         if planned.get("step") == sys.orig_argv[2]:
             apply(planned)

@@ -21,7 +21,7 @@ from report import arguments, print_machine, print_table, verdict, write_json
 
 HERE = Path(__file__).resolve().parent
 GB = 1e9
-LIMITS = {"collect": 2.0, "collect plain": 2.0, "features": 2.0, "train": 6.0, "detect": 2.0}
+LIMITS = {"collect": 1.0, "collect plain": 1.0, "features": 2.0, "train": 6.0, "detect": 2.0}
 """The most that a step may take, in GB."""
 
 

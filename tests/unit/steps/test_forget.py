@@ -315,6 +315,17 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(copied: Callable[[],
     assert whole.stores.writes > 12
 
 
+def test_files_that_a_killed_try_replaced_go_though_nothing_names_the_account_any_more(
+    place: Place, account: str
+) -> None:
+    place.forget(account)
+    [run] = {path.parent for path in place.tables.files("addresses")}
+    left = shutil.copytree(run, run.with_name(f"{run.name.rpartition('.')[0]}.0-00000000"))
+    place.forget(account)
+    assert not left.exists()
+    assert run.exists()
+
+
 def test_from_the_first_write_on_it_is_not_collected(place: Place, account: str) -> None:
     place.stores.dies_at = 1
     with pytest.raises(Killed):

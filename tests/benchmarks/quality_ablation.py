@@ -33,7 +33,7 @@ CASES = ("transactions_2019", "handbook", "ulb")
 GOOD_ROWS = 60_000
 ALL = "all evidence"
 FIXED = TrainingOptions(machines=(BAGGED,), shares=(0.1,), odds=(0.25,), neighbours=(10,), fold_starts=())
-"""Without blocks of its own a fit chooses nothing: it takes the first share and number of neighbours."""
+"""Without blocks of its own a fit chooses nothing: it takes the first mixture and number of neighbours."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _ROWS_AT_ONCE = 65_536
 _MEMORY, _THREADS = "300MB", 2
 """What DuckDB may use: each thread wants at least 125 MB."""
 SORTED_AT_ONCE = 2_000_000
-"""Hours are sorted together as long as they have no more rows: a whole file of 10 GB had too many runs to merge."""
+"""Hours are sorted together as long as they have no more rows: a whole file of 10 GB was too much."""
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 

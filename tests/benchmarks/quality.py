@@ -1,22 +1,26 @@
 """Quality: Counterfoil and its peers on the same evidence, rows and splits.
 
 The protocols are in `quality_cases.py`, the peers in `quality_peers.py`. Intervals (95 %) and those of the differences
-are drawn by account, for both sides of a pair the same.
+are drawn by account, for both sides of a pair the same; for cases of one group also those of the mean difference.
 """
 
 import argparse
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from measuring_data import data_file
 from quality_cases import NAMES, Case, cases_named
-from quality_compare import Compared, compare
+from quality_compare import DRAWS, Compared, compare
+from quality_mean_lead import mean_leads
 from quality_peers import PEERS, Peer
 from quality_run import run_case
-from quality_tables import case_tables, overview
+from quality_tables import case_tables, mean_lead_table, of_one_group, overview
 from report import arguments, print_machine, write_json
 
+from counterfoil.domain.paired import Difference
 from counterfoil.wiring import open_workspace
 
 
@@ -31,12 +35,17 @@ def main() -> None:
         found = measure(files, [PEERS[name] for name in options.peers], folder)
     finally:
         shutil.rmtree(folder)
-    tables = _say_overview(found)
+    leads = mean_leads([each.window for each in found], draws=DRAWS) if of_one_group(found) else {}
+    over = _overviews(found, leads)
+    for table in over:
+        print(f"\n{table}")
     print_machine("\nend")
     if options.markdown:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text("\n\n".join(tables) + "\n")
-    write_json(options.json, {"benchmark": "quality", "cases": {c.run.case.name: c.as_dict() for c in found}})
+        options.markdown.write_text("\n\n".join([*(t for each in found for t in case_tables(each)), *over]) + "\n")
+    figures = {each.run.case.name: each.as_dict() for each in found}
+    mean = {name: asdict(lead) for name, lead in leads.items()}
+    write_json(options.json, {"benchmark": "quality", "cases": figures, "mean_leads": mean})
 
 
 def _options() -> argparse.Namespace:
@@ -60,12 +69,12 @@ def measure(files: dict[Case, Path], peers: list[Peer], folder: Path) -> list[Co
     return found
 
 
-def _say_overview(found: list[Compared]) -> list[str]:
-    """All tables; those over several cases are printed."""
-    over = [overview(found, metric) for metric in ("average_precision", "card_precision")] if len(found) > 1 else []
-    for table in over:
-        print(f"\n{table}")
-    return [*(table for compared in found for table in case_tables(compared)), *over]
+def _overviews(found: list[Compared], leads: Mapping[str, Difference]) -> list[str]:
+    """The tables over several cases."""
+    if len(found) == 1:
+        return []
+    tables = [overview(found, metric) for metric in ("average_precision", "card_precision")]
+    return [*tables, *([mean_lead_table(leads)] if leads else [])]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from quality_mean_lead import Window
 from quality_peers import Peer, PeerRun, run_peer
 from quality_run import CaseRun
 from sklearn.metrics import average_precision_score
@@ -38,6 +39,12 @@ class Compared:
     def best(self) -> tuple[PeerRun, Pair]:
         """The peer with the highest average precision."""
         return max(self.peers, key=lambda peer: peer[1].second.metrics["average_precision"] or 0.0)
+
+    @property
+    def window(self) -> Window:
+        """What the mean of several cases is made of."""
+        peers = {peer.name: peer.scores for peer, _ in self.peers}
+        return Window(self.run.test.labels, self.run.test.accounts, self.run.signals, peers)
 
     def as_dict(self) -> dict[str, Any]:
         """The figures as plain data for JSON; without scores."""

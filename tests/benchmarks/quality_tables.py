@@ -1,6 +1,6 @@
 """The tables of `quality.py` in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from quality_compare import OURS, Compared
@@ -8,7 +8,7 @@ from quality_peers import PeerRun
 from report import markdown_table
 
 from counterfoil.domain.evaluation import Evaluation
-from counterfoil.domain.paired import Pair
+from counterfoil.domain.paired import Difference
 
 METRICS = {
     "average_precision": "average precision",
@@ -29,7 +29,15 @@ def case_tables(compared: Compared) -> list[str]:
     header = ["", *METRICS.values(), "ours less it, average precision", "chosen", "CPU, s"]
     rows = [[OURS, *_metrics(ours), "", "", run.cpu_s]]
     for peer, pair in compared.peers:
-        rows.append([peer.name, *_metrics(pair.second), _difference(pair), _chosen(peer), peer.cpu_s])
+        rows.append(
+            [
+                peer.name,
+                *_metrics(pair.second),
+                signed_difference(pair.differences["average_precision"]),
+                _chosen(peer),
+                peer.cpu_s,
+            ]
+        )
     return [markdown_table(title, header, rows), *_apart(compared)]
 
 
@@ -46,24 +54,30 @@ def _apart(compared: Compared) -> list[str]:
 
 def overview(found: Sequence[Compared], metric: str) -> str:
     """One figure of all systems in all cases; with its mean where all cases are of one group."""
-    groups = {compared.run.case.group for compared in found}
+    one_group = of_one_group(found)
     by_name = [{OURS: c.ours, **{peer.name: pair.second for peer, pair in c.peers}} for c in found]
     names = dict.fromkeys(name for case in by_name for name in case)
     header, rows = ["", *(compared.run.case.name for compared in found)], []
     for name in names:
         values = [case[name].metrics[metric] if name in case else None for case in by_name]
-        rows.append([name, *map(number, values), *_mean(values, groups)])
-    return markdown_table(f"All cases: {METRICS[metric]}", [*header, *(["mean"] if _is_one(groups) else [])], rows)
+        rows.append([name, *map(number, values), *(_mean(values) if one_group else [])])
+    return markdown_table(f"All cases: {METRICS[metric]}", [*header, *(["mean"] if one_group else [])], rows)
 
 
-def _mean(values: Sequence[float | None], groups: set[str | None]) -> list[str]:
-    if not _is_one(groups):
-        return []
+def mean_lead_table(leads: Mapping[str, Difference]) -> str:
+    """What `mean_leads` found for each peer."""
+    rows = [[name, signed_difference(lead)] for name, lead in leads.items()]
+    return markdown_table("Mean of all windows", ["", "ours less it, average precision"], rows)
+
+
+def _mean(values: Sequence[float | None]) -> list[str]:
     defined = [value for value in values if value is not None]
     return [number(float(np.mean(defined)) if len(defined) == len(values) else None)]
 
 
-def _is_one(groups: set[str | None]) -> bool:
+def of_one_group(found: Sequence[Compared]) -> bool:
+    """Whether all cases are of the same group, so that their mean has a meaning."""
+    groups = {compared.run.case.group for compared in found}
     return len(groups) == 1 and None not in groups
 
 
@@ -77,8 +91,8 @@ def _metric(evaluation: Evaluation, name: str) -> str:
     return number(evaluation.metrics[name]) + interval
 
 
-def _difference(pair: Pair) -> str:
-    found = pair.differences["average_precision"]
+def signed_difference(found: Difference) -> str:
+    """The difference with its sign and its interval."""
     interval = "" if found.low is None else f" ({_signed(found.low)} to {_signed(found.high)})"
     return _signed(found.value) + interval
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import average_precision_score
 
 from counterfoil.domain.simulation import as_csv, simulate
 from counterfoil.settings import Settings
@@ -29,7 +30,7 @@ WINDOWS = Windows(Period(until=START + 28 * DAY), Period(START + 35 * DAY))
 @pytest.fixture(scope="module")
 def benchmark() -> Iterator[dict[str, ModuleType]]:
     """Return the benchmark's modules by name; packages that only it needs cannot be imported."""
-    names = ("quality_cases", "quality_run", "quality_peers", "quality_compare", "quality_tables")
+    names = ("quality_cases", "quality_run", "quality_peers", "quality_mean_lead", "quality_compare", "quality_tables")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         for name in OPTIONAL:
@@ -170,3 +171,45 @@ def test_a_mean_over_cases_is_given_for_one_group_only(benchmark: Any, run: Any)
     overview = benchmark["tables"].overview
     assert "mean" not in overview([compared, compared], "auc")
     assert "mean" in overview([grouped, grouped], "auc")
+
+
+def windows_of(benchmark: Any, accounts: list[np.ndarray]) -> list[Any]:
+    """Windows whose frauds we rank first for some accounts, and one peer as we do while another ranks by chance."""
+    rng, found = np.random.default_rng(7), []
+    for account in accounts:
+        labels = (rng.random(account.size) < 0.2).astype(np.int8)
+        chance = rng.random(account.size)
+        ours = np.where(np.char.startswith(account.astype(str), "easy"), labels + chance, chance)
+        peers = {"chance": chance, "same": ours, "once" if found else "first alone": chance}
+        found.append(benchmark["mean_lead"].Window(labels, account, ours, peers))
+    return found
+
+
+def test_the_mean_lead_is_that_of_the_windows_and_only_peers_of_all_windows_have_one(benchmark: Any) -> None:
+    accounts = np.array([f"{kind}{place % 20}" for place in range(400) for kind in ("easy", "hard")], dtype=object)
+    windows = windows_of(benchmark, [accounts, accounts[:300]])
+    found = benchmark["mean_lead"].mean_leads(windows, draws=50)
+    assert list(found) == ["chance", "same"]
+    expected = np.mean(
+        [
+            average_precision_score(window.labels, window.ours)
+            - average_precision_score(window.labels, window.peers["chance"])
+            for window in windows
+        ]
+    )
+    assert found["chance"].value == pytest.approx(expected)
+    assert 0 < found["chance"].low < expected < found["chance"].high
+    assert (found["same"].value, found["same"].low, found["same"].high) == (0, 0, 0)
+
+
+def test_an_account_of_several_windows_is_drawn_for_all_of_them_at_once(benchmark: Any) -> None:
+    """The same window twice is no more evidence than once; with accounts of its own it would be."""
+    accounts = np.array([f"{kind}{place % 20}" for place in range(200) for kind in ("easy", "hard")], dtype=object)
+    [window] = windows_of(benchmark, [accounts])
+    stranger = replace(window, accounts=np.array([f"{name} elsewhere" for name in accounts], dtype=object))
+    mean_leads = benchmark["mean_lead"].mean_leads
+    once, twice, apart = (
+        mean_leads(windows, draws=200)["chance"] for windows in ([window], [window, window], [window, stranger])
+    )
+    assert (twice.low, twice.high) == (pytest.approx(once.low), pytest.approx(once.high))
+    assert apart.high - apart.low < 0.85 * (once.high - once.low)

@@ -35,7 +35,8 @@ def main() -> None:
         found = measure(files, [PEERS[name] for name in options.peers], folder)
     finally:
         shutil.rmtree(folder)
-    leads = mean_leads([each.window for each in found], draws=DRAWS) if of_one_group(found) else {}
+    comparable = len(found) > 1 and of_one_group(found)
+    leads = mean_leads([each.window for each in found], draws=DRAWS) if comparable else {}
     over = _overviews(found, leads)
     for table in over:
         print(f"\n{table}")

@@ -29,15 +29,8 @@ def case_tables(compared: Compared) -> list[str]:
     header = ["", *METRICS.values(), "ours less it, average precision", "chosen", "CPU, s"]
     rows = [[OURS, *_metrics(ours), "", "", run.cpu_s]]
     for peer, pair in compared.peers:
-        rows.append(
-            [
-                peer.name,
-                *_metrics(pair.second),
-                signed_difference(pair.differences["average_precision"]),
-                _chosen(peer),
-                peer.cpu_s,
-            ]
-        )
+        lead = _difference(pair.differences["average_precision"])
+        rows.append([peer.name, *_metrics(pair.second), lead, _chosen(peer), peer.cpu_s])
     return [markdown_table(title, header, rows), *_apart(compared)]
 
 
@@ -66,7 +59,7 @@ def overview(found: Sequence[Compared], metric: str) -> str:
 
 def mean_lead_table(leads: Mapping[str, Difference]) -> str:
     """What `mean_leads` found for each peer."""
-    rows = [[name, signed_difference(lead)] for name, lead in leads.items()]
+    rows = [[name, _difference(lead)] for name, lead in leads.items()]
     return markdown_table("Mean of all windows", ["", "ours less it, average precision"], rows)
 
 
@@ -91,8 +84,7 @@ def _metric(evaluation: Evaluation, name: str) -> str:
     return number(evaluation.metrics[name]) + interval
 
 
-def signed_difference(found: Difference) -> str:
-    """The difference with its sign and its interval."""
+def _difference(found: Difference) -> str:
     interval = "" if found.low is None else f" ({_signed(found.low)} to {_signed(found.high)})"
     return _signed(found.value) + interval
 

@@ -173,6 +173,16 @@ def test_a_mean_over_cases_is_given_for_one_group_only(benchmark: Any, run: Any)
     assert "mean" in overview([grouped, grouped], "auc")
 
 
+def test_the_mean_lead_over_a_case_twice_is_its_own(benchmark: Any, run: Any) -> None:
+    compared = benchmark["compare"].compare(run, [benchmark["peers"].PEERS["logistic-regression"]], draws=0)
+    leads = benchmark["mean_lead"].mean_leads([compared.window, compared.window], draws=0)
+    assert list(leads) == [peer.name for peer, _ in compared.peers]
+    for peer, pair in compared.peers:
+        assert leads[peer.name].value == pytest.approx(pair.differences["average_precision"].value)
+    [told] = [row for row in benchmark["tables"].mean_lead_table(leads).splitlines() if "logistic regression" in row]
+    assert benchmark["tables"].number(abs(leads["logistic regression"].value)) in told
+
+
 def windows_of(benchmark: Any, accounts: list[np.ndarray]) -> list[Any]:
     """Windows whose frauds we rank first for some accounts, and one peer as we do while another ranks by chance."""
     rng, found = np.random.default_rng(7), []

@@ -73,6 +73,27 @@ def evidence_of(
     return pa.table(columns)
 
 
+def columns_of(specs: Iterable[FeatureSpec], *, by_currency: bool = False) -> tuple[str, ...]:
+    """The columns of `transactions` that these features are made of."""
+    columns = {"event_time": None}
+    for spec in specs:
+        columns |= dict.fromkeys(spec.entity.columns)
+        columns |= dict.fromkeys(_READ[spec.aggregate.declared.family])
+        columns |= dict.fromkeys(["currency"] if by_currency and spec.aggregate.is_money else [])
+    return tuple(columns)
+
+
+_READ = {
+    Family.PAYMENTS: (),
+    Family.AMOUNTS: ("amount",),
+    Family.LARGEST: ("amount",),
+    Family.ACCOUNTS: ("account_id",),
+    Family.MERCHANTS: ("merchant_id",),
+    Family.LABELS: ("label", "label_time"),
+}
+"""The columns that a family's statistics are made of, beside the entity's and the time."""
+
+
 def passed_on(transactions: pa.Table, label_delay: timedelta, own_columns: Sequence[str]) -> dict[str, pa.Array]:
     """The columns of evidence that are no features, of the same rows."""
     time = times_of(transactions["event_time"])

@@ -16,14 +16,11 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports import TableStore
 from counterfoil.steps.collect import TRANSACTIONS
 from counterfoil.steps.engine import engine, one_row, parquet_source
-from counterfoil.steps.partitions import Partitions, parts_for
+from counterfoil.steps.partitions import ROWS_AT_ONCE, Partitions, parts_for
 from counterfoil.steps.parts import split
 
 EVIDENCE = "evidence"
 WHOLE_RUN = "features"
-_ROW_GROUP = 32_768
-_CHUNK = 131_072
-"""As many payments' evidence is put together at once."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,16 +62,15 @@ def build_features(
     staged = tables.stage(EVIDENCE, run)
     seen = read_back(specs, label_delay, period.since, period.until)
     wanted = period.condition() + (f" AND transaction_id IN ({_ids(only)})" if only is not None else "")
-    with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name, engine(near=staged) as database:
-        _view_transactions(database, files, mapping, seen)
-        (rows,) = one_row(database, "SELECT count(*) FROM transactions")
-        partitions = Partitions(
-            Path(name), parts_for(int(rows)), specs, label_delay, own_columns(mapping), mapping.currency_meaningful
-        )
-        _sort(database, partitions, wanted)
-        database.register("evidence", partitions.evidence())
-        # In the order of time, so that a period is a run of row groups.
-        rows = _write(database, "FROM evidence", staged / "part-0.parquet", _ROW_GROUP)
+    with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
+        with engine(near=staged) as database:
+            _view_transactions(database, files, mapping, seen)
+            (rows,) = one_row(database, "SELECT count(*) FROM transactions")
+            partitions = Partitions(
+                Path(name), parts_for(int(rows)), specs, label_delay, own_columns(mapping), mapping.currency_meaningful
+            )
+            _sort(database, partitions, wanted)
+        rows = partitions.write(staged / "part-0.parquet")
     if rows_per_file is not None:
         split(staged / "part-0.parquet", rows_per_file)
     tables.publish(EVIDENCE, run, replace=True)
@@ -121,19 +117,6 @@ def _view_transactions(
 
 def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: str) -> None:
     """Write the payments that the fold reads, in the order of time and id."""
-    _write(
-        database,
-        f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id",
-        partitions.path,
-        _CHUNK,
-    )
-
-
-def _write(database: duckdb.DuckDBPyConnection, query: str, path: Path, rows_per_group: int) -> int:
-    """Write in the order of the query; return the number of rows."""
-    target = str(path).replace("'", "''")
-    row = one_row(
-        database,
-        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {rows_per_group})",
-    )
-    return int(row[0])
+    query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
+    target = str(partitions.path).replace("'", "''")
+    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_AT_ONCE})")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ MOST_PARTS = 200
 """Each is an open file; beyond 50 million payments a part has more rows."""
 MOST_THREADS = 4
 """Each holds a part in memory."""
+ROWS_AT_ONCE = 131_072
+"""As many payments' evidence is put together at once."""
+ROW_GROUP = 32_768
+"""Rows of a row group of evidence: a period is a run of them, and all are in the order of time."""
 
 WANTED = "wanted"
 """The column of the sorted file that says whether a payment's evidence is asked for."""
@@ -73,14 +78,20 @@ class Partitions:
         ]
         return ", ".join([*names, *parts, f"{wanted} AS {WANTED}"])
 
-    def evidence(self) -> pa.RecordBatchReader:
-        """Evidence of the payments that are wanted, in order."""
+    def write(self, target: Path) -> int:
+        """Write the evidence of the payments that are wanted, in order, and return how many there are."""
         with pq.ParquetFile(self.path) as payments:
             schema = self._joined(payments.schema_arrow.empty_table(), []).schema
-        return pa.RecordBatchReader.from_batches(schema, self._chunks())
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        rows = 0
+        with pq.ParquetWriter(target, schema, compression="snappy", use_dictionary=texts) as writer:
+            for evidence in _gathered(_ahead(self._chunks()), ROWS_AT_ONCE):
+                writer.write_table(evidence, row_group_size=ROW_GROUP)
+                rows += evidence.num_rows
+        return rows
 
-    def _chunks(self) -> Iterator[pa.RecordBatch]:
-        """The first comes when all parts are folded."""
+    def _chunks(self) -> Iterator[pa.Table]:
+        """Each chunk's evidence. The first comes when all parts are folded."""
         with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
             dealt = list(pool.map(self._deal, self._first_columns))
             folded = list(pool.map(self._fold, *zip(*(task for tasks in dealt for task in tasks), strict=True)))
@@ -146,18 +157,41 @@ class Partitions:
                 writer.write_batch(pa.record_batch([places, *features], schema=schema))
         return folded
 
-    def _joined(self, payments: pa.Table, pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    def _joined(self, payments: pa.Table, pieces: Sequence[pa.RecordBatch]) -> pa.Table:
         """A chunk's evidence, of its payments and of the parts' features for them."""
         values = np.full((len(self.specs), payments.num_rows), np.nan)
         for piece in pieces:
-            rows = piece.column(0).to_numpy()
+            rows = piece.column(0).to_numpy().astype(np.intp)
             for name, value in zip(piece.schema.names[1:], piece.columns[1:], strict=True):
-                values[int(name), rows] = value.to_numpy()
-        chosen = payments[WANTED].to_numpy()
-        columns = passed_on(payments.filter(pa.array(chosen)), self.label_delay, self.own_columns)
+                values[int(name)][rows] = value.to_numpy()
+        wanted = payments[WANTED]
+        if not pc.all(wanted).as_py():
+            payments, values = payments.filter(wanted), values[:, wanted.to_numpy()]
+        columns = passed_on(payments, self.label_delay, self.own_columns)
         for spec, value in zip(self.specs, values, strict=True):
-            columns[spec.name] = pa.array(value[chosen], from_pandas=True)
-        return pa.RecordBatch.from_struct_array(pa.table(columns).to_struct_array().combine_chunks())
+            columns[spec.name] = pa.array(value, from_pandas=True)
+        return pa.table(columns)
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; another thread makes the next one while this one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, tables, None)
+        while (table := following.result()) is not None:
+            following = pool.submit(next, tables, None)
+            yield table
+
+
+def _gathered(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows, in tables of at least so many; the last may have fewer."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(each.num_rows for each in held) >= rows:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _part_of(column: str) -> str:

@@ -14,22 +14,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from counterfoil.domain.arrays import Doubles, Flags, Integers
 from counterfoil.domain.features import kernels
 from counterfoil.domain.features.aggregates import Aggregate, Family
 from counterfoil.domain.features.columns import CYCLES, PASSED_ON
-from counterfoil.domain.features.payments import (
-    BoolArray,
-    IntArray,
-    Payments,
-    in_order,
-    known_at,
-    microseconds,
-    times_of,
-)  # fmt: skip
+from counterfoil.domain.features.payments import Payments, in_order, known_at, microseconds, times_of
 from counterfoil.domain.features.spec import Entity, FeatureSpec
 from counterfoil.domain.schemas import MINOR_UNITS, TIMESTAMP
-
-FloatArray = NDArray[np.float64]
 
 HOUR = 3_600_000_000
 """An hour in microseconds."""
@@ -53,7 +44,7 @@ def evidence_of(
     label_delay: timedelta,
     own_columns: Sequence[str] = (),
     by_currency: bool = False,
-    rows: BoolArray | None = None,
+    rows: Flags | None = None,
     kept: Kept = Kept(),
 ) -> pa.Table:
     """Turn `transactions` into evidence, in the order of time and id: one row a payment, or a payment of `rows`.
@@ -106,7 +97,7 @@ def passed_on(transactions: pa.Table, label_delay: timedelta, own_columns: Seque
     return columns | {name: pa.array(value) for name, value in zip(CYCLES, _cycles(time), strict=True)}
 
 
-def _cycles(time: IntArray) -> tuple[FloatArray, ...]:
+def _cycles(time: Integers) -> tuple[Doubles, ...]:
     """Sine and cosine of the time of the day, then of the week."""
     day = 2 * np.pi * (time % (24 * HOUR)) / (24 * HOUR)
     week = 2 * np.pi * ((time + _TO_MONDAY) % (7 * 24 * HOUR)) / (7 * 24 * HOUR)
@@ -118,9 +109,9 @@ def behaviour_of(
     specs: Sequence[FeatureSpec],
     *,
     by_currency: bool = False,
-    wanted: BoolArray | None = None,
+    wanted: Flags | None = None,
     kept: Kept = Kept(),
-) -> FloatArray:
+) -> Doubles:
     """The features' values, one row a spec and one column a payment; NaN is null. Payments not `wanted` stay NaN."""
     values = np.full((len(specs), len(payments)), np.nan)
     if wanted is None:
@@ -135,8 +126,8 @@ def behaviour_of(
 class _Groups:
     """Positions in the order of (entity, time, id): the row of each, and where entities start (and the last ends)."""
 
-    row: IntArray
-    starts: IntArray
+    row: Integers
+    starts: Integers
 
     @classmethod
     def of(cls, payments: Payments, columns: Sequence[str], alike: Sequence[str] = ()) -> "_Groups":
@@ -162,9 +153,9 @@ class _Groups:
 class _Columns:
     """Some specs of one family as compiled code takes them: codes of aggregates, and the rows of `out`."""
 
-    codes: IntArray
-    itself: BoolArray
-    numbers: IntArray
+    codes: Integers
+    itself: Flags
+    numbers: Integers
 
     @classmethod
     def of(cls, specs: Mapping[int, FeatureSpec]) -> "_Columns":
@@ -183,10 +174,10 @@ class _Fold:
     payments: Payments
     specs: Mapping[int, FeatureSpec]
     entity: Entity
-    wanted: BoolArray
+    wanted: Flags
     kept: Kept
-    out: FloatArray
-    _full: dict[int, BoolArray] = field(default_factory=dict)
+    out: Doubles
+    _full: dict[int, Flags] = field(default_factory=dict)
 
     def fill(self, by_currency: bool) -> None:
         """Set the features' rows of `out`."""
@@ -214,7 +205,7 @@ class _Fold:
         for hours in dict.fromkeys(spec.hours for spec in specs.values()):
             yield hours, {n: spec for n, spec in specs.items() if spec.hours == hours}
 
-    def _lefts(self, groups: _Groups, tick: IntArray, hours: int, *, exact: bool = False) -> IntArray:
+    def _lefts(self, groups: _Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
         left = np.empty(len(tick), np.int64)
         full = _NOWHERE if exact else self._full.get(hours, _NOWHERE)
         kernels.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
@@ -287,34 +278,34 @@ class _Fold:
                 groups.row, self.wanted, columns.codes, columns.numbers, self.out,
             )  # fmt: skip
 
-    def _arrivals(self, groups: _Groups) -> tuple[IntArray, IntArray]:
+    def _arrivals(self, groups: _Groups) -> tuple[Integers, Integers]:
         """When the groups' frauds became known, in order, and where each group's start."""
         frauds = np.flatnonzero(self.payments.fraud[groups.row])
         known = self.payments.known[groups.row[frauds]]
         group = np.searchsorted(groups.starts, frauds, side="right")
         return known[np.lexsort((known, group))], np.searchsorted(frauds, groups.starts)
 
-    def _up_to(self, ask: IntArray, asks: IntArray, tick: IntArray, starts: IntArray, behind: IntArray) -> IntArray:
+    def _up_to(self, ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers) -> Integers:
         found = np.empty(len(ask), np.int64)
         tile = microseconds(self.kept.tile)
         kernels.up_to(ask, asks, tick, starts, behind, self.kept.payments, tile, found)
         return found
 
 
-_NOWHERE: BoolArray = np.zeros(0, np.bool_)
+_NOWHERE: Flags = np.zeros(0, np.bool_)
 
 
-def _running(values: NDArray[Any]) -> IntArray:
+def _running(values: NDArray[Any]) -> Integers:
     """The sum before each position, and of all."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
 
 
-def _totals(minor: IntArray) -> IntArray:
+def _totals(minor: Integers) -> Integers:
     """Running sums of amounts, of the parts above and below 2**32: below 2**31 payments neither overflows."""
     return np.stack([_running(minor >> 32), _running(minor & 0xFFFF_FFFF)])
 
 
-def _squares(minor: IntArray) -> IntArray:
+def _squares(minor: Integers) -> Integers:
     """Running sums of squares, of each 30 bits, least first: below 2**31 payments none overflows."""
     size = np.abs(minor)
     high, low = size >> _LIMB, size & _LEAST

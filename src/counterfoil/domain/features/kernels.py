@@ -7,13 +7,9 @@
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from counterfoil.domain.arrays import Doubles, Flags, Integers
 from counterfoil.domain.features import aggregates
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _compiled = numba.njit(cache=True, nogil=True)
 _payments_value = _compiled(aggregates.payments_value)
@@ -23,7 +19,7 @@ _labels_value = _compiled(aggregates.labels_value)
 
 
 @_compiled
-def grouped(row: IntArray, code: IntArray, codes: int) -> IntArray:
+def grouped(row: Integers, code: Integers, codes: int) -> Integers:
     """Sort rows by their code, below `codes`; those of one code stay in order. Rows with code -1 are left out."""
     place = np.zeros(codes + 1, np.int64)
     for r in row:
@@ -41,9 +37,7 @@ def grouped(row: IntArray, code: IntArray, codes: int) -> IntArray:
 
 
 @_compiled
-def lefts(
-    tick: IntArray, starts: IntArray, window: int, row: IntArray, full: BoolArray, tile: int, left: IntArray
-) -> None:
+def lefts(tick: Integers, starts: Integers, window: int, row: Integers, full: Flags, tile: int, left: Integers) -> None:
     """Set `left` to the first position of each position's window `(t - window, t]`.
 
     Where `full` (by row; empty if it is nowhere), the window begins with the whole tile that `t - window` falls in.
@@ -63,7 +57,7 @@ def lefts(
 
 
 @_compiled
-def overfull(tick: IntArray, starts: IntArray, window: int, kept: int, row: IntArray, full: BoolArray) -> None:
+def overfull(tick: Integers, starts: Integers, window: int, kept: int, row: Integers, full: Flags) -> None:
     """Set `full` (by row) where more than `kept` payments before a payment are in its window."""
     for g in range(len(starts) - 1):
         for i in range(starts[g] + kept + 1, starts[g + 1]):
@@ -72,8 +66,8 @@ def overfull(tick: IntArray, starts: IntArray, window: int, kept: int, row: IntA
 
 @_compiled
 def payments(
-    tick: IntArray, left: IntArray, quarter: IntArray, so_far: IntArray, window: int,
-    row: IntArray, wanted: BoolArray, codes: IntArray, itself: BoolArray, columns: IntArray, out: FloatArray,
+    tick: Integers, left: Integers, quarter: Integers, so_far: Integers, window: int,
+    row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of Family.PAYMENTS. `so_far[q, i]` is how many positions before i are of quarter q, if any asks."""
     for i in range(len(row)):
@@ -91,8 +85,8 @@ def payments(
 
 @_compiled
 def amounts(
-    minor: IntArray, has: BoolArray, left: IntArray, count: IntArray, total: IntArray, squares: IntArray,
-    row: IntArray, wanted: BoolArray, codes: IntArray, itself: BoolArray, columns: IntArray, out: FloatArray,
+    minor: Integers, has: Flags, left: Integers, count: Integers, total: Integers, squares: Integers,
+    row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of Family.AMOUNTS, from running sums before each position (one more than there are positions).
 
@@ -115,8 +109,8 @@ def amounts(
 
 @_compiled
 def largest(
-    minor: IntArray, has: BoolArray, starts: IntArray, left: IntArray,
-    row: IntArray, wanted: BoolArray, codes: IntArray, itself: BoolArray, columns: IntArray, out: FloatArray,
+    minor: Integers, has: Flags, starts: Integers, left: Integers,
+    row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of Family.LARGEST of several windows: `left[w]` is that of the column at place w.
 
@@ -148,8 +142,8 @@ def largest(
 
 @_compiled
 def distinct(
-    other: IntArray, others: int, starts: IntArray, left: IntArray, kept: int,
-    row: IntArray, wanted: BoolArray, column: int, out: FloatArray,
+    other: Integers, others: int, starts: Integers, left: Integers, kept: int,
+    row: Integers, wanted: Flags, column: int, out: Doubles,
 ) -> None:  # fmt: skip
     """How many codes of `other` (below `others`; -1 is none) are in the window, of the last `kept` and this payment."""
     times = np.zeros(others, np.int64)
@@ -173,8 +167,8 @@ def distinct(
 
 @_compiled
 def up_to(
-    ask: IntArray, asks: IntArray, tick: IntArray, starts: IntArray, behind: IntArray, kept: int, tile: int,
-    found: IntArray,
+    ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers, kept: int, tile: int,
+    found: Integers,
 ) -> None:  # fmt: skip
     """Set `found[i]` to the first position in `tick` (sorted within groups) that is later than `ask[i]`.
 
@@ -197,8 +191,8 @@ def up_to(
 
 @_compiled
 def labels(
-    ended: IntArray, arrived: IntArray,
-    row: IntArray, wanted: BoolArray, codes: IntArray, columns: IntArray, out: FloatArray,
+    ended: Integers, arrived: Integers,
+    row: Integers, wanted: Flags, codes: Integers, columns: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of Family.LABELS, of the counts at each position."""
     for i in range(len(row)):

@@ -7,18 +7,15 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from counterfoil.domain.arrays import Flags, Integers
 from counterfoil.domain.schemas import FRAUD, MONEY, TIMESTAMP
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _DAY = 86_400_000_000
 _QUARTER = _DAY // 4
 
 
-def in_order(transactions: pa.Table) -> IntArray:
+def in_order(transactions: pa.Table) -> Integers:
     """The rows in the order of time; those of one instant by transaction id, byte by byte."""
     times = times_of(transactions["event_time"])
     order = np.argsort(times, kind="stable")
@@ -34,12 +31,12 @@ def in_order(transactions: pa.Table) -> IntArray:
     return order
 
 
-def times_of(column: pa.ChunkedArray) -> IntArray:
+def times_of(column: pa.ChunkedArray) -> Integers:
     """Times as microseconds since 1970; the largest negative number where they are null."""
     return _integers(column.cast(TIMESTAMP), np.iinfo(np.int64).min)
 
 
-def known_at(event_time: IntArray, label_time: IntArray, label_delay: timedelta) -> IntArray:
+def known_at(event_time: Integers, label_time: Integers, label_delay: timedelta) -> Integers:
     """When labels may be used: max(label time, event time + label delay)."""
     return np.maximum(np.maximum(label_time, event_time), event_time + microseconds(label_delay))
 
@@ -55,39 +52,39 @@ class Payments:
 
     transactions: pa.Table
     label_delay: timedelta
-    _codes: dict[str, tuple[IntArray, int]] = field(default_factory=dict)
+    _codes: dict[str, tuple[Integers, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.transactions.num_rows)
 
     @cached_property
-    def tick(self) -> IntArray:
+    def tick(self) -> Integers:
         """Event times in microseconds."""
         return times_of(self.transactions["event_time"])
 
     @cached_property
-    def known(self) -> IntArray:
+    def known(self) -> Integers:
         """When labels are seen. None is at the instant of its payment, even without delay: it would see its own."""
         known = known_at(self.tick, times_of(self.transactions["label_time"]), self.label_delay)
         return np.maximum(known, self.tick + 1)
 
     @cached_property
-    def fraud(self) -> BoolArray:
+    def fraud(self) -> Flags:
         """Whether the payment is known as a fraud, one day."""
         return np.equal(_integers(self.transactions["label"], -1), FRAUD)
 
     @cached_property
-    def quarter(self) -> IntArray:
+    def quarter(self) -> Integers:
         """The quarter of the day (UTC), from 0."""
         return self.tick % _DAY // _QUARTER
 
     @cached_property
-    def has_amount(self) -> BoolArray:
+    def has_amount(self) -> Flags:
         """Whether the payment has an amount."""
         return np.array(self.transactions["amount"].is_valid().to_numpy(), np.bool_)
 
     @cached_property
-    def minor(self) -> IntArray:
+    def minor(self) -> Integers:
         """Amounts in 1/10,000 of a unit; 0 where there is none."""
         amounts = _whole(self.transactions["amount"].cast(MONEY))
         if not len(amounts):
@@ -97,7 +94,7 @@ class Payments:
         lower = halves[2 * amounts.offset : 2 * (amounts.offset + len(amounts)) : 2]
         return np.where(self.has_amount, lower, 0)
 
-    def codes(self, column: str) -> tuple[IntArray, int]:
+    def codes(self, column: str) -> tuple[Integers, int]:
         """A column's values as whole numbers from 0, -1 for null, and how many there are."""
         if column not in self._codes:
             values = _whole(self.transactions[column]).dictionary_encode()
@@ -109,6 +106,6 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _integers(column: pa.ChunkedArray | pa.Array, null: int) -> IntArray:
+def _integers(column: pa.ChunkedArray | pa.Array, null: int) -> Integers:
     values = column.cast(pa.int64()).fill_null(null)
     return np.array(values.to_numpy(), np.int64)

@@ -8,16 +8,15 @@ its payments: windows are differences of running sums, or slide.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from counterfoil.domain.arrays import Doubles, Flags, Integers
 from counterfoil.domain.features import kernels
 from counterfoil.domain.features.aggregates import Aggregate, Family
 from counterfoil.domain.features.columns import CYCLES, PASSED_ON
+from counterfoil.domain.features.groups import Groups, running, running_squares, running_totals
 from counterfoil.domain.features.payments import Payments, in_order, known_at, microseconds, times_of
 from counterfoil.domain.features.spec import Entity, FeatureSpec
 from counterfoil.domain.schemas import MINOR_UNITS, TIMESTAMP
@@ -123,33 +122,6 @@ def behaviour_of(
 
 
 @dataclass(frozen=True)
-class _Groups:
-    """Positions in the order of (entity, time, id): the row of each, and where entities start (and the last ends)."""
-
-    row: Integers
-    starts: Integers
-
-    @classmethod
-    def of(cls, payments: Payments, columns: Sequence[str], alike: Sequence[str] = ()) -> "_Groups":
-        """Entities are told apart by `columns`, none of which is null, and by `alike`, whose null is a value."""
-        row = np.arange(len(payments))
-        coded = [payments.codes(name) for name in columns]
-        coded += [(codes + 1, count + 1) for codes, count in map(payments.codes, alike)]
-        for codes, count in reversed(coded):
-            row = kernels.grouped(row, codes, count)
-        differs = np.zeros(len(row), np.bool_)
-        differs[:1] = True
-        for codes, _ in coded:
-            differs[1:] |= np.diff(codes[row]) != 0
-        return cls(row, np.append(np.flatnonzero(differs), len(row)))
-
-    @property
-    def longest(self) -> int:
-        """How many payments the busiest entity has."""
-        return int(np.diff(self.starts).max(initial=0))
-
-
-@dataclass(frozen=True)
 class _Columns:
     """Some specs of one family as compiled code takes them: codes of aggregates, and the rows of `out`."""
 
@@ -181,7 +153,7 @@ class _Fold:
 
     def fill(self, by_currency: bool) -> None:
         """Set the features' rows of `out`."""
-        groups = _Groups.of(self.payments, self.entity.columns)
+        groups = Groups.of(self.payments, self.entity.columns)
         if groups.longest > self.kept.payments + 1:
             tick = self.payments.tick[groups.row]
             for hours in {spec.hours for spec in self.specs.values()}:
@@ -193,7 +165,7 @@ class _Fold:
         self._labels(groups)
         if any(spec.aggregate.is_money for spec in self.specs.values()):
             alike = ["currency"] if by_currency else []
-            money = _Groups.of(self.payments, self.entity.columns, alike) if alike else groups
+            money = Groups.of(self.payments, self.entity.columns, alike) if alike else groups
             self._amounts(money)
             self._largest(money)
 
@@ -205,17 +177,17 @@ class _Fold:
         for hours in dict.fromkeys(spec.hours for spec in specs.values()):
             yield hours, {n: spec for n, spec in specs.items() if spec.hours == hours}
 
-    def _lefts(self, groups: _Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
+    def _lefts(self, groups: Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
         left = np.empty(len(tick), np.int64)
         full = _NOWHERE if exact else self._full.get(hours, _NOWHERE)
         kernels.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
         return left
 
-    def _payments(self, groups: _Groups) -> None:
+    def _payments(self, groups: Groups) -> None:
         tick, quarter = self.payments.tick[groups.row], self.payments.quarter[groups.row]
         quarters = np.zeros((4, 0), np.int64)
         if any(spec.aggregate is Aggregate.QUARTER_SHARE for spec in self.specs.values()):
-            quarters = np.stack([_running(quarter == one) for one in range(4)])
+            quarters = np.stack([running(quarter == one) for one in range(4)])
         for hours, specs in self._by_window(Family.PAYMENTS):
             columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
             kernels.payments(
@@ -223,18 +195,18 @@ class _Fold:
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
             )  # fmt: skip
 
-    def _amounts(self, groups: _Groups) -> None:
+    def _amounts(self, groups: Groups) -> None:
         tick, minor = self.payments.tick[groups.row], self.payments.minor[groups.row]
         has = self.payments.has_amount[groups.row]
-        count, total, squares = _running(has), _totals(minor), _squares(minor)
+        count, total, square = running(has), running_totals(minor), running_squares(minor)
         for hours, specs in self._by_window(Family.AMOUNTS):
             columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
             kernels.amounts(
-                minor, has, left, count, total, squares,
+                minor, has, left, count, total, square,
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
             )  # fmt: skip
 
-    def _largest(self, groups: _Groups) -> None:
+    def _largest(self, groups: Groups) -> None:
         specs = self._of(Family.LARGEST)
         if not specs:
             return
@@ -247,7 +219,7 @@ class _Fold:
             groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
         )  # fmt: skip
 
-    def _distinct(self, groups: _Groups, family: Family, column: str) -> None:
+    def _distinct(self, groups: Groups, family: Family, column: str) -> None:
         specs = self._of(family)
         if not specs:
             return
@@ -259,7 +231,7 @@ class _Fold:
                 groups.row, self.wanted, number, self.out,
             )  # fmt: skip
 
-    def _labels(self, groups: _Groups) -> None:
+    def _labels(self, groups: Groups) -> None:
         """Payments whose delay ended in the window, whatever their label, and frauds that became known in it."""
         if not self._of(Family.LABELS):
             return
@@ -278,7 +250,7 @@ class _Fold:
                 groups.row, self.wanted, columns.codes, columns.numbers, self.out,
             )  # fmt: skip
 
-    def _arrivals(self, groups: _Groups) -> tuple[Integers, Integers]:
+    def _arrivals(self, groups: Groups) -> tuple[Integers, Integers]:
         """When the groups' frauds became known, in order, and where each group's start."""
         frauds = np.flatnonzero(self.payments.fraud[groups.row])
         known = self.payments.known[groups.row[frauds]]
@@ -293,28 +265,3 @@ class _Fold:
 
 
 _NOWHERE: Flags = np.zeros(0, np.bool_)
-
-
-def _running(values: NDArray[Any]) -> Integers:
-    """The sum before each position, and of all."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
-
-
-def _totals(minor: Integers) -> Integers:
-    """Running sums of amounts, of the parts above and below 2**32: below 2**31 payments neither overflows."""
-    return np.stack([_running(minor >> 32), _running(minor & 0xFFFF_FFFF)])
-
-
-def _squares(minor: Integers) -> Integers:
-    """Running sums of squares, of each 30 bits, least first: below 2**31 payments none overflows."""
-    size = np.abs(minor)
-    high, low = size >> _LIMB, size & _LEAST
-    below, between, above = low * low, 2 * high * low, high * high
-    limbs = [below & _LEAST, (below >> _LIMB) + (between & _LEAST)]
-    if high.any():
-        limbs += [(between >> _LIMB) + (above & _LEAST), above >> _LIMB]
-    return np.stack([_running(limb) for limb in limbs])
-
-
-_LIMB = 30
-_LEAST = (1 << _LIMB) - 1

@@ -1,12 +1,18 @@
 """The fold against a reference that is slow and plainly right: a loop over all payments for each."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +20,10 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.features.columns import CYCLES, PASSED_ON
 from counterfoil.domain.features.fold import evidence_of
+from counterfoil.domain.features.groups import running_squares
+from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.periods import during
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]
@@ -101,7 +110,7 @@ def naive_value(spec: FeatureSpec, row: Row, seen: list[Row]) -> float | None:
         case Aggregate.AMOUNT_TO_MAX:
             return float(amount / max(amounts)) if amount is not None and amounts and max(amounts) else None
         case Aggregate.AMOUNT_DEVIATIONS:
-            least = max(std, float(mean) / 10) if mean is not None else 0
+            least = max(std, abs(float(mean)) / 10) if mean is not None else 0
             return float(amount - mean) / least if amount is not None and mean is not None and least else None
     raise AssertionError(spec.aggregate)
 
@@ -146,7 +155,9 @@ MOMENTS = st.builds(
 HOURS = st.sampled_from([1, 2, 6, 24, 36, 48, 72, 168])
 FRACTIONS = st.sampled_from([0, 0, 1, 500_000, 999_999])
 DELAYS = st.sampled_from([timedelta(hours=1), DAY, 2 * DAY, 7 * DAY, timedelta(days=1.5, microseconds=1)])
-AMOUNTS = st.one_of(st.none(), st.decimals(0, 30, places=2), st.sampled_from([Decimal("0.0001"), Decimal(10)]))
+AMOUNTS = st.one_of(
+    st.none(), st.decimals(0, 30, places=2), st.sampled_from([*map(Decimal, ("0.0001", "10", "-2.5", "0", "300000"))])
+)
 
 
 @st.composite
@@ -308,6 +319,57 @@ class TestColumns:
         found = folded(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
         assert [found[f"t00{n}"]["account_amount_sum_1d"] for n in (1, 2, 3)] == [10, None, 10]
 
+    def test_the_largest_amount_leaves_with_its_window(self) -> None:
+        """Falling amounts: the largest is the oldest one that is still in."""
+        rows = [payment(n, n * timedelta(hours=5), amount=Decimal(99 - n)) for n in range(60)]
+        found = folded(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24),), DAY)
+        assert [found[f"t{n:03d}"]["account_amount_max_1d"] for n in range(60)] == [
+            99 - max(n - 4, 0) for n in range(60)
+        ]
+
+    def test_accounts_and_merchants_are_counted_apart(self) -> None:
+        """A merchant that is back before it left counts once, and leaves with its last payment."""
+        pairs = [("a", "m"), ("b", "m"), ("a", "n"), ("a", "m"), ("b", None), (None, "n"), ("b", "m")]
+        rows = [payment(n, n * timedelta(hours=6), account_id=a, merchant_id=m) for n, (a, m) in enumerate(pairs)]
+        specs = tuple(
+            FeatureSpec(Entity.SOURCE_IP, one, hours)
+            for one in (Aggregate.ACCOUNTS, Aggregate.DISTINCT_MERCHANTS)
+            for hours in (12, 18)
+        )
+        found = folded(rows, specs, DAY)
+        expected = {
+            "accounts_12h": [1, 2, 2, 1, 2, 1, 1], "merchants_12h": [1, 1, 2, 2, 1, 1, 2],
+            "accounts_18h": [1, 2, 2, 2, 2, 2, 1], "merchants_18h": [1, 1, 2, 2, 2, 2, 2],
+        }  # fmt: skip
+        assert {n: [found[f"t00{i}"][f"source_ip_{n}"] for i in range(7)] for n in expected} == expected
+
+    def test_sums_are_exact_for_the_largest_amounts_that_a_payment_can_have(self) -> None:
+        most = Decimal("99999999999999.9999")
+        rows = [payment(n, n * SECOND, amount=most) for n in range(2000)]
+        specs = tuple(
+            FeatureSpec(Entity.ACCOUNT, one, 24)
+            for one in (Aggregate.AMOUNT_SUM, Aggregate.AMOUNT_MEAN, Aggregate.AMOUNT_MAX, Aggregate.AMOUNT_TO_MEAN)
+        )
+        last = folded(rows, specs, DAY)["t1999"]
+        assert last["account_amount_sum_1d"] == float(2000 * most)
+        assert last["account_amount_mean_1d"] == last["account_amount_max_1d"] == float(most)
+        assert last["account_amount_to_mean_1d"] == 1
+
+    def test_squares_of_large_amounts_are_added_exactly(self) -> None:
+        """Of 64 bits, they would turn over; in floats, the small change would be lost."""
+        minor = [20_000_000_000_000 + 10_000 * (n % 2) for n in range(500)]
+        limbs = running_squares(np.array(minor))
+        assert sum(int(limb[-1]) << 30 * n for n, limb in enumerate(limbs)) == sum(one**2 for one in minor)
+
+    def test_evidence_without_payments_or_features_has_its_columns(self) -> None:
+        empty = evidence_of(transactions_schema().empty_table(), DEFAULT_SPECS, label_delay=DAY)
+        full = evidence_of(
+            pa.Table.from_pylist([payment(1, DAY)], transactions_schema()), DEFAULT_SPECS, label_delay=DAY
+        )
+        assert (empty.num_rows, full.num_rows) == (0, 1)
+        assert empty.schema == full.schema
+        assert list(folded([payment(1, DAY)], (), DAY)["t001"]) == [*PASSED_ON, "amount", *CYCLES]
+
     def test_money_is_added_exactly(self) -> None:
         rows = [payment(n, n * SECOND, amount=Decimal("0.1")) for n in range(10)]
         rows += [payment(10, 10 * SECOND, amount=Decimal("99999999999.9999"))]
@@ -333,3 +395,79 @@ def test_labels_are_no_evidence_of_the_payment_itself(value: str) -> None:
     assert before != after or value == "label_time"
     for name in before.keys() - {"label", "known_at", "transaction_id"}:
         assert before[name] == after[name], name
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=tables(), chosen=st.sets(st.integers(0, 19)), by_currency=st.booleans())
+def test_chosen_payments_get_the_evidence_that_they_have_among_all(
+    rows: list[Row], chosen: set[int], by_currency: bool
+) -> None:
+    table = pa.Table.from_pylist(rows, schema=transactions_schema())
+    wanted = np.array([number in chosen for number in range(len(rows))])
+    options: dict[str, Any] = {"label_delay": DAY, "by_currency": by_currency}
+    every = evidence_of(table, DEFAULT_SPECS, **options).to_pylist()
+    some = evidence_of(table, DEFAULT_SPECS, rows=wanted, **options).to_pylist()
+    ids = {row["transaction_id"] for row, one in zip(rows, wanted, strict=True) if one}
+    assert some == [row for row in every if row["transaction_id"] in ids]
+
+
+def test_a_period_has_the_evidence_it_has_within_all_payments() -> None:
+    """Also where a fraud from long before became known in its windows."""
+    rows = [payment(n, n * DAY, label=1, label_time=START + (n + 9) * DAY) for n in range(60)]
+    rows.append(payment(90, timedelta(0), label=1, label_time=START + 50 * DAY))
+    since, until = START + 45 * DAY, START + 55 * DAY
+    everything = pa.Table.from_pylist(rows, schema=transactions_schema())
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.register("transactions", everything)
+        condition = read_back(DEFAULT_SPECS, 2 * DAY, since, until)
+        seen = database.sql(f"FROM transactions WHERE {condition}").to_arrow_table()
+    assert seen.num_rows < everything.num_rows
+    found = []
+    for table in (everything, seen):
+        times = [row["event_time"] for row in table.to_pylist()]
+        inside = np.array([since <= time < until for time in times])
+        found.append(evidence_of(table, DEFAULT_SPECS, label_delay=2 * DAY, rows=inside))
+    assert found[0].num_rows == 10
+    assert found[0].equals(found[1])
+
+
+def test_a_span_without_ends_is_everything() -> None:
+    assert during(None, None) == "true"
+    assert read_back(DEFAULT_SPECS, DAY, None, None) == "true"
+
+
+PLAIN_RUN = """
+import sys
+import pyarrow as pa
+from datetime import timedelta
+from counterfoil.domain.features import kernels
+from counterfoil.domain.features.fold import evidence_of
+from counterfoil.domain.features.spec import DEFAULT_SPECS
+
+assert not hasattr(kernels.payments, "py_func")  # not compiled
+with pa.ipc.open_file(sys.argv[1]) as source:
+    table = source.read_all()
+evidence = evidence_of(table, DEFAULT_SPECS, label_delay=timedelta(days=1), by_currency=True)
+with pa.ipc.new_file(sys.argv[2], evidence.schema) as target:
+    target.write_table(evidence)
+"""
+
+
+def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -> None:
+    rows = [
+        payment(
+            n, n * timedelta(hours=5), amount=Decimal(n * n % 17), currency="EU"[n % 2], account_id="ab"[n % 3 % 2],
+            merchant_id="mn"[n % 5 % 2], source_ip_id=None if n % 7 == 0 else "i", label=int(n % 4 == 0),
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=transactions_schema())
+    given_file, made = tmp_path / "given.arrow", tmp_path / "made.arrow"
+    with pa.ipc.new_file(str(given_file), table.schema) as target:
+        target.write_table(table)
+    command = [sys.executable, "-c", PLAIN_RUN, str(given_file), str(made)]
+    subprocess.run(command, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, check=True)
+    with pa.ipc.open_file(str(made)) as source:
+        plain = source.read_all()
+    assert plain.equals(evidence_of(table, DEFAULT_SPECS, label_delay=DAY, by_currency=True))

@@ -5,6 +5,7 @@ The last payments are kept one by one, older ones by the hour they fall in, and 
 late is put where it belongs, as long as it is newer than what was added up.
 """
 
+import struct
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ from counterfoil.domain.features.fold import HOUR, Kept
 from counterfoil.domain.features.groups import running_squares
 from counterfoil.domain.features.payments import DAY, QUARTER, microseconds
 from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.errors import StoreUnavailableError
 
 NEVER = int(np.iinfo(np.int64).min)
 ROW_COLUMNS = 7
@@ -26,6 +28,11 @@ TILE_COLUMNS = 12
 """As `kernels.newest` reads them."""
 
 _FAMILIES = list(Family)
+
+_MAGIC, _VERSION = b"CFPR", 1
+_HEADER = struct.Struct("<4sI3q6I")
+_LENGTHS = np.dtype("<i4")
+_WHOLE = np.dtype("<i8")
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Program:
     specs: tuple[FeatureSpec, ...]
     label_delay: int
     by_currency: bool = False
-    kept: Kept = Kept()
+    kept: Kept = field(default_factory=Kept)
 
     @cached_property
     def steps(self) -> Integers:
@@ -132,7 +139,9 @@ class Profile:
         self.ids.insert(place, payment.transaction_id)
         if len(self.rows) > self.program.kept.payments:
             self._add_up()
-        self._forget(int(self.rows[-1, 0]) - self.program.reach)
+        newest = int(self.rows[-1, 0])
+        self._settle(newest)
+        self._forget(newest - self.program.reach)
         return True
 
     def add_fraud(self, known: int) -> bool:
@@ -142,6 +151,53 @@ class Profile:
             return False
         insort(self.arrivals, known)
         return True
+
+    def to_bytes(self) -> bytes:
+        """The profile as a header and arrays of little-endian numbers, then its texts in UTF-8."""
+        self._drop_unused_names()
+        texts = [text.encode() for text in (*self.ids, *self.names)]
+        numbers = [self.rows, self.tiles, np.array(self.arrivals, np.int64), self.arrival_tiles]
+        header = _HEADER.pack(
+            _MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late,
+            len(self.rows), len(self.tiles), len(self.arrivals), len(self.arrival_tiles),
+            len(self.ids), len(self.names),
+        )  # fmt: skip
+        lengths = np.array([len(text) for text in texts], _LENGTHS)
+        return b"".join([header, *(one.astype(_WHOLE).tobytes() for one in numbers), lengths.tobytes(), *texts])
+
+    @classmethod
+    def from_bytes(cls, state: bytes, program: Program) -> "Profile":
+        """The profile that `to_bytes` wrote. Raises StoreUnavailableError if this version did not write it."""
+        if len(state) < _HEADER.size or state[:8] != struct.pack("<4sI", _MAGIC, _VERSION):
+            raise StoreUnavailableError(
+                f"a profile of {len(state)} bytes is none of version {_VERSION}: remove the profiles; they are made"
+                " again from the payments"
+            )
+        _, _, tiled, arrived, late, *sizes = _HEADER.unpack_from(state)
+        shapes = [(sizes[0], ROW_COLUMNS), (sizes[1], TILE_COLUMNS), (sizes[2], 1), (sizes[3], 2)]
+        offset, arrays = _HEADER.size, []
+        for rows, columns in shapes:
+            flat = np.frombuffer(state, _WHOLE, rows * columns, offset)
+            arrays.append(flat.astype(np.int64).reshape(rows, columns))
+            offset += flat.nbytes
+        lengths = np.frombuffer(state, _LENGTHS, sizes[4] + sizes[5], offset)
+        ends = offset + lengths.nbytes + np.cumsum(lengths, dtype=np.int64)
+        texts = [state[end - length : end].decode() for end, length in zip(ends, lengths, strict=True)]
+        return cls(
+            program, arrays[0], texts[: sizes[4]], arrays[1], tiled, arrays[2][:, 0].tolist(), arrays[3], arrived,
+            texts[sizes[4] :], late,
+        )  # fmt: skip
+
+    def _drop_unused_names(self) -> None:
+        """Keep, in order, the names that payments or tiles still have: equal pasts are equal bytes."""
+        numbers = np.unique(np.concatenate([self.rows[:, 4:].ravel(), self.tiles[:, 2]]))
+        used = sorted((int(number) for number in numbers if number >= 0), key=lambda number: self.names[number])
+        new = np.full(len(self.names) + 1, -1)  # the last is that of null
+        new[used] = np.arange(len(used))
+        self.rows = np.hstack([self.rows[:, :4], new[self.rows[:, 4:]]])
+        self.tiles[:, 2] = new[self.tiles[:, 2]]
+        self.names = [self.names[number] for number in used]
+        self._numbers = {name: number for number, name in enumerate(self.names)}
 
     def _currency(self, payment: Payment, *, new: bool = False) -> int:
         if not self.program.by_currency:
@@ -197,3 +253,11 @@ class Profile:
 
 def _number(numbers: dict[str, int], name: str | None, stranger: int) -> int:
     return -1 if name is None else numbers.get(name, stranger)
+
+
+def fold(state: bytes | None, payment: Payment, program: Program) -> tuple[bytes, Doubles]:
+    """The features of an entity's next payment, and the entity's profile with it; None is an entity that is new."""
+    profile = Profile(program) if state is None else Profile.from_bytes(state, program)
+    features = profile.features(payment)
+    profile.add(payment)
+    return profile.to_bytes(), features

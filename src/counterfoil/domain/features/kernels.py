@@ -226,16 +226,17 @@ def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: i
 
 @_compiled
 def newest(
-    now: int, minor: int, has: bool, own: Integers, rows: Integers, tiles: Integers, tiled_until: int, tile: int,
+    now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
+    rows: Integers, tiles: Integers, tiled_until: int, tile: int,
     arrivals: Integers, arrival_tiles: Integers, arrived_until: int, delay: int,
     program: Integers, seen: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of all families for a payment at `now` that comes after an entity's `rows` and `tiles`.
 
-    `rows[i]` is a payment: tick, amount, whether it has one, quarter, currency, account, merchant; `own` has the
-    last four of this one. `tiles[t]` is start, payments, currency, quarter, largest, amounts, then their sum's halves
-    and their squares' four limbs. `program` is sorted by window: family, code, window, itself, place in `out`.
-    `seen` has room for each account's and merchant's number.
+    `rows[i]` is a payment: tick, amount, whether it has one, quarter, currency, account, merchant. `tiles[t]` is
+    start, payments, currency, quarter, largest, amounts, then their sum's halves and their squares' four limbs.
+    `program` is sorted by window: family, code, window, itself, place in `out`. `seen` has room for each account's and
+    merchant's number.
     """
     count = alike = amounts = high = low = accounts = merchants = top = 0
     squares = np.zeros(4, np.int64)
@@ -246,27 +247,27 @@ def newest(
         edge = now - window
         while place >= 0 and rows[place, 0] > edge:
             count += 1
-            alike += rows[place, 3] == own[0]
-            if rows[place, 2] and rows[place, 4] == own[1]:
+            alike += rows[place, 3] == quarter
+            if rows[place, 2] and rows[place, 4] == currency:
                 amount = rows[place, 1]
                 top = amount if amounts == 0 else max(top, amount)
                 amounts += 1
                 high += amount >> 32
                 low += amount & 4294967295
                 _add_square(amount, squares)
-            account, merchant = rows[place, 5], rows[place, 6]
-            if account >= 0 and not seen[account] & 1:
-                seen[account] |= 1
+            payer, payee = rows[place, 5], rows[place, 6]
+            if payer >= 0 and not seen[payer] & 1:
+                seen[payer] |= 1
                 accounts += 1
-            if merchant >= 0 and not seen[merchant] & 2:
-                seen[merchant] |= 2
+            if payee >= 0 and not seen[payee] & 2:
+                seen[payee] |= 2
                 merchants += 1
             place -= 1
         if tiled_until > edge:
             while tiled >= 0 and tiles[tiled, 0] >= (edge + 1) // tile * tile:
                 count += tiles[tiled, 1]
-                alike += tiles[tiled, 1] if tiles[tiled, 3] == own[0] else 0
-                if tiles[tiled, 5] and tiles[tiled, 2] == own[1]:
+                alike += tiles[tiled, 1] if tiles[tiled, 3] == quarter else 0
+                if tiles[tiled, 5] and tiles[tiled, 2] == currency:
                     top = tiles[tiled, 4] if amounts == 0 else max(top, tiles[tiled, 4])
                     amounts += tiles[tiled, 5]
                     high += tiles[tiled, 6]
@@ -292,9 +293,9 @@ def newest(
             else:
                 out[column] = _largest_value(code, minor, has, amounts > 0, top)
         elif family == ACCOUNTS:
-            out[column] = accounts + (1 if own[2] >= 0 and not seen[own[2]] & 1 else 0)
+            out[column] = accounts + (1 if account >= 0 and not seen[account] & 1 else 0)
         elif family == MERCHANTS:
-            out[column] = merchants + (1 if own[3] >= 0 and not seen[own[3]] & 2 else 0)
+            out[column] = merchants + (1 if merchant >= 0 and not seen[merchant] & 2 else 0)
         else:
             ended = _later(edge - delay, rows[:, 0], tiles, tiled_until, tile)
             ended -= _later(now - delay, rows[:, 0], tiles, tiled_until, tile)

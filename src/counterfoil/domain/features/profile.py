@@ -6,7 +6,7 @@ late is put where it belongs, as long as it is newer than what was added up.
 """
 
 import struct
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -92,7 +92,7 @@ class Profile:
     ids: list[str] = field(default_factory=list)
     tiles: Integers = field(default_factory=lambda: np.empty((0, TILE_COLUMNS), np.int64))
     tiled_until: int = NEVER
-    arrivals: list[int] = field(default_factory=list)
+    arrivals: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     arrival_tiles: Integers = field(default_factory=lambda: np.empty((0, 2), np.int64))
     arrived_until: int = NEVER
     names: list[str] = field(default_factory=list)
@@ -100,24 +100,24 @@ class Profile:
 
     def __post_init__(self) -> None:
         self._numbers = {name: number for number, name in enumerate(self.names)}
+        self._seen = np.zeros(0, np.int64)
 
     def features(self, payment: Payment) -> Doubles:
         """The features of a payment that is newer than all before, in the order of the specs; NaN is null."""
-        self._settle(payment.tick)
-        out = np.full(len(self.program.specs), np.nan)
-        strangers = len(self.names)
-        own = np.array(
-            [
-                payment.tick % DAY // QUARTER,
-                self._currency(payment),
-                _number(self._numbers, payment.account_id, strangers),
-                _number(self._numbers, payment.merchant_id, strangers + 1),
-            ]
-        )
+        if len(self.arrivals) > self.program.kept.payments:
+            self._settle(payment.tick)
+        strangers = len(self._numbers)
+        if len(self._seen) < strangers + 2:
+            self._seen = np.zeros(2 * strangers + 64, np.int64)
+        out = np.empty(len(self.program.specs))
         kernels.newest(
-            payment.tick, payment.minor or 0, payment.minor is not None, own, self.rows, self.tiles,
-            self.tiled_until, self.program.tile, np.array(self.arrivals, np.int64), self.arrival_tiles,
-            self.arrived_until, self.program.delay, self.program.steps, np.zeros(strangers + 2, np.int64), out,
+            payment.tick, payment.minor or 0, payment.minor is not None, payment.tick % DAY // QUARTER,
+            self._currency(payment),
+            _number(self._numbers, payment.account_id, strangers),
+            _number(self._numbers, payment.merchant_id, strangers + 1),
+            self.rows, self.tiles, self.tiled_until, self.program.tile,
+            self.arrivals, self.arrival_tiles, self.arrived_until, self.program.delay,
+            self.program.steps, self._seen, out,
         )  # fmt: skip
         return out
 
@@ -149,14 +149,14 @@ class Profile:
         if known <= self.arrived_until:
             self.late += 1
             return False
-        insort(self.arrivals, known)
+        self.arrivals = np.insert(self.arrivals, np.searchsorted(self.arrivals, known), known)
         return True
 
     def to_bytes(self) -> bytes:
         """The profile as a header and arrays of little-endian numbers, then its texts in UTF-8."""
         self._drop_unused_names()
         texts = [text.encode() for text in (*self.ids, *self.names)]
-        numbers = [self.rows, self.tiles, np.array(self.arrivals, np.int64), self.arrival_tiles]
+        numbers = [self.rows, self.tiles, self.arrivals, self.arrival_tiles]
         header = _HEADER.pack(
             _MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late,
             len(self.rows), len(self.tiles), len(self.arrivals), len(self.arrival_tiles),
@@ -184,7 +184,7 @@ class Profile:
         ends = offset + lengths.nbytes + np.cumsum(lengths, dtype=np.int64)
         texts = [state[end - length : end].decode() for end, length in zip(ends, lengths, strict=True)]
         return cls(
-            program, arrays[0], texts[: sizes[4]], arrays[1], tiled, arrays[2][:, 0].tolist(), arrays[3], arrived,
+            program, arrays[0], texts[: sizes[4]], arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived,
             texts[sizes[4] :], late,
         )  # fmt: skip
 
@@ -234,7 +234,7 @@ class Profile:
         """Add up the frauds that are known by now, but for the last."""
         known = np.searchsorted(self.arrivals, now, side="right")
         for _ in range(int(known) - self.program.kept.payments):
-            self.arrived_until = self.arrivals.pop(0)
+            self.arrived_until, self.arrivals = int(self.arrivals[0]), self.arrivals[1:]
             start = self.arrived_until // self.program.tile * self.program.tile
             if not len(self.arrival_tiles) or self.arrival_tiles[-1, 0] != start:
                 self.arrival_tiles = np.vstack([self.arrival_tiles, [start, 0]])
@@ -248,7 +248,7 @@ class Profile:
         gone = int(np.searchsorted(self.rows[:, 0], first))
         self.rows = self.rows[gone:]
         del self.ids[:gone]
-        del self.arrivals[: bisect_left(self.arrivals, first)]
+        self.arrivals = self.arrivals[int(np.searchsorted(self.arrivals, first)) :]
 
 
 def _number(numbers: dict[str, int], name: str | None, stranger: int) -> int:

@@ -100,4 +100,6 @@ def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: s
     """Write the payments that the fold reads, in the order of time and id."""
     query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
     target = str(partitions.path).replace("'", "''")
-    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_AT_ONCE})")
+    database.execute(
+        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {ROWS_AT_ONCE})"
+    )

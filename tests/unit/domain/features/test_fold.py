@@ -441,11 +441,11 @@ PLAIN_RUN = """
 import sys
 import pyarrow as pa
 from datetime import timedelta
-from counterfoil.domain.features import kernels
+from counterfoil.domain.features import values
 from counterfoil.domain.features.fold import evidence_of
 from counterfoil.domain.features.spec import DEFAULT_SPECS
 
-assert not hasattr(kernels.payments, "py_func")  # not compiled
+assert not hasattr(values.payments, "py_func")  # not compiled
 with pa.ipc.open_file(sys.argv[1]) as source:
     table = source.read_all()
 evidence = evidence_of(table, DEFAULT_SPECS, label_delay=timedelta(days=1), by_currency=True)

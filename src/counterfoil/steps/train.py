@@ -71,6 +71,7 @@ def fit_candidate(
     """
     payments, weights = sample_payments(tables, request)
     schema = evidence_schema(mapping, request.specs)
+    _require_columns(payments, schema, mapping)
     fitted = fit_release(payments, weights, schema, embed=embedder.embed, options=request.options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
 
@@ -79,6 +80,15 @@ def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> E
     """All evidence that a mapping and the specs can give; training leaves out what turns out useless."""
     numeric = ("amount", *mapping.numeric, *(spec.name for spec in specs))
     return EvidenceSchema(numeric, mapping.categorical, mapping.textual)
+
+
+def _require_columns(payments: pa.Table, schema: EvidenceSchema, mapping: SourceMapping) -> None:
+    missing = [name for name in schema.columns if name not in payments.column_names]
+    if missing:
+        raise TrainingError(
+            f"the evidence has no {', '.join(missing)}, which mapping {mapping.name} declares: it was built with "
+            f"another mapping; run 'counterfoil features -m {mapping.name}' first"
+        )
 
 
 def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Table, Doubles]:

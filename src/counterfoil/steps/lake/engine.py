@@ -30,9 +30,13 @@ def engine(near: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Turn DuckDB's failures with its files, such as a full disk, into StoreUnavailableError."""
+    """Turn DuckDB's failures with its files, such as a full disk, into StoreUnavailableError; Ctrl-C is itself."""
     try:
         yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and str(error) == "Query interrupted":  # how DuckDB tells of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
         if isinstance(error, OSError) and not str(error).startswith(_THROUGH_ARROW):
             raise

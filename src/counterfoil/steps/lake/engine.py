@@ -18,12 +18,12 @@ _THROUGH_ARROW = ("Out of Memory Error", "IO Error")
 
 
 @contextmanager
-def engine(near: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def engine(near: Path | None = None, memory: str = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give an engine whose overflow folder, beside `near` or among the temporary files, goes when it is closed."""
     with (
         failures_told(),
         tempfile.TemporaryDirectory(prefix=".overflow-", dir=near) as overflow,
-        open_engine(Path(overflow)) as database,
+        open_engine(Path(overflow), memory) as database,
     ):
         yield database
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
@@ -71,7 +72,8 @@ def fit_candidate(
     """
     payments, weights = sample_payments(tables, request)
     schema = evidence_schema(mapping, request.specs)
-    fitted = fit_release(payments, weights, schema, embed=embedder.embed, options=request.options, progress=progress)
+    embed = remembering(embedder.embed)
+    fitted = fit_release(payments, weights, schema, embed=embed, options=request.options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
 
 

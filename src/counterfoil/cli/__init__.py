@@ -12,6 +12,7 @@ from counterfoil import __version__
 from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.failures import complain
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
+from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
@@ -29,6 +30,7 @@ app.add_typer(pipeline.app, name="pipeline")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    settle_threads()
     try:
         app(args=arguments)
     except UsageError as error:

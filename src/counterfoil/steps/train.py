@@ -1,12 +1,13 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
@@ -72,8 +73,9 @@ def fit_candidate(
     """
     payments, weights = sample_payments(tables, request)
     schema = evidence_schema(mapping, request.specs)
+    options = replace(request.options, workers=cores())
     embed = remembering(embedder.embed)
-    fitted = fit_release(payments, weights, schema, embed=embed, options=request.options, progress=progress)
+    fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
 
 

@@ -1,7 +1,7 @@
 """Trees that LightGBM grows on evidence that is binned once.
 
-Ke et al. 2017. Each machine has one thread: machines that grow side by side never wait for each other, as the threads of
-one machine do at every node. LightGBM is imported where it is used: a release can be read and scored without it.
+Ke et al. 2017. Each machine has one thread: machines that grow side by side never wait for each other, as the threads
+of one machine do at every node. LightGBM is imported where it is used: a release can be read and scored without it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -83,5 +83,3 @@ def _lightgbm() -> Any:
             "macOS: brew install libomp), then train again"
         ) from error
     return lightgbm
-
-

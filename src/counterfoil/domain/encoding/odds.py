@@ -34,6 +34,8 @@ ROUNDS = 400
 """Trees of a machine with deep trees; one with shallow trees has three for every four of them."""
 LEVELS: Floats = np.arange(-12, 9.1, 1.5, dtype=np.float32)
 """Log-odds from one fraud in 160,000 payments to 8,000 frauds to one good payment."""
+FEWEST_SEEN = 10
+"""Columns that a tree sees at least: a tree of two columns cannot find what three of them say together."""
 SOFTNESS = 2.0
 """A level goes from dark to light over so many log-odds."""
 LABEL = 6.0
@@ -134,9 +136,11 @@ def _shallow(learner: Learner) -> Grown:
 
 
 def _boosting(learner: Learner, rounds: int, **steps: Any) -> Grown:
-    """Each tree sees a fifth of the columns."""
+    """Each tree sees a fifth of the columns, FEWEST_SEEN at least."""
+    columns = learner.values.shape[1]
+    share = min(1.0, max(0.2, FEWEST_SEEN / columns))
     trees = learner.binned.grow(
-        learner.rows, rounds, objective="binary", num_leaves=31, min_data_in_leaf=20, feature_fraction=0.2,
+        learner.rows, rounds, objective="binary", num_leaves=31, min_data_in_leaf=20, feature_fraction=share,
         seed=learner.seed, **steps,
     )  # fmt: skip
     return Grown(trees, np.zeros(learner.values.shape[1]), 0.0)

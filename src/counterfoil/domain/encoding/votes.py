@@ -3,9 +3,9 @@
 Two payments are close in this space when the same voters judge them alike, which is a metric learned from the
 labels. A voter is a tree of a random forest (Breiman 2001) or of extremely randomised ones (Geurts, Ernst and
 Wehenkel 2006). The families err in different ways; each has the same share of the vector.
-LightGBM grows the random forest, from histograms in a tenth of the time that scikit-learn takes to sort; scikit-learn
-grows the other, whose thresholds are drawn between the smallest and the largest value: LightGBM draws them among its bins
-and finds the far values less well (validation on the cards of 2019: .85 instead of .91).
+LightGBM grows the random forest from histograms, in a tenth of the time that scikit-learn takes to sort. Scikit-learn
+grows the other, whose thresholds are drawn between the smallest and the largest value: LightGBM draws them among its
+bins and finds far values less well (average precision on validation, cards of 2019: .85 instead of .91).
 Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
@@ -25,8 +25,8 @@ STANDARD_GOOD = 10_000
 TREES = 64
 """Of each forest."""
 FEWEST_TRIED = 10
-"""Columns that extremely randomised trees try at a node, at least: with few, all thresholds drawn may leave too few rows
-on one side, and a tree ends at its root."""
+"""Columns that extremely randomised trees try at a node, at least: with few of them all thresholds may leave too few
+rows on one side, and a tree ends at its root."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from counterfoil.cli.options import (
     WorkspaceFolder,
     existing_workspace,
 )
+from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
@@ -38,6 +39,7 @@ app.add_typer(pipeline.app, name="pipeline")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    settle_threads()
     try:
         app(args=arguments)
     except UsageError as error:

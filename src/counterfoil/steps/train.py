@@ -1,13 +1,15 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
@@ -72,7 +74,9 @@ def fit_candidate(
     payments, weights = sample_payments(tables, request)
     schema = evidence_schema(mapping, request.specs)
     _require_columns(payments, schema, mapping)
-    fitted = fit_release(payments, weights, schema, embed=embedder.embed, options=request.options, progress=progress)
+    options = replace(request.options, workers=cores())
+    embed = remembering(embedder.embed)
+    fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
 
 

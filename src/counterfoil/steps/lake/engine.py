@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from counterfoil.cores import cores
 from counterfoil.errors import StoreUnavailableError
 
 MEMORY_LIMIT = "1GB"
@@ -49,16 +50,15 @@ def failures_told() -> Iterator[None]:
 def open_engine(overflow: Path, memory: str = MEMORY_LIMIT, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Return an in-memory database that spills to `overflow` and reads all times as UTC.
 
-    It holds `memory` at most and works on all cores unless told on how many `threads`.
+    It holds `memory` at most and works on all cores of this process (`cores.cores`) unless told on how many `threads`.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": str(overflow),
+        "threads": threads or cores(),
         # A step reads and writes folders only: nothing may be fetched.
         "autoinstall_known_extensions": False,
     }
-    if threads is not None:
-        settings["threads"] = threads
     database = duckdb.connect(config=settings)
     database.execute("SET enable_progress_bar = false")
     database.execute("SET TimeZone = 'UTC'")

@@ -5,7 +5,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.errors import UsageError
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.builders import JOBS
 from pipelines.detection import detection
 from pipelines.jobs import Site

@@ -9,14 +9,14 @@ from multiprocessing import get_context
 from typing import Any
 
 from counterfoil.errors import PipelineError, UsageError
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings, Settings, load_pipeline_settings
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings, Settings, load_pipeline_settings
+from counterfoil.workspace.wiring import Workspace
 from pipelines.catalogue import build
+from pipelines.local.events import OnEvent
 from pipelines.local.jobs import Machine
 from pipelines.local.objects import Objects
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
-from pipelines.local.tree import show_steps
 from pipelines.preparation import prepare_start
 from pipelines.session import offline_session
 
@@ -26,21 +26,20 @@ def run_here(
     given: Mapping[str, str],
     place: Workspace,
     *,
+    on_event: OnEvent,
     settings: PipelineSettings | None = None,
-    explain: bool = False,
     use_cache: bool = True,
 ) -> LocalExecution:
-    """Run a pipeline to its end, showing its steps. Raises PipelineError with the log's tail if it fails."""
+    """Run a pipeline to its end, telling `on_event`. Raises PipelineError with the log's tail if it fails."""
     if place.settings.lake is not None:
         raise UsageError(f"COUNTERFOIL_LAKE is {place.settings.lake!r}, and 'run' keeps the lake here: unset it")
     # What is set for the containers on AWS names stores there.
     here = (settings or load_pipeline_settings()).model_copy(update={"bucket": LOCAL_BUCKET, "environment": {}})
     values, session = _prepared(name, given, here, place)
-    with show_steps(name, explain=explain) as on_event:
-        execution = run_pipeline(
-            lambda pipeline: build(pipeline, here, session), name, place.root, values,
-            on_event=on_event, machine=Machine(use_cache=use_cache),
-        )  # fmt: skip
+    execution = run_pipeline(
+        lambda pipeline: build(pipeline, here, session), name, place.root, values,
+        on_event=on_event, machine=Machine(use_cache=use_cache),
+    )  # fmt: skip
     if execution.failure is not None:
         raise PipelineError("\n".join([execution.failure, *execution.log_tail]))
     return execution

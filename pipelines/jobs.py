@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from counterfoil.errors import UsageError
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings, Settings
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings, Settings
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep

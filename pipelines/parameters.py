@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
-from counterfoil.domain.gate import DEFAULT_RULES
+from counterfoil.domain.evaluation.gate import DEFAULT_RULES
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 
 NONE = "-"
 """How an absent value is written: SageMaker refuses empty container arguments."""

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from counterfoil.domain.tables import FORGOTTEN_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
-from counterfoil.ports import ReleaseRegistry
-from counterfoil.settings import PipelineSettings
-from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.forgotten import FORGOTTEN_TABLE
-from counterfoil.steps.releases import CHAMPION, resolve
-from counterfoil.wiring import Workspace
+from counterfoil.ports.releases import ReleaseRegistry
+from counterfoil.steps.releases.releases import CHAMPION, resolve
+from counterfoil.workspace.settings import PipelineSettings
+from counterfoil.workspace.wiring import Workspace
 from pipelines.catalogue import LAKE_TABLES
 from pipelines.parameters import INPUT_VERSION, NONE, check_values
 from pipelines.raw_files import input_version

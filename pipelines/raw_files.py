@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from counterfoil.errors import NotFoundError
 from counterfoil.processing.collector import location_of
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings
-from counterfoil.steps.collect import RUN_DIGITS, place_of
+from counterfoil.steps.lake.runs import RUN_DIGITS, place_of
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 
 _DIGITS = 32
 _SHA256_DIGITS = 64

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from counterfoil.errors import PipelineError
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 
 SERVICE = "sagemaker.amazonaws.com"
 

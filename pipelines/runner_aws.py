@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from counterfoil.errors import PipelineError, StoreUnavailableError
-from counterfoil.ports import PipelineExecution
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.aws_errors import aws_call
 from pipelines.catalogue import DESCRIPTIONS, build, pipeline_name
+from pipelines.executions import PipelineExecution
 from pipelines.jobs import tags
 from pipelines.parameters import check_values, parameters
 from pipelines.roles import check_roles

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.telemetry import SDK_CONFIG, silence_sdk
 
 

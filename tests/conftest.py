@@ -18,8 +18,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.domain.references import reference_schema
+from counterfoil.adapters.postgres import embedded as embedded_postgres
+from counterfoil.domain.release.references import reference_schema
 
 _numbers = itertools.count(1)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from counterfoil.errors import PipelineError
-from counterfoil.settings import LOCAL_BUCKET
+from counterfoil.workspace.settings import LOCAL_BUCKET
 from pipelines.local.errors import ClientError
 
 _FICLONE = 0x40049409  # Linux: let two files share their blocks until one is changed

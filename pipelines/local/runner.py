@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from counterfoil.errors import NotFoundError
-from counterfoil.ports import PipelineExecution
+from pipelines.executions import PipelineExecution
 from pipelines.local.events import OnEvent, ignore
 from pipelines.local.jobs import Machine
 from pipelines.local.record import LocalExecution, read_executions

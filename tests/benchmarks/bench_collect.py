@@ -11,7 +11,7 @@ from measuring_data import TRANSACTIONS_2019, data_file
 from report import arguments, print_machine, print_table, verdict, write_json
 from timing import Laps, alternate
 
-from counterfoil.wiring import open_workspace
+from counterfoil.workspace.wiring import open_workspace
 
 MOST = 4.0
 """Times as long as the plain copy."""

@@ -23,11 +23,12 @@ from single_payments import latencies
 from threadpoolctl import threadpool_limits
 from timing import Laps, alternate, timed
 
-from counterfoil.domain.detection.compare import BLOCK_ROWS, References
-from counterfoil.domain.detection.scores import score_table
-from counterfoil.domain.references import vectors_of
-from counterfoil.steps.detect import Detector, detect, remembering
-from counterfoil.wiring import Workspace
+from counterfoil.domain.release.references import vectors_of
+from counterfoil.domain.scoring.compare import BLOCK_ROWS, References
+from counterfoil.domain.scoring.scores import score_table
+from counterfoil.steps.scoring.score import detect
+from counterfoil.steps.scoring.scorer import Detector, remembering
+from counterfoil.workspace.wiring import Workspace
 
 LEAST_FASTER = 100.0
 """Rows a second over the published way's."""
@@ -120,7 +121,9 @@ class DetectBench:
 
         def scored() -> None:
             for batch, comparison, distance in zip(batches, compared, distances, strict=True):
-                score_table(batch, comparison, distance, table, release.calibration, release.release_id)
+                score_table(
+                    batch, comparison, distance, table, release.calibration, release.thresholds, release.release_id
+                )
 
         laps = alternate(
             {

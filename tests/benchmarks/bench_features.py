@@ -18,12 +18,12 @@ from measuring_data import HANDBOOK, data_file
 from report import arguments, print_machine, print_table, verdict, write_json
 from timing import Lap, Laps, alternate
 
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
-from counterfoil.steps.collect import collect
 from counterfoil.steps.features import build_features
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.steps.intake.collect import collect
+from counterfoil.workspace.wiring import Workspace, open_workspace
 
 LEAST = 20.0
 """Times as fast as the peer."""

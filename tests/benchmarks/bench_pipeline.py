@@ -18,9 +18,9 @@ from commands import Took, counterfoil, warm_up
 from pipeline_cases import Case, card_year, simulated
 from report import arguments, print_machine, print_table, verdict, write_json
 
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.steps.registration import load_release
-from counterfoil.wiring import open_workspace
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.workspace.wiring import open_workspace
 from pipelines.local.record import LocalExecution, StepRecord, read_executions
 
 MOST = 1.3

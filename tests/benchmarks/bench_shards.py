@@ -24,9 +24,9 @@ from repeated_evidence import ROWS_PER_FILE, write_repeated
 from report import arguments, print_machine, print_table, write_json
 from resident import peaks_of
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.adapters.postgres import embedded as embedded_postgres
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
+from counterfoil.workspace.wiring import Workspace, open_workspace
 from pipelines.builders import DETECT
 from pipelines.jobs import Input, Site
 from pipelines.local.jobs import Machine

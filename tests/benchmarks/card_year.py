@@ -4,13 +4,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.domain.release import Release
-from counterfoil.steps.collect import collect
-from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.registration import load_release
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.memory.ledger import MemoryLedger
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import Release
+from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.workspace.wiring import Workspace, open_workspace
 
 MAPPING = "amazon-fraud-detector-transactions"
 DELAY = timedelta(days=7)

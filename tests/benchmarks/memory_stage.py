@@ -9,8 +9,8 @@ from pathlib import Path
 
 from card_year import TEST, build_year, collect_year, newest_release, train_year
 
-from counterfoil.steps.curate import curate
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.steps.intake.curate import curate
+from counterfoil.workspace.wiring import Workspace, open_workspace
 
 
 def _collect(workspace: Workspace, path: Path) -> int:
@@ -31,7 +31,8 @@ def _train(workspace: Workspace, _: Path) -> int:
 
 
 def _detect(workspace: Workspace, _: Path) -> int:
-    from counterfoil.steps.detect import Detector, detect  # torch's memory would count for the other stages too
+    from counterfoil.steps.scoring.score import detect  # torch's memory would count for the other stages too
+    from counterfoil.steps.scoring.scorer import Detector  # torch's memory would count for the other stages too
 
     store = workspace.references_for_scoring
     detector = Detector.load(newest_release(workspace), store, workspace.embedder, workspace.compute)

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow.compute as pc
 from measuring_data import TRANSACTIONS_2019, data_file
 
-from counterfoil.domain.simulation import as_csv, simulate
+from counterfoil.simulation import as_csv, simulate
 
 DELAY = 7
 _LATER = timedelta(days=7)

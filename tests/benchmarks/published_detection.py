@@ -17,7 +17,7 @@ from pgvector import Vector
 from pgvector.psycopg import register_vector
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from counterfoil.adapters import embedder_sentence_transformers as encoders
+from counterfoil.adapters.text import embedder as encoders
 
 WIDTH = 847
 CHUNK = 1000

@@ -20,8 +20,8 @@ from quality_run import run_case
 from quality_tables import case_tables, mean_lead_table, of_one_group, overview
 from report import arguments, print_machine, write_json
 
-from counterfoil.domain.paired import Difference
-from counterfoil.wiring import open_workspace
+from counterfoil.domain.evaluation.paired import Difference
+from counterfoil.workspace.wiring import open_workspace
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from sklearn.metrics import average_precision_score
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.odds import BAGGED
 from counterfoil.domain.encoding.selection import select_evidence
-from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.domain.validation import time_splits
-from counterfoil.steps.detect import remembering
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.domain.training.validation import time_splits
+from counterfoil.steps.scoring.scorer import remembering
 
 CASES = ("transactions_2019", "handbook", "ulb")
 GOOD_ROWS = 60_000

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from measuring_data import HANDBOOK, TRANSACTIONS_2019
 
-from counterfoil.ports import TableStore
+from counterfoil.domain.periods import Period
+from counterfoil.ports.lake import TableStore
 from counterfoil.steps.backtest import Windows, windows_by_fraction
-from counterfoil.steps.features import Period
 
 WEEK = timedelta(days=7)
 HANDBOOK_WEEKS = "handbook-weeks"

@@ -11,9 +11,9 @@ from quality_run import CaseRun
 from sklearn.metrics import average_precision_score
 
 from counterfoil.domain.arrays import Doubles, Flags
-from counterfoil.domain.evaluation import Evaluation, evaluate
-from counterfoil.domain.paired import Pair, evaluate_pair
-from counterfoil.domain.release import Release
+from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.evaluation.paired import Pair, evaluate_pair
+from counterfoil.domain.release.release import Release
 
 OURS = "Counterfoil"
 TALLY = "frauds known at the IP"

@@ -18,24 +18,25 @@ from quality_cases import Case
 from quality_run import build_evidence
 from report import arguments
 
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.arrays import Doubles, Floats, Labels
-from counterfoil.domain.detection.compare import References
-from counterfoil.domain.detection.signal import margin
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.evidence import EvidenceSchema
-from counterfoil.domain.references import vectors_of
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.references import vectors_of
 from counterfoil.domain.schemas import FRAUD
-from counterfoil.domain.training import Fitted, fit_release
-from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.ports import TableStore
+from counterfoil.domain.scoring.compare import References
+from counterfoil.domain.scoring.signal import margin
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.domain.training.training import Fitted, fit_release
+from counterfoil.ports.lake import TableStore
 from counterfoil.steps.backtest import Windows
-from counterfoil.steps.detect import remembering
-from counterfoil.steps.engine import engine
-from counterfoil.steps.features import Period, evidence_files
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.scoring.scorer import remembering
 from counterfoil.steps.train import TrainingRequest, evidence_schema, sample_payments
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.workspace.wiring import Workspace, open_workspace
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counterfoil.domain.arrays import Doubles, Labels
-from counterfoil.domain.intervals import account_numbers, bootstrap
-from counterfoil.domain.paired import Difference
-from counterfoil.domain.ranking import FloatArray, IntArray, Ranking, average_precision
+from counterfoil.domain.arrays import Doubles, Integers, Labels
+from counterfoil.domain.evaluation.intervals import account_numbers, bootstrap
+from counterfoil.domain.evaluation.paired import Difference
+from counterfoil.domain.evaluation.ranking import Ranking, average_precision
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def mean_leads(windows: Sequence[Window], *, draws: int, seed: int = 0) -> dict[
     apart = np.split(numbers, np.cumsum(sizes)[:-1])
     ranked = [_Ranked.of(window, shared, number) for window, number in zip(windows, apart, strict=True)]
 
-    def measure(copies: IntArray) -> dict[str, FloatArray]:
+    def measure(copies: Integers) -> dict[str, Doubles]:
         leads = np.mean([[one.leads(drawn) for drawn in copies] for one in ranked], axis=0)
         return {name: leads[:, place] for place, name in enumerate(shared)}
 
@@ -48,16 +48,16 @@ def mean_leads(windows: Sequence[Window], *, draws: int, seed: int = 0) -> dict[
 class _Ranked:
     """A window whose rows are sorted by each system's scores once for all draws."""
 
-    accounts: IntArray
+    accounts: Integers
     ours: Ranking
     peers: tuple[Ranking, ...]
 
     @classmethod
-    def of(cls, window: Window, peers: Sequence[str], accounts: IntArray) -> "_Ranked":
+    def of(cls, window: Window, peers: Sequence[str], accounts: Integers) -> "_Ranked":
         rankings = tuple(Ranking.of(window.labels, window.peers[name]) for name in peers)
         return cls(accounts, Ranking.of(window.labels, window.ours), rankings)
 
-    def leads(self, drawn: IntArray) -> list[float]:
+    def leads(self, drawn: Integers) -> list[float]:
         """Our average precision less each peer's when each account counts as often as it was drawn."""
         weight = drawn.astype(np.float64)[self.accounts]
         ours = average_precision(self.ours.curve(weight))

@@ -27,7 +27,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.encoding.blocks import Embed
-from counterfoil.ports import TableStore
+from counterfoil.ports.lake import TableStore
 
 SCENARIOS = {1: "amount above 220", 2: "a terminal for 28 days", 3: "a customer for 14 days, five times the amount"}
 UNSUPERVISED = ("isolation-forest", "ecod", "knn")

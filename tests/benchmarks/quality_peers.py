@@ -16,8 +16,8 @@ from quality_run import Rows
 from sklearn.metrics import average_precision_score
 
 from counterfoil.domain.arrays import Doubles, Floats, Labels
-from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.domain.validation import time_splits
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.domain.training.validation import time_splits
 
 Settings = Mapping[str, Any]
 

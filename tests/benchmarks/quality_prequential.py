@@ -33,11 +33,11 @@ from report import markdown_table, print_machine, write_json
 
 from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import Embed
-from counterfoil.domain.evaluation import evaluate
-from counterfoil.domain.training import Fitted
-from counterfoil.ports import TableStore
+from counterfoil.domain.evaluation.evaluation import evaluate
+from counterfoil.domain.periods import Period
+from counterfoil.domain.training.training import Fitted
+from counterfoil.ports.lake import TableStore
 from counterfoil.steps.backtest import Windows
-from counterfoil.steps.features import Period
 
 METRICS = {
     "average_precision": "average precision",

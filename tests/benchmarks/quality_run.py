@@ -15,20 +15,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from quality_cases import Case
 
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.arrays import Doubles, Floats, Labels
-from counterfoil.domain.known_at import known_at
-from counterfoil.domain.release import Release
+from counterfoil.domain.periods import known_at
+from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import FRAUD
-from counterfoil.ports import TableStore
+from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.ports.lake import TableStore
 from counterfoil.steps.backtest import Backtest, Windows, backtest
-from counterfoil.steps.collect import TRANSACTIONS, collect
-from counterfoil.steps.engine import engine, parquet_source
-from counterfoil.steps.features import build_features, evidence_files
+from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.train import TrainingRequest, sample_payments
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.wiring import Workspace
 
 
 @dataclass(frozen=True)

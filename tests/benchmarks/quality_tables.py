@@ -7,8 +7,8 @@ from quality_compare import OURS, Compared
 from quality_peers import PeerRun
 from report import markdown_table
 
-from counterfoil.domain.evaluation import Evaluation
-from counterfoil.domain.paired import Difference
+from counterfoil.domain.evaluation.evaluation import Evaluation
+from counterfoil.domain.evaluation.paired import Difference
 
 METRICS = {
     "average_precision": "average precision",

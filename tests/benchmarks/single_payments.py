@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.steps.detect import Detector
+from counterfoil.steps.scoring.scorer import Detector
 
 WARM_UP = 20
 

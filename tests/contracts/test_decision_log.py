@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from counterfoil.adapters.decisions_postgres import PostgresDecisions
+from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.errors import UsageError
-from counterfoil.ports import Decision, DecisionLog
+from counterfoil.ports.releases import Decision, DecisionLog
 
 DETAILS = {"alias": "champion", "previous": None, "ap": 0.5, "nested": {"list": [1, "é", True]}}
 ENTRY = Decision("promote", "r1", "ada", "better on the last week", DETAILS)

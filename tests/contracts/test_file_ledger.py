@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-from counterfoil.adapters.ledger_dynamodb import DynamoLedger, create_table
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.ledger_postgres import PostgresLedger
+from counterfoil.adapters.aws.ledger import DynamoLedger, create_table
+from counterfoil.adapters.memory.ledger import MemoryLedger
+from counterfoil.adapters.postgres.ledger import PostgresLedger
 from counterfoil.errors import UsageError
-from counterfoil.ports import FileLedger, LedgerEntry, SourceFile
+from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
 
 FILE = SourceFile("raw/2019-01.csv", "a" * 64)
 CHANGED = SourceFile("raw/2019-01.csv", "b" * 64)
@@ -153,9 +153,9 @@ def test_only_the_claimant_releases_a_file(ledger: FileLedger, open_ledger: Call
 CLAIM_AND_WAIT = """
 import sys, time
 from datetime import timedelta
-from counterfoil.adapters.ledger_dynamodb import DynamoLedger
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.ports import SourceFile
+from counterfoil.adapters.aws.ledger import DynamoLedger
+from counterfoil.adapters.postgres.ledger import PostgresLedger
+from counterfoil.ports.lake import SourceFile
 ledger = eval(sys.argv[1])
 assert ledger.claim(SourceFile(*sys.argv[2:]), "bank")
 print("claimed", flush=True)

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.domain.cleaning import clean
-from counterfoil.domain.mapping import SourceMapping, parse_mapping
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.domain.intake.cleaning import clean
+from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
-from counterfoil.ports import InputReader
+from counterfoil.ports.lake import InputReader
 
 PAYMENTS = [(f"p-{number}", f"2024-01-01T10:00:{number:02}Z", f"{number}.50", "EUR") for number in range(1, 8)]
 NAMES = ("payment_id", "accepted_or_created_at", "settlement_amount", "settlement_currency")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.adapters.networks_maxmind import MaxmindNetworks
-from counterfoil.domain.curation import Origin
+from counterfoil.adapters.files.networks import MaxmindNetworks
+from counterfoil.domain.intake.curation import Origin
 from counterfoil.errors import InputFileError, UsageError
-from counterfoil.ports import NetworkDirectory
+from counterfoil.ports.lake import NetworkDirectory
 
 Write = Callable[..., Path]
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from counterfoil.adapters.references_postgres import PostgresReferences
-from counterfoil.domain.references import checksum, in_canonical_order, vectors_of
+from counterfoil.adapters.postgres.references import PostgresReferences
+from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
 from counterfoil.errors import NotFoundError, ReferenceConflictError, ReleaseMismatchError, UsageError
-from counterfoil.ports import ReferenceStore
+from counterfoil.ports.releases import ReferenceStore
 
 Maker = Callable[..., pa.Table]
 

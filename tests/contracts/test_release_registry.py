@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from counterfoil.adapters import registry_mlflow
-from counterfoil.adapters.registry_mlflow import MlflowRegistry
+from counterfoil.adapters.mlflow_registry import releases as registry_mlflow
+from counterfoil.adapters.mlflow_registry.releases import MlflowRegistry
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, StoreUnavailableError, UsageError
-from counterfoil.ports import RegisteredRelease, ReleaseRegistry
+from counterfoil.ports.releases import RegisteredRelease, ReleaseRegistry
 
 
 @pytest.fixture(scope="module")

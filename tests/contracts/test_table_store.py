@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters import table_folder
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.adapters.tables_s3 import S3Tables
+from counterfoil.adapters.aws.tables import S3Tables
+from counterfoil.adapters.folder import tables as table_folder
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.errors import NotFoundError, StoreUnavailableError, UsageError
-from counterfoil.ports import TableStore
+from counterfoil.ports.lake import TableStore
 
 FORK = multiprocessing.get_context("fork")
 

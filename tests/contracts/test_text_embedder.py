@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterfoil.adapters import embedder_sentence_transformers as adapter
-from counterfoil.adapters.embedder_sentence_transformers import BUNDLED, SentenceTransformerEmbedder
+from counterfoil.adapters.text import embedder as adapter
+from counterfoil.adapters.text.embedder import BUNDLED, SentenceTransformerEmbedder
 from counterfoil.errors import InputFileError, NotFoundError
-from counterfoil.ports import TextEmbedder
+from counterfoil.ports.releases import TextEmbedder
 
 TEXTS = [
     "grocery store",

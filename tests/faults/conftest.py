@@ -10,7 +10,7 @@ import pytest
 from undisturbed import Walks
 from walked_place import WalkedPlace, Zygote
 
-from counterfoil.adapters import embedded_postgres
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ _ASIDE = (".draft", ".next", ".new")
 def look(*, releases: bool = True) -> State:
     """Read all stores of the configured workspace, as the next process does."""
     from counterfoil.errors import UsageError
-    from counterfoil.wiring import open_workspace
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace()
     try:
@@ -59,7 +59,7 @@ def _decision(entry: Any) -> str:
 
 
 def _references(store: Any, name: str) -> str:
-    from counterfoil.domain.references import checksum
+    from counterfoil.domain.release.references import checksum
 
     return f"{store.checksum(name)} {checksum(store.read_base(name))}"
 

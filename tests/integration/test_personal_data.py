@@ -28,17 +28,17 @@ from planted_people import (
     with_cards,
 )
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.cli import main
-from counterfoil.domain.training import TrainingOptions
+from counterfoil.domain.periods import Period
+from counterfoil.domain.training.training import TrainingOptions
 from counterfoil.processing import collector
 from counterfoil.processing.job import main as run_container
-from counterfoil.settings import Settings
-from counterfoil.steps.features import Period
-from counterfoil.steps.releases import resolve
+from counterfoil.steps.releases.releases import resolve
 from counterfoil.steps.train import TrainingRequest, train
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("personal_data")
 

@@ -24,8 +24,8 @@ from planted_people import MAPPING, card, everything, found_in, name, payments, 
 from counterfoil.cli import main
 from counterfoil.processing import collector
 from counterfoil.processing.job import main as run_container
-from counterfoil.settings import Settings
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("personal_data_formats")
 

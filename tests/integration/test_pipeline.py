@@ -17,25 +17,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.plots_matplotlib import draw
-from counterfoil.adapters.references_postgres import PostgresReferences
-from counterfoil.domain.release import Release
-from counterfoil.domain.simulation import DIRT, simulate, spoil
-from counterfoil.domain.training_options import TrainingOptions
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.postgres import embedded as embedded_postgres
+from counterfoil.adapters.postgres.references import PostgresReferences
+from counterfoil.adapters.report.plots import draw
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import Release
+from counterfoil.domain.tables import SCORE_TABLE
+from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
-from counterfoil.ports import TextEmbedder
-from counterfoil.settings import Settings
-from counterfoil.steps.candidate import CandidateEvaluation, evaluate_candidate
-from counterfoil.steps.collect import CollectedFile, collect
-from counterfoil.steps.compute import Compute
-from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
-from counterfoil.steps.evaluate import judge
-from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.registration import Candidate, load_release, register_candidate
+from counterfoil.ports.releases import TextEmbedder
+from counterfoil.simulation import DIRT, simulate, spoil
+from counterfoil.steps.features import build_features
+from counterfoil.steps.insights.candidate import CandidateEvaluation, evaluate_candidate
+from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.intake.collect import CollectedFile, collect
+from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
+from counterfoil.steps.scoring.compute import Compute
+from counterfoil.steps.scoring.score import detect
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.steps.train import TrainingRequest, train
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 CUT = START + timedelta(days=42)

@@ -16,11 +16,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.settings import Settings
-from counterfoil.steps.collect import collect
-from counterfoil.steps.curate import CurationSummary, curate
-from counterfoil.wiring import Workspace
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.intake.curate import CurationSummary, curate
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 WEEK = timedelta(days=7)
 JANUARY = "amazon-fraud-detector-transactions-curation"
@@ -79,7 +79,7 @@ class Curated:
 @pytest.fixture(scope="module", params=CASES)
 def curated(request: pytest.FixtureRequest, shared_data: Path) -> Iterator[Curated]:
     """One case in an embedded workspace of its own, whose path is short, as a socket's must be."""
-    from counterfoil.adapters import embedded_postgres
+    from counterfoil.adapters.postgres import embedded as embedded_postgres
 
     folder = Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp"))
     try:

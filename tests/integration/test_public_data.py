@@ -11,14 +11,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.backtesting import BacktestRequest, run_backtest
-from counterfoil.settings import Settings
-from counterfoil.steps.collect import collect
-from counterfoil.steps.detect import Detector, detect
-from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.registration import load_release
-from counterfoil.wiring import Workspace
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.cli.backtest_run import BacktestRequest, run_backtest
+from counterfoil.domain.periods import Period
+from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.steps.scoring.score import detect
+from counterfoil.steps.scoring.scorer import Detector
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 WEEK = timedelta(days=7)
 pytestmark = pytest.mark.xdist_group("public_data")
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("public_data")
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[Workspace]:
     """A workspace whose path is short, as a socket's must be."""
-    from counterfoil.adapters import embedded_postgres
+    from counterfoil.adapters.postgres import embedded as embedded_postgres
 
     folder = Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp"))
     yield Workspace(Settings(workspace=folder))

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score
 
-from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.settings import Settings
+from counterfoil.domain.periods import Period
+from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.backtest import Windows
-from counterfoil.steps.features import Period
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 OPTIONAL = ("lightgbm", "pyod", "xgboost")

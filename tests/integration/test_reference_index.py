@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from pgvector import Vector
 
-from counterfoil.adapters import references_partitions as partitions
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.adapters.postgres_connections import connect, connect_reader
-from counterfoil.adapters.postgres_schema import MIGRATIONS
-from counterfoil.adapters.references_postgres import PostgresReferences
-from counterfoil.domain.references import vectors_of
+from counterfoil.adapters.postgres import reference_partitions as partitions
+from counterfoil.adapters.postgres.connections import connect, connect_reader
+from counterfoil.adapters.postgres.ledger import PostgresLedger
+from counterfoil.adapters.postgres.references import PostgresReferences
+from counterfoil.adapters.postgres.schema import MIGRATIONS
+from counterfoil.domain.release.references import vectors_of
 from counterfoil.errors import StoreUnavailableError, UsageError
-from counterfoil.ports import SourceFile
+from counterfoil.ports.lake import SourceFile
 
 Maker = Callable[..., pa.Table]
 
@@ -104,7 +104,7 @@ _KILLED_WRITE = """
 import sys, time
 import pyarrow.parquet as pq
 from counterfoil.adapters import references_partitions as partitions
-from counterfoil.adapters.references_postgres import PostgresReferences
+from counterfoil.adapters.postgres.references import PostgresReferences
 
 def wait(*_):
     print("here", flush=True)
@@ -156,8 +156,8 @@ def test_a_fault_in_the_middle_of_the_copy_leaves_nothing(
 
 _KILLED_CLAIM = """
 import sys, time
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.ports import SourceFile
+from counterfoil.adapters.postgres.ledger import PostgresLedger
+from counterfoil.ports.lake import SourceFile
 
 ledger = PostgresLedger(sys.argv[1])
 assert ledger.claim(SourceFile("a.csv", "1"), "bank")

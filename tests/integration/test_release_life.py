@@ -16,24 +16,27 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from counterfoil import console_releases
-from counterfoil.adapters import embedded_postgres
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.cli import main
-from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.domain.training_options import TrainingOptions
+from counterfoil.cli.show import releases as console_releases
+from counterfoil.domain.periods import Period
+from counterfoil.domain.tables import SCORE_TABLE
+from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError, UsageError
-from counterfoil.settings import Settings
-from counterfoil.steps.collect import collect
-from counterfoil.steps.compute import Compute
-from counterfoil.steps.detect import SCORE_TABLE, Detector, detect
-from counterfoil.steps.evaluate import judge
-from counterfoil.steps.features import Period, build_features
-from counterfoil.steps.registration import load_release
-from counterfoil.steps.releases import promote, resolve, retire, rollback
-from counterfoil.steps.replay import Precedents, Replayer, replay_score
+from counterfoil.simulation import as_csv, simulate
+from counterfoil.steps.features import build_features
+from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.steps.releases.releases import promote, resolve, retire, rollback
+from counterfoil.steps.scoring.compute import Compute
+from counterfoil.steps.scoring.replay_score import Precedents, Replayer, replay_score
+from counterfoil.steps.scoring.score import detect
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.steps.train import TrainingRequest, train
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("release_life")
 

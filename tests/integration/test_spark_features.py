@@ -14,19 +14,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.spark_features import Transactions, build_features_with_spark, open_session
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.adapters.tables_processing import ProcessingTables
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
+from counterfoil.adapters.sagemaker.tables import ProcessingTables
+from counterfoil.adapters.spark.features import Transactions, build_features_with_spark, open_session
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.simulation import simulate
-from counterfoil.domain.simulation.dirt import as_csv
+from counterfoil.domain.periods import Period
 from counterfoil.errors import NotFoundError
-from counterfoil.ports import TableStore
-from counterfoil.steps.collect import collect
-from counterfoil.steps.features import Period, build_features
+from counterfoil.ports.lake import TableStore
+from counterfoil.simulation import simulate
+from counterfoil.simulation.dirt import as_csv
+from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
 
 pytest.importorskip("pyspark")
 pytestmark = pytest.mark.xdist_group("spark")  # one JVM at a time

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 
 ACCOUNT = "123456789012"
 

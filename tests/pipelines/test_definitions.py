@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.settings import LOCAL_BUCKET, PipelineSettings
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 from pipelines import catalogue
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import parameter_table
+from pipelines import docs as parameter_table
 from pipelines.local import coverage
 from pipelines.local.support import SUPPORT, Feature
 
 README = Path(__file__).parents[2] / "pipelines" / "README.md"
 BLOCKS = {"local-session": coverage.as_markdown, "parameters": parameter_table.as_markdown}
-MODULES = {"local-session": "pipelines.local.coverage", "parameters": "pipelines.parameter_table"}
+MODULES = {"local-session": "pipelines.local.coverage", "parameters": "pipelines.docs"}
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines import builders, catalogue, detection
 from pipelines.features_spark import features_on_spark
 from pipelines.session import offline_session

@@ -3,7 +3,7 @@
 import pytest
 
 from counterfoil.errors import UsageError
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.parameters import check_values, parameters
 
 SETTINGS = PipelineSettings(instance_type="ml.c5.large", gpu_instance_type="ml.g5.xlarge")

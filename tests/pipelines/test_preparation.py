@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from counterfoil.adapters.key_file import KeyFile
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.key import KeyFile
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports import RegisteredRelease, SourceFile
-from counterfoil.settings import PipelineSettings
-from counterfoil.steps.collect import run_name
-from counterfoil.steps.forgotten import Traces, keep_traces
+from counterfoil.ports.lake import SourceFile
+from counterfoil.ports.releases import RegisteredRelease
+from counterfoil.steps.lake.forgotten import Traces, keep_traces
+from counterfoil.steps.lake.runs import run_name
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.preparation import prepare_start
 from pipelines.raw_files import input_version
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from counterfoil.errors import NotFoundError, PipelineError, StoreUnavailableError, UsageError
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.catalogue import PIPELINES
 from pipelines.runner_aws import AwsPipelines, steps_or_note
 

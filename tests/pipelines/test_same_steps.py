@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.catalogue import LAKE_TABLES, build
 from pipelines.local.jobs import Machine
 from pipelines.local.key import Code

@@ -16,7 +16,7 @@ def refuse(self, address):
     raise OSError("no network")
 
 socket.socket.connect = refuse
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines import catalogue
 from pipelines.session import aws_session, offline_session
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from counterfoil.domain.simulation import simulate
+from counterfoil.simulation import simulate
 
 MAPPING = """
 [fields]

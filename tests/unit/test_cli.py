@@ -100,11 +100,11 @@ def test_nothing_collected_says_what_to_run(capsys: pytest.CaptureFixture[str], 
 
 
 def test_curate_tells_what_the_source_ips_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from counterfoil.adapters.input_files import InputFiles
-    from counterfoil.adapters.ledger_memory import MemoryLedger
-    from counterfoil.adapters.table_folder import FolderTables
-    from counterfoil.domain.mapping import parse_mapping
-    from counterfoil.steps.collect import collect
+    from counterfoil.adapters.files.input_files import InputFiles
+    from counterfoil.adapters.folder.tables import FolderTables
+    from counterfoil.adapters.memory.ledger import MemoryLedger
+    from counterfoil.domain.intake.mapping import parse_mapping
+    from counterfoil.steps.intake.collect import collect
 
     file, listing = tmp_path / "in.csv", tmp_path / "list.txt"
     file.write_text("t,ip\n2024-01-01,198.51.100.23\n2024-01-02,nobody\n")

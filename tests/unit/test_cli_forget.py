@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli import main
 
 Capture = pytest.CaptureFixture[str]

@@ -71,8 +71,8 @@ def test_without_a_mapping_that_ships_it_must_be_named(capsys: Capture, tmp_path
 
 
 def test_a_file_in_other_hands_is_left_alone(capsys: Capture, tmp_path: Path, mapping: str, dsn: str) -> None:
-    from counterfoil.adapters.input_files import InputFiles
-    from counterfoil.adapters.ledger_postgres import PostgresLedger
+    from counterfoil.adapters.files.input_files import InputFiles
+    from counterfoil.adapters.postgres.ledger import PostgresLedger
 
     file = tmp_path / "in.csv"
     file.write_text("id,t\na,2024-01-01\n")

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli import main
+from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.schemas import MONEY, TIMESTAMP
-from counterfoil.domain.thresholds import Thresholds
 
 Command = Callable[..., tuple[int, str, str]]
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -41,8 +41,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         pq.write_table(rows, tables.stage(table, run) / "part-0.parquet")
         tables.publish(table, run)
     release = SimpleNamespace(thresholds=Thresholds(0.7, None))
-    monkeypatch.setattr("counterfoil.steps.thresholds.load_release", lambda *_: release)
-    monkeypatch.setattr("counterfoil.wiring.Workspace.registry", None)
+    monkeypatch.setattr("counterfoil.steps.insights.thresholds.load_release", lambda *_: release)
+    monkeypatch.setattr("counterfoil.workspace.wiring.Workspace.registry", None)
     monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(tmp_path))
 
     def run_it(*arguments: str) -> tuple[int, str, str]:

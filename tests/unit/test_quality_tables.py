@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.table_folder import FolderTables
+from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS
+from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.steps.backtest import Windows
-from counterfoil.steps.features import Period
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseI
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
 if TYPE_CHECKING:
-    from counterfoil.steps.features import Period
+    from counterfoil.domain.periods import Period
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
@@ -56,7 +56,7 @@ def _root(
 @mapping_app.command("list")
 def mapping_list() -> None:
     """List the shipped mappings."""
-    from counterfoil.adapters.mapping_files import load_mapping, shipped_mappings
+    from counterfoil.adapters.files.mapping_files import load_mapping, shipped_mappings
 
     for name in shipped_mappings():
         typer.echo(f"{name:<46} {load_mapping(name).description}")
@@ -70,11 +70,11 @@ def mapping_check(
     show: Annotated[int, typer.Option(min=0, max=8, help="Rows to show")] = 3,
 ) -> None:
     """Show what a mapping makes of a file's first rows, and every problem at once."""
-    from counterfoil import console
-    from counterfoil.mapping_trial import try_mapping
+    from counterfoil.cli.show import runs
+    from counterfoil.workspace.try_mapping import try_mapping
 
     report = try_mapping(mapping, file, rows, show)
-    console.show_mapping_report(report, show)
+    runs.show_mapping_report(report, show)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -82,10 +82,11 @@ def mapping_check(
 @app.command()
 def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = None) -> None:
     """Collect payment files: clean every row, keep what is good, say why of the rest."""
-    from counterfoil import console
-    from counterfoil.adapters.mapping_files import load_mapping
-    from counterfoil.steps.collect import collect as run
-    from counterfoil.wiring import open_workspace
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.cli.show import runs
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.steps.intake.collect import collect as run
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     with console.progress("collecting") as steps:
@@ -93,7 +94,7 @@ def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = Non
             files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
             ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
         )  # fmt: skip
-    console.show_collected(collected)
+    runs.show_collected(collected)
     held = [file.source for file in collected if file.held]
     if held:
         raise BusyError(f"another process is collecting {', '.join(held)}: wait until it is done, then run this again")
@@ -107,16 +108,17 @@ def curate(
     label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Curate the source IPs of all collected payments: what each address is, and what each did day by day."""
-    from counterfoil import console
-    from counterfoil.steps.curate import curate as run
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import runs
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.steps.intake.curate import curate as run
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
         delay = timedelta(days=label_delay_days)
         summary = run(place.tables, blocklist=blocklist, networks=place.networks, label_delay=delay)
-    console.show_curated(summary)
+    runs.show_curated(summary)
 
 
 @app.command()
@@ -125,10 +127,10 @@ def features(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Build the evidence of all collected payments, or of a span of days (both ends included)."""
-    from counterfoil import console
-    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.cli.show import terminal as console
     from counterfoil.steps.features import build_features
-    from counterfoil.wiring import open_workspace
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     with console.progress("features") as steps:
@@ -151,11 +153,12 @@ def train(
     label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train a release on a span of days (both ends included) and register it."""
-    from counterfoil import console
-    from counterfoil.adapters.mapping_files import load_mapping
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.cli.show import runs
+    from counterfoil.cli.show import terminal as console
     from counterfoil.steps.train import TrainingRequest
     from counterfoil.steps.train import train as run
-    from counterfoil.wiring import open_workspace
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
@@ -164,7 +167,7 @@ def train(
             place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
             progress=steps.tell,
         )  # fmt: skip
-    console.show_release(release)
+    runs.show_release(release)
 
 
 @app.command()
@@ -174,13 +177,15 @@ def score(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
-    from counterfoil import console
-    from counterfoil.steps.detect import Detector, detect
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import resolve
-    from counterfoil.steps.riskiest import riskiest
-    from counterfoil.steps.scores import write_scores
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import runs
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.steps.insights.riskiest import riskiest
+    from counterfoil.steps.insights.scores import write_scores
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import resolve
+    from counterfoil.steps.scoring.score import detect
+    from counterfoil.steps.scoring.scorer import Detector
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     with console.progress("scoring") as steps:
@@ -191,7 +196,7 @@ def score(
             place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files("scores", run)[0]
-    console.show_cases(riskiest(place.tables, place.references_for_scoring, run))
+    runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))
     console.out.print(f"run {run}: scores of release {detector.release_id} in {written}")
 
 
@@ -201,12 +206,12 @@ def evaluate(
     alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Hold the scores of a run against the labels that are known now."""
-    from counterfoil import console
-    from counterfoil.steps.evaluate import judge
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import runs
+    from counterfoil.steps.insights.evaluate_run import judge
+    from counterfoil.workspace.wiring import open_workspace
 
     judged = judge(open_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
-    console.show_evaluation(judged.evaluation, run)
+    runs.show_evaluation(judged.evaluation, run)
 
 
 @app.command()
@@ -223,8 +228,8 @@ def backtest(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train on one span of days, score a later one with the code that serves, and evaluate (both ends included)."""
-    from counterfoil.backtesting import BacktestRequest, run_backtest
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.backtest_run import BacktestRequest, run_backtest
+    from counterfoil.workspace.wiring import open_workspace
 
     days = (train_from, train_until, test_from, test_until)
     if (train_fraction is None) == (test_from is None) or (train_fraction is not None and any(days)):
@@ -247,7 +252,7 @@ def simulate(
     seed: int = 0, spoil: Annotated[bool, typer.Option(help="Add a few dirty rows")] = False,
 ) -> None:  # fmt: skip
     """Simulate payments with four kinds of fraud, for the mapping 'counterfoil-simulated'."""
-    from counterfoil.demo import write_simulation
+    from counterfoil.cli.demo_run import write_simulation
 
     rows = write_simulation(out, accounts, merchants, days, start.date(), seed, spoil)
     typer.echo(f"{rows:,} payments in {out} (mapping: counterfoil-simulated)")
@@ -260,8 +265,8 @@ def demo(
     label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Run the main job from raw file to scored payments, on simulated payments or on your own file."""
-    from counterfoil.demo import run_demo
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.demo_run import run_demo
+    from counterfoil.workspace.wiring import open_workspace
 
     if (data is None) != (mapping is None):
         raise UsageError("give both --data and --mapping, or neither for simulated payments")
@@ -283,7 +288,7 @@ def _utc(day: datetime | None) -> datetime | None:
 
 def _period(since: datetime | None, until: datetime | None) -> "Period":
     """Days with both ends included, as the half-open span of the steps."""
-    from counterfoil.steps.features import Period
+    from counterfoil.domain.periods import Period
 
     return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
 

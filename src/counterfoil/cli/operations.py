@@ -15,10 +15,10 @@ def status(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show the collected files and their states, the tables with runs and rows, and why rows were rejected."""
-    from counterfoil import console_operations
-    from counterfoil.adapters.whole_files import write_whole
-    from counterfoil.steps.status import status as look
-    from counterfoil.wiring import open_workspace
+    from counterfoil.adapters.folder.whole_files import write_whole
+    from counterfoil.cli.show import operations as console_operations
+    from counterfoil.steps.lake.status import status as look
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     found = look(place.tables, place.ledger)
@@ -40,11 +40,12 @@ def replay(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Collect a file again: its rows take the place of those it gave before, and nothing is doubled."""
-    from counterfoil import console
-    from counterfoil.adapters.mapping_files import load_mapping
-    from counterfoil.steps.collect import Again, collect
-    from counterfoil.steps.status import mapping_of
-    from counterfoil.wiring import open_workspace
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.cli.show import runs
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.steps.intake.collect import Again, collect
+    from counterfoil.steps.lake.status import mapping_of
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     name = mapping or mapping_of(place.ledger, place.reader.fingerprint(file))
@@ -56,5 +57,5 @@ def replay(
         )  # fmt: skip
     if collected[0].skipped:
         raise BusyError(f"another process is collecting {file}: wait until it is done, then run this again")
-    console.show_collected(collected)
+    runs.show_collected(collected)
     typer.echo("evidence and source IPs are still those of before: run 'counterfoil curate' and 'counterfoil features'")

@@ -10,8 +10,8 @@ from counterfoil.cli.options import WorkspaceFolder
 from counterfoil.errors import UsageError
 
 if TYPE_CHECKING:
-    from counterfoil.ports import PipelineExecution
-    from counterfoil.settings import PipelineSettings
+    from counterfoil.workspace.settings import PipelineSettings
+    from pipelines.executions import PipelineExecution
 
 app = typer.Typer(no_args_is_help=True, help="SageMaker Pipelines: run here, or define, start and watch on AWS.")
 
@@ -24,7 +24,7 @@ Params = Annotated[
 @app.command("list")
 def list_pipelines() -> None:
     """List the pipelines and their parameters."""
-    from counterfoil.settings import load_pipeline_settings
+    from counterfoil.workspace.settings import load_pipeline_settings
     from pipelines.catalogue import DESCRIPTIONS, PIPELINES
     from pipelines.parameters import parameters
 
@@ -41,8 +41,8 @@ def definition(
     name: Name, out: Annotated[Path | None, typer.Option(help="Write it to this file", dir_okay=False)] = None
 ) -> None:
     """Show the definition that SageMaker gets, as JSON; nothing is asked of AWS."""
-    from counterfoil.adapters.whole_files import write_whole
-    from counterfoil.settings import load_pipeline_settings
+    from counterfoil.adapters.folder.whole_files import write_whole
+    from counterfoil.workspace.settings import load_pipeline_settings
     from pipelines import catalogue
 
     text = catalogue.definition(name, load_pipeline_settings())
@@ -63,8 +63,8 @@ def upsert(name: Name) -> None:
 @app.command()
 def start(name: Name, param: Params = None) -> None:
     """Start the pipeline on SageMaker; InputVersion and a release's id are found if they are not given."""
-    from counterfoil.settings import load_settings
-    from counterfoil.wiring import Workspace
+    from counterfoil.workspace.settings import load_settings
+    from counterfoil.workspace.wiring import Workspace
     from pipelines.preparation import prepare_start
     from pipelines.runner_aws import AwsPipelines
 
@@ -85,7 +85,7 @@ def status(
     if local:
         _show(_local_executions(name, workspace))
         return
-    from counterfoil.settings import load_pipeline_settings
+    from counterfoil.workspace.settings import load_pipeline_settings
     from pipelines.runner_aws import AwsPipelines, steps_or_note
 
     runner = AwsPipelines(load_pipeline_settings())
@@ -111,17 +111,19 @@ def run(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Run the pipeline here: each step its container's own process, no Docker and no AWS."""
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show.pipeline_tree import show_steps
+    from counterfoil.workspace.wiring import open_workspace
     from pipelines.here import run_here
 
     place = open_workspace(workspace)
-    execution = run_here(name, _pairs(param), place, explain=explain_cache, use_cache=not no_cache)
+    with show_steps(name, explain=explain_cache) as on_event:
+        execution = run_here(name, _pairs(param), place, on_event=on_event, use_cache=not no_cache)
     typer.echo(f"execution {execution.execution_id} of {name}: {execution.status}, in {execution.folder}")
 
 
 def _aws_settings() -> "PipelineSettings":
     """The settings of the pipelines. Raises UsageError where they are those of the local session."""
-    from counterfoil.settings import PipelineSettings, load_pipeline_settings
+    from counterfoil.workspace.settings import PipelineSettings, load_pipeline_settings
 
     settings = load_pipeline_settings()
     local = [name for name in ("bucket", "registry", "role") if name not in settings.model_fields_set]
@@ -146,7 +148,7 @@ def _pairs(param: Sequence[str] | None) -> dict[str, str]:
 
 
 def _local_executions(name: str, workspace: Path | None) -> "list[PipelineExecution]":
-    from counterfoil.settings import load_pipeline_settings, load_settings
+    from counterfoil.workspace.settings import load_pipeline_settings, load_settings
     from pipelines.local.record import read_executions
     from pipelines.local.runner import as_execution
     from pipelines.parameters import parameters

@@ -27,9 +27,10 @@ def forget(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Forget an account: out of tables, references and releases, never collected again. Exit code 1: it is not."""
-    from counterfoil import console, console_operations
-    from counterfoil.account_removal import remove_account
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import operations as console_operations
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.workspace.forget_account import remove_account
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
@@ -55,9 +56,10 @@ def rotate_key(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Change the key of the pseudonyms: all that is kept is hashed again, and goes on joining."""
-    from counterfoil import console, console_operations
-    from counterfoil.key_rotation import copy_for_key, rotate_own_key
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import operations as console_operations
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.workspace.rotate_key import copy_for_key, rotate_own_key
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     if (into is None) != (new_key_secret is None):

@@ -16,10 +16,10 @@ def references(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show which references the payments of a run were held against: the most named ones, and how many never were."""
-    from counterfoil import console_references
-    from counterfoil.adapters.whole_files import write_whole
-    from counterfoil.steps.reference_use import reference_use
-    from counterfoil.wiring import open_workspace
+    from counterfoil.adapters.folder.whole_files import write_whole
+    from counterfoil.cli.show import references as console_references
+    from counterfoil.steps.insights.reference_use import reference_use
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     use = reference_use(place.tables, place.references, run, most=most)

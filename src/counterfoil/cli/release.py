@@ -24,8 +24,8 @@ class Place(StrEnum):
 @app.command("list")
 def list_releases(workspace: WorkspaceFolder = None) -> None:
     """List the releases, newest first."""
-    from counterfoil import console_releases
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.workspace.wiring import open_workspace
 
     console_releases.show_releases(open_workspace(workspace).registry.releases())
 
@@ -39,12 +39,12 @@ def show(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show what a release is made of, how good it was and what was decided on it."""
-    from counterfoil import console_releases
-    from counterfoil.adapters.mapping_files import load_mapping
-    from counterfoil.domain.release_fit import fit_of
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import find
-    from counterfoil.wiring import open_workspace
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.domain.release.fit import fit_of
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import find
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     source = None if mapping is None else load_mapping(mapping)
@@ -63,11 +63,11 @@ def diff(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show in which fields two releases differ."""
-    from counterfoil import console_releases
-    from counterfoil.domain.release_diff import differences
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import find
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.domain.release.diff import differences
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import find
+    from counterfoil.workspace.wiring import open_workspace
 
     registry = open_workspace(workspace).registry
     one, other = find(registry, a), find(registry, b)
@@ -89,9 +89,9 @@ def promote(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Let a release be challenger, or champion: that is an operator's decision, with a reason."""
-    from counterfoil import console_releases
-    from counterfoil.steps import releases
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.steps.releases import releases
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     change = releases.promote(
@@ -103,9 +103,9 @@ def promote(
 @app.command()
 def rollback(operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None) -> None:
     """Let the champion before the present one be champion again."""
-    from counterfoil import console_releases
-    from counterfoil.steps import releases
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.steps.releases import releases
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     change = releases.rollback(place.registry, place.decisions, operator, reason)
@@ -123,9 +123,9 @@ def retire(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Take a release out of use."""
-    from counterfoil import console_releases
-    from counterfoil.steps import releases
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.steps.releases import releases
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     drop_from = place.references if drop_references else None
@@ -143,9 +143,9 @@ def replay_score(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Score a payment again from what was kept; exit code 1 if the stored score is not reproduced."""
-    from counterfoil import console_releases
-    from counterfoil.steps import replay
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import releases as console_releases
+    from counterfoil.steps.scoring import replay_score as replay
+    from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     found = replay.replay_score(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.options import WorkspaceFolder
-from counterfoil.domain.alert_costs import AlertCosts
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.errors import UsageError
 
 if TYPE_CHECKING:
-    from counterfoil.domain.threshold_table import ThresholdTable
+    from counterfoil.domain.evaluation.threshold_table import ThresholdTable
 
 
 def thresholds(
@@ -35,10 +35,10 @@ def thresholds(
     """Show what alerting from a signal on would have meant: alerts a day, recall, precision, money saved."""
     if plot is not None and plot.suffix.lower() != ".svg":
         raise UsageError(f"--plot writes SVG: let the name of {plot} end in .svg")
-    from counterfoil import console_thresholds
-    from counterfoil.domain.threshold_table import ALERTS_PER_DAY
-    from counterfoil.steps.thresholds import thresholds_of_run
-    from counterfoil.wiring import open_workspace
+    from counterfoil.cli.show import thresholds as console_thresholds
+    from counterfoil.domain.evaluation.threshold_table import ALERTS_PER_DAY
+    from counterfoil.steps.insights.thresholds import thresholds_of_run
+    from counterfoil.workspace.wiring import open_workspace
 
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm, recovered)
     place = open_workspace(workspace)
@@ -50,11 +50,11 @@ def thresholds(
 
 
 def _write(table: "ThresholdTable", run: str, plot: Path | None, figures: Path | None) -> None:
-    from counterfoil.adapters.whole_files import write_whole
+    from counterfoil.adapters.folder.whole_files import write_whole
 
     files: list[tuple[str, Path, bytes]] = []
     if plot is not None:
-        from counterfoil.adapters.plots_matplotlib import draw_thresholds
+        from counterfoil.adapters.report.plots import draw_thresholds
 
         files.append(("plot", plot, draw_thresholds(table)))
     if figures is not None:

@@ -30,3 +30,14 @@ def frauds_and_first_good(labels: Labels, most: int) -> Integers:
     These are a fair sample where the rows' order has nothing to do with their content, as that of a hash.
     """
     return np.sort(np.concatenate([np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)[:most]]))
+
+
+def last_of_runs(*keys: npt.NDArray[np.generic]) -> Integers:
+    """Index of the last element of each run in which all of the equally long `keys` stay the same."""
+    size = keys[0].size
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
+    changes = np.zeros(size - 1, dtype=bool)
+    for key in keys:
+        changes |= key[1:] != key[:-1]
+    return np.append(np.flatnonzero(changes), size - 1)

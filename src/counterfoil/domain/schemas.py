@@ -108,3 +108,56 @@ def transactions_schema(
     evidence = [pa.field(name, pa.float64()) for name in numeric]
     evidence += [pa.field(name, pa.string()) for name in (*categorical, *textual)]
     return pa.schema([*TRANSACTION_FIELDS, *evidence])
+
+
+PRECEDENT = pa.struct(
+    [
+        pa.field("reference_id", pa.string()),
+        pa.field("label", pa.int8()),  # 1 fraud, 0 good
+        pa.field("similarity", pa.float32()),  # cosine
+        pa.field("event_time", TIMESTAMP),
+    ]
+)
+
+
+REASON = pa.struct(
+    [
+        pa.field("topic", pa.string()),
+        pa.field("contribution", pa.float64()),  # to the margin
+        pa.field("words", pa.string()),
+    ]
+)
+
+
+SCORES = pa.schema(
+    [
+        pa.field("transaction_id", pa.string(), nullable=False),
+        pa.field("event_time", TIMESTAMP, nullable=False),
+        pa.field("account_id", pa.string()),
+        pa.field("anomaly_signal", pa.float64(), nullable=False),  # in [0, 1], higher is riskier
+        pa.field("signal_kind", pa.string(), nullable=False),  # calibrated or novelty
+        pa.field("decision", pa.string(), nullable=False),  # allow, review or block, by the release's thresholds
+        pa.field("margin", pa.float64(), nullable=False),  # what the probability is made of; higher is riskier
+        pa.field("usual_margin", pa.float64()),  # with all evidence at its usual values; the reasons make the rest
+        pa.field("reasons", pa.list_(REASON)),  # greatest contribution first; null below the threshold of review
+        pa.field("fraud_similarity", pa.float64()),  # mean cosine to the nearest frauds; null without frauds
+        pa.field("good_similarity", pa.float64()),
+        pa.field("novelty", pa.float64(), nullable=False),  # share of unseen good payments that are less strange
+        pa.field("precedents", pa.list_(PRECEDENT)),  # frauds first, each side most similar first
+        pa.field("fraud_tied", pa.bool_()),  # the next fraud is as similar as the last one named
+        pa.field("good_tied", pa.bool_()),
+        pa.field("release_id", pa.string(), nullable=False),
+        pa.field("overlay_seq", pa.int64(), nullable=False),  # analysts' feedback seen; 0 is the base alone
+    ]
+)
+
+
+FORGOTTEN = pa.schema(
+    [
+        pa.field("account_id", pa.string(), nullable=False),  # the pseudonym: such rows are never collected again
+        pa.field("kind", pa.string(), nullable=False),  # Trace
+        pa.field("place", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+    ]
+)
+"""Restricted: the accounts that were forgotten, and where they were found. No value of a payment is in it."""

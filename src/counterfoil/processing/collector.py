@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.unpacking import StreamLimits
-from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.raw import printable
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.raw import printable
 from counterfoil.errors import InputFileError, MappingError
-from counterfoil.ports import FileLedger, LedgerEntry, SourceFile
+from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
 from counterfoil.processing.job import Job, log
-from counterfoil.steps.collect import CollectedFile, collect
+from counterfoil.steps.intake.collect import CollectedFile, collect
 
 app = typer.Typer()
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.processing.job import Job, log
-from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.curate import curate
+from counterfoil.steps.intake.curate import curate
 
 app = typer.Typer()
 

@@ -7,29 +7,24 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORED, TRANSACTIONS
 from counterfoil.errors import UsageError
-from counterfoil.ports import LedgerEntry, SourceFile
+from counterfoil.ports.lake import LedgerEntry, SourceFile
 from counterfoil.processing.collector import COLLECTED
 from counterfoil.processing.job import Job, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, period
-from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.features import EVIDENCE, Period, build_features
-from counterfoil.steps.publish import Published, complete_files, publish_table
-from counterfoil.steps.report import summarise
+from counterfoil.steps.features import build_features
+from counterfoil.steps.insights.report import summarise
+from counterfoil.steps.lake.publish import Published, complete_files, publish_table
 
 ROWS_PER_FILE = 131_072
 """Evidence is cut into files of about this many payments: what detection deals out to its instances."""
 
-PUBLISHED_TABLES = (
-    "rejected", "addresses", "source_ips", "source_ip_days", TRANSACTIONS, "scored_evidence", "scores",
-)  # fmt: skip
-"""In the order of publication: payments become visible after what is said about them, scores last."""
 
 LINEAGE = "_lineage.json"
 """In the channel `evidence`: what it was built from; it goes with the release that is trained on it."""
-
-SCORED = ("scored_evidence", "scores")
 
 
 def features(
@@ -73,10 +68,10 @@ def evidence_run(new: list[str], since: str, until: str) -> str:
 
 def detect(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
     """Score this instance's share of the evidence."""
-    from counterfoil.steps.detect import Detector
-    from counterfoil.steps.detect import detect as run_detect
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import resolve
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import resolve
+    from counterfoil.steps.scoring.score import detect as run_detect
+    from counterfoil.steps.scoring.scorer import Detector
 
     job = Job.here()
     tables, place = job.tables, job.workspace
@@ -121,8 +116,8 @@ def publish() -> None:
 
 def report(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
     """Sum up the scores of this execution."""
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import resolve
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import resolve
 
     job = Job.here()
     loaded = load_release(job.workspace.registry, resolve(job.workspace.registry, release))

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.spark_features import build_features_with_spark, find_transactions, open_session
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.spark.features import build_features_with_spark, find_transactions, open_session
+from counterfoil.domain.periods import Period
+from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.processing.detection import ROWS_PER_FILE, evidence_run
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, period
-from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.features import EVIDENCE, Period
 
 app = typer.Typer()
 

@@ -15,10 +15,10 @@ import structlog
 import typer
 from typer._click.exceptions import ClickException  # typer brings its own click and names it nowhere else
 
-from counterfoil.adapters.tables_processing import ProcessingTables
+from counterfoil.adapters.sagemaker.tables import ProcessingTables
 from counterfoil.errors import CounterfoilError, UsageError
-from counterfoil.settings import load_settings
-from counterfoil.wiring import Workspace, open_workspace
+from counterfoil.workspace.settings import load_settings
+from counterfoil.workspace.wiring import Workspace, open_workspace
 
 NONE = "-"
 """How an absent value is written in a container's arguments: SageMaker refuses empty ones."""

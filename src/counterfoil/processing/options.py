@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.domain.periods import Period
 from counterfoil.errors import UsageError
 from counterfoil.processing.job import NONE, given
-from counterfoil.steps.features import Period
 
 Mapping = Annotated[str, typer.Option("--mapping", help="A shipped mapping's name, or a .toml file in the image")]
 Since = Annotated[str, typer.Option("--since", help="First day, or -")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterfoil.adapters.mapping_files import load_mapping
+from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
@@ -20,7 +20,7 @@ def train(
     label_delay_days: DelayDays = 7,
 ) -> None:
     """Fit a candidate on the evidence of a period."""
-    from counterfoil.steps.registration import write_candidate
+    from counterfoil.steps.releases.registration import write_candidate
     from counterfoil.steps.train import TrainingRequest, fit_candidate
 
     job = Job.here()
@@ -48,10 +48,10 @@ def evaluate(
     """Score the evaluation window with candidate and champion, and hold both against the labels."""
     import pyarrow.parquet as pq
 
-    from counterfoil.adapters.plots_matplotlib import draw
-    from counterfoil.steps.candidate import evaluate_candidate
-    from counterfoil.steps.detect import Detector
-    from counterfoil.steps.registration import read_candidate
+    from counterfoil.adapters.report.plots import draw
+    from counterfoil.steps.insights.candidate import evaluate_candidate
+    from counterfoil.steps.releases.registration import read_candidate
+    from counterfoil.steps.scoring.scorer import Detector
 
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))
@@ -67,9 +67,9 @@ def evaluate(
 
 
 def _champion(job: Job, name: str | None) -> Any:
-    from counterfoil.steps.detect import Detector
-    from counterfoil.steps.registration import load_release
-    from counterfoil.steps.releases import resolve
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import resolve
+    from counterfoil.steps.scoring.scorer import Detector
 
     if name is None:
         return None
@@ -85,8 +85,8 @@ def gate(
     min_frauds: Annotated[int, typer.Option(min=1)] = 20,
 ) -> None:
     """Say whether the candidate may be registered, and why."""
-    from counterfoil.domain.gate import GateRules, judge_candidate
-    from counterfoil.steps.candidate import CandidateEvaluation
+    from counterfoil.domain.evaluation.gate import GateRules, judge_candidate
+    from counterfoil.steps.insights.candidate import CandidateEvaluation
 
     job = Job.here()
     evaluation = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json"))
@@ -98,8 +98,8 @@ def gate(
 
 def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = "challenger") -> None:
     """Register the candidate with its evaluation and verdict, and let the alias name it."""
-    from counterfoil.steps.registration import read_candidate, register_candidate
-    from counterfoil.steps.releases import GATE_PASSED, GATE_TAG, promote
+    from counterfoil.steps.releases.registration import read_candidate, register_candidate
+    from counterfoil.steps.releases.releases import GATE_PASSED, GATE_TAG, promote
 
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.release import Release
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
-from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
-from counterfoil.steps.compute import Compute
-from counterfoil.steps.detect import Detector, detect
-from counterfoil.steps.engine import engine, one_row
-from counterfoil.steps.evaluate import Judged, judge
-from counterfoil.steps.features import Period, evidence_files
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.steps.insights.evaluate_run import Judged, judge
+from counterfoil.steps.lake.engine import engine, one_row
+from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.progress import Steps
+from counterfoil.steps.scoring.compute import Compute
+from counterfoil.steps.scoring.score import detect
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.steps.train import TrainingRequest, train
 
 

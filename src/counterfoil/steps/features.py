@@ -1,40 +1,27 @@
 """Turn transactions into evidence: one row a payment, with all that was known of it at its moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
-from counterfoil.domain.features.span import during, read_back
+from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
 from counterfoil.domain.features.sql import compile_features
-from counterfoil.domain.mapping_model import SourceMapping
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import EVENT_DATE
+from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
-from counterfoil.ports import TableStore
-from counterfoil.steps.collect import TRANSACTIONS
-from counterfoil.steps.engine import engine, one_row, parquet_source
-from counterfoil.steps.parts import split
+from counterfoil.ports.lake import TableStore
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.parts import split
 
-EVIDENCE = "evidence"
 WHOLE_RUN = "features"
 _ROW_GROUP = 32_768
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Period:
-    """A half-open span of event times, `[since, until)`; None is without end."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def condition(self) -> str:
-        """The span as an SQL condition on `event_time`."""
-        return during(self.since, self.until)
 
 
 def build_features(
@@ -82,14 +69,6 @@ def build_features(
         split(staged / "part-0.parquet", rows_per_file)
     tables.publish(EVIDENCE, run, replace=True)
     return rows
-
-
-def evidence_files(tables: TableStore) -> list[str]:
-    """The files of the table `evidence`, as SQL takes them. Raises NotFoundError if it was not built."""
-    files = [str(path) for path in tables.files(EVIDENCE)]
-    if not files:
-        raise NotFoundError("no evidence in this workspace: run 'counterfoil features' first")
-    return files
 
 
 def own_columns(mapping: SourceMapping) -> tuple[str, ...]:

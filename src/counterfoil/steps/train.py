@@ -10,18 +10,20 @@ import pyarrow as pa
 from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
-from counterfoil.domain.lineage import lineage_of
-from counterfoil.domain.mapping_model import SourceMapping
-from counterfoil.domain.references import checksum
-from counterfoil.domain.release import Release
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.lineage import lineage_of
+from counterfoil.domain.release.references import checksum
+from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import FRAUD, GOOD
-from counterfoil.domain.training import Fitted, fit_release
-from counterfoil.domain.training_options import TrainingOptions
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.domain.training.training import Fitted, fit_release
 from counterfoil.errors import TrainingError
-from counterfoil.ports import ReferenceStore, ReleaseRegistry, TableStore, TextEmbedder
-from counterfoil.steps.engine import engine
-from counterfoil.steps.features import Period, evidence_files
-from counterfoil.steps.registration import Candidate, register_candidate
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.releases.registration import Candidate, register_candidate
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings
 from pipelines.local.events import Event
 from pipelines.local.jobs import Machine
 from pipelines.local.key import Code

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
+from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.errors import NotFoundError, PipelineError
 from pipelines.local.cache import parse_duration
 from pipelines.local.differences import differences
@@ -19,7 +20,6 @@ from pipelines.local.objects import Objects, appear, dealt, gather
 from pipelines.local.record import Recorder, read_executions
 from pipelines.local.request import check_request
 from pipelines.local.runner import LocalPipelines
-from pipelines.local.tree import show_steps
 
 BUCKET = "s3://counterfoil-local"
 

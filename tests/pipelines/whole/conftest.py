@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters import embedded_postgres
-from counterfoil.adapters.key_file import KEY_BYTES
-from counterfoil.domain.simulation import as_csv, simulate, spoil
-from counterfoil.processing.detection import PUBLISHED_TABLES
-from counterfoil.settings import PipelineSettings, Settings
-from counterfoil.steps.releases import CHALLENGER, CHAMPION, find, promote, rollback
-from counterfoil.wiring import Workspace
+from counterfoil.adapters.folder.key import KEY_BYTES
+from counterfoil.adapters.postgres import embedded as embedded_postgres
+from counterfoil.domain.tables import PUBLISHED_TABLES
+from counterfoil.simulation import as_csv, simulate, spoil
+from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote, rollback
+from counterfoil.workspace.settings import PipelineSettings, Settings
+from counterfoil.workspace.wiring import Workspace
 from pipelines.catalogue import build
 from pipelines.local.events import Event
 from pipelines.local.record import SUCCEEDED, LocalExecution

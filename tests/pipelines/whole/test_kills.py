@@ -16,21 +16,22 @@ from pipelines.local.record import read_executions
 pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
 
 PROCESSING = "counterfoil.processing"
-TO_CHANNEL = "counterfoil.adapters.tables_processing:ProcessingTables.publish"
+WRITE_FILES = "counterfoil.steps.releases.registration:_write_files"
+TO_CHANNEL = "counterfoil.adapters.sagemaker.tables:ProcessingTables.publish"
 
 TRAINING = {
     "collect, after one file of two": ("collect", {"at": f"{PROCESSING}.collector:PendingLedger.complete", "call": 2}),
     "curate, after one table of two": ("curate", {"at": TO_CHANNEL, "call": 2}),
     "features, before they are cut": ("features", {"at": "counterfoil.steps.features:split"}),
     "publish, a table staged and not visible": (
-        "publish", {"at": "counterfoil.adapters.table_folder:FolderTables.publish", "with": "transactions"},
+        "publish", {"at": "counterfoil.adapters.folder.tables:FolderTables.publish", "with": "transactions"},
     ),
     "publish, tables visible and files not done": ("publish", {"at": f"{PROCESSING}.detection:complete_files"}),
-    "train, without references": ("train", {"at": "counterfoil.steps.registration:_write_files", "after": True}),
-    "evaluate, before its plots": ("evaluate", {"at": "counterfoil.adapters.plots_matplotlib:draw"}),
+    "train, without references": ("train", {"at": WRITE_FILES, "after": True}),
+    "evaluate, before its plots": ("evaluate", {"at": "counterfoil.adapters.report.plots:draw"}),
     "gate, its verdict written": ("gate", {"at": f"{PROCESSING}.job:Job.write_json", "after": True}),
-    "register, references without a release": ("register", {"at": "counterfoil.steps.registration:_write_files"}),
-    "register, a release without its alias": ("register", {"at": "counterfoil.steps.releases:promote"}),
+    "register, references without a release": ("register", {"at": WRITE_FILES}),
+    "register, a release without its alias": ("register", {"at": "counterfoil.steps.releases.releases:promote"}),
 }  # fmt: skip
 DETECTION = {
     "features, before they are cut": ("features", {"at": "counterfoil.steps.features:split"}),
@@ -121,7 +122,7 @@ def test_the_session_is_killed_while_detect_runs(copied):
         cached.unlink()
     before = copied.state()
     command = [sys.executable, "-W", "ignore", "-c", SESSION, str(Path(__file__).parent), str(copied.root)]
-    with copied.fault("detect", fault={"at": "counterfoil.steps.detect:Detector.score", "do": "hang"}):
+    with copied.fault("detect", fault={"at": "counterfoil.steps.scoring.scorer:Detector.score", "do": "hang"}):
         session = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             step = wait_for_hanging(copied.faults / "hanging", session)

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from counterfoil.errors import UsageError
-from counterfoil.steps.releases import CHAMPION, resolve, retire
-from counterfoil.steps.replay import Replayer
+from counterfoil.steps.releases.releases import CHAMPION, resolve, retire
+from counterfoil.steps.scoring.replay_score import Replayer
 
 pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
 

@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from counterfoil.adapters.postgres_connections import connect
+from counterfoil.adapters.postgres.connections import connect
 from counterfoil.errors import StoreUnavailableError
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS
-from counterfoil.domain.lineage import Lineage
-from counterfoil.domain.references import checksum
-from counterfoil.domain.release import Release
-from counterfoil.domain.training import Fitted, fit_release
-from counterfoil.domain.training_options import TrainingOptions
+from counterfoil.domain.release.lineage import Lineage
+from counterfoil.domain.release.references import checksum
+from counterfoil.domain.release.release import Release
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.domain.training.training import Fitted, fit_release
 
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
 

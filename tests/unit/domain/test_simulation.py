@@ -11,13 +11,13 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from counterfoil.domain.simulation import DIRT, KINDS, as_csv, simulate, simulate_with_kinds, spoil
-from counterfoil.domain.simulation.frauds import compromised_merchants
-from counterfoil.domain.simulation.habits import good_payments
-from counterfoil.domain.simulation.names import CATEGORIES
-from counterfoil.domain.simulation.payments import DAY
-from counterfoil.domain.simulation.world import build_world
 from counterfoil.errors import UsageError
+from counterfoil.simulation import DIRT, KINDS, as_csv, simulate, simulate_with_kinds, spoil
+from counterfoil.simulation.frauds import compromised_merchants
+from counterfoil.simulation.habits import good_payments
+from counterfoil.simulation.names import CATEGORIES
+from counterfoil.simulation.payments import DAY
+from counterfoil.simulation.world import build_world
 
 START = date(2024, 1, 1)
 DAYS = 120

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.ledger_postgres import PostgresLedger
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.pseudonyms import pseudonymise
-from counterfoil.domain.simulation import as_csv, simulate
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.postgres.ledger import PostgresLedger
+from counterfoil.domain.privacy.pseudonyms import pseudonymise
 from counterfoil.processing import detection
 from counterfoil.processing.collector import app
 from counterfoil.processing.job import main
-from counterfoil.steps.forgotten import Traces, keep_traces
-from counterfoil.steps.publish import complete_files
-from counterfoil.wiring import open_workspace
+from counterfoil.simulation import as_csv, simulate
+from counterfoil.steps.lake.forgotten import Traces, keep_traces
+from counterfoil.steps.lake.publish import complete_files
+from counterfoil.workspace.wiring import open_workspace
 
 ARGUMENTS = ["collect", "--mapping", "counterfoil-simulated", "--input-version", "v1"]
 

@@ -8,8 +8,8 @@ import typer
 
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.processing.job import Job, given, main
-from counterfoil.settings import Settings
-from counterfoil.wiring import Workspace
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 SECRET = "4111 1111 1111 1111"
 

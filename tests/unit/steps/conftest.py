@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.mapping import SourceMapping, parse_mapping
-from counterfoil.domain.training_options import TrainingOptions
-from counterfoil.steps.features import EVIDENCE, Period
-from counterfoil.steps.registration import Candidate
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.tables import EVIDENCE
+from counterfoil.domain.training.options import TrainingOptions
+from counterfoil.steps.releases.registration import Candidate
 from counterfoil.steps.train import TrainingRequest, fit_candidate
 
 CUT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=60)

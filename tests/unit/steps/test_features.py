@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.input_files import InputFiles
-from counterfoil.adapters.ledger_memory import MemoryLedger
-from counterfoil.adapters.mapping_files import load_mapping
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.simulation import as_csv, simulate
-from counterfoil.steps.collect import collect
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
+from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.features import build_features
+from counterfoil.steps.intake.collect import collect
 
 MAPPING = load_mapping("counterfoil-simulated")
 DELAY = timedelta(days=7)

@@ -11,14 +11,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.adapters.table_folder import FolderTables
-from counterfoil.domain.mapping import SourceMapping
-from counterfoil.domain.references import checksum
-from counterfoil.domain.release import to_files
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.intake.mapping import SourceMapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.references import checksum
+from counterfoil.domain.release.release import to_files
+from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
-from counterfoil.ports import RegisteredRelease
-from counterfoil.steps.features import EVIDENCE, Period
-from counterfoil.steps.registration import Candidate, load_release, read_candidate, register_candidate, write_candidate
+from counterfoil.ports.releases import RegisteredRelease
+from counterfoil.steps.releases.registration import (
+    Candidate,
+    load_release,
+    read_candidate,
+    register_candidate,
+    write_candidate,
+)
 from counterfoil.steps.train import TrainingRequest, fit_candidate, train
 
 Lake = Callable[[Path, pa.Table], FolderTables]

@@ -21,7 +21,7 @@ from counterfoil.domain.features.clock import QUARTER, YEAR_ONE
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.sql import PASSED_ON, cycles
 from counterfoil.domain.features.value import IN_QUARTER, feature_value
-from counterfoil.domain.known_at import known_at
+from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import MINOR_UNITS
 
 

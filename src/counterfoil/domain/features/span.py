@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from counterfoil.domain.features.spec import Aggregate, FeatureSpec, longest_window
+from counterfoil.domain.periods import during
 from counterfoil.domain.schemas import FRAUD
 
 
@@ -23,10 +24,3 @@ def read_back(
         known = f"label = {FRAUD} AND ({during(first_known - label_delay, None)} OR {late})"
         conditions.append(f"({during(first - label_delay, None)} OR ({known}))")
     return " AND ".join(conditions)
-
-
-def during(since: datetime | None, until: datetime | None) -> str:
-    """The half-open span `[since, until)` as a condition on `event_time`; None is without end."""
-    parts = [f"event_time >= TIMESTAMPTZ '{since.isoformat()}'"] if since else []
-    parts += [f"event_time < TIMESTAMPTZ '{until.isoformat()}'"] if until else []
-    return " AND ".join(parts) or "true"

@@ -16,7 +16,7 @@ from datetime import timedelta
 from counterfoil.domain.features.clock import QUARTER, Clock
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.value import IN_QUARTER, SQUARES, feature_value
-from counterfoil.domain.known_at import known_at
+from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
 
 CYCLES = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")

@@ -70,7 +70,9 @@ def apply(plan):
 def begin():
     """Prepare this step. What fails here must not pass for a step without a fault, as Python would have it."""
     try:
-        import_module("counterfoil.wiring").Workspace.embedder = import_module("quick_embedder").QuickEmbedder()
+        import_module("counterfoil.workspace.wiring").Workspace.embedder = import_module(
+            "quick_embedder"
+        ).QuickEmbedder()
         planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
         if planned.get("step") == sys.orig_argv[2]:
             apply(planned)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
 from counterfoil.domain.features.portable import compile_portable
-from counterfoil.domain.features.span import during, read_back
+from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
 from counterfoil.domain.features.sql import compile_features
+from counterfoil.domain.periods import during
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]

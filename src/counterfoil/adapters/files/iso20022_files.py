@@ -1,0 +1,118 @@
+"""Read ISO 20022 XML: one row per credit transfer, numbered through the file from 1.
+
+Elements are found by their local names, whatever namespace they are in or claim to be in. The file is parsed as it
+comes, in memory that does not grow with it; document types and entities are refused.
+"""
+
+from collections.abc import Iterator
+from xml.sax import SAXException, SAXParseException
+
+from defusedxml import DefusedXmlException
+from defusedxml.expatreader import DefusedExpatParser
+
+from counterfoil.adapters.files.iso20022_transfers import Transfers, UnreadableXmlError
+from counterfoil.adapters.files.parts import Part
+from counterfoil.adapters.files.record_batches import Gathered
+from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
+from counterfoil.domain.intake.raw import RawBatch
+from counterfoil.errors import InputFileError
+
+CHUNK_BYTES = 1 << 16
+MOST_MARKUP_BYTES = 4 << 20
+"""Of one tag, comment or the like, which the parser must hold whole."""
+
+_KEPT_BYTES = 1 << 10
+"""An XML declaration that stands behind a document is known to do so only when it is whole."""
+
+
+def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
+    """Return the columns that a transfer can have, whatever is in this file."""
+    return list(iso20022.COLUMNS)
+
+
+def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
+    """Yield the credit transfers of all messages of a file, or of XML documents one after another.
+
+    Raises InputFileError if the file is no XML, cut off, has a document type or entities, or has none of the
+    messages that are read.
+    """
+    transfers = Transfers(mapping, Gathered(part, mapping))
+    try:
+        yield from _parsed(part, transfers)
+    except UnreadableXmlError as error:
+        raise InputFileError(f"{part.place} {error}") from None
+    except DefusedXmlException:
+        raise InputFileError(f"{part.place} has a document type or entities, which no payment message has") from None
+    except SAXParseException as error:
+        where = f"line {error.getLineNumber()}: {error.getMessage()}"
+        raise InputFileError(f"{part.place} is no XML, cut off or damaged ({where})") from None
+    except (SAXException, LookupError, ValueError):
+        raise InputFileError(f"{part.place} is no XML in an encoding that is known") from None
+    if not transfers.messages:
+        names = " or ".join(iso20022.MESSAGES.values())
+        raise InputFileError(f"{part.place} holds no {names} message")
+
+
+def _parsed(part: Part, transfers: Transfers) -> Iterator[RawBatch]:
+    documents = _Documents(transfers)
+    with part.open() as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            documents.feed(chunk)
+            if transfers.gathered.is_full:
+                yield transfers.gathered.take()
+    documents.close()
+    if len(transfers.gathered):
+        yield transfers.gathered.take()
+
+
+class _Parser(DefusedExpatParser):  # type: ignore[misc]
+    """A parser that can say at which byte it stopped."""
+
+    @property
+    def stopped_at(self) -> int:
+        return int(self._parser.ErrorByteIndex)
+
+
+class _Documents:
+    """Feeds XML documents that stand one after another in a file, each to a parser of its own."""
+
+    def __init__(self, transfers: Transfers) -> None:
+        self._transfers = transfers
+        self._silent = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = _Parser(forbid_dtd=True)
+        self._parser.setContentHandler(self._transfers)
+        self._begun = self._transfers.events
+        self._last = b""
+        self._fed = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse the next bytes of the file. Raises what the parser and the handler raise."""
+        events = self._transfers.events
+        while chunk:
+            chunk = self._rest_of(chunk)
+        self._silent = 0 if self._transfers.events > events else self._silent + 1
+        if self._silent * CHUNK_BYTES > MOST_MARKUP_BYTES:
+            raise UnreadableXmlError(f"has a piece of markup of more than {MOST_MARKUP_BYTES:,} bytes")
+
+    def close(self) -> None:
+        """Raise SAXParseException if the last document is not whole."""
+        self._parser.close()
+
+    def _rest_of(self, chunk: bytes) -> bytes:
+        """Parse; return what stands after the end of a whole document, for the parser of the next."""
+        try:
+            self._parser.feed(chunk)
+        except SAXParseException:
+            kept = self._last + chunk
+            start = self._parser.stopped_at - self._fed + len(self._last)
+            if start < 0 or self._transfers.depth or self._transfers.events == self._begun:
+                raise  # the document itself is bad
+            self._begin()
+            return kept[start:]
+        self._last = (self._last + chunk)[-_KEPT_BYTES:]
+        self._fed += len(chunk)
+        return b""

@@ -1,0 +1,98 @@
+"""Let only valid UTF-8 pass, so that bytes that are no text cost their cell and not the file."""
+
+import codecs
+from typing import Protocol
+
+import pyarrow as pa
+
+from counterfoil.adapters.files.unpacking import Readable
+
+MARK = "\ufdd0"
+"""Stands for bytes that are no UTF-8. Unicode keeps this code point free of any character for ever."""
+
+_ERRORS = "counterfoil.mark"
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
+        raise error
+    return MARK, error.end
+
+
+codecs.register_error(_ERRORS, _marked)
+
+
+def as_utf8(stream: Readable, encoding: str) -> Readable:
+    """Return a stream of text in an encoding as UTF-8, with MARK in place of each piece that is no text in it."""
+    if codecs.lookup(encoding).name == "utf-8":
+        return _Marked(stream, _Utf8())
+    return _Marked(stream, _Transcoded(encoding))
+
+
+class _Valid(Protocol):
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        """Return the next chunk as valid UTF-8; what goes on in the chunk after it may wait until then."""
+        ...
+
+
+class _Marked:
+    def __init__(self, stream: Readable, text: _Valid) -> None:
+        self._stream = stream
+        self._text = text
+        self._ready = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, and none only at the end."""
+        while not self._ready:
+            chunk = self._stream.read(size)
+            self._ready = self._text.valid(chunk, last=not chunk)
+            if not chunk:
+                break
+        given, self._ready = self._ready[:size], self._ready[size:]
+        return given
+
+
+class _Transcoded:
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)(_ERRORS)
+
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        return self._decoder.decode(chunk, last).encode("utf-8", _ERRORS)
+
+
+class _Utf8:
+    """Most chunks are valid and pass without a copy."""
+
+    def __init__(self) -> None:
+        self._part = b""
+
+    def valid(self, chunk: bytes, *, last: bool) -> bytes:
+        chunk = self._part + chunk
+        if chunk.isascii():
+            self._part = b""
+            return chunk
+        end = len(chunk) if last else _end_of_last_character(chunk)
+        whole, self._part = chunk[:end], chunk[end:]
+        return whole if _is_utf8(whole) else whole.decode("utf-8", _ERRORS).encode()
+
+
+def _is_utf8(chunk: bytes) -> bool:
+    offsets = pa.array([0, len(chunk)], pa.int64()).buffers()[1]
+    cell = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(chunk)])
+    try:
+        cell.cast(pa.large_string())  # checks without a copy
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _end_of_last_character(chunk: bytes) -> int:
+    """The length without a character at the end that goes on in the next chunk."""
+    for back in range(1, min(3, len(chunk)) + 1):
+        byte = chunk[-back]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(chunk) - back if length > back else len(chunk)
+        if byte < 0x80:
+            break
+    return len(chunk)

@@ -1,0 +1,1 @@
+"""Tables, locks and keys in a folder."""

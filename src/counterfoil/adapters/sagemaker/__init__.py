@@ -1,0 +1,1 @@
+"""Tables as SageMaker's processing jobs see them: folders in, folders out."""

@@ -1,0 +1,163 @@
+"""The demo: both pipelines, run here from raw files to scored payments, with what a person would look at."""
+
+import os
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.cli.show import releases as console_releases
+from counterfoil.cli.show import runs
+from counterfoil.cli.show import terminal as console
+from counterfoil.cli.show.pipeline_tree import show_steps
+from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.simulation import as_csv, simulate, spoil
+from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.riskiest import riskiest
+from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
+from counterfoil.workspace.wiring import Workspace
+from pipelines.here import output, run_here
+
+SIMULATED = "counterfoil-simulated"
+FIRST_DAY = date(2026, 1, 1)
+DAYS = 100
+SEED = 7
+_JUDGED_FROM, _SCORED_FROM = 0.65, 0.85
+"""Shares of the time at which judging and scoring begin; training ends one label delay before it is judged."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the pipelines are run on. Days are UTC; `scored` is None where all payments of the second files are new."""
+
+    mapping: str
+    history: str
+    payments: str
+    judged_from: date
+    judged_until: date
+    scored_from: date | None
+    label_delay: timedelta
+
+    def training(self) -> dict[str, str]:
+        """The parameters of the pipeline training."""
+        return {
+            "RawUri": self.history,
+            "Mapping": self.mapping,
+            "LabelDelayDays": f"{self.label_delay / timedelta(days=1):g}",
+            "TrainUntil": str(self.judged_from - self.label_delay - timedelta(days=1)),
+            "EvaluateFrom": str(self.judged_from),
+            "EvaluateUntil": str(self.judged_until),
+        }
+
+    def detection(self) -> dict[str, str]:
+        """The parameters of the pipeline detection."""
+        since = {} if self.scored_from is None else {"Since": str(self.scored_from)}
+        delay = f"{self.label_delay / timedelta(days=1):g}"
+        return {"RawUri": self.payments, "Mapping": self.mapping, "LabelDelayDays": delay, **since}
+
+
+def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, label_delay: timedelta) -> None:
+    """Run training, promote what it registered, run detection, and show what came of it.
+
+    Simulated payments if there is no `data`. A second run finds its steps in the cache and comes to the same.
+    """
+    plan = (
+        _simulated(workspace, label_delay)
+        if data is None
+        else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
+    )
+    console.out.rule("pipeline training")
+    with show_steps("training") as on_event:
+        run_here("training", plan.training(), workspace, on_event=on_event)
+    console.out.rule("release")
+    challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
+    runs.show_release(load_release(workspace.registry, challenger))
+    reason = "the demo trusts its gate"
+    change = promote(workspace.registry, workspace.decisions, challenger, CHAMPION, "demo", reason)
+    console_releases.show_change(change, f"is {change.state}")
+    console.out.rule("pipeline detection")
+    with show_steps("detection") as on_event:
+        execution = run_here("detection", plan.detection(), workspace, on_event=on_event)
+    [run] = output(execution, workspace, "report", "report", "summary.json")["runs"]
+    console.out.rule("what was scored")
+    judged = judge(workspace.tables, run, label_delay=label_delay)
+    runs.show_evaluation(judged.evaluation, f"scores of run {run}, against the labels that came in")
+    console.out.rule("the riskiest payments and their precedents")
+    runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
+    _show_files(workspace, run)
+
+
+def write_simulation(path: Path, accounts: int, merchants: int, days: int, start: date, seed: int, dirty: bool) -> int:
+    """Write simulated payments as CSV, in place when the file is whole; return the number of payments."""
+    table = simulate(accounts=accounts, merchants=merchants, days=days, start=start, seed=seed)
+    _write(path, spoil(table, np.random.default_rng(seed)) if dirty else as_csv(table))
+    return int(table.num_rows)
+
+
+def _simulated(workspace: Workspace, label_delay: timedelta) -> Plan:
+    """Simulate a history with labels and a few dirty rows, and the payments of the days after it."""
+    console.out.rule("simulate")
+    payments = simulate(accounts=300, merchants=250, days=DAYS, start=FIRST_DAY, seed=SEED)
+    judged_from, scored_from = (FIRST_DAY + timedelta(days=round(DAYS * s)) for s in (_JUDGED_FROM, _SCORED_FROM))
+    newer = pc.greater_equal(payments["paid_at"], str(scored_from))
+    history, new = payments.filter(pc.invert(newer)), payments.filter(newer)
+    folder = workspace.root / "raw"
+    _write(folder / "history" / "payments.csv", spoil(history, np.random.default_rng(SEED)))
+    _write(folder / "new" / "payments.csv", as_csv(new))
+    console.out.print(
+        f"{history.num_rows:,} payments of 300 accounts before {scored_from}, and a few dirty rows; "
+        f"{new.num_rows:,} from then on"
+    )
+    return Plan(
+        SIMULATED, str(folder / "history"), str(folder / "new"),
+        judged_from, scored_from - timedelta(days=1), None, label_delay,
+    )  # fmt: skip
+
+
+def _own_file(workspace: Workspace, data: Path, mapping: str, label_delay: timedelta) -> Plan:
+    """Collect the file to see which days it has, and cut them into training, judging and scoring."""
+    console.out.rule("collect")
+    with console.progress("collecting") as steps:
+        collected = collect(
+            [data], load_mapping(mapping), key=workspace.pseudonym_key, reader=workspace.reader,
+            tables=workspace.tables, ledger=workspace.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+        )  # fmt: skip
+    runs.show_collected(collected)
+    files = [str(path) for path in workspace.tables.files(TRANSACTIONS)]
+    shares = f"[{_JUDGED_FROM}, {_SCORED_FROM}]"
+    with engine() as database:
+        [(days,)] = database.execute(
+            f"SELECT quantile_disc(CAST(event_time AS DATE), {shares}) FROM read_parquet({files!r})"
+        ).fetchall()
+    judged_from, scored_from = days
+    where = str(data.resolve())
+    return Plan(mapping, where, where, judged_from, scored_from - timedelta(days=1), scored_from, label_delay)
+
+
+def _has(workspace: Workspace, alias: str) -> bool:
+    return any(alias in release.aliases for release in workspace.registry.releases())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.parent.parent / f".{path.name}.{os.getpid()}"
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def _show_files(workspace: Workspace, run: str) -> None:
+    lake = workspace.root / "lake"
+    console.out.rule("where the files are")
+    console.out.print(f"transactions  {lake / 'transactions'}")
+    console.out.print(f"rejected      {lake / 'rejected'}")
+    console.out.print(f"source IPs    {lake / 'source_ips'}, {lake / 'source_ip_days'}")
+    console.out.print(f"scores        {workspace.tables.files('scores', run)[0]}", soft_wrap=True)
+    console.out.print(f"executions    {workspace.root / 'executions'} (each step's outputs and log)")
+    console.out.print(f"releases      {workspace.root / 'mlflow'}")
+    console.out.print(f"references    {workspace.root / 'postgres'} (PostgreSQL with pgvector)")

@@ -1,0 +1,137 @@
+"""What people see of a run: files, source IPs, a release, an evaluation, cases, a mapping's report."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from counterfoil.cli.show.terminal import out
+from counterfoil.domain.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    from counterfoil.domain.evaluation.evaluation import Evaluation
+    from counterfoil.domain.intake.mapping_check import MappingReport
+    from counterfoil.domain.release.release import Release
+    from counterfoil.steps.insights.riskiest import Case, Payment
+    from counterfoil.steps.intake.collect import CollectedFile
+    from counterfoil.steps.intake.curate import CurationSummary
+
+
+def show_collected(files: Sequence["CollectedFile"]) -> None:
+    """One line a file, with the reasons for rejected rows, and one for each file in an archive."""
+    table = Table("file", "rows in", "collected", "rejected", "reasons")
+    for file in files:
+        if file.skipped:
+            why = "another process is collecting it" if file.held else "collected before: nothing to do"
+            table.add_row(escape(file.source), "", "", "", why)
+            continue
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(file.rejected.items()))
+        rejected = sum(file.rejected.values())
+        table.add_row(escape(file.source), f"{file.rows_in:,}", f"{file.rows_out:,}", f"{rejected:,}", reasons)
+        for member, rows_in in file.members.items():
+            table.add_row(f"  {escape(member)}", f"{rows_in:,}", "", "", "")
+    out.print(table)
+
+
+def show_curated(summary: "CurationSummary") -> None:
+    """What the source IPs are, and which months were made anew."""
+    table = Table("source IPs", "kind")
+    counted = {**summary.kinds, "unreadable": summary.unreadable, "address not kept": summary.without_address}
+    for kind, count in counted.items():
+        if count:
+            table.add_row(f"{count:,}", kind.replace("_", " "))
+    out.print(table)
+    months = f"{summary.days:,} days of source IPs in {len(summary.months):,} months"
+    out.print(f"{summary.source_ips:,} source IPs of {summary.payments:,} payments; {months}")
+    if summary.blocklisted is not None:
+        unread = summary.blocklist_lines_unreadable
+        lines = f" ({unread:,} of its lines are unreadable)" if unread else ""
+        out.print(f"{summary.blocklisted:,} on the blocklist{lines}")
+    if summary.located is not None:
+        out.print(f"{summary.located:,} with a country, {summary.announced:,} with a network")
+    if summary.without_address:
+        out.print("files that an older version collected kept no addresses: collect them into a new workspace")
+
+
+def show_release(release: "Release") -> None:
+    """What was trained, on what, and what was left out."""
+    table = Table(show_header=False)
+    good = release.reference_rows - release.reference_frauds
+    rows = {
+        "release": release.release_id,
+        "trained on": f"{release.training_rows:,} payments, {release.training_frauds:,} frauds",
+        "referenced": f"{release.reference_frauds:,} known frauds, {good:,} known good payments",
+        "vector": f"{release.encoder.dimensions} dimensions, {release.encoder.mixture.evidence:.0%} plain evidence",
+        "neighbours": f"{release.neighbours} on each side",
+        "signal": release.calibration.kind.value,
+        "validation": ", ".join(f"{name} {value:.4f}" for name, value in release.validation.items()),
+        "without a block": ", ".join(f"{name} {value:.4f}" for name, value in release.ablation.items()),
+        "left out": "; ".join(f"{reason}: {names}" for reason, names in _by_reason(release.left_out)),
+        "notes": "; ".join(release.notes),
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
+    out.print(table)
+
+
+def _by_reason(left_out: Mapping[str, str]) -> list[tuple[str, str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        reasons.setdefault(reason, []).append(name)
+    return [(reason, _some(names)) for reason, names in reasons.items()]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def show_evaluation(evaluation: "Evaluation", title: str) -> None:
+    """The metrics with their 95 % intervals."""
+    table = Table("metric", "value", "95 % interval, by account", title=title, title_justify="left")
+    names = {"alerts": evaluation.alerts_per_day, "cards": evaluation.top_k}
+    for key, label in METRICS.items():
+        value = evaluation.metrics[key]
+        interval = evaluation.intervals.get(key)
+        bounds = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        table.add_row(label.format(**names), "not defined" if value is None else f"{value:.4f}", bounds)
+    out.print(table)
+    out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
+
+
+def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
+    """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
+    for case in cases:
+        turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
+        out.print(
+            f"[bold]signal {case.signal:.4f}  {case.decision}  {_described(case.payment)}  ({turned_out})[/]",
+            soft_wrap=True,
+        )
+        if case.reasons:
+            out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
+        for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):
+            side = [p for p in case.precedents if p.label == label]
+            for precedent in side[:precedents_a_side]:
+                what = f"known {name}  {precedent.similarity:.4f}"
+                out.print(f"    [{style}]{what}[/]  {_described(precedent)}", soft_wrap=True)
+
+
+def _described(payment: "Payment") -> str:
+    amount = "" if payment.amount is None else f"{payment.amount:,.2f} {payment.currency or ''}".strip()
+    shown = (f"{payment.event_time:%Y-%m-%d %H:%M}", amount, payment.merchant, payment.category, payment.id[:16])
+    return "  ".join(escape(part) for part in shown if part)
+
+
+def show_mapping_report(report: "MappingReport", lines: int) -> None:
+    """What a mapping makes of a file: first rows, coverage, problems, suggestions."""
+    out.print(f"mapping [bold]{report.mapping}[/]: {report.accepted:,} of the first {report.rows:,} rows accepted")
+    if report.sample:
+        first = Table("field", *(f"row {number}" for number in range(1, len(report.sample[:lines]) + 1)), "coverage")
+        for name, share in report.coverage.items():
+            first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
+        out.print(first)
+    for problem in report.problems:
+        out.print(f"[red]problem[/]: {escape(problem)}")
+    for suggestion in report.suggestions:
+        out.print(f"[yellow]look at[/]: {escape(suggestion)}")

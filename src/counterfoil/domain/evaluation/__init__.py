@@ -1,0 +1,1 @@
+"""How good scores are: metrics, intervals, alert budgets, the gate."""

@@ -1,0 +1,200 @@
+"""What a set of scores is worth: ranking, daily alerts, cards and calibration, with intervals by account."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counterfoil.domain.arrays import Doubles, Integers
+from counterfoil.domain.evaluation.alert_budget import AlertDays, recall_and_precision
+from counterfoil.domain.evaluation.card_precision import CardDay, card_days, card_precision, precision_by_day
+from counterfoil.domain.evaluation.intervals import Intervals, Measure, account_numbers, bootstrap
+from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
+from counterfoil.domain.evaluation.reliability import (
+    ReliabilityBin,
+    SquaredErrors,
+    brier,
+    expected_calibration_error,
+    reliability_bins,
+)
+from counterfoil.errors import UsageError
+
+FALSE_POSITIVE_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one scored table.
+
+    `metrics` has the keys auc, average_precision, recall_at_1pct_fpr, alert_recall, alert_precision,
+    card_precision, brier, brier_skill and calibration_error; None where a figure is not defined: for want of
+    frauds or good payments, or for the last three because scores outside [0, 1] are no probabilities.
+    `intervals` holds 95 % bounds for those that have them; the calibration error has none, since resampling
+    biases it upwards. `card_precision_by_day` is keyed by ISO date (UTC).
+    """
+
+    rows: int
+    frauds: int
+    accounts: int
+    alerts_per_day: int
+    top_k: int
+    metrics: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
+    draws: int
+    skipped_draws: int
+    calibration_bins: tuple[ReliabilityBin, ...]
+    card_precision_by_day: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dicts, lists and numbers, fit for JSON."""
+        plain = asdict(self)
+        plain["intervals"] = {name: list(bounds) for name, bounds in self.intervals.items()}
+        plain["calibration_bins"] = list(plain["calibration_bins"])
+        return plain
+
+
+def evaluate(
+    label: NDArray[np.int8],
+    score: Doubles,
+    account: NDArray[np.object_] | NDArray[np.str_] | None,
+    event_time: NDArray[np.datetime64],
+    *,
+    alerts_per_day: int = 100,
+    top_k: int = 100,
+    draws: int = 500,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate scores (higher = riskier) of rows whose label is known, 1 fraud or 0 good.
+
+    All arrays have shape (rows,); `event_time` is UTC. Without accounts each row is its own card. Days are
+    UTC dates. `draws` is the number of bootstrap draws (0: no intervals).
+
+    Raises UsageError for arrays of different length, other labels, scores that are NaN or infinite, and
+    budgets below 1.
+    """
+    measures = Measures.of(label, score, account, event_time, alerts_per_day=alerts_per_day, top_k=top_k)
+    return measures.evaluation(measures.bootstrapped(measures.figures, draws=draws, seed=seed))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The rows of one scored table, sorted once for each kind of figure.
+
+    A bootstrap draw only changes how often an account counts.
+    """
+
+    label: NDArray[np.int8]
+    score: Doubles
+    account: Integers  # numbers from 0
+    accounts: int
+    ranking: Ranking
+    alerts: AlertDays
+    cards: tuple[CardDay, ...]
+    errors: SquaredErrors | None  # None: the scores are no probabilities
+    alerts_per_day: int
+    top_k: int
+
+    @classmethod
+    def of(
+        cls,
+        label: NDArray[np.int8],
+        score: Doubles,
+        account: NDArray[np.object_] | NDArray[np.str_] | None,
+        event_time: NDArray[np.datetime64],
+        *,
+        alerts_per_day: int,
+        top_k: int,
+    ) -> "Measures":
+        """Make ready what `evaluate` takes. Raises UsageError as it does."""
+        label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
+        _check(label, score, account, event_time, min(alerts_per_day, top_k))
+        numbers, day = account_numbers(account, label.size), event_time.astype("datetime64[D]")
+        accounts = int(numbers.max()) + 1 if numbers.size else 0
+        probable = bool(np.all((score >= 0) & (score <= 1)))
+        return cls(
+            label=label,
+            score=score,
+            account=numbers,
+            accounts=accounts,
+            ranking=Ranking.of(label, score),
+            alerts=AlertDays.of(label, score, day),
+            cards=card_days(label, score, numbers, day),
+            errors=SquaredErrors.of(label, score, numbers, accounts) if probable else None,
+            alerts_per_day=alerts_per_day,
+            top_k=top_k,
+        )
+
+    def bootstrapped(self, measure: Measure, *, draws: int, seed: int) -> Intervals:
+        """Intervals of what `measure` gives for draws of these accounts; none where nothing can be ranked."""
+        if draws and 0 < int(self.label.sum()) < self.label.size:
+            return bootstrap(measure, self.label, self.account, draws=draws, seed=seed)
+        return Intervals({}, draws, 0)
+
+    def evaluation(self, intervals: Intervals) -> Evaluation:
+        """The figures of the table as it is, with these intervals."""
+        bins = reliability_bins(self.label, self.score) if self.errors else ()
+        metrics = {name: defined(values[0]) for name, values in self.figures(self.once()).items()}
+        return Evaluation(
+            rows=int(self.label.size),
+            frauds=int(self.label.sum()),
+            accounts=self.accounts,
+            alerts_per_day=self.alerts_per_day,
+            top_k=self.top_k,
+            metrics=metrics | {"calibration_error": defined(expected_calibration_error(bins))},
+            intervals=intervals.bounds,
+            draws=intervals.draws,
+            skipped_draws=intervals.skipped,
+            calibration_bins=bins,
+            card_precision_by_day=self.card_precision_by_day(),
+        )
+
+    def once(self) -> Integers:
+        """Copies (1, accounts) of the table as it is."""
+        return np.ones((1, self.accounts), dtype=np.int64)
+
+    def figures(self, copies: Integers) -> dict[str, Doubles]:
+        """Metrics but for the calibration error, each (draws,), for `copies` (draws, accounts)."""
+        ranked = np.array([self._by_rank(drawn) for drawn in copies]).reshape(-1, 5)
+        names = ("auc", "average_precision", "recall_at_1pct_fpr", "alert_recall", "alert_precision")
+        found = {name: ranked[:, place] for place, name in enumerate(names)}
+        found["card_precision"] = card_precision(self.cards, self.top_k, copies)
+        unknown = np.full(copies.shape[0], np.nan)
+        found["brier"], found["brier_skill"] = brier(self.errors, copies) if self.errors else (unknown, unknown)
+        return found
+
+    def _by_rank(self, drawn: Integers) -> tuple[float, float, float, float, float]:
+        weight = drawn.astype(np.float64)[self.account]
+        curve = self.ranking.curve(weight)
+        recall, precision = recall_and_precision(self.alerts, self.alerts_per_day, weight)
+        ranked = (area_under_curve(curve), average_precision(curve))
+        return (*ranked, recall_at_fpr(curve, FALSE_POSITIVE_RATE), recall, precision)
+
+    def card_precision_by_day(self) -> dict[str, float]:
+        """ISO date -> card precision of that day."""
+        values = precision_by_day(self.cards, self.top_k, self.once())[0]
+        return {str(entry.day): float(value) for entry, value in zip(self.cards, values, strict=True)}
+
+
+def _check(
+    label: NDArray[np.int8],
+    score: Doubles,
+    account: NDArray[np.object_] | NDArray[np.str_] | None,
+    event_time: NDArray[np.datetime64],
+    smallest_budget: int,
+) -> None:
+    lengths = {label.size, score.size, event_time.size, label.size if account is None else account.size}
+    if len(lengths) > 1:
+        raise UsageError(f"label, score, account and event_time differ in length: {sorted(lengths)} rows")
+    if not np.isin(label, (0, 1)).all():
+        raise UsageError("label may only be 0 or 1: drop rows of unknown label before evaluating")
+    if not np.isfinite(score).all():
+        raise UsageError(f"{int((~np.isfinite(score)).sum())} scores are NaN or infinite")
+    if smallest_budget < 1:
+        raise UsageError(f"alerts_per_day and top_k must be at least 1, not {smallest_budget}")
+
+
+def defined(value: float) -> float | None:
+    """The figure, or None where it is NaN: JSON knows no NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,1 @@
+"""Raw records to clean transactions: mappings, parsing, reasons for rejection."""

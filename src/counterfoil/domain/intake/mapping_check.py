@@ -1,0 +1,142 @@
+"""Say what a mapping makes of a file: what is wrong, what is covered and what the first rows become."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
+from counterfoil.domain.intake.mapping_model import SourceMapping
+
+# An address, a number at the beginning or a long one anywhere, several lines, a sentence.
+_LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
+_TOO_MANY_REJECTED = 0.05
+
+
+@dataclass(frozen=True)
+class RejectedReason:
+    """Why rows were rejected: how many, and the first of them as an example."""
+
+    reason: str
+    count: int
+    example_line: int
+    message: str
+
+
+@dataclass(frozen=True)
+class MappingReport:
+    """What a mapping makes of the rows that were tried.
+
+    `sample`: the first transactions as texts by canonical column, identifiers as keyed hashes; `coverage`:
+    share of accepted rows with a value, for each mapped column; `problems`: what must be put right;
+    `suggestions`: what is worth a look.
+    """
+
+    mapping: str
+    rows: int
+    accepted: int
+    sample: tuple[dict[str, str], ...]
+    coverage: dict[str, float]
+    rejected: tuple[RejectedReason, ...]
+    problems: tuple[str, ...]
+    suggestions: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the mapping fits as it is."""
+        return not self.problems
+
+
+def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | None, rows: int = 5) -> MappingReport:
+    """Report on `cleaned`, made from a file with these columns; show the first `rows` transactions.
+
+    `cleaned` is None where a missing column made cleaning impossible.
+    """
+    accepted = cleaned.transactions if cleaned is not None else mapping.schema.empty_table()
+    rejected = _rejected_reasons(cleaned.rejected) if cleaned is not None else ()
+    tried = int(accepted.num_rows) + sum(reason.count for reason in rejected)
+    coverage = _coverage(accepted, mapping)
+    problems = [*column_problems(mapping, columns)]
+    problems += [f"{item.count:,} of {tried:,} rows: {_example(item)}" for item in rejected]
+    return MappingReport(
+        mapping=mapping.name,
+        rows=tried,
+        accepted=int(accepted.num_rows),
+        sample=tuple(_as_text(row) for row in accepted.slice(0, rows).to_pylist()),
+        coverage=coverage,
+        rejected=rejected,
+        problems=tuple(problems),
+        suggestions=tuple(_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows))),
+    )
+
+
+def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:
+    """Yield each column that the mapping reads and the file has not exactly once.
+
+    Where records name their own values, only columns that every row needs are missed.
+    """
+    counts = Counter(columns)
+    for column in mapping.required_columns if mapping.file.names_each_value else mapping.source_columns:
+        if counts[column] == 0:
+            yield f"column {column!r} is not in the file (columns: {shown_columns(columns)})"
+        elif counts[column] > 1:
+            yield f"column {column!r} stands {counts[column]} times in the file's header: rename all but one"
+
+
+def shown_columns(columns: Sequence[str]) -> str:
+    """Return the names for a message, unless they look like a row of data: that may hold somebody's name."""
+    if any(_LOOKS_LIKE_DATA.search(column) for column in columns):
+        return f"{len(columns)}, not shown because the first line looks like data, not like a header"
+    return ", ".join(columns)
+
+
+def _rejected_reasons(rejected: pa.Table) -> tuple[RejectedReason, ...]:
+    found = []
+    for reason, count in reason_counts(rejected):
+        first = rejected.filter(pc.equal(rejected["reason"], reason)).slice(0, 1).to_pylist()[0]
+        found.append(RejectedReason(reason, count, first["source_line"], first["message"]))
+    return tuple(found)
+
+
+def _example(item: RejectedReason) -> str:
+    return f"{item.reason} ({item.message}; first at line {item.example_line})"
+
+
+def _coverage(accepted: pa.Table, mapping: SourceMapping) -> dict[str, float]:
+    rows = int(accepted.num_rows)
+    names = [name for name in accepted.column_names if name in _filled_columns(mapping)]
+    return {name: (rows - accepted[name].null_count) / rows if rows else 0.0 for name in names}
+
+
+def _filled_columns(mapping: SourceMapping) -> set[str]:
+    """Return the canonical columns that something in the file fills."""
+    mapped = set(mapping.read_fields)
+    filled = {name if f"{name}_id" not in mapping.schema.names else f"{name}_id" for name in mapped}
+    if "card_number" in mapped:
+        filled |= {"card_bin", "card_last4"}
+    return filled | {*mapping.numeric, *mapping.own_categorical, *mapping.own_textual}
+
+
+def _as_text(row: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in row.items() if value is not None}
+
+
+def _suggestions(
+    mapping: SourceMapping, columns: Sequence[str], coverage: dict[str, float], tried: int, accepted: int
+) -> Iterator[str]:
+    if not any(_LOOKS_LIKE_DATA.search(column) for column in columns):
+        known = {*mapping.source_columns, mapping.fields.currency}
+        yield from (f"column {column!r} is not used" for column in columns if column not in known)
+    if accepted:
+        yield from (f"{name} is empty in every row" for name, share in coverage.items() if share == 0.0)
+    if tried and (tried - accepted) / tried > _TOO_MANY_REJECTED:
+        share = (tried - accepted) / tried
+        yield f"{share:.0%} of the rows are rejected: look at the reasons before collecting"
+    if mapping.fields.account is None:
+        yield "no account is mapped: there will be no evidence from an account's own history"
+    if mapping.fields.label is None:
+        yield "no label is mapped: the file can be scored, but nothing can be trained on it"

@@ -1,0 +1,158 @@
+"""What the parts of a mapping must satisfy together. Each rule yields its problems in words."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake.mapping_model import (
+    CANONICAL_EVIDENCE,
+    IDENTIFYING,
+    AmountFormat,
+    Currency,
+    Evidence,
+    Fields,
+    FileFormat,
+    Labels,
+    Privacy,
+    TimeFormat,
+)
+from counterfoil.domain.schemas import EVENT_DATE, TRANSACTION_FIELDS
+
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_RESERVED = {field.name for field in TRANSACTION_FIELDS} | {EVENT_DATE}
+_IN_THE_CLEAR = ("transaction_id", "merchant", "category", "currency", "card_bin")
+_WHY_NOT = "embeddings and categories can be turned back into text, so identities may not become evidence"
+
+
+def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
+    """Yield what is wrong between the time format, its epoch and the file's format."""
+    if time.format == "relative_seconds" and time.epoch is None:
+        yield "time.epoch is missing: relative_seconds counts from it (write '2013-09-01T00:00:00Z')"
+    if time.format != "relative_seconds" and time.epoch is not None:
+        yield f"time.epoch is only for format 'relative_seconds', not {time.format!r}: leave it out"
+    if time.format == "native" and file is not None and file.format != "parquet":
+        yield "time.format 'native' needs Parquet: other files have text only (try 'iso8601')"
+    if time.earliest >= time.latest:
+        yield "time.earliest is not before time.latest"
+
+
+def file_problems(file: FileFormat) -> Iterator[str]:
+    """Yield what is wrong between the format and the encoding."""
+    if file.format == "jsonl" and '{"\n'.encode(file.encoding) != b'{"\n':
+        yield f"file.encoding {file.encoding!r} does not go with JSON Lines: try 'utf-8'"
+
+
+def amount_problems(amount: AmountFormat) -> Iterator[str]:
+    """Yield what is wrong with the two marks."""
+    if amount.decimal_mark == amount.thousands_mark:
+        yield f"amount.decimal_mark and amount.thousands_mark are both {amount.decimal_mark!r}"
+
+
+def label_problems(fields: Fields | None, labels: Labels | None, *, given: bool) -> Iterator[str]:
+    """Yield what is wrong between fields.label and [labels]; `given`: the file has a [labels] section."""
+    if fields is not None:
+        if fields.label is not None and not given:
+            yield "[labels] is missing: fields.label is mapped, so say which values mean fraud and good"
+        if fields.label is None and given:
+            yield "[labels] is there but fields.label is not: map the label column or leave [labels] out"
+        if fields.label is None and fields.label_time is not None:
+            yield "fields.label_time is mapped but fields.label is not"
+    if labels is not None:
+        if not labels.fraud:
+            yield "labels.fraud is missing: say which values in the label column mean fraud"
+        counts = Counter((*labels.fraud, *labels.good, *labels.unknown))
+        for value in sorted(value for value, count in counts.items() if count > 1):
+            yield f"labels: {value!r} stands more than once; each value has one meaning"
+
+
+def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str]:
+    """Yield every source column that is an identity and would be kept as it is elsewhere."""
+    mapped = fields.mapped()
+    identities = {mapped[field]: field for field in IDENTIFYING if field in mapped}
+    for field in _IN_THE_CLEAR:
+        if mapped.get(field) in identities:
+            column, identity = mapped[field], identities[mapped[field]]
+            yield f"fields.{field}: column {column!r} is also the {identity} and may not be kept as it is"
+    if "card_number" in mapped and "card_bin" in mapped:
+        yield "fields.card_bin: leave it out, the BIN is taken from fields.card_number"
+    for kind, name, column in _own_evidence(evidence):
+        if column in identities:
+            yield f"evidence.{kind}.{name}: column {column!r} is the {identities[column]}; {_WHY_NOT}"
+
+
+def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privacy | None) -> Iterator[str]:
+    """Yield columns that no message has, and personal ones that would be kept as they are."""
+    hashed = () if privacy is None else privacy.hashed
+    own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
+    clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
+    for where, column in [(f"fields.{field}", column) for field, column in fields.mapped().items()] + own:
+        if column not in iso20022.COLUMNS:
+            yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
+    for where, column in [*clear, *own]:
+        if column in iso20022.PERSONAL and where.removeprefix("fields.") not in hashed:
+            yield f"{where}: column {column!r} says who somebody is and may not be kept as it is"
+
+
+def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence | None) -> Iterator[str]:
+    """Yield hashed fields that are not there, or that are to be read as text."""
+    if "merchant" in privacy.hashed:
+        if fields is not None and fields.merchant is None:
+            yield "privacy.hashed: 'merchant' is not mapped in [fields]"
+        if evidence is not None and "merchant_id" in evidence.textual_fields:
+            yield "evidence.textual_fields: 'merchant_id' is a keyed hash (privacy.hashed), which says nothing as text"
+        if evidence is not None and "merchant_id" in evidence.categorical_fields:
+            # A release would name the commonest of them, and no forgetting takes anything out of a release.
+            yield "evidence.categorical_fields: 'merchant_id' is an account (privacy.hashed), which is no evidence"
+
+
+def evidence_name_problems(evidence: Evidence) -> Iterator[str]:
+    """Yield evidence names that are malformed or taken, and empty source columns."""
+    seen: dict[str, str] = {}
+    for kind, name, column in _own_evidence(evidence):
+        where = f"evidence.{kind}.{name}"
+        if not _SNAKE_CASE.fullmatch(name):
+            yield f"{where}: the name is not snake_case (lower-case letters, digits, single underscores)"
+        if name in _RESERVED:
+            yield f"{where}: {name!r} is a canonical column; choose another name"
+        if name in seen:
+            yield f"{where}: {name!r} is already used in evidence.{seen[name]}"
+        if not column:
+            yield f"{where}: names no source column"
+        seen.setdefault(name, kind)
+
+
+def canonical_evidence_problems(evidence: Evidence, fields: Fields | None, currency: Currency | None) -> Iterator[str]:
+    """Yield what is wrong with `categorical_fields` and `textual_fields`."""
+    for key, names in (
+        ("categorical_fields", evidence.categorical_fields),
+        ("textual_fields", evidence.textual_fields),
+    ):
+        for name, count in Counter(names).items():
+            problem = _canonical_problem(name, fields, currency)
+            if problem:
+                yield f"evidence.{key}: {problem}"
+            if count > 1:
+                yield f"evidence.{key}: {name!r} stands there {count} times"
+
+
+def _canonical_problem(name: str, fields: Fields | None, currency: Currency | None) -> str | None:
+    if name in IDENTIFYING or f"{name}_id" in _RESERVED or name in _RESERVED - set(CANONICAL_EVIDENCE):
+        reason = "" if name == "merchant" else f"; {_WHY_NOT}"
+        return f"{name!r} is refused (allowed: {', '.join(CANONICAL_EVIDENCE)}){reason}"
+    if name not in CANONICAL_EVIDENCE:
+        return f"{name!r} is no canonical column (allowed: {', '.join(CANONICAL_EVIDENCE)})"
+    field = CANONICAL_EVIDENCE[name]
+    if fields is not None and getattr(fields, field) is None:
+        return f"{name!r} would always be empty: fields.{field} is not mapped"
+    if name == "currency" and currency is not None and not currency.meaningful:
+        return "'currency' would always be empty: currency.meaningful is false"
+    return None
+
+
+def _own_evidence(evidence: Evidence | None) -> Iterator[tuple[str, str, str]]:
+    if evidence is None:
+        return
+    for kind in ("numeric", "categorical", "textual"):
+        for name, column in getattr(evidence, kind).items():
+            yield kind, name, column

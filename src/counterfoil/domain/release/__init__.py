@@ -1,0 +1,1 @@
+"""The release: what is trained, kept, compared and archived as one."""

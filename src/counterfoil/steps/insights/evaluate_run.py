@@ -1,0 +1,84 @@
+"""Hold scores against the labels that came in since."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.periods import known_at
+from counterfoil.domain.schemas import FRAUD
+from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import NotFoundError
+from counterfoil.ports.lake import TableStore
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test."""
+
+    scores: pa.Table
+    labels: pa.Array
+    evaluation: Evaluation
+    left_out: int
+
+
+def judge(
+    tables: TableStore,
+    run: str,
+    *,
+    exclude_compromised_since: datetime | None = None,
+    label_delay: timedelta = timedelta(0),
+    alerts_per_day: int = 100,
+) -> Judged:
+    """Evaluate the scores of one run of `detect` by the labels in `transactions`; unknown labels do not count.
+
+    With `exclude_compromised_since`, payments leave the test from the day on which a fraud of their account
+    was known at midnight, at least `label_delay` after it happened, counting frauds from that moment on (the
+    Fraud Detection Handbook's protocol). Raises NotFoundError if the run was not published.
+    """
+    scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay)
+    labels = scores.column("label").combine_chunks()
+    known = scores.filter(pc.is_valid(scores.column("label")))
+    evaluation = evaluate(
+        known.column("label").to_numpy().astype(np.int8),
+        known.column("anomaly_signal").to_numpy(),
+        np.asarray(known.column("account_id").to_pylist(), dtype=object),
+        known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
+        alerts_per_day=alerts_per_day,
+    )
+    return Judged(scores.drop_columns(["label"]), labels, evaluation, left_out)
+
+
+def _scores_with_labels(
+    tables: TableStore, run: str, since: datetime | None, label_delay: timedelta
+) -> tuple[pa.Table, int]:
+    files = [str(path) for path in tables.files(SCORE_TABLE, run)]
+    if not files:
+        raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
+    source = parquet_source(tables.files(TRANSACTIONS))
+    columns = f"transaction_id, account_id, event_time, label, {known_at(label_delay)} AS known_at"
+    with engine() as database:
+        database.execute(f"CREATE VIEW payments AS SELECT {columns} FROM {source}")
+        database.execute(f"CREATE VIEW scores AS FROM read_parquet({files!r})")
+        database.execute(f"CREATE TABLE compromised AS {_compromised(since)}")
+        everything = int(one_row(database, "SELECT count(*) FROM scores")[0])
+        kept = database.sql(
+            "SELECT scores.*, payments.label FROM scores JOIN payments USING (transaction_id) "
+            "LEFT JOIN compromised ON compromised.account_id = scores.account_id "
+            "WHERE compromised.known_at IS NULL OR compromised.known_at > date_trunc('day', scores.event_time) "
+            "ORDER BY scores.event_time, scores.transaction_id"
+        ).to_arrow_table()
+    return kept, everything - kept.num_rows
+
+
+def _compromised(since: datetime | None) -> str:
+    """When each account was first known to be compromised."""
+    condition = f"event_time >= TIMESTAMPTZ '{since.isoformat()}'" if since else "false"
+    return (
+        f"SELECT account_id, min(known_at) AS known_at FROM payments "
+        f"WHERE label = {FRAUD} AND account_id IS NOT NULL AND {condition} GROUP BY account_id"
+    )

@@ -1,0 +1,1 @@
+"""Raw files to transactions, transactions to source IPs."""

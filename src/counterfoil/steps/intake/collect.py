@@ -1,0 +1,243 @@
+"""Collect input files: clean every row, keep what is good, and say why of the rest.
+
+Each file is one run of the tables `transactions`, `rejected` and `addresses`. A killed run leaves nothing
+visible; a rerun completes it; a file that is done is skipped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from counterfoil.domain.intake.cleaning import clean, reason_counts
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
+from counterfoil.domain.schemas import REJECTED
+from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
+from counterfoil.errors import CounterfoilError, StoreUnavailableError
+from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.engine import failures_told
+from counterfoil.steps.lake.forgotten import forgotten_accounts
+from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
+from counterfoil.steps.lake.runs import place_of, run_ending, run_name
+
+_RUN_KEY = b"counterfoil.run"
+
+
+@dataclass(frozen=True)
+class CollectedFile:
+    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
+
+    It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
+    `members`: of an archive, each file in it and the number of its records.
+    """
+
+    source: str
+    rows_in: int = 0
+    rows_out: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    skipped: bool = False
+    held: bool = False
+    members: Mapping[str, int] = field(default_factory=dict)
+
+
+class Again(Enum):
+    """Whether a file is collected that is done, and which of its earlier runs its rows then take the place of."""
+
+    NO = "no"
+    SAME_CONTENT = "same content"
+    """The runs of this content at this place, by whatever mapping."""
+    ANY_CONTENT = "any content"
+    """Also the runs of what the file held before it was corrected."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a file has been read, for a progress bar: its name and the rows read and rejected so far."""
+
+    source: str
+    rows_in: int
+    rows_rejected: int
+
+
+def collect(
+    paths: Sequence[Path],
+    mapping: SourceMapping,
+    *,
+    key: bytes | PseudonymKeys,
+    reader: InputReader,
+    tables: TableStore,
+    ledger: FileLedger,
+    on_progress: Callable[[Progress], None] | None = None,
+    again: Again = Again.NO,
+) -> list[CollectedFile]:
+    """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
+
+    `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
+    UsageError if what was collected before has pseudonyms of another key.
+    """
+    require_key(tables, as_keys(key))
+    forgotten = forgotten_accounts(tables)
+    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
+    return [_collect_claimed(path, job, ledger) for path in paths]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all files."""
+
+    mapping: SourceMapping
+    key: PseudonymKeys
+    reader: InputReader
+    tables: TableStore
+    report: Callable[[Progress], None]
+    again: Again
+    forgotten: frozenset[str]
+
+
+def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
+    file = job.reader.fingerprint(path)
+    if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
+        known = ledger.entry(file)
+        done = known is not None and known.state == "done" and job.again is Again.NO
+        return CollectedFile(printable(path.name), skipped=True, held=not done)
+    try:
+        collected = _collect_file(path, file, job)
+        if job.again is Again.ANY_CONTENT:
+            _release_earlier(ledger, file)
+        ledger.complete(
+            file,
+            rows_in=collected.rows_in,
+            rows_out=collected.rows_out,
+            rows_rejected=sum(collected.rejected.values()),
+        )
+    except BaseException as error:
+        with suppress(StoreUnavailableError):  # a ledger that is gone: why this failed is told, and the claim is free
+            ledger.fail(file, _reason(error))
+        raise
+    return collected
+
+
+def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
+    """What the file held before is no longer collected: let the ledger say so."""
+    for entry in ledger.entries():
+        earlier = entry.file.location == file.location and entry.file != file
+        if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
+            ledger.release(entry.file)
+
+
+def _reason(error: BaseException) -> str:
+    # Only our own messages are known to hold no personal data.
+    return str(error) if isinstance(error, CounterfoilError) else type(error).__name__
+
+
+def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
+    run = run_name(job.mapping, file)
+    earlier = _earlier_runs(job, file) - {run}
+    staged = job.tables.stage(TRANSACTIONS, run)
+    refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
+    restricted = job.tables.stage(ADDRESSES, run)
+    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    if job.mapping.privacy.hashed:
+        marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
+    schema = job.mapping.schema.with_metadata(marks)
+    with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
+        members = _clean_all(path, file, job, spool, refused)
+        duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
+        refused.add(_as_rejections(duplicates))
+        spool.write_addresses(restricted)
+        spool.write_by_date(staged)
+    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
+        job.tables.publish(table, run, instead_of=earlier)
+    rows_in = members.total()
+    in_archive = {name: count for name, count in members.items() if name is not None}
+    return CollectedFile(
+        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive
+    )
+
+
+def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> Counter[str | None]:
+    """Clean batch by batch into the spool; return how many records the file, or each of its members, has."""
+    rows_in: Counter[str | None] = Counter()
+    for batch in job.reader.batches(path, job.mapping):
+        cleaned = clean(
+            batch.table,
+            job.mapping,
+            key=job.key,
+            source=batch.source,
+            first_line=batch.lines,
+            # Each member begins at line 1 anew, and ids are derived from content and line.
+            content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
+            forgotten=job.forgotten,
+        )
+        spool.add(cleaned.transactions, cleaned.addresses)
+        refused.add(batch.rejected)
+        refused.add(cleaned.rejected)
+        rows_in[batch.member] += batch.records
+        job.report(Progress(printable(path.name), rows_in.total(), refused.rows))
+    return rows_in
+
+
+def _earlier_runs(job: _Job, file: SourceFile) -> set[str]:
+    """The runs that this file's rows take the place of; in all tables, since a kill may have left some of them."""
+    if job.again is Again.NO:
+        return set()
+    ends = run_ending(file) if job.again is Again.SAME_CONTENT else f"-{place_of(file.location)}"
+    tables = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
+    return {run for table in tables for run in job.tables.runs(table) if run.endswith(ends)}
+
+
+def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
+    """Return the published files whose ids count as taken: all but those of the runs `own`, which are replaced."""
+    files = tables.files(TRANSACTIONS)
+    if not set(own).intersection(tables.runs(TRANSACTIONS)):
+        return files
+    names = {run.encode() for run in own}
+    return [path for path in files if (pq.read_metadata(path).metadata or {}).get(_RUN_KEY) not in names]
+
+
+def _as_rejections(duplicates: pa.Table) -> pa.Table:
+    in_file = pc.equal(duplicates["earlier"], "file")
+    first = "the transaction id stands on an earlier line of this file"
+    other = "the transaction id was collected before, from another file"
+    messages = pc.if_else(in_file, first, other)
+    reasons = pa.repeat(pa.scalar("duplicate_id"), duplicates.num_rows)
+    columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
+    return pa.Table.from_arrays(columns, schema=REJECTED)
+
+
+class _Rejected:
+    """The rejected rows of one file: written as they come, counted by reason. No file if there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "part-0.parquet"
+        self._file: pq.ParquetWriter | None = None
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        return self.counts.total()
+
+    def __enter__(self) -> "_Rejected":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            return
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, REJECTED, compression="zstd")
+        self._file.write_table(rows)
+        self.counts.update(dict(reason_counts(rows)))

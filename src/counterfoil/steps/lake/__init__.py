@@ -1,0 +1,1 @@
+"""What every step stands on: the query engine, runs, publication and the state of the lake."""

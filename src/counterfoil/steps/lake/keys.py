@@ -1,0 +1,40 @@
+"""Which key made the pseudonyms of the lake."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
+from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.errors import UsageError
+from counterfoil.ports.lake import TableStore
+
+KEY_ID = b"counterfoil.key"
+"""In the metadata of each file of transactions: which keys made its pseudonyms."""
+
+
+HASHED = b"counterfoil.hashed"
+"""There too, where a mapping hashes fields that are text elsewhere (`privacy.hashed`): which."""
+
+
+def require_key(tables: TableStore, keys: PseudonymKeys) -> None:
+    """Raise UsageError if the transactions have pseudonyms of other keys: known people would look like new ones.
+
+    Files of older versions do not tell their key, and are taken as they are.
+    """
+    found = key_id_of(tables.files(TRANSACTIONS))
+    if found not in (None, keys.key_id):
+        raise UsageError(
+            f"the lake's pseudonyms are of key {found} and the configured key is {keys.key_id}: configure the "
+            "lake's key, or the lake of this key (after 'counterfoil rotate-key' both change together)"
+        )
+
+
+def key_id_of(files: Sequence[Path]) -> str | None:
+    """The id of the key of some files of transactions, if they tell it; as a lake has one key, two of them do."""
+    for path in (*files[:1], *files[-1:]):
+        found = (pq.read_metadata(path).metadata or {}).get(KEY_ID)
+        if found is not None:
+            return str(found.decode())
+    return None

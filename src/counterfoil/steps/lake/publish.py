@@ -1,0 +1,85 @@
+"""Publish: what a pipeline's execution wrote becomes visible in the lake."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.errors import UsageError
+from counterfoil.ports.lake import FileLedger, LedgerEntry, TableStore
+from counterfoil.steps.lake.forgotten import forgotten_accounts
+from counterfoil.steps.lake.keys import key_id_of
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run that is visible now, with the rows and files it has."""
+
+    table: str
+    run: str
+    rows: int
+    files: int
+
+
+def publish_table(lake: TableStore, table: str, run: str, folder: Path) -> Published:
+    """Copy the Parquet files under `folder` into the lake and publish them as `run`, in the place of an earlier one.
+
+    Safe to do again: the run is then replaced by itself. Raises UsageError for transactions with pseudonyms of
+    another key than the lake's, and for rows of an account that was forgotten.
+    """
+    paths = sorted(folder.rglob("*.parquet"))
+    _require_nobody_forgotten(lake, table, run, paths)
+    if table == TRANSACTIONS:
+        _require_key_of(lake, run, paths)
+    staged = lake.stage(table, run)
+    rows = 0
+    for path in paths:
+        target = staged / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        rows += pq.read_metadata(target).num_rows
+    lake.publish(table, run)
+    return Published(table, run, rows, len(paths))
+
+
+def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Sequence[Path]) -> None:
+    forgotten = pa.array(sorted(forgotten_accounts(lake)), pa.string())
+    for path in paths if len(forgotten) else ():
+        names = [name for name in ("account_id", "merchant_id") if name in pq.read_schema(path).names]
+        columns = pq.read_table(path, columns=names, partitioning=None).columns
+        if any(pc.any(pc.is_in(column, value_set=forgotten)).as_py() for column in columns):
+            raise UsageError(
+                f"run {run!r} of table {table!r} names an account that was forgotten after it was made: "
+                "start the pipeline anew"
+            )
+
+
+def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:
+    # One run tells it: from S3 all files of the runs that are asked for would be brought here.
+    there = next((key_id_of(lake.files(TRANSACTIONS, first)) for first in lake.runs(TRANSACTIONS)[:1]), None)
+    here = key_id_of(paths)
+    if None not in (here, there) and here != there:
+        raise UsageError(
+            f"the transactions of run {run!r} have pseudonyms of key {here}, those of the lake are of {there}: the "
+            "key was changed since they were collected; start the pipeline anew"
+        )
+
+
+def complete_files(ledger: FileLedger, collected: Sequence[LedgerEntry]) -> int:
+    """Mark files as done whose rows are visible now; return how many were not before.
+
+    A file that another process holds is left to it: its rows are visible either way.
+    """
+    done = 0
+    for entry in collected:
+        if ledger.claim(entry.file, entry.mapping):
+            ledger.complete(
+                entry.file, rows_in=entry.rows_in, rows_out=entry.rows_out, rows_rejected=entry.rows_rejected
+            )
+            done += 1
+    return done

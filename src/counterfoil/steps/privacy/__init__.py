@@ -1,0 +1,1 @@
+"""Forget an account, change the key of the keyed hashes."""

@@ -1,0 +1,1 @@
+"""Score payments by a release, and score them again for proof."""

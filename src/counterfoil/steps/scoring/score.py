@@ -1,0 +1,121 @@
+"""Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import (
+    Release,
+    missing_evidence,
+    scored_columns,
+    scored_schema,
+)
+from counterfoil.domain.schemas import SCORES
+from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
+from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
+from counterfoil.ports.lake import TableStore
+from counterfoil.steps.lake.engine import engine, one_row
+from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.scoring.compute import Compute
+from counterfoil.steps.scoring.scorer import Detector
+
+
+def detect(
+    tables: TableStore,
+    detector: Detector,
+    *,
+    period: Period = Period(),
+    compute: Compute = Compute(),
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    run: str | None = None,
+    part: str = "part-0",
+) -> str:
+    """Score the payments of a period; return the run, one per release and period if none is given.
+
+    Writes the file `part` of two tables: `scored_evidence`, the rows as they were scored, and `scores`, which is
+    published last. Of several machines that share a run each names a part of its own. No payment at all gives
+    tables without rows. Raises NotFoundError without evidence, MissingEvidenceError naming all that is missing.
+    """
+    release = detector.release
+    run = run or _name_of_run(release.release_id, period)
+    batches = evidence_batches(tables, [release], period, compute.batch_rows)
+    staged = {table: tables.stage(table, run) / f"{part}.parquet" for table in (SCORED_EVIDENCE, SCORE_TABLE)}
+    done = 0
+    with (
+        _writer(staged[SCORED_EVIDENCE], scored_schema(release)) as evidence,
+        _writer(staged[SCORE_TABLE], SCORES) as scores,
+    ):
+        for batch, total in batches:
+            rows = as_scored(batch, release)
+            evidence.write_table(rows)
+            scores.write_table(detector.score(rows))
+            done += rows.num_rows
+            progress(done, total)
+    # In this order: whoever sees a score can replay it.
+    tables.publish(SCORED_EVIDENCE, run)
+    tables.publish(SCORE_TABLE, run)
+    return run
+
+
+def _name_of_run(release_id: str, period: Period) -> str:
+    span = f"{period.since or 'begin'}-{period.until or 'end'}".replace(":", "").replace(" ", "T").replace("+", "_")
+    return f"{release_id}-{span}"
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, schema, compression="zstd")
+
+
+def evidence_batches(
+    tables: TableStore, releases: Sequence[Release], period: Period, rows: int, *, labelled: bool = False
+) -> Iterator[tuple[pa.Table, int]]:
+    """Evidence of the period that the releases need, in the order of time, with the number of rows in all.
+
+    With `labelled`, only payments that have a label, and the column `label`. Raises NotFoundError or
+    MissingEvidenceError at once, not at the first batch.
+    """
+    files = evidence_files(tables)
+    for release in releases:
+        _require_evidence(release, files)
+    names = dict.fromkeys(name for release in releases for name in scored_columns(release))
+    columns = ", ".join(f'"{name}"' for name in (*names, *(["label"] if labelled else [])))
+    condition = "label IS NOT NULL" if labelled else "true"
+    return _read(columns, f"read_parquet({files!r}) WHERE {period.condition()} AND {condition}", rows)
+
+
+def _read(columns: str, source: str, rows: int) -> Iterator[tuple[pa.Table, int]]:
+    with engine() as database:
+        total = int(one_row(database, f"SELECT count(*) FROM {source}")[0])
+        # The files are in the order of time already; insertion order is kept, nothing is sorted again.
+        for batch in database.sql(f"SELECT {columns} FROM {source}").to_arrow_reader(rows):
+            yield pa.Table.from_batches([batch]), total
+
+
+def as_scored(evidence: pa.Table, release: Release) -> pa.Table:
+    """Evidence as the release reads it, following `scored_schema`. Raises ReleaseMismatchError for other types."""
+    schema = scored_schema(release)
+    selected = evidence.select(schema.names)
+    try:
+        return selected.cast(schema)
+    except pa.ArrowInvalid:
+        # Arrow's message would quote a payment's values.
+        wrong = [
+            f.name for f in schema if f.type == pa.float64() and pa.types.is_string(selected.schema.field(f.name).type)
+        ]
+        raise ReleaseMismatchError(
+            f"release {release.release_id} (mapping {release.mapping}) reads {', '.join(wrong)} as a number, "
+            "here it is text: score with a mapping that declares it as the release's does"
+        ) from None
+
+
+def _require_evidence(release: Release, files: Sequence[str]) -> None:
+    """Raise MissingEvidenceError, with the names of all that is missing, unless each file has what is needed."""
+    missing = dict.fromkeys(name for file in files for name in missing_evidence(release, pq.read_schema(file).names))
+    if missing:
+        raise MissingEvidenceError(
+            f"release {release.release_id} (mapping {release.mapping}) needs evidence that is not there: "
+            f"{', '.join(missing)}; build features with a mapping that declares it, or train a release without"
+        )

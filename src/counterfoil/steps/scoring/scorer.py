@@ -1,0 +1,117 @@
+"""A release ready to score."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.encoder import join
+from counterfoil.domain.policy.decide import Decision
+from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
+from counterfoil.domain.release.release import (
+    Release,
+    require_references,
+)
+from counterfoil.domain.scoring.compare import Comparison, References
+from counterfoil.domain.scoring.reasoner import Reasoner
+from counterfoil.domain.scoring.scores import score_table, with_reasons
+from counterfoil.domain.scoring.signal import SignalKind, margin
+from counterfoil.errors import ReleaseMismatchError
+from counterfoil.ports.releases import ReferenceStore, TextEmbedder
+from counterfoil.steps.scoring.compute import Compute
+
+
+class Detector:
+    """A release ready to score. Safe to use for any number of tables.
+
+    `references` is the release's base (`domain.references.reference_schema`). Raises ReleaseMismatchError if it
+    is not the one that the release was trained with, or `embedder` has other weights.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        references: pa.Table,
+        embedder: TextEmbedder,
+        compute: Compute = Compute(),
+    ) -> None:
+        self.release = release
+        self.release_id = release.release_id
+        _require_same_weights(release, embedder)
+        require_references(release, checksum(references))
+        self.references = in_canonical_order(references)
+        self._embed = remembering(embedder.embed)
+        self._reasoner = Reasoner(release.encoder, release.specs, release.usual)
+        self._compared = References(
+            vectors_of(self.references),
+            self.references.column("label").to_numpy(),
+            device=compute.device,
+            half=compute.half,
+        )
+
+    @classmethod
+    def load(
+        cls, release: Release, store: ReferenceStore, embedder: TextEmbedder, compute: Compute = Compute()
+    ) -> "Detector":
+        """Read the release's references from a store, where their recorded checksum must be the release's too.
+
+        Raises NotFoundError if the store has none of this release.
+        """
+        _require_same_weights(release, embedder)
+        require_references(release, store.checksum(release.release_id))
+        return cls(release, store.read_base(release.release_id), embedder, compute)
+
+    def compare(self, evidence: pa.Table) -> Comparison:
+        """Hold evidence rows against both sides. Raises MissingEvidenceError."""
+        return self._encode_and_compare(evidence)[0]
+
+    def _encode_and_compare(self, evidence: pa.Table) -> tuple[Comparison, Doubles]:
+        """The comparison, and how strange each row is by itself."""
+        blocks = self.release.encoder.blocks(evidence, self._embed)
+        vectors = join(blocks, self.release.encoder.mixture)
+        return self._compared.compare(vectors, self.release.neighbours), blocks.distance
+
+    def score(self, evidence: pa.Table) -> pa.Table:
+        """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
+        compared, distance = self._encode_and_compare(evidence)
+        release = self.release
+        scores = score_table(
+            evidence, compared, distance, self.references, release.calibration, release.thresholds, release.release_id
+        )
+        if release.calibration.kind is not SignalKind.CALIBRATED:
+            return scores
+        rows = np.flatnonzero(pc.not_equal(scores.column("decision"), Decision.ALLOW).to_numpy())
+        if not len(rows):
+            return scores
+        return with_reasons(scores, rows, self._reasoner.reasons(evidence.take(rows), self._margins))
+
+    def _margins(self, evidence: pa.Table) -> Doubles:
+        compared = self.compare(evidence)
+        return margin(compared.fraud.mean, compared.good.mean)
+
+
+def remembering(embed: Embed, most: int = 100_000) -> Embed:
+    """Wrap a text encoder so that a sentence is encoded once in its life (the last `most` are kept)."""
+    known: dict[str, np.ndarray] = {}
+
+    def remembered(texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        found = dict(zip(new, embed(new), strict=True)) if new else {}
+        rows = [found[t] if t in found else known[t] for t in texts]
+        if len(known) + len(found) > most:
+            known.clear()
+        known.update(found)
+        return np.stack(rows) if rows else embed([])
+
+    return remembered  # type: ignore[return-value]
+
+
+def _require_same_weights(release: Release, embedder: TextEmbedder) -> None:
+    wanted = release.text_weights_hash
+    if wanted is not None and embedder.weights_hash != wanted:
+        raise ReleaseMismatchError(
+            f"release {release.release_id} was encoded with {release.text_model} (weights {wanted[:12]}), "
+            f"the configured text model is {embedder.name} (weights {embedder.weights_hash[:12]}): "
+            "set COUNTERFOIL_TEXT_MODEL to the release's model"
+        )

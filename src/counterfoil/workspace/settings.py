@@ -1,0 +1,128 @@
+"""The only reader of environment variables."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.errors import UsageError
+
+LOCAL_BUCKET = "counterfoil-local"
+"""The bucket that the local session maps to the workspace folder."""
+
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*")
+
+
+class Settings(BaseSettings):
+    """Everything that differs between a laptop and AWS. Each field is `COUNTERFOIL_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_", extra="ignore")
+
+    workspace: Path = Field(default=Path(".counterfoil"), description="Folder of tables, database and releases")
+    lake: str | None = Field(default=None, description="'s3://bucket/prefix' of the tables; in the workspace if unset")
+    glue_database: str = Field(default="counterfoil", description="Glue database of the tables in S3")
+    ledger_table: str | None = Field(
+        default=None, description="DynamoDB table of the claims on files; in PostgreSQL if unset"
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="DSN of PostgreSQL with pgvector; embedded if unset"
+    )
+    database_url_secret: str | None = Field(default=None, description="Secrets Manager id that holds the DSN")
+    database_auth: Literal["dsn", "iam"] = Field(
+        default="dsn", description="'iam': log in with an RDS token in the password's place"
+    )
+    database_ca: Path | None = Field(
+        default=None, description="Certificate authorities that the database's certificate is held against"
+    )
+    pseudonym_key: SecretStr | None = Field(
+        default=None, description="Key of the keyed hashes, 16 characters at least; made once per workspace if unset"
+    )
+    pseudonym_key_secret: str | None = Field(default=None, description="Secrets Manager id that holds the key")
+    geoip_country: Path | None = Field(
+        default=None, description="MaxMind database (.mmdb) of countries or cities, for the curated source IPs"
+    )
+    geoip_asn: Path | None = Field(default=None, description="MaxMind database (.mmdb) of autonomous systems")
+    tracking_uri: str | None = Field(default=None, description="MLflow tracking URI; SQLite in the workspace if unset")
+    text_model: str = Field(default="bundled", description="'bundled', a folder, or a model's name on the hub")
+    device: str = Field(default="auto", description="'auto' (a GPU where torch sees one), 'cpu' or 'cuda'")
+    half_precision: bool = Field(
+        default=False, description="Find the nearest in half precision (for GPUs), then compare these in full"
+    )
+    batch_rows: int = Field(default=16_384, ge=1, description="Payments that are scored at once")
+    unpack_most_bytes: int = Field(
+        default=StreamLimits.most_bytes, ge=1, description="What a packed input file may unpack to, in bytes"
+    )
+    unpack_most_ratio: float = Field(
+        default=StreamLimits.most_ratio, ge=1, description="What a packed input file may unpack to, times its size"
+    )
+    unpack_ratio_from_bytes: int = Field(
+        default=StreamLimits.ratio_from_bytes, ge=1, description="Up to here the ratio does not matter"
+    )
+    ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
+
+    @property
+    def unpack_limits(self) -> StreamLimits:
+        """What packed input files may unpack to."""
+        return StreamLimits(self.unpack_most_bytes, self.unpack_most_ratio, self.unpack_ratio_from_bytes)
+
+    @field_validator("lake")
+    @classmethod
+    def _is_s3(cls, value: str | None) -> str | None:
+        if value is not None and not _S3.fullmatch(value):
+            raise ValueError(f"{value!r} is no 's3://bucket/prefix'")
+        return value
+
+
+class PipelineSettings(BaseSettings):
+    """What the definitions of the pipelines need; `COUNTERFOIL_PIPELINE_<NAME>`. The defaults run locally."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_PIPELINE_", extra="ignore")
+
+    bucket: str = Field(default=LOCAL_BUCKET, description="Bucket of raw files, lake and executions")
+    region: str = Field(default="eu-west-1", description="AWS region")
+    name_prefix: str = Field(default="counterfoil", description="Pipelines are called <prefix>-training, -detection")
+    registry: str = Field(default="counterfoil-local", description="ECR registry of the images")
+    image_tag: str = Field(default="latest", description="Tag of the images")
+    role: str = Field(
+        default="arn:aws:iam::000000000000:role/counterfoil-pipeline", description="Role of the pipelines"
+    )
+    step_roles: dict[str, str] = Field(default_factory=dict, description="JSON: a step's name to its own role's ARN")
+    instance_type: str = Field(default="ml.m5.xlarge", description="Instance type of steps without a GPU")
+    gpu_instance_type: str = Field(default="ml.g6.xlarge", description="Instance type of train and detect")
+    subnets: list[str] = Field(
+        default_factory=list, description="JSON: subnets that the jobs run in, to reach a database there"
+    )
+    security_groups: list[str] = Field(default_factory=list, description="JSON: security groups of the jobs")
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="JSON: COUNTERFOIL_ settings of the containers; no secrets, their ids only"
+    )
+    tags: dict[str, str] = Field(default_factory=lambda: {"project": "counterfoil"}, description="JSON: tags of all")
+
+
+def load_settings(workspace: Path | None = None) -> Settings:
+    """Read the settings; `workspace` overrides the environment. Raises UsageError naming every bad variable."""
+    with _bad_variables_named(Settings):
+        return Settings() if workspace is None else Settings(workspace=workspace)
+
+
+def load_pipeline_settings() -> PipelineSettings:
+    """Read the settings of the pipelines. Raises UsageError naming every bad variable."""
+    with _bad_variables_named(PipelineSettings):
+        return PipelineSettings()
+
+
+@contextmanager
+def _bad_variables_named(kind: type[BaseSettings]) -> Iterator[None]:
+    prefix = kind.model_config["env_prefix"]
+    try:
+        yield
+    except ValidationError as error:
+        problems = "; ".join(f"{prefix}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"settings: {problems}") from None
+    except SettingsError as error:  # a variable that should be JSON and is not
+        raise UsageError(f"settings: {error} (write it as JSON; variables begin with {prefix})") from None

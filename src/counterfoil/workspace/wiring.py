@@ -1,0 +1,206 @@
+"""Settings to adapters: one workspace object that makes each store when it is first asked for."""
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.folder.key import KeyFile, keys_of_text
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
+from counterfoil.errors import UsageError
+from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
+from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.steps.scoring.compute import Compute
+from counterfoil.workspace.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from counterfoil.adapters.postgres.connections import Login
+
+LEDGER_LEASE = timedelta(minutes=2)
+"""For how long DynamoDB's ledger keeps the claim of a process that died."""
+
+
+def open_workspace(folder: Path | None = None) -> "Workspace":
+    """The workspace of the environment's settings, or that in `folder`."""
+    return Workspace(load_settings(folder))
+
+
+class Workspace:
+    """The stores of one workspace. Nothing is opened, started or imported before it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = settings.workspace.expanduser().resolve()
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """Tables in S3 and Glue, or in the workspace's folder.
+
+        Raises UsageError where a change of the key was killed between taking the lake away and putting the new one.
+        """
+        if self.settings.lake is None:
+            if not (self.root / "lake").exists():
+                self.key_file.require_unchanged()
+            return FolderTables(self.root / "lake")
+        return self.tables_at(self.settings.lake, self.settings.glue_database)
+
+    def tables_at(self, lake: str, glue_database: str) -> TableStore:
+        """Tables of another lake in S3."""
+        from counterfoil.adapters.aws.tables import S3Tables
+
+        return S3Tables(lake, glue_database=glue_database, cache=self.root / "cache")
+
+    @cached_property
+    def reader(self) -> InputReader:
+        """The reader of payment files."""
+        return InputFiles(self.settings.unpack_limits)
+
+    @cached_property
+    def networks(self) -> NetworkDirectory | None:
+        """Countries and networks of addresses, where databases of them are named."""
+        country, asn = self.settings.geoip_country, self.settings.geoip_asn
+        if country is None and asn is None:
+            return None
+        from counterfoil.adapters.files.networks import MaxmindNetworks
+
+        return MaxmindNetworks(country=country, asn=asn)
+
+    @cached_property
+    def login(self) -> "Login":
+        """How to connect to the database: to the configured one with TLS verified, or to the embedded one, started."""
+        dsn = self._configured_dsn()
+        if dsn is None:
+            return self._embedded_dsn()
+        if self.settings.database_auth == "iam":
+            from counterfoil.adapters.postgres.rds_login import iam_login
+
+            return iam_login(dsn, self.settings.database_ca)
+        from counterfoil.adapters.postgres.tls import with_verified_tls
+
+        return with_verified_tls(dsn, self.settings.database_ca)
+
+    @property
+    def dsn(self) -> str:
+        """A DSN to connect to the database with now."""
+        from counterfoil.adapters.postgres.connections import fresh_dsn
+
+        return fresh_dsn(self.login)
+
+    def _configured_dsn(self) -> str | None:
+        url = self.settings.database_url
+        dsn = None if url is None else url.get_secret_value()
+        secret_id = self.settings.database_url_secret
+        if secret_id is None:
+            return dsn
+        from counterfoil.adapters.aws.secrets import read_secret
+        from counterfoil.adapters.postgres.secret_dsn import dsn_of_secret
+
+        return dsn_of_secret(read_secret(secret_id), secret_id, base=dsn)
+
+    def _embedded_dsn(self) -> str:
+        if self.settings.database_auth == "iam":
+            raise UsageError(
+                "COUNTERFOIL_DATABASE_AUTH=iam is a login to RDS and no database is named: set COUNTERFOIL_DATABASE_URL"
+            )
+        from counterfoil.adapters.postgres import embedded as embedded_postgres
+
+        return embedded_postgres.start(self.root / "postgres")
+
+    @cached_property
+    def ledger(self) -> FileLedger:
+        """Claims on input files: in DynamoDB, or in the database."""
+        if self.settings.ledger_table is not None:
+            from counterfoil.adapters.aws.ledger import DynamoLedger
+
+            return DynamoLedger(self.settings.ledger_table, lease=LEDGER_LEASE)
+        from counterfoil.adapters.postgres.ledger import PostgresLedger
+
+        return PostgresLedger(self.login)
+
+    @cached_property
+    def decisions(self) -> DecisionLog:
+        """What was decided, by whom and why."""
+        from counterfoil.adapters.postgres.decisions import PostgresDecisions
+
+        return PostgresDecisions(self.login)
+
+    @cached_property
+    def references(self) -> ReferenceStore:
+        """Reference sets, for writing."""
+        from counterfoil.adapters.postgres.references import PostgresReferences
+
+        return PostgresReferences(self.login)
+
+    @cached_property
+    def references_for_scoring(self) -> ReferenceStore:
+        """Reference sets as the read-only role sees them."""
+        from counterfoil.adapters.postgres.references import PostgresReferences
+
+        return PostgresReferences(self.login, reader=True)
+
+    @cached_property
+    def registry(self) -> ReleaseRegistry:
+        """The releases."""
+        from counterfoil.adapters.mlflow_registry.releases import MlflowRegistry
+
+        folder = self.root / "mlflow"
+        uri = self.settings.tracking_uri
+        if uri is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            uri = f"sqlite:///{folder / 'mlflow.db'}"
+        return MlflowRegistry(uri, cache=folder / "cache", artifact_root=folder / "artifacts")
+
+    @cached_property
+    def embedder(self) -> TextEmbedder:
+        """The sentence encoder."""
+        from counterfoil.adapters.text.embedder import SentenceTransformerEmbedder
+
+        return SentenceTransformerEmbedder(
+            self.settings.text_model, device=self.device, half_precision=self.settings.half_precision
+        )
+
+    @cached_property
+    def device(self) -> str:
+        """Where vectors are computed: what is set, or a GPU where torch sees one."""
+        if self.settings.device != "auto":
+            return self.settings.device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def compute(self) -> Compute:
+        """Where and how vectors are compared."""
+        return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    @cached_property
+    def pseudonym_key(self) -> PseudonymKeys:
+        """The key of the keyed hashes, with those before it: what is set, or one that this workspace made for itself.
+
+        Raises UsageError while the workspace's key is being changed.
+        """
+        given = self._given_key()
+        return self.key_file.read() if given is None else keys_of_text(given)
+
+    @property
+    def key_file(self) -> KeyFile:
+        """The key that this workspace made for itself; it counts where none is set."""
+        return KeyFile(self.root / "pseudonym.key")
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the workspace's own key is the one in use."""
+        return self.settings.pseudonym_key is None and self.settings.pseudonym_key_secret is None
+
+    def _given_key(self) -> str | None:
+        key, secret_id = self.settings.pseudonym_key, self.settings.pseudonym_key_secret
+        if key is not None and secret_id is not None:
+            # With the wrong one of two keys, known people would look like new ones.
+            raise UsageError("COUNTERFOIL_PSEUDONYM_KEY and COUNTERFOIL_PSEUDONYM_KEY_SECRET are both set: keep one")
+        if secret_id is None:
+            return None if key is None else key.get_secret_value()
+        from counterfoil.adapters.aws.secrets import read_secret
+
+        return read_secret(secret_id)

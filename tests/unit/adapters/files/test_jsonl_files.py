@@ -1,0 +1,105 @@
+"""JSON Lines: every line is accounted for with its number, and a bad one costs itself only."""
+
+import gzip
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from counterfoil.adapters.files import jsonl_files, record_batches
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
+from counterfoil.domain.intake.mapping_check import column_problems
+from counterfoil.domain.intake.raw import RawBatch
+from counterfoil.errors import InputFileError, MappingError
+
+READER = InputFiles()
+
+
+def mapping_of(file: str = "") -> SourceMapping:
+    fields = '[fields]\nevent_time = "t"\namount = "order.amount"\nmerchant = "shop"\n'
+    return parse_mapping(f'[file]\nformat = "jsonl"\n{file}\n{fields}', "shop")
+
+
+def read(folder: Path, content: bytes, mapping: SourceMapping | None = None) -> list[RawBatch]:
+    path = folder / "in.jsonl"
+    path.write_bytes(content)
+    return list(READER.batches(path, mapping or mapping_of()))
+
+
+def amounts(batches: list[RawBatch]) -> dict[int, str | None]:
+    return {
+        line: amount
+        for batch in batches
+        for line, amount in zip(batch.lines.to_pylist(), batch.table["order.amount"].to_pylist(), strict=True)
+    }
+
+
+def rejected(batches: list[RawBatch]) -> list[tuple[int, str]]:
+    return [(row["source_line"], row["reason"]) for batch in batches for row in batch.rejected.to_pylist()]
+
+
+def line(amount: str) -> bytes:
+    return b'{"t": "2024-01-01", "order": {"amount": %s}, "x": [1]}\n' % amount.encode()
+
+
+def test_bad_lines_are_rejected_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+    content = line("0.10") + b"\n{broken\r\n  \n" + line("12345678901234567890") + b"\xff\n[]\n" + line("7").rstrip()
+    batches = read(tmp_path, b"\xef\xbb\xbf" + content)
+    assert amounts(batches) == {1: "0.10", 5: "12345678901234567890", 8: "7"}
+    assert rejected(batches) == [(3, "json_broken"), (6, "bytes_unreadable"), (7, "json_not_object")]
+    assert batches[0].table.column_names == ["t", "order.amount", "shop"]
+    assert batches[0].source == "in.jsonl"
+
+
+def test_a_line_that_is_too_long_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(line("1"))
+        for _ in range(40):
+            file.write(b"x" * (1 << 20))
+        file.write(b"\n" + line("2"))
+        file.write(b'{"x": "' + b"y" * jsonl_files.MOST_LINE_BYTES)  # no line end
+    tracemalloc.start()
+    try:
+        batches = list(READER.batches(path, mapping_of()))
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20
+    finally:
+        tracemalloc.stop()
+    assert amounts(batches) == {1: "1", 3: "2"}
+    assert rejected(batches) == [(2, "line_too_long"), (4, "line_too_long")]
+
+
+def test_batches_are_bounded_by_rows_and_by_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_batches, "ROWS", 3)
+    batches = read(tmp_path, (line("1") * 2 + b"{\n") * 3)
+    assert [batch.records for batch in batches] == [3, 3, 3]
+    monkeypatch.setattr(record_batches, "_TEXT_LENGTH", 20)
+    assert [batch.records for batch in read(tmp_path, line("1" * 20) * 3)] == [1, 1, 1]
+
+
+def test_null_values_and_the_encoding_are_the_mappings(tmp_path: Path) -> None:
+    mapping = mapping_of('null_values = ["-"]\nencoding = "latin-1"')
+    (batch,) = read(tmp_path, '{"t": "-", "shop": "Café"}\n'.encode("latin-1"), mapping)
+    assert batch.table.to_pylist() == [{"t": None, "order.amount": None, "shop": "Café"}]
+    with pytest.raises(MappingError, match=r"file\.encoding 'utf-16' does not go with JSON Lines"):
+        mapping_of('encoding = "utf-16"')
+
+
+def test_columns_are_those_of_the_first_lines_and_only_needed_ones_are_missed(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"{broken\n" + line("1") + b'{"z": null}\n')
+    columns = READER.columns(path, mapping_of())
+    assert columns == ["t", "order.amount", "z"]
+    assert list(column_problems(mapping_of(), columns)) == []
+    assert list(column_problems(mapping_of(), ["z"])) == [
+        "column 't' is not in the file (columns: z)", "column 'order.amount' is not in the file (columns: z)",
+    ]  # fmt: skip
+    for content in (b"", b"1,2,3\n", b"{}\n"):
+        path.write_bytes(content)
+        with pytest.raises(InputFileError, match=r"in\.jsonl: the first lines hold no JSON object"):
+            READER.columns(path, mapping_of())
+
+
+def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, b"") == read(tmp_path, b"\n\n") == []

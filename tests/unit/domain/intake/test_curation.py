@@ -1,0 +1,86 @@
+"""What an address tells of a source IP, and blocklists as they come."""
+
+import pyarrow as pa
+import pytest
+
+from counterfoil.domain.intake.curation import BLOCKLIST, Origin, described, parse_blocklist
+from counterfoil.domain.privacy.addresses import Address
+from counterfoil.domain.schemas import SOURCE_IPS, TIMESTAMP
+
+
+def test_a_blocklist_is_read_past_its_comments() -> None:
+    lines = [
+        "# IPsum\n",
+        "#\n",
+        "\n",
+        "77.90.185.20\t10\n",
+        "2A00:1450::1 \t 3 # seen twice\r\n",
+        "::ffff:1.2.3.4\t0\n",
+    ]
+    found = parse_blocklist(lines)
+    assert found.counts.schema == BLOCKLIST
+    assert found.counts.to_pylist() == [
+        {"address": "77.90.185.20", "blocklists": 10},
+        {"address": "2a00:1450::1", "blocklists": 3},
+        {"address": "1.2.3.4", "blocklists": 0},
+    ]
+    assert found.unreadable == 0
+
+
+def test_of_two_entries_the_higher_counts() -> None:
+    found = parse_blocklist(["1.1.1.1\t2", "1.1.1.1\t7", "1.1.1.1\t3"])
+    assert found.counts.to_pylist() == [{"address": "1.1.1.1", "blocklists": 7}]
+
+
+@pytest.mark.parametrize(
+    "line", ["1.1.1.1", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2", "1.1.1\t3", "1.1.1.1\t9999999999", "\ufffd\t1"]
+)
+def test_a_line_that_is_no_entry_is_counted(line: str) -> None:
+    found = parse_blocklist([line, "8.8.8.8\t1"])
+    assert (found.unreadable, found.counts.num_rows) == (1, 1)
+
+
+def _found(*rows: tuple[str | None, bool]) -> pa.Table:
+    moment = pa.array([0] * len(rows)).cast(TIMESTAMP)
+    numbers = pa.array([1] * len(rows), pa.int64())
+    return pa.table(
+        {
+            "source_ip_id": pa.array([f"id{place}" for place in range(len(rows))], pa.string()),
+            "first_seen": moment, "last_seen": moment, "payments": numbers, "accounts": numbers,
+            "address": pa.array([address for address, _ in rows], pa.string()),
+            "kept": pa.array([kept for _, kept in rows], pa.bool_()),
+            "blocklists": pa.nulls(len(rows), pa.int32()),
+        }
+    )  # fmt: skip
+
+
+def test_an_address_tells_version_kind_and_prefix() -> None:
+    rows = described(_found(("10.1.2.3", True), ("2a00:1450:1:2::3", True), (None, True), (None, False)))
+    assert rows.schema == SOURCE_IPS
+    assert rows.select(["country", "asn", "network"]).to_pylist() == [dict.fromkeys(("country", "asn", "network"))] * 4
+    assert [tuple(row[name] for name in ("version", "kind", "prefix")) for row in rows.to_pylist()] == [
+        (4, "private", "10.1.2.0/24"),
+        (6, "public", "2a00:1450:1::/48"),
+        (None, "unreadable", None),
+        (None, None, None),
+    ]
+
+
+def test_only_public_addresses_have_an_origin() -> None:
+    found = _found(("10.1.2.3", True), ("81.2.69.1", True), (None, True), ("81.2.69.1", True))
+    asked: list[str] = []
+
+    def origin_of(address: Address) -> Origin:
+        asked.append(str(address))
+        return Origin("GB", 20712, "Example Carrier")
+
+    rows = described(found, origin_of)
+    assert rows.schema == SOURCE_IPS
+    assert asked == ["81.2.69.1"] * 2
+    assert rows["country"].to_pylist() == [None, "GB", None, "GB"]
+    assert rows["asn"].to_pylist() == [None, 20712, None, 20712]
+    assert rows["network"].to_pylist() == [None, "Example Carrier", None, "Example Carrier"]
+
+
+def test_no_rows_are_no_rows() -> None:
+    assert described(_found()) == SOURCE_IPS.empty_table()

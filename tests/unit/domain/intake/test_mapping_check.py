@@ -1,0 +1,80 @@
+"""The report of a mapping on a file: problems, coverage, sample and suggestions."""
+
+import pyarrow as pa
+
+from counterfoil.domain.intake.cleaning import clean
+from counterfoil.domain.intake.mapping import parse_mapping
+from counterfoil.domain.intake.mapping_check import MappingReport, check, shown_columns
+
+MAPPING = parse_mapping('[fields]\nevent_time = "t"\namount = "a"\nemail = "mail"\ncard_number = "card"\n', "mine")
+COLUMNS = ["t", "a", "mail", "card", "extra"]
+
+
+def report() -> MappingReport:
+    batch = pa.table(
+        {
+            "t": ["2024-01-01T00:00:00Z"] * 3 + ["?"],
+            "a": ["1", "2", "x", "3"],
+            "mail": ["ann@example.org", None, None, None],
+            "card": pa.nulls(4, pa.string()),
+        }
+    )
+    done = clean(batch, MAPPING, key=b"k" * 16, source="f.csv", first_line=2, content_hash="")
+    return check(MAPPING, COLUMNS, done, rows=1)
+
+
+def test_it_counts_and_covers() -> None:
+    found = report()
+    assert (found.rows, found.accepted, len(found.sample)) == (4, 2, 1)
+    assert found.coverage == {
+        "event_time": 1.0, "amount": 1.0, "email_id": 0.5, "card_bin": 0.0, "card_last4": 0.0,
+    }  # fmt: skip
+
+
+def test_it_names_every_reason_with_an_example() -> None:
+    found = report()
+    assert not found.ok
+    assert [(item.reason, item.count, item.example_line) for item in found.rejected] == [
+        ("amount_unreadable", 1, 4),
+        ("time_unreadable", 1, 5),
+    ]
+    assert found.problems[0] == ("1 of 4 rows: amount_unreadable (column 'a' is not a number; first at line 4)")
+
+
+def test_identifiers_are_hashes() -> None:
+    sample = report().sample[0]
+    assert len(sample["email_id"]) == 32
+    assert "ann" not in repr(sample)
+
+
+def test_it_suggests() -> None:
+    suggestions = report().suggestions
+    assert "column 'extra' is not used" in suggestions
+    assert "card_bin is empty in every row" in suggestions
+    assert any(text.startswith("50% of the rows are rejected") for text in suggestions)
+    assert any(text.startswith("no account is mapped") for text in suggestions)
+    assert any(text.startswith("no label is mapped") for text in suggestions)
+
+
+def test_missing_and_doubled_columns_are_problems() -> None:
+    found = check(MAPPING, ["t", "t", "mail"], None)
+    assert [problem.split(" (")[0] for problem in found.problems] == [
+        "column 't' stands 2 times in the file's header: rename all but one",
+        "column 'a' is not in the file",
+        "column 'card' is not in the file",
+    ]
+    assert "(columns: t, t, mail)" in found.problems[1]
+
+
+def test_a_clean_file_is_ok() -> None:
+    mapping = parse_mapping('[fields]\nevent_time = "t"\n', "mine")
+    batch = pa.table({"t": ["2024-01-01T00:00:00Z"]})
+    done = clean(batch, mapping, key=b"k" * 16, source="f", first_line=2, content_hash="")
+    assert check(mapping, ["t"], done).ok
+
+
+def test_a_file_without_header_does_not_leak_its_first_row() -> None:
+    first_row = ["2024-01-01T00:00:00Z", "12.5", "ann@example.org", "Ann"]
+    assert "Ann" not in shown_columns(first_row)
+    found = check(MAPPING, first_row, None)
+    assert "ann" not in repr(found).lower()

@@ -1,0 +1,72 @@
+"""Scores against labels: which payments count, and by whom intervals are drawn."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.schemas import TIMESTAMP
+from counterfoil.errors import NotFoundError
+from counterfoil.steps.insights.evaluate_run import judge
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+ACCOUNTS = ["a", "a", "b", None, None, "b"]
+LABELS = [1, 0, 0, 0, 1, None]
+SIGNALS = [0.9, 0.2, 0.1, 0.3, 0.8, 0.5]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> FolderTables:
+    """One payment a day at noon; labels are known at noon of the next day."""
+    times = [NOON + timedelta(days=day) for day in range(6)]
+    ids = [f"t{number}" for number in range(6)]
+    payments = pa.table(
+        {
+            "transaction_id": ids,
+            "event_time": pa.array(times, TIMESTAMP),
+            "label_time": pa.array([time + timedelta(days=1) for time in times], TIMESTAMP),
+            "account_id": ACCOUNTS,
+            "label": pa.array(LABELS, pa.int8()),
+        }
+    )
+    scores = payments.select(["transaction_id", "event_time", "account_id"]).append_column(
+        "anomaly_signal", pa.array(SIGNALS)
+    )
+    found = FolderTables(tmp_path)
+    for table, run, rows in (("transactions", "bank", payments), ("scores", "run", scores)):
+        pq.write_table(rows, found.stage(table, run) / "part-0.parquet")
+        found.publish(table, run)
+    return found
+
+
+def test_unknown_labels_do_not_count_and_a_payment_without_account_is_its_own(tables: FolderTables) -> None:
+    judged = judge(tables, "run")
+    assert judged.scores.num_rows == 6
+    assert (judged.evaluation.rows, judged.evaluation.frauds, judged.evaluation.accounts) == (5, 2, 4)
+    assert judged.evaluation.metrics["auc"] == 1.0
+    assert judged.left_out == 0
+
+
+def test_an_account_leaves_once_its_fraud_was_known_at_midnight(tables: FolderTables) -> None:
+    # The fraud of a is known at noon of day 1: not yet at that day's midnight, so its second payment stays.
+    assert judge(tables, "run", exclude_compromised_since=NOON).left_out == 0
+    later = pa.table({"account_id": ["a"], "transaction_id": ["t9"], "label": pa.array([0], pa.int8())})
+    when = pa.array([NOON + timedelta(days=2)], TIMESTAMP)
+    later = later.append_column("event_time", when).append_column("label_time", when)
+    pq.write_table(later, tables.stage("transactions", "more") / "part-0.parquet")
+    tables.publish("transactions", "more")
+    scored = later.select(["transaction_id", "event_time", "account_id"]).append_column(
+        "anomaly_signal", pa.array([0.4])
+    )
+    pq.write_table(scored, tables.stage("scores", "next") / "part-0.parquet")
+    tables.publish("scores", "next")
+    assert judge(tables, "next", exclude_compromised_since=NOON).left_out == 1
+    assert judge(tables, "next", exclude_compromised_since=NOON + timedelta(hours=1)).left_out == 0
+
+
+def test_a_run_that_is_not_there_is_named(tables: FolderTables) -> None:
+    with pytest.raises(NotFoundError, match="'nope'"):
+        judge(tables, "nope")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aws_cdk import aws_secretsmanager as secrets
 
 from counterfoil.errors import UsageError
-from counterfoil.settings import Settings
+from counterfoil.workspace.settings import Settings
 
 CERTIFICATES = "/opt/counterfoil/rds-ca.pem"
 """Where the images keep RDS's certificate authorities."""
@@ -49,5 +49,7 @@ def checked(settings: Mapping[str, str]) -> dict[str, str]:
     """Settings as environment variables. Raises UsageError for one that the code does not read."""
     unknown = sorted(settings.keys() - Settings.model_fields.keys())
     if unknown:
-        raise UsageError(f"no container reads {', '.join(unknown)}: counterfoil.settings.Settings has no such field")
+        raise UsageError(
+            f"no container reads {', '.join(unknown)}: counterfoil.workspace.settings.Settings has no such field"
+        )
     return {f"COUNTERFOIL_{name.upper()}": value for name, value in settings.items()}

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="the CDK is not installed: make synth")
 
-from synthesised import DEV, PROD, Synthesised, synthesise  # noqa: E402 not without the CDK
+from synthesised import DEV, PROD, Synthesised, synthesise
 
 
 @pytest.fixture(scope="session")

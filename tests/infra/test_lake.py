@@ -3,9 +3,9 @@
 import json
 
 from aws_cdk.assertions import Match, Template
+from synthesised import Synthesised
 
 from infra.parts.database import USERS
-from synthesised import Synthesised
 
 BUCKETS = {"raw", "lake", "results", "artefacts", "logs"}
 
@@ -76,8 +76,8 @@ def test_tables_can_be_restored_and_profiles_expire(prod: Synthesised) -> None:
 
 
 def test_the_ledger_has_the_key_that_the_adapter_asks_for(prod: Synthesised) -> None:
-    from counterfoil.adapters.ledger_dynamodb import _key
-    from counterfoil.ports import SourceFile
+    from counterfoil.adapters.aws.ledger import _key
+    from counterfoil.ports.lake import SourceFile
 
     [ledger] = [t for t in prod.properties("AWS::DynamoDB::Table") if t["TableName"].endswith("ledger")]
     assert {key["AttributeName"] for key in ledger["KeySchema"]} == _key(SourceFile("s3://a/b", "c")).keys()
@@ -111,7 +111,7 @@ def test_places_of_the_database_hold_no_password(prod: Synthesised) -> None:
 
 
 def test_a_place_is_a_dsn_that_the_product_reads(prod: Synthesised) -> None:
-    from counterfoil.adapters.aws_secrets import dsn_of_secret
+    from counterfoil.adapters.postgres.secret_dsn import dsn_of_secret
 
     [place] = [s for s in prod.properties("AWS::SecretsManager::Secret") if s["Name"].endswith("_service")]
     parts = place["SecretString"]["Fn::Join"][1]

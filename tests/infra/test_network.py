@@ -1,7 +1,6 @@
 """Who reaches whom: subnets, endpoints, security groups."""
 
 from aws_cdk.assertions import Match, Template
-
 from synthesised import Synthesised
 
 

@@ -1,7 +1,8 @@
 """Image repositories stand before anything that needs an image."""
 
-from infra.repositories import IMAGES
 from synthesised import Synthesised
+
+from infra.repositories import IMAGES
 
 
 def test_tags_cannot_be_moved_and_images_are_scanned(prod: Synthesised) -> None:

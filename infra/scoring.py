@@ -1,7 +1,7 @@
 """The stack of the service: one payment in, its score out."""
 
 import aws_cdk as cdk
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Stack
 from constructs import Construct
 
 from infra.environments import Deployment
@@ -47,9 +47,3 @@ class Scoring(Stack):
         )  # fmt: skip
         self.api = Api(self, "Api", deployment, network.vpc, TASKS, network.peers.gateway, self.service.address)
         Canary(self, "Canary", environment, self.api.host, lake.buckets.results, lake.key, on=container.is_there)
-        for name, value in (
-            ("Cluster", network.cluster.cluster_name),
-            ("ServiceName", self.service.service.service_name),
-            ("ScoringRepository", repositories.by_image["scoring"].repository_uri),
-        ):
-            CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)

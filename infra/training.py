@@ -1,14 +1,14 @@
 """The stack of machine learning: roles of the steps, both pipelines, what starts them, and MLflow."""
 
 import aws_cdk as cdk
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra.environments import Deployment
 from infra.lake import Lake
 from infra.network import TASKS, Network
 from infra.parts.database import STEPS
-from infra.parts.errands import Errands
+from infra.parts.errands import ERRANDS, Errands
 from infra.parts.pipelines import Pipelines
 from infra.parts.scientist import Scientist
 from infra.parts.settings import Stores
@@ -51,5 +51,12 @@ class Training(Stack):
             self, "Triggers", environment, network.cluster, TASKS, network.peers.errands,
             self.errands.start, lake.buckets.raw, deployment.mapping, enabled=bool(deployment.detector_digest),
         )  # fmt: skip
+        where = {
+            "migrate": self.errands.migrate.definition.family,
+            "start": self.errands.start.definition.family,
+            "subnets": network.vpc.select_subnets(subnet_type=TASKS.subnet_type).subnet_ids,
+            "group": network.peers.errands.security_group_id,
+        }
+        CfnOutput(self, "ErrandsPlace", value=self.to_json_string(where)).override_logical_id(ERRANDS)
         if deployment.sagemaker_domain_id:
             Scientist(self, "Scientist", deployment, lake, self.stores, self.pipelines.names)

@@ -37,7 +37,7 @@ class CiRole(Construct):
         self.role = iam.Role(
             self, "Role",
             role_name=f"{prefix}-ci", description=f"GitHub Actions, to deploy {deployment.environment.name}",
-            assumed_by=principal, max_session_duration=Duration.hours(1),
+            assumed_by=principal, max_session_duration=Duration.hours(6),
         )  # fmt: skip
         rights.grant(self.role, *_granted(prefix))
         CfnOutput(self, "Arn", value=self.role.role_arn).override_logical_id("CiRole")
@@ -57,23 +57,32 @@ def _granted(prefix: str) -> list[rights.Rights]:
     pipelines = (
         "DescribePipeline",
         "UpdatePipeline",
-        "StartPipelineExecution",
+        "ListPipelineExecutions",
         "DescribePipelineExecution",
         "ListPipelineExecutionSteps",
     )
+    stacks = [arn("cloudformation", f"stack/{name}/*") for name in (f"{prefix}-*", "counterfoil-repositories")]
+    errands = [arn("ecs", f"task-definition/{prefix}-{task}:*") for task in ("migrate", "start")]
+    lake = f"arn:{Aws.PARTITION}:s3:::{prefix}-lake-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+    figures = [f"{lake}/executions/*/{place}/*" for place in ("gate/verdict", "report/report")]
+    our_key = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{prefix}"}}
+    here = {"ArnEquals": {"ecs:cluster": arn("ecs", f"cluster/{prefix}")}}
     tasks = [
         arn("iam", f"role/{prefix}-{task}{part}", region="")
-        for task in ("scoring", "watch")
+        for task in ("scoring", "watch", "migrate", "start")
         for part in ("", "-launch")
     ]
     return [
         rights.right("PushImages", _verbs("ecr", *push, *pull), [arn("ecr", "repository/counterfoil-*")]),
         rights.right("LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
         rights.right("TakeCdkRoles", ["sts:AssumeRole"], bootstrapped),
-        rights.right("ReadOutputs", ["cloudformation:DescribeStacks"], [arn("cloudformation", f"stack/{prefix}-*/*")]),
+        rights.right("ReadOutputs", _verbs("cloudformation", "DescribeStacks", "GetTemplate"), stacks),
         rights.right("MoveService", _verbs("ecs", *move), [arn("ecs", f"service/{prefix}/*")]),
         rights.right("MoveService", ["ecs:RegisterTaskDefinition"], [arn("ecs", f"task-definition/{prefix}-*:*")]),
         rights.right("MoveService", ["ecs:DescribeTaskDefinition"], ["*"]),
+        rights.right("RunErrands", ["ecs:RunTask"], errands),
+        rights.right("RunErrands", ["ecs:DescribeTasks"], [arn("ecs", f"task/{prefix}/*")]),
+        rights.right("RunErrands", ["ecs:ListTasks"], ["*"], here),
         rights.right("MovePipelines", _verbs("sagemaker", *pipelines), [arn("sagemaker", f"pipeline/{prefix}-*")]),
         rights.right(
             "PassRoles", ["iam:PassRole"], tasks, {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
@@ -82,6 +91,8 @@ def _granted(prefix: str) -> list[rights.Rights]:
             "PassRoles", ["iam:PassRole"], [arn("iam", f"role/{prefix}-pipelines", region="")],
             {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         ),
+        rights.right("ReadOutputs", ["s3:GetObject"], figures),
+        rights.right("ReadOutputs", ["kms:Decrypt"], [arn("kms", "key/*")], our_key),
         rights.right("CallApi", ["execute-api:Invoke"], [arn("execute-api", "*/$default/POST/v1/score")]),
     ]  # fmt: skip
 

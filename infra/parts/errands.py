@@ -13,6 +13,9 @@ from infra.parts.settings import Stores, checked
 from infra.parts.task import Container, Task
 from infra.repositories import Repositories
 
+ERRANDS = "Errands"
+"""The stack's output that says where these tasks run."""
+
 
 class Errands(Construct):
     """`migrate` sets up schema and users as the database's owner; `start` runs `counterfoil pipeline start`."""

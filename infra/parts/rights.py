@@ -50,7 +50,7 @@ REASONS = {
     "MoveService": "a new task definition, and back to the one before",
     "MovePipelines": "the pipelines' definitions with a new image, and back",
     "CallApi": "the smoke test: one payment, scored over the public address",
-    "ReadOutputs": "names of what was deployed",
+    "ReadOutputs": "names of what was deployed, and what an execution found",
     "KeepScreens": "what the canary saw",
     "FindScreens": "Synthetics asks for the buckets of the account to find its own",
     "QueryLake": "questions to the lake, in the workgroup that limits them",
@@ -66,7 +66,7 @@ WIDE = (
     ),
     (r"arn:[^:]+:s3:::[^*]+/.*\*", "objects are named when they are written: the right ends in a prefix of one bucket"),
     (
-        r"arn:[^:]+:(logs|ec2|glue|sagemaker|ecr|ecs|cloudformation|execute-api):.+\*.*",
+        r"arn:[^:]+:(logs|ec2|glue|sagemaker|ecr|ecs|cloudformation|execute-api|kms):.+\*.*",
         "jobs, revisions, partitions, interfaces and API ids are named when they are made: the right ends in a prefix",
     ),
 )

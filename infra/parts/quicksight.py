@@ -23,8 +23,6 @@ _OWN_SET = (
 )  # fmt: skip
 _KINDS = {"bigint": "INTEGER", "int": "INTEGER", "tinyint": "INTEGER", "timestamp": "DATETIME", "date": "DATETIME"}
 T = TypeVar("T")
-SHOWN = ("transactions", "rejected", "source_ip_days")
-"""Tables whose rows may be shown: `source_ips` holds addresses."""
 
 
 class Dashboards(Construct):
@@ -42,7 +40,7 @@ class Dashboards(Construct):
             permissions=[self._permission(quicksight.CfnDataSource.ResourcePermissionProperty, _OWN_SOURCE)],
         )  # fmt: skip
         for table in CATALOGUED:
-            if table.name in SHOWN:
+            if not table.restricted:  # those hold addresses
                 self._set(table, prefix)
 
     def _permission(self, kind: Callable[..., T], actions: tuple[str, ...]) -> T:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from counterfoil.domain import schemas
+from counterfoil.domain.schemas import EVENT_DATE
+from counterfoil.domain.tables import PUBLISHED_TABLES, TABLES, Table
 from counterfoil.errors import UsageError
 
 RUN = "run"
@@ -23,12 +24,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Catalogued:
-    """A table as Glue knows it. `partitions`: keys and their types."""
+    """A table as Glue knows it. `partitions`: keys and their types; `restricted`: not to be shown."""
 
     name: str
     meaning: str
     columns: tuple[Column, ...]
     partitions: Mapping[str, str]
+    restricted: bool
 
 
 def glue_type(kind: pa.DataType) -> str:
@@ -49,17 +51,12 @@ def glue_type(kind: pa.DataType) -> str:
     return plain[str(kind)]
 
 
-def _table(name: str, meaning: str, schema: pa.Schema, *, dated: bool = False) -> Catalogued:
-    dates = {schemas.EVENT_DATE: "date"} if dated else {}
-    columns = tuple(Column(field.name, glue_type(field.type)) for field in schema)
-    return Catalogued(name, meaning, columns, {**dates, RUN: "string"})
+def _catalogued(table: Table) -> Catalogued:
+    dates = {EVENT_DATE: "date"} if table.by_date else {}
+    # A key of the partitions is in the path, and no column of the files.
+    columns = tuple(Column(one.name, glue_type(one.type), one.about) for one in table.columns if one.name not in dates)
+    return Catalogued(table.name, table.about, columns, {**dates, RUN: "string"}, table.restricted)
 
 
-CATALOGUED = (
-    _table(
-        "transactions", "Payments, cleaned, their people under keyed hashes", schemas.transactions_schema(), dated=True
-    ),
-    _table("rejected", "Records that were refused, with the reason", schemas.REJECTED),
-    _table("source_ips", "Every source IP with what is known of it; restricted", schemas.SOURCE_IPS),
-    _table("source_ip_days", "What each source IP did, day by day", schemas.SOURCE_IP_DAYS),
-)
+CATALOGUED = tuple(_catalogued(table) for table in TABLES if table.name in PUBLISHED_TABLES)
+"""The published tables; a mapping's own columns are added by the step `publish`."""

@@ -18,7 +18,7 @@ from counterfoil.domain.features.aggregates import Aggregate, Family
 from counterfoil.domain.features.columns import CYCLES, PASSED_ON
 from counterfoil.domain.features.groups import Groups, running, running_squares, running_totals
 from counterfoil.domain.features.payments import Payments, in_order, known_at, microseconds, times_of
-from counterfoil.domain.features.spec import Entity, FeatureSpec
+from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
 from counterfoil.domain.schemas import MINOR_UNITS, TIMESTAMP
 
 HOUR = 3_600_000_000
@@ -145,7 +145,7 @@ class _Fold:
 
     payments: Payments
     specs: Mapping[int, FeatureSpec]
-    entity: Entity
+    entity: Entity | OwnEntity
     wanted: Flags
     kept: Kept
     out: Doubles

@@ -6,7 +6,6 @@ CPU seconds count all threads, also those that spin while they wait; the databas
 
 import multiprocessing
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,4 +76,4 @@ def _spin() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

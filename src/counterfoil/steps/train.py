@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
@@ -78,7 +79,8 @@ def fit_candidate(
     _require_columns(payments, schema, mapping)
     options = replace(request.options, workers=cores())
     embed = remembering(embedder.embed)
-    fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
+    with threadpool_limits(1, "blas"):  # machines and mixtures are side by side already
+        fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, specs, embedder), fitted.references)
 
 

@@ -119,14 +119,18 @@ def test_a_scientist_works_in_the_domain_that_is_there(prod: Synthesised, dev: S
 
 
 def test_the_migration_has_the_owner_s_secret_and_the_tasks_have_not(prod: Synthesised) -> None:
-    template = _training(prod)
+    template, owner = _training(prod), "COUNTERFOIL_MIGRATION_OWNER_SECRET"
     template.has_resource_properties(
         "AWS::ECS::TaskDefinition",
         {
             "Family": "counterfoil-prod-migrate",
             "ContainerDefinitions": [
                 Match.object_like(
-                    {"Environment": Match.array_with([Match.object_like({"Name": "MIGRATION_OWNER_SECRET"})])}
+                    {
+                        "Environment": Match.array_with(
+                            [Match.object_like({"Name": "COUNTERFOIL_MIGRATION_OWNER_SECRET"})]
+                        )
+                    }
                 )
             ],
         },

@@ -45,7 +45,7 @@ def smoke_test(place: Place, pause: Callable[[float], None] = time.sleep) -> Non
 
 def require_score(answer: Mapping[str, Any]) -> None:
     """Raise DeployError unless this is a score between 0 and 1 that names its release."""
-    scored = next(iter(answer.get("scores", [])), {})
+    scored: Mapping[str, Any] = next(iter(answer.get("scores", [])), {})
     signal, release = scored.get("anomaly_signal"), scored.get("release_id")
     if not isinstance(signal, int | float) or not 0 <= signal <= 1 or not release:
         raise DeployError(

@@ -52,6 +52,7 @@ fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N F
 synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-nag's and cfn-lint's rules
 	$(BIN)/python -m infra.synth build/cdk
 	$(BIN)/python -m infra.permissions build/cdk/prod
+	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
 
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from synthesised import Synthesised
 
 from infra.costs import Assumptions, Prices, lines, table
+from infra.picture import PICTURE, boxes, svg
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "infra" / "README.md").read_text()
@@ -26,6 +28,11 @@ def test_files_that_the_readme_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+\.(?:py|md))`", README)) | set(re.findall(r"`(containers/\w+)`", README))
     assert len(named) > 30
     assert not [name for name in named if not any((folder / name).exists() for folder in folders)]
+
+
+def test_the_picture_is_drawn_from_the_templates(prod: Synthesised) -> None:
+    prefix = "counterfoil-prod-"
+    assert svg(boxes(prod.templates, prefix), prefix) == PICTURE.read_text(), "make synth draws it anew"
 
 
 def test_the_costs_are_those_that_are_worked_out() -> None:

@@ -136,6 +136,7 @@ SCORES = pa.schema(
         pa.field("account_id", pa.string()),
         pa.field("anomaly_signal", pa.float64(), nullable=False),  # in [0, 1], higher is riskier
         pa.field("signal_kind", pa.string(), nullable=False),  # calibrated or novelty
+        pa.field("decision", pa.string(), nullable=False),  # allow, review or block, by the release's thresholds
         pa.field("margin", pa.float64(), nullable=False),  # what the probability is made of; higher is riskier
         pa.field("usual_margin", pa.float64()),  # with all evidence at its usual values; the reasons make the rest
         pa.field("reasons", pa.list_(REASON)),  # greatest contribution first; null below the threshold of review

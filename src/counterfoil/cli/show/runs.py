@@ -104,7 +104,10 @@ def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int
     """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:
         turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
-        out.print(f"[bold]signal {case.signal:.4f}  {_described(case.payment)}  ({turned_out})[/]", soft_wrap=True)
+        out.print(
+            f"[bold]signal {case.signal:.4f}  {case.decision}  {_described(case.payment)}  ({turned_out})[/]",
+            soft_wrap=True,
+        )
         if case.reasons:
             out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
         for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):

@@ -50,7 +50,7 @@ clean: ## Remove the environment, caches and the local workspace
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,spark,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,service,notebooks,spark,dev]'
 	touch $(INSTALLED)
 
 # Not in an extra: nothing but this needs it, and it comes for few machines.

@@ -1,0 +1,76 @@
+"""The service from the command line: serve, tokens, profiles."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.options import ReleaseId, WorkspaceFolder
+
+token_app = typer.Typer(no_args_is_help=True, help="Tokens of the service: new, list, revoke.")
+profiles_app = typer.Typer(no_args_is_help=True, help="Profiles: what accounts, merchants and source IPs did.")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port")] = 8080,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Let everybody in; on the loopback only")] = False,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Serve scores over HTTP, with a page to review payments."""
+    from counterfoil.service.server import run_server
+    from counterfoil.workspace.wiring import open_workspace
+
+    run_server(open_workspace(workspace), host, port, auth=not no_auth)
+
+
+@token_app.command("new")
+def token_new(
+    role: Annotated[str, typer.Argument(help="score, analyst or operator")],
+    name: Annotated[str, typer.Option(help="Whose it is")],
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Make a token and print it, for the only time."""
+    from counterfoil.service.access import new_token
+    from counterfoil.workspace.wiring import open_workspace
+
+    typer.echo(new_token(open_workspace(workspace).tokens, role, name))
+
+
+@token_app.command("list")
+def token_list(workspace: WorkspaceFolder = None) -> None:
+    """List the tokens: ids, roles and names."""
+    from counterfoil.workspace.wiring import open_workspace
+
+    for token in open_workspace(workspace).tokens.tokens():
+        state = "revoked" if token.revoked_at else "valid"
+        typer.echo(f"{token.token_id}  {token.role:<9} {state:<8} {token.name}")
+
+
+@token_app.command("revoke")
+def token_revoke(
+    token: Annotated[str, typer.Argument(help="The token's id, as 'token list' shows it")],
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Let a token open nothing any more, within seconds."""
+    from counterfoil.workspace.wiring import open_workspace
+
+    open_workspace(workspace).tokens.revoke(token)
+    typer.echo(f"token {token} is revoked")
+
+
+@profiles_app.command("build")
+def profiles_build(release: ReleaseId = None, workspace: WorkspaceFolder = None) -> None:
+    """Fill the profiles from the collected payments, as far back as the release's windows see."""
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.steps.releases.registration import load_release
+    from counterfoil.steps.releases.releases import resolve
+    from counterfoil.steps.scoring.profiles import build_profiles
+    from counterfoil.workspace.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    loaded = load_release(place.registry, resolve(place.registry, release))
+    delay = timedelta(days=loaded.label_delay_days)
+    with console.progress("profiles") as steps:
+        done = build_profiles(place.tables, place.profiles, loaded.specs, delay, progress=steps.count)
+    console.out.print(f"{done:,} payments are in the profiles")

@@ -142,7 +142,13 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
 def _as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
+    return _money(value) if isinstance(value, Decimal) else value
+
+
+def _money(amount: Decimal) -> str:
+    """Two places at least, and no zeros beyond: 129.9000 is 129.90."""
+    whole, _, places = f"{amount:.4f}".partition(".")
+    return f"{whole}.{places[:2]}{places[2:].rstrip('0')}"
 
 
 def _text(value: Any) -> str | None:

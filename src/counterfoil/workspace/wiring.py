@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from counterfoil.domain.intake.mapping_model import SourceMapping
     from counterfoil.steps.scoring.champion import Champion
     from counterfoil.steps.scoring.score_one import OnlineScorer
+    from counterfoil.steps.scoring.scorer import Detector
 
 LEDGER_LEASE = timedelta(minutes=2)
 """For how long DynamoDB's ledger keeps the claim of a process that died."""
@@ -230,6 +231,18 @@ class Workspace:
     def compute(self) -> Compute:
         """Where and how vectors are compared."""
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    def detector(self, name: str | None = None) -> "Detector":
+        """A release ready to score: by its id or alias; the champion, else the newest, if there is no `name`.
+
+        Raises NotFoundError, and ReleaseMismatchError if references or text encoder are not the release's.
+        """
+        from counterfoil.steps.releases.registration import load_release
+        from counterfoil.steps.releases.releases import resolve
+        from counterfoil.steps.scoring.scorer import Detector
+
+        release = load_release(self.registry, resolve(self.registry, name))
+        return Detector.load(release, self.references_for_scoring, self.embedder, self.compute)
 
     @cached_property
     def pseudonym_key(self) -> PseudonymKeys:

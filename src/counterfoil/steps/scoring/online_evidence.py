@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
-from counterfoil.domain.features.spec import Entity, FeatureSpec
-from counterfoil.domain.features.sql import compile_features
-from counterfoil.steps.lake.engine import one_row, open_engine
+from counterfoil.domain.arrays import mask_of
+from counterfoil.domain.features import fold
+from counterfoil.domain.features.spec import FeatureSpec
 
 
 def evidence_of(
@@ -23,22 +22,12 @@ def evidence_of(
 ) -> pa.Table:
     """The evidence of the transactions `wanted` (ids), in that order, as it would be within the whole lake.
 
-    `transactions` are those payments and all that their windows can see. This is the one place that knows how
-    evidence is computed.
+    `transactions` are those payments and all that their windows can see: the batch's own fold runs over them.
     """
-    with open_engine(Path(), threads=1) as database:
-        database.register("transactions", transactions)
-        whole_seconds, most_at_once = one_row(database, CLOCK_QUERY)
-        names = sorted({column for entity in Entity for column in entity.columns})
-        present = frozenset(name for name in names if transactions[name].null_count < transactions.num_rows)
-        query = compile_features(
-            specs,
-            clock=clock_for(bool(whole_seconds), int(most_at_once or 0)),
-            label_delay=label_delay,
-            present=present,
-            own_columns=tuple(own_columns),
-            by_currency=by_currency,
-        )
-        rows = database.sql(query).to_arrow_table()
+    chosen = pc.is_in(transactions["transaction_id"], value_set=pa.array(wanted, pa.string()))
+    rows = fold.evidence_of(
+        transactions, specs, label_delay=label_delay, own_columns=own_columns, by_currency=by_currency,
+        rows=mask_of(chosen),
+    )  # fmt: skip
     place = {name: number for number, name in enumerate(rows["transaction_id"].to_pylist())}
     return rows.take(pa.array([place[name] for name in wanted], pa.int64()))

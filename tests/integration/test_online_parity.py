@@ -42,6 +42,7 @@ def test_online_evidence_is_the_batchs(scoring_place: Any, batch: dict[str, dict
     here = scoring_place.open(service_profile_deadline_ms=20_000)
     in_use, scorer = here.champion.current(), here.online_scorer
     read = in_use.source.source_columns
+    assert "is_fraud" not in read
     waiting = [{name: row[name] for name in read} for row in scoring_place.newer[:PAYMENTS]]
     scored = []
     for size in SIZES:

@@ -63,7 +63,8 @@ class Arrivals:
 def without_labels(mapping: SourceMapping) -> SourceMapping:
     """The mapping for payments that nobody has judged yet, in the layout of its files."""
     fields = mapping.fields.model_copy(update={"label": None, "label_time": None})
-    return mapping.model_copy(update={"fields": fields, "labels": None})
+    # Made anew: a copy would keep what the mapping has worked out from its fields.
+    return SourceMapping(**{**dict(mapping), "fields": fields, "labels": None})
 
 
 def canonical(mapping: SourceMapping) -> SourceMapping:

@@ -75,6 +75,9 @@ def tokens(scoring_place: Any) -> dict[str, str]:
 def server(scoring_place: Any, tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = serve(scoring_place, tmp_path_factory.mktemp("log") / "service.log", tokens)
     yield running
+    import shutil
+
+    shutil.copy(running.log, "/tmp/service/test.log")
     assert running.end() in (0, -signal.SIGTERM)
 
 
@@ -221,6 +224,21 @@ def test_the_log_has_no_value_of_a_payment(server: Server, client: httpx2.Client
     assert "secret" not in text
     lines = [json.loads(line) for line in text.splitlines()]
     assert {"request_id", "route", "status", "milliseconds"} <= lines[-1].keys()
+
+
+def test_an_alert_is_told_within_a_second_or_two_once_an_account(server: Server, client: httpx2.Client) -> None:
+    text = ""
+    deadline = time.monotonic() + 10
+    while '"event": "alert"' not in text and time.monotonic() < deadline:
+        time.sleep(0.05)
+        text = server.log.read_text()
+    alerts = [json.loads(line) for line in text.splitlines() if '"event": "alert"' in line]
+    assert alerts
+    assert {alert["decision"] for alert in alerts} <= {"review", "block"}
+    accounts = [alert["account_id"] for alert in alerts]
+    assert len(accounts) == len(set(accounts))
+    told = client.get(f"/v1/transactions/{alerts[0]['transaction_id']}").json()
+    assert told["score"]["decision"] == alerts[0]["decision"]
 
 
 def test_serve_without_tokens_stays_on_the_loopback(scoring_place: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -90,6 +90,10 @@ class ScoreLog(Protocol):
         """Return scores from a moment on, oldest first."""
         ...
 
+    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', oldest first."""
+        ...
+
     def queue(self, limit: int) -> list[KeptScore]:
         """Return payments to review that nobody has judged, by signal times amount, greatest first."""
         ...
@@ -123,6 +127,54 @@ class AlertSink(Protocol):
 
     def ping(self) -> None:
         """Raise StoreUnavailableError if the sink does not answer."""
+        ...
+
+
+class AlertLog(Protocol):
+    """Alerts on their way: each payment has one at most, in the state held, repeated, pending or sent."""
+
+    def hold(self, alert: Alert, window: timedelta) -> None:
+        """Keep an alert as held, or as repeated if its account has another one in the window before now."""
+        ...
+
+    def promote(self, allowed: int, window: timedelta) -> int:
+        """Let held alerts of the window be pending, the riskiest first, until today has `allowed`; return how many."""
+        ...
+
+    def pending(self, limit: int) -> list[Alert]:
+        """Claim alerts that are to be sent and return them; nobody else gets them within half a minute."""
+        ...
+
+    def unclaim(self, transaction_id: str) -> None:
+        """Let an alert that could not be sent be claimed again at once."""
+        ...
+
+    def mark_sent(self, transaction_id: str) -> None:
+        """Keep that an alert was delivered."""
+        ...
+
+    def today(self) -> dict[str, int]:
+        """Return how many alerts of today (UTC) are in each state."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """How far a stream was consumed, and the records that could not be."""
+
+    def load(self, stream: str) -> dict[str, str]:
+        """Return the sequence of the last consumed record of each shard."""
+        ...
+
+    def save(self, stream: str, shard: str, sequence: str) -> None:
+        """Keep that all records of a shard up to this one were consumed."""
+        ...
+
+    def bury(self, stream: str, record: "Record", reason: str) -> None:
+        """Keep that a record was no payment, and why; of its content only the hash."""
+        ...
+
+    def buried(self, stream: str) -> list[tuple[str, str, str]]:
+        """Return shard, sequence and reason of the records that were buried."""
         ...
 
 

@@ -226,6 +226,8 @@ def _observed(serving: Serving) -> Callable[[Request, Callable[[Request], Awaita
 
 
 def _place(error: Exception) -> str:
-    """File and line of the innermost frame."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    """File and line of the innermost frame of ours, or of all if none is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "counterfoil" in frame.filename]
+    last = (ours or frames)[-1]
     return f"{last.filename}:{last.lineno}"

@@ -16,6 +16,8 @@ from counterfoil.service.problems import of_faults
 from counterfoil.workspace.wiring import Workspace
 
 READY_SECONDS = 2.0
+ALERT_SECONDS = 0.5
+"""How often alerts are looked for: they are sent within a second of the decision."""
 log = structlog.get_logger()
 
 
@@ -31,13 +33,21 @@ class Serving:
         self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
         self._ended = threading.Event()
         self._askers = ThreadPoolExecutor(4, thread_name_prefix="ready")
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
+        refresh = self.settings.service_refresh_seconds
+        self._threads = [
+            threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
+            for work, seconds in (
+                (place.champion.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
+            )
+        ]  # fmt: skip
 
     def open(self) -> None:
         """Load the release in use; from now on look for a new one. Raises NotFoundError without a release."""
         in_use = self.place.champion.current()
         log.info("serving", release_id=in_use.release_id, mapping=in_use.mapping.name)
-        self._keeper.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Stop looking after the stores."""
@@ -79,6 +89,7 @@ class Serving:
             "profiles": place.profiles.ping,
             "references": self._require_references,
             "registry": place.registry.releases,
+            "alerts": self._desk.sink.ping,
         }
 
     def _require_references(self) -> None:
@@ -86,17 +97,16 @@ class Serving:
         if self.place.references_for_scoring.checksum(release.release_id) != release.reference_checksum:
             raise ReleaseMismatchError(f"the references of release {release.release_id} are not those it has")
 
-    def _keep(self) -> None:
-        """Take up a new champion, and write what profiles miss, until the service ends."""
+    def _keep_on(self, work: Callable[[], object], seconds: float) -> None:
+        """Do something again and again until the service ends; a round that fails is tried again."""
         while not self._ended.is_set():
-            for work in (self.place.champion.refresh, self.scorer.catch_up):
-                try:
-                    work()
-                except CounterfoilError as error:
-                    log.warning("put off", work=work.__name__, reason=type(error).__name__)
-                except Exception as error:  # noqa: BLE001 whatever one round fails with, the next one tries again
-                    log.error("failed", work=work.__name__, reason=type(error).__name__)
-            self._ended.wait(self.settings.service_refresh_seconds)
+            try:
+                work()
+            except CounterfoilError as error:
+                log.warning("put off", work=work.__name__, reason=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 whatever one round fails with, the next one tries again
+                log.error("failed", work=work.__name__, reason=type(error).__name__)
+            self._ended.wait(seconds)
 
 
 def answer_of(score: KeptScore) -> dict[str, Any]:

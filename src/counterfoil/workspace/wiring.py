@@ -1,5 +1,6 @@
 """Settings to adapters: one workspace object that makes each store when it is first asked for."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,22 @@ from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
-from counterfoil.ports.service import ProfileStore, ScoreLog, TokenStore
+from counterfoil.ports.service import (
+    Alert,
+    AlertLog,
+    AlertSink,
+    Checkpoints,
+    ProfileStore,
+    ScoreLog,
+    TokenStore,
+)
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres.connections import Login
     from counterfoil.domain.intake.mapping_model import SourceMapping
+    from counterfoil.steps.scoring.alerts import AlertDesk
     from counterfoil.steps.scoring.champion import Champion
     from counterfoil.steps.scoring.score_one import OnlineScorer
     from counterfoil.steps.scoring.scorer import Detector
@@ -181,6 +191,36 @@ class Workspace:
         from counterfoil.adapters.postgres.tokens import PostgresTokens
 
         return PostgresTokens(self.login)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """How far streams were consumed."""
+        from counterfoil.adapters.postgres.checkpoints import PostgresCheckpoints
+
+        return PostgresCheckpoints(self.login)
+
+    @cached_property
+    def alert_log(self) -> AlertLog:
+        """Alerts on their way."""
+        from counterfoil.adapters.postgres.alerts import PostgresAlerts
+
+        return PostgresAlerts(self.login)
+
+    def alert_desk(self, tell: Callable[[Alert], object]) -> "AlertDesk":
+        """Sends alerts to SNS, or to `tell` where no topic is set."""
+        from counterfoil.steps.scoring.alerts import AlertDesk
+
+        window = timedelta(minutes=self.settings.alerts_window_minutes)
+        return AlertDesk(self.scores, self.alert_log, self._alert_sink(tell), self.settings.alerts_per_day, window)
+
+    def _alert_sink(self, tell: Callable[[Alert], object]) -> AlertSink:
+        if self.settings.alerts_topic is not None:
+            from counterfoil.adapters.aws.alerts import SnsAlerts
+
+            return SnsAlerts(self.settings.alerts_topic)
+        from counterfoil.adapters.memory.alerts import ListedAlerts
+
+        return ListedAlerts(tell)
 
     @cached_property
     def champion(self) -> "Champion":

@@ -136,6 +136,7 @@ CREATE INDEX service_score_time ON service_score (scored_at);
 CREATE INDEX service_score_account ON service_score (account_id);
 CREATE INDEX service_score_queue ON service_score ((signal * coalesce(amount, 0)::double precision) DESC)
     WHERE decision <> 'allow';
+CREATE INDEX service_score_alarming ON service_score (scored_at) WHERE decision <> 'allow';
 CREATE INDEX decision_subject ON decision (kind, subject);
 
 -- Rows go only where an account is forgotten; what was answered never changes.
@@ -160,6 +161,8 @@ CREATE TABLE service_alert (
     content jsonb NOT NULL,
     state text NOT NULL CHECK (state IN ('pending', 'sent', 'held', 'repeated')),
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    promoted_at timestamptz,
+    claimed_until timestamptz,
     sent_at timestamptz
 );
 CREATE INDEX service_alert_account ON service_alert (account_id, at);

@@ -49,7 +49,16 @@ class PostgresScores:
 
     def since(self, moment: datetime, limit: int) -> list[KeptScore]:
         """Return scores from a moment on, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM service_score WHERE scored_at >= %s ORDER BY scored_at LIMIT %s"
+        return self._since(moment, limit, "true")
+
+    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', oldest first."""
+        return self._since(moment, limit, "decision <> 'allow'")
+
+    def _since(self, moment: datetime, limit: int, condition: str) -> list[KeptScore]:
+        query = (
+            f"SELECT {_COLUMNS} FROM service_score WHERE scored_at >= %s AND {condition} ORDER BY scored_at LIMIT %s"
+        )
         with self._connections.connection() as connection:
             return [KeptScore(*row) for row in connection.execute(query, (moment, limit))]
 

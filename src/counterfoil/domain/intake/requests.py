@@ -63,8 +63,9 @@ class Arrivals:
 def without_labels(mapping: SourceMapping) -> SourceMapping:
     """The mapping for payments that nobody has judged yet, in the layout of its files."""
     fields = mapping.fields.model_copy(update={"label": None, "label_time": None})
-    # Made anew: a copy would keep what the mapping has worked out from its fields.
-    return SourceMapping(**{**dict(mapping), "fields": fields, "labels": None})
+    # Made anew from its fields: a copy, or dict(), would keep what the mapping has worked out from them.
+    own = {name: getattr(mapping, name) for name in SourceMapping.model_fields}
+    return SourceMapping(**{**own, "fields": fields, "labels": None})
 
 
 def canonical(mapping: SourceMapping) -> SourceMapping:

@@ -279,6 +279,7 @@ app.command()(references.references)
 app.command()(operations.status)
 app.command()(operations.replay)
 app.command()(serve.serve)
+app.command()(serve.watch)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 

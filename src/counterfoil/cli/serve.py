@@ -1,11 +1,16 @@
 """The service from the command line: serve, tokens, profiles."""
 
 from datetime import timedelta
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from counterfoil.cli.options import ReleaseId, WorkspaceFolder
+from counterfoil.errors import UsageError
+
+if TYPE_CHECKING:
+    from counterfoil.ports.service import PaymentStream
 
 token_app = typer.Typer(no_args_is_help=True, help="Tokens of the service: new, list, revoke.")
 profiles_app = typer.Typer(no_args_is_help=True, help="Profiles: what accounts, merchants and source IPs did.")
@@ -22,6 +27,41 @@ def serve(
     from counterfoil.workspace.wiring import open_workspace
 
     run_server(open_workspace(workspace), host, port, auth=not no_auth)
+
+
+def watch(
+    lines: Annotated[Path | None, typer.Argument(help="A file of JSON lines, or - for standard input")] = None,
+    kinesis: Annotated[str | None, typer.Option(help="A Kinesis data stream instead of a file")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end of the file")] = False,
+    source_layout: Annotated[
+        bool, typer.Option("--source-layout", help="Payments have the columns of the mapping's files")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="What checkpoints are kept by [default: the file or stream]")] = None,
+    show: Annotated[bool, typer.Option(help="Print each score as a JSON line")] = True,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Score payments as they come in a stream; go on where the last watcher of that name ended."""
+    from counterfoil.service.watch import told, watch
+    from counterfoil.workspace.wiring import open_workspace
+
+    if (lines is None) == (kinesis is None):
+        raise UsageError("give a file of JSON lines, or a stream with --kinesis")
+    stream, own_name = _stream(lines, kinesis, follow)
+    tell = told if show else lambda _: None
+    done = watch(open_workspace(workspace), name or own_name, stream, source_layout=source_layout, tell=tell)
+    typer.echo(f"{done.records:,} records: {done.scored:,} scored, {done.buried:,} buried", err=True)
+
+
+def _stream(lines: Path | None, kinesis: str | None, follow: bool) -> "tuple[PaymentStream, str]":
+    if kinesis is not None:
+        from counterfoil.adapters.aws.payments import KinesisPayments
+
+        return KinesisPayments(kinesis), f"kinesis:{kinesis}"
+    from counterfoil.adapters.files.payment_lines import PaymentLines
+
+    assert lines is not None
+    where = str(lines) if str(lines) == "-" else str(lines.resolve())
+    return PaymentLines(lines, follow=follow), f"lines:{where}"
 
 
 @token_app.command("new")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,6 +49,11 @@ class Serving:
         log.info("serving", release_id=in_use.release_id, mapping=in_use.mapping.name)
         for thread in self._threads:
             thread.start()
+
+    def finish_alerts(self) -> None:
+        """Send what is due now; what cannot be sent is sent by the next process."""
+        with suppress(CounterfoilError):
+            self._desk.work()
 
     def close(self) -> None:
         """Stop looking after the stores."""

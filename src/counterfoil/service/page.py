@@ -20,6 +20,7 @@ from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring.feedback import Verdict, feedback_on, give_feedback, scored, standing
 
 QUEUE = 50
+SHOWN_OF_A_SIDE = 3
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -161,12 +162,18 @@ def _case(serving: Serving, transaction_id: str) -> dict[str, Any]:
         "bars": bars(answer["reasons"]),
         "precedents": [
             {**cited, "same": [name for name in COMPARED if cited[name] is not None and cited[name] == fields[name]]}
-            for cited in answer["precedents"]
+            for cited in _nearest(answer["precedents"])
         ],
         "said": said,
         "standing": standing(said),
         "link": quote(transaction_id, safe=""),
     }
+
+
+def _nearest(cited: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first few of each side, frauds first, as they come."""
+    sides = ([one for one in cited if one["label"] == label] for label in ("fraud", "good"))
+    return [one for side in sides for one in side[:SHOWN_OF_A_SIDE]]
 
 
 def _verdict(text: str) -> Verdict:

@@ -17,7 +17,6 @@ import pyarrow as pa
 from counterfoil.domain.intake.requests import Arrivals, plain
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
-from counterfoil.steps.features import own_columns
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.online_evidence import evidence_of
 from counterfoil.steps.scoring.profiles import (
@@ -116,7 +115,7 @@ class OnlineScorer:
             release.specs,
             [row["transaction_id"] for row in rows],
             label_delay=delay,
-            own_columns=own_columns(mapping),
+            own_columns=(*mapping.numeric, *mapping.own_categorical, *mapping.own_textual),
             by_currency=mapping.currency_meaningful,
         )
         return as_scored(evidence, release)

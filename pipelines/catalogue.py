@@ -18,7 +18,7 @@ from pipelines.training import training
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.pipeline import Pipeline
 
-__all__ = ["PIPELINES", "build", "definition", "pipeline_name"]
+__all__ = ["JOBS", "PIPELINES", "build", "definition", "pipeline_name"]
 
 LAKE_TABLES = (ADDRESSES, FORGOTTEN_TABLE, TRANSACTIONS)
 """The tables that the pipelines read. Each must have a manifest before an execution starts: SageMaker fails a job

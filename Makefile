@@ -77,7 +77,7 @@ clean: ## Remove the environment, caches and the local workspace
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,notebooks,spark,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
 	touch $(DEMO_INSTALLED) $(INSTALLED)
 
 # A part of the above: `make test` completes it.

@@ -57,6 +57,20 @@ ADDRESSES = pa.schema(
 )
 """Restricted: the source IPs behind the keyed hashes of a run of `transactions`, one row each."""
 
+LABELS = pa.schema(
+    [
+        pa.field("transaction_id", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),  # 1 fraud, 0 good
+        pa.field("label_time", TIMESTAMP),  # when it became known, if who said it told
+        pa.field("said_by", pa.string(), nullable=False),  # a file's mapping, an analyst, a service
+        pa.field("said_at", TIMESTAMP),  # null: with the payment, by its own file
+        pa.field("source", pa.string()),  # file name, without its folder
+        pa.field("source_line", pa.int64()),  # record number
+        pa.field("sequence", pa.int64(), nullable=False),  # of all that was said, in the order of its coming
+    ]
+)
+"""What was said of payments after they were collected; nothing of it is ever taken back. Ordered by sequence."""
+
 SOURCE_IPS = pa.schema(
     [
         pa.field("source_ip_id", pa.string(), nullable=False),

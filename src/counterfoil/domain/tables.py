@@ -8,6 +8,10 @@ ADDRESSES = "addresses"
 """Restricted: with `source_ips`, which is made of it, the only table that holds raw addresses."""
 
 
+LABELS_TABLE = "labels"
+"""What was said of payments after they were collected: append-only."""
+
+
 SOURCE_IP_TABLE = "source_ips"
 
 

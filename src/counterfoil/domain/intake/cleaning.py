@@ -4,7 +4,7 @@ Every row that goes in comes out, in one table or the other. No raw value of a p
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,7 +18,14 @@ from counterfoil.domain.intake.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.intake.parsing import Fault, Parsed
 from counterfoil.domain.privacy.addresses import normal_addresses
 from counterfoil.domain.privacy.forgetting import ACCOUNT_FORGOTTEN
-from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, PseudonymKeys, as_keys, pseudonymise
+from counterfoil.domain.privacy.ibans import IBAN_INVALID, read_iban
+from counterfoil.domain.privacy.pseudonyms import (
+    HEX_DIGITS,
+    PseudonymKeys,
+    as_keys,
+    pseudonymise,
+    pseudonymise_accounts,
+)
 from counterfoil.domain.schemas import ADDRESSES, REJECTED
 
 
@@ -147,18 +154,30 @@ def _add_parties(
 ) -> None:
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
-        if column is not None:
+        if name in mapping.account_columns:
+            columns.add(canonical, _accounts(raw, mapping.account_columns[name], key))
+        elif column is not None:
             text = parsing.text_of(raw[column], column)
             columns.add(canonical, Parsed(pseudonymise(text, name, key)))
             if name == "source_ip":
                 columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
-        if column is not None and name in mapping.privacy.hashed:
-            paid = pseudonymise(parsing.text_of(raw[column], column), "account", key)
-            columns.add(canonical, Parsed(_without_forgotten(paid, forgotten)))
+        if name in mapping.account_columns:
+            paid = _accounts(raw, mapping.account_columns[name], key)
+            columns.add(canonical, Parsed(_without_forgotten(paid.values, forgotten), paid.faults))
         elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
+
+
+def _accounts(raw: dict[str, pa.Array], names: Sequence[str], key: bytes | PseudonymKeys) -> Parsed:
+    """The pseudonyms of accounts, and IBANs that are written as none is. The last of the columns has the number."""
+    parts = [parsing.text_of(raw[name], name) for name in names]
+    encoded = parts[-1].dictionary_encode()
+    read = [read_iban(text) for text in encoded.dictionary.to_pylist()]
+    wrong = pa.array([iban is not None and iban.is_second_spelling for iban in read], pa.bool_()).take(encoded.indices)
+    message = f"column {names[-1]!r} holds an IBAN with the check digits 00, 01 or 99, which none has"
+    return Parsed(pseudonymise_accounts(parts, key), (Fault(IBAN_INVALID, message, mask_of(wrong)),))
 
 
 def _without_forgotten(paid: pa.Array, forgotten: Collection[str]) -> pa.Array:

@@ -26,7 +26,7 @@ from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableSto
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
-from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
+from counterfoil.steps.lake.keys import ACCOUNT_FORM, FORM, HASHED, KEY_ID, require_form, require_key
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
 
 _RUN_KEY = b"counterfoil.run"
@@ -83,9 +83,10 @@ def collect(
 
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
     InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
-    UsageError if what was collected before has pseudonyms of another key.
+    UsageError if what was collected before has pseudonyms of another key, or of another form of accounts.
     """
     require_key(tables, as_keys(key))
+    require_form(tables)
     forgotten = forgotten_accounts(tables)
     job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
     return [_collect_claimed(path, job, ledger) for path in paths]
@@ -146,7 +147,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
-    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode(), ACCOUNT_FORM: FORM}
     if job.mapping.privacy.hashed:
         marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)

@@ -90,12 +90,11 @@ def _some(names: list[str]) -> str:
 def show_evaluation(evaluation: "Evaluation", title: str) -> None:
     """The metrics with their 95 % intervals."""
     table = Table("metric", "value", "95 % interval, by account", title=title, title_justify="left")
-    names = {"alerts": evaluation.alerts_per_day, "cards": evaluation.top_k}
-    for key, label in METRICS.items():
-        value = evaluation.metrics[key]
+    for key, metric in METRICS.items():
         interval = evaluation.intervals.get(key)
         bounds = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        table.add_row(label.format(**names), "not defined" if value is None else f"{value:.4f}", bounds)
+        words = metric.words(alerts=evaluation.alerts_per_day, cards=evaluation.top_k)
+        table.add_row(words, metric.text(evaluation.metrics[key]), bounds)
     out.print(table)
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
 

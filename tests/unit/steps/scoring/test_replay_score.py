@@ -7,7 +7,8 @@ import pytest
 from counterfoil.steps.scoring.replay_score import Precedents, Replay, compare_precedents, difference
 
 STORED: dict[str, Any] = {
-    "anomaly_signal": 0.5, "signal_kind": "calibrated", "decision": "review", "decision": "review", "novelty": 0.25, "fraud_similarity": 0.9,
+    "anomaly_signal": 0.5, "signal_kind": "calibrated", "decision": "review",
+    "novelty": 0.25, "fraud_similarity": 0.9,
     "good_similarity": None, "fraud_tied": False, "good_tied": False,
     "precedents": [
         {"reference_id": name, "label": label, "similarity": similarity}

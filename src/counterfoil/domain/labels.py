@@ -46,8 +46,17 @@ def labelled_evidence(
 
 def withdrawals(payments: str, said: str, label_delay: timedelta) -> str:
     """The moments (column `known_at`) from which payments that were known as frauds are known as good, as a query."""
-    changes = _changes(f"{_said_of(payments, said)} UNION ALL {_own_of(payments, said)}", label_delay)
+    changes = label_changes(payments, said, label_delay)
     return f"SELECT DISTINCT known_at FROM ({changes}) WHERE label = {GOOD} AND earlier = {FRAUD}"
+
+
+def label_changes(payments: str, said: str, label_delay: timedelta) -> str:
+    """What was said of each payment that differs from the label before it, as a query.
+
+    Columns are `transaction_id`, `label`, `earlier` (the one before, or null) and `known_at`. Payments of which only
+    their own files said something are not among them.
+    """
+    return _changes(f"{_said_of(payments, said)} UNION ALL {_own_of(payments, said)}", label_delay)
 
 
 def _said_of(payments: str, said: str) -> str:

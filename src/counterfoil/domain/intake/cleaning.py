@@ -26,7 +26,7 @@ from counterfoil.domain.privacy.pseudonyms import (
     pseudonymise,
     pseudonymise_accounts,
 )
-from counterfoil.domain.schemas import ADDRESSES, REJECTED
+from counterfoil.domain.schemas import ADDRESSES, LABELS, REJECTED
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,26 @@ def clean(
     columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
     columns.values["source_line"] = lines
     return _split(columns, mapping.schema, lines, source)
+
+
+def clean_labels(
+    batch: pa.Table, mapping: SourceMapping, *, key: PseudonymKeys, source: str, lines: pa.Array
+) -> tuple[pa.Table, pa.Table, int]:
+    """Turn raw rows of a file of labels into labels, rejections, and the number of rows whose label is unknown.
+
+    The labels have the columns `transaction_id`, `label`, `label_time`, `source` and `source_line` of schemas.LABELS.
+    Raises MappingError if a column's type does not fit.
+    """
+    raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
+    columns = _Columns()
+    _add_id(columns, raw, mapping, lines, "", key.keys[0])
+    _add_labels(columns, raw, mapping)
+    columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
+    columns.values["source_line"] = lines
+    names = ("transaction_id", "label", "label_time", "source", "source_line")
+    split = _split(columns, pa.schema([LABELS.field(name).with_nullable(True) for name in names]), lines, source)
+    known = split.transactions.filter(pc.is_valid(split.transactions["label"]))
+    return known, split.rejected, split.transactions.num_rows - known.num_rows
 
 
 def derived_ids(content_hash: str, lines: pa.Array) -> pa.Array:

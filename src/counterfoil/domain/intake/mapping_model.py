@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from counterfoil.domain.schemas import transactions_schema
+from counterfoil.errors import MappingError
 
 PSEUDONYMS = {
     "account": "account_id",
@@ -158,11 +159,11 @@ class Fields(_Part):
     """Canonical field -> source column.
 
     An account may be made of several columns: what says whose number it is (bank, branch), then the number. So may
-    the merchant, if it is an account that is paid (privacy.hashed).
+    the merchant, if it is an account that is paid (privacy.hashed). Only a mapping of labels alone has no event time.
     """
 
     transaction_id: str | None = Column
-    event_time: str = Field(min_length=1)
+    event_time: str = ""
     amount: str | None = Column
     currency: str | None = Column
     account: str | tuple[str, ...] | None = Column
@@ -190,7 +191,7 @@ class Fields(_Part):
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """Return all columns of the fields that have any."""
-        given = {name: value for name, value in self if value is not None}
+        given = {name: value for name, value in self if value}
         return {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
 
 
@@ -290,6 +291,26 @@ class SourceMapping(_Part):
         """The columns of the fields that are accounts: the payer's, and the one that is paid if that is hashed."""
         accounts = ("account", *self.privacy.hashed)
         return {name: columns for name, columns in self.fields.columns().items() if name in accounts}
+
+    @property
+    def of_labels(self) -> "SourceMapping":
+        """The same mapping for a file of labels: the payment's id, its label, and when that became known.
+
+        Raises MappingError if one of the first two is not mapped.
+        """
+        fields = self.fields
+        missing = [name for name in ("transaction_id", "label") if getattr(fields, name) is None]
+        if missing:
+            raise MappingError(f"mapping {self.name!r}: fields.{missing[0]} is missing: without it no label is read")
+        kept = Fields(transaction_id=fields.transaction_id, label=fields.label, label_time=fields.label_time)
+        return SourceMapping(
+            name=self.name,
+            description=self.description,
+            file=self.file,
+            time=self.time,
+            fields=kept,
+            labels=self.labels,
+        )
 
     @property
     def required_columns(self) -> tuple[str, ...]:

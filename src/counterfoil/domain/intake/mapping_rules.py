@@ -66,6 +66,13 @@ def label_problems(fields: Fields | None, labels: Labels | None, *, given: bool)
             yield f"labels: {value!r} stands more than once; each value has one meaning"
 
 
+def time_field_problems(fields: Fields) -> Iterator[str]:
+    """Yield that there is no event time; only labels alone, for payments that are collected, need none."""
+    others = set(fields.mapped()) - {"transaction_id", "label", "label_time"}
+    if not fields.event_time and (others or fields.label is None or fields.transaction_id is None):
+        yield "fields.event_time is missing"
+
+
 def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str]:
     """Yield every source column that is an identity and would be kept as it is elsewhere."""
     mapped = fields.mapped()

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from counterfoil.domain.labels import labelled_evidence, labelled_payments, withdrawals
+from counterfoil.domain.labels import label_changes, labelled_evidence, labelled_payments, withdrawals
 from counterfoil.domain.schemas import FRAUD, GOOD, LABELS
 from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
@@ -57,6 +57,9 @@ class Appended:
         return self.new + self.changed + self.repeated
 
 
+NOTHING_SAID = Appended()
+
+
 def append_labels(
     tables: TableStore, labels: pa.Table, *, said_by: str, said_at: datetime, run: str, transactions: bool = True
 ) -> Appended:
@@ -99,13 +102,22 @@ def labelled(
 
 
 def labelled_evidence_files(
-    tables: TableStore, files: Sequence[Path], label_delay: timedelta, *, before: datetime | None = None
+    tables: TableStore, files: Sequence[Path | str], label_delay: timedelta, *, before: datetime | None = None
 ) -> str:
     """The rows of files of `evidence` with label and `known_at` resolved, as SQL takes them."""
     evidence, said = parquet_source(files), _said(tables)
     if said is None and before is None:
         return evidence
     return f"({labelled_evidence(evidence, said, label_delay=label_delay, before=before)})"
+
+
+def changes_of(tables: TableStore, label_delay: timedelta, *, files: Sequence[Path]) -> str | None:
+    """What was said of the payments of these files, change by change, as SQL takes it (domain.labels.label_changes).
+
+    None if nothing was said.
+    """
+    said = _said(tables)
+    return None if said is None or not files else f"({label_changes(parquet_source(files), said, label_delay)})"
 
 
 def moments_of_withdrawal(tables: TableStore, files: Sequence[Path], label_delay: timedelta) -> list[datetime]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfoil.domain.tables import TRANSACTIONS
 from pipelines.builders import FEATURES
-from pipelines.jobs import Site, environment, output_of, retry_policies, tags
+from pipelines.jobs import Site, environment, network, output_of, retry_policies, tags
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep
@@ -62,6 +62,7 @@ def _processor(site: Site, instances: Any, instance_type: Any) -> Any:
         max_runtime_in_seconds=FEATURES.hours * 3600,
         env=environment(settings),
         tags=tags(settings),
+        network_config=network(settings),
         sagemaker_session=site.session,
     )
 

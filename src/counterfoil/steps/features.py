@@ -23,6 +23,8 @@ from counterfoil.steps.lake.partitions import ROWS_AT_ONCE, Partitions, parts_fo
 from counterfoil.steps.lake.parts import split
 
 WHOLE_RUN = "features"
+_SORTING = "500MB"
+"""What DuckDB may hold while it sorts; beyond it goes to the overflow folder. The fold needs less than this later."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,7 +58,7 @@ def build_features(
         source = labelled(tables, label_delay, files=files, before=before)
         seen = read_back(specs, label_delay, span.since, span.until)
         with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
-            with engine(near=staged) as database:
+            with engine(near=staged, memory=_SORTING) as database:
                 _view_transactions(database, source, mapping, seen)
                 (rows,) = one_row(database, "SELECT count(*) FROM transactions")
                 partitions = Partitions(

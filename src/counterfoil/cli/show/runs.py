@@ -106,13 +106,16 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
 
 
 def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
-    """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
+    """Scored payments, each above its account, its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:
         turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
         out.print(
             f"[bold]signal {case.signal:.4f}  {case.decision}  {_described(case.payment)}  ({turned_out})[/]",
             soft_wrap=True,
         )
+        if case.account:
+            more = f", {case.more_alerts:,} more alerts" if case.more_alerts else ""
+            out.print(f"    account {case.account[:16]}{more}", soft_wrap=True)
         if case.reasons:
             out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
         for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):

@@ -199,3 +199,118 @@ def labels(
         if wanted[row[i]]:
             for k in range(len(codes)):
                 out[columns[k], row[i]] = _labels_value(codes[k], ended[i], arrived[i])
+
+
+PAYMENTS, AMOUNTS, LARGEST, ACCOUNTS, MERCHANTS, LABELS = range(6)
+"""The families, in the order of `aggregates.Family`, as a program's rows name them."""
+
+
+@_compiled
+def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: int) -> int:
+    """How many of an entity's moments are later than `edge`: of `tick`, and of tiles where they reach beyond it."""
+    if tiled_until > edge:
+        found = len(tick)
+        for t in range(len(tiled)):
+            if tiled[t, 0] >= (edge + 1) // tile * tile:
+                found += tiled[t, 1]
+        return found
+    low, high = 0, len(tick)
+    while low < high:
+        middle = (low + high) // 2
+        if tick[middle] <= edge:
+            low = middle + 1
+        else:
+            high = middle
+    return len(tick) - low
+
+
+@_compiled
+def newest(
+    now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
+    rows: Integers, tiles: Integers, tiled_until: int, tile: int,
+    arrivals: Integers, arrival_tiles: Integers, arrived_until: int, delay: int,
+    program: Integers, seen: Integers, out: Doubles,
+) -> None:  # fmt: skip
+    """Values of all families for a payment at `now` that comes after an entity's `rows` and `tiles`.
+
+    `rows[i]` is a payment: tick, amount, whether it has one, quarter, currency, account, merchant. `tiles[t]` is
+    start, payments, currency, quarter, largest, amounts, then their sum's halves and their squares' four limbs.
+    `program` is sorted by window: family, code, window, itself, place in `out`. `seen` has room for each account's and
+    merchant's number.
+    """
+    count = alike = amounts = high = low = accounts = merchants = top = 0
+    squares = np.zeros(4, np.int64)
+    seen[:] = 0
+    place, tiled = len(rows) - 1, len(tiles) - 1
+    for p in range(len(program)):
+        family, code, window, itself, column = program[p]
+        edge = now - window
+        while place >= 0 and rows[place, 0] > edge:
+            count += 1
+            alike += rows[place, 3] == quarter
+            if rows[place, 2] and rows[place, 4] == currency:
+                amount = rows[place, 1]
+                top = amount if amounts == 0 else max(top, amount)
+                amounts += 1
+                high += amount >> 32
+                low += amount & 4294967295
+                _add_square(amount, squares)
+            payer, payee = rows[place, 5], rows[place, 6]
+            if payer >= 0 and not seen[payer] & 1:
+                seen[payer] |= 1
+                accounts += 1
+            if payee >= 0 and not seen[payee] & 2:
+                seen[payee] |= 2
+                merchants += 1
+            place -= 1
+        if tiled_until > edge:
+            while tiled >= 0 and tiles[tiled, 0] >= (edge + 1) // tile * tile:
+                count += tiles[tiled, 1]
+                alike += tiles[tiled, 1] if tiles[tiled, 3] == quarter else 0
+                if tiles[tiled, 5] and tiles[tiled, 2] == currency:
+                    top = tiles[tiled, 4] if amounts == 0 else max(top, tiles[tiled, 4])
+                    amounts += tiles[tiled, 5]
+                    high += tiles[tiled, 6]
+                    low += tiles[tiled, 7]
+                    squares += tiles[tiled, 8:12]
+                tiled -= 1
+        if family == PAYMENTS:
+            since = now - rows[-1, 0] if len(rows) else 0
+            out[column] = _payments_value(code, count + itself, alike, since, window)
+        elif family == AMOUNTS:
+            with_own = squares.copy()
+            mine = minor if itself and has else 0
+            _add_square(mine, with_own)
+            total = (high + (mine >> 32)) * 4294967296.0 + (low + (mine & 4294967295))
+            square = 0.0
+            for limb in range(3, -1, -1):
+                square = square * 1073741824.0 + with_own[limb]
+            out[column] = _amounts_value(code, minor, has, amounts + (1 if itself and has else 0), total, square)
+        elif family == LARGEST:
+            if itself and has:
+                largest = minor if amounts == 0 else max(top, minor)
+                out[column] = _largest_value(code, minor, has, True, largest)
+            else:
+                out[column] = _largest_value(code, minor, has, amounts > 0, top)
+        elif family == ACCOUNTS:
+            out[column] = accounts + (1 if account >= 0 and not seen[account] & 1 else 0)
+        elif family == MERCHANTS:
+            out[column] = merchants + (1 if merchant >= 0 and not seen[merchant] & 2 else 0)
+        else:
+            ended = _later(edge - delay, rows[:, 0], tiles, tiled_until, tile)
+            ended -= _later(now - delay, rows[:, 0], tiles, tiled_until, tile)
+            known = _later(edge, arrivals, arrival_tiles, arrived_until, tile)
+            known -= _later(now, arrivals, arrival_tiles, arrived_until, tile)
+            out[column] = _labels_value(code, ended, known)
+
+
+@_compiled
+def _add_square(amount: int, squares: Integers) -> None:
+    """Add an amount's square to sums of its parts of 30 bits, as `groups.running_squares` does."""
+    size = abs(amount)
+    above, least = size >> 30, size & 1073741823
+    below, between, top = least * least, 2 * above * least, above * above
+    squares[0] += below & 1073741823
+    squares[1] += (below >> 30) + (between & 1073741823)
+    squares[2] += (between >> 30) + (top & 1073741823)
+    squares[3] += top >> 30

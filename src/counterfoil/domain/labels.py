@@ -6,9 +6,11 @@ was said; event time + label delay). One that contradicts the label before it co
 earliest: until then nobody knew better.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from counterfoil.domain.periods import known_at
+from counterfoil.domain.periods import Period, known_at
 from counterfoil.domain.schemas import FRAUD, GOOD
 
 _ORDER = "PARTITION BY transaction_id ORDER BY said_at NULLS FIRST, sequence, said_by, label"
@@ -26,8 +28,30 @@ def labelled_payments(
     known = _known_before(payments, ("label", "label_time"), known_at(label_delay), before)
     if said is None:
         return known
-    current = _current(f"{_said_of(payments, said)} UNION ALL {_own_of(payments, said)}", label_delay, before)
+    current = current_labels(payments, said, label_delay, before)
     return _replaced(known, current, ("label", "label_time"))
+
+
+def current_labels(payments: str, said: str, label_delay: timedelta, before: datetime | None = None) -> str:
+    """Label, label time and `known_at` of each payment of which something was said, as known `before` a moment.
+
+    The query is one that Spark reads too, but for the names of types.
+    """
+    return _current(f"{_said_of(payments, said)} UNION ALL {_own_of(payments, said)}", label_delay, before)
+
+
+def spans_between(period: Period, withdrawn: Sequence[datetime]) -> Iterator[tuple[Period, datetime | None]]:
+    """The period cut where a payment that was known as a fraud became known as good; there are few such moments.
+
+    Until then its fraud counts, from then on no more. A span goes with the moment before which labels were known, or
+    None if they were never taken back later.
+    """
+    begun = [moment for moment in sorted(withdrawn) if period.since is None or moment > period.since]
+    for since, until in pairwise([period.since, *begun, None]):
+        if until is None or (period.until is not None and until >= period.until):
+            yield Period(since, period.until), until
+            return
+        yield Period(since, until), until
 
 
 def labelled_evidence(

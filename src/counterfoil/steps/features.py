@@ -1,9 +1,8 @@
 """Turn transactions into evidence: one row a payment, with all that was known of it at its moment."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.labels import spans_between
 from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
@@ -54,7 +54,7 @@ def build_features(
     staged = tables.stage(EVIDENCE, run)
     chosen = f" AND transaction_id IN ({_ids(only)})" if only is not None else ""
     parts: list[Path] = []
-    for number, (span, before) in enumerate(_spans_of_labels(tables, files, period, label_delay)):
+    for number, (span, before) in enumerate(spans_between(period, moments_of_withdrawal(tables, files, label_delay))):
         source = labelled(tables, label_delay, files=files, before=before)
         seen = read_back(specs, label_delay, span.since, span.until)
         with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
@@ -87,22 +87,6 @@ def _span(files: Sequence[Path]) -> Period:
     with engine() as database:
         first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {parquet_source(files)}")
     return Period(_NEVER, _NEVER) if first is None else Period(first, last + timedelta(microseconds=1))
-
-
-def _spans_of_labels(
-    tables: TableStore, files: Sequence[Path], period: Period, label_delay: timedelta
-) -> Iterator[tuple[Period, datetime | None]]:
-    """The period cut where a payment that was known as a fraud became known as good; there are few such moments.
-
-    Until then its fraud counts, from then on no more. A span goes with the moment before which labels were known.
-    """
-    moments = moments_of_withdrawal(tables, files, label_delay)
-    begun = [moment for moment in moments if period.since is None or moment > period.since]
-    for since, until in pairwise([period.since, *begun, None]):
-        if until is None or (period.until is not None and until >= period.until):
-            yield Period(since, period.until), until
-            return
-        yield Period(since, until), until
 
 
 def _joined(parts: Sequence[Path], target: Path) -> int:

@@ -103,6 +103,8 @@ def _account_text(parts: tuple[str | None, ...]) -> tuple[str, str]:
     *banks, number = ((part or "").strip() for part in parts)
     if not number or not any(banks) or read_iban(number) is not None:
         return "account", normal_account(number)
+    while not banks[-1]:  # a bank that has no branches, or whose branch is not told
+        banks.pop()
     # With its length before each part, no part can pretend to be the beginning of the next.
     return "account of a bank", "".join(f"{len(bank)}:{bank}" for bank in map(_bank, banks)) + number
 

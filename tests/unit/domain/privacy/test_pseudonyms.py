@@ -157,6 +157,7 @@ def test_numbers_of_two_banks_are_two_accounts(one: tuple[str, str, str], other:
         (("cobadeffxxx", "7"), ("COBADEFF", "7")),
         ((" 1 ", " 7 "), ("1", "7")),
         ((None, "7"), ("", "7")),
+        (("1", None, "7"), ("1", "7")),
         (("COBADEFF", "DE89 3704 0044 0532 0130 00"), ("BANKDEFF", "de89370400440532013000")),
     ],
 )

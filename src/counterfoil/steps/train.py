@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.lake.labels import labelled_evidence_files
 from counterfoil.steps.releases.registration import Candidate, register_candidate
 
 
@@ -102,10 +103,13 @@ def _require_columns(payments: pa.Table, schema: EvidenceSchema, mapping: Source
 def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Table, Doubles]:
     """Return the training rows, in the order of a hash of their ids, and their inverse sampling rates."""
     files = evidence_files(tables)
-    known = f"AND known_at <= TIMESTAMPTZ '{request.known_until.isoformat()}'" if request.known_until else ""
+    until, delay = request.known_until, timedelta(days=request.label_delay_days)
+    known = f"AND known_at <= TIMESTAMPTZ '{until.isoformat()}'" if until else ""
     usable = f"label IS NOT NULL AND {request.period.condition()} {known}"
+    before = None if until is None else until + timedelta(microseconds=1)
+    evidence = labelled_evidence_files(tables, files, delay, before=before)
     with engine() as database:
-        database.execute(f"CREATE VIEW usable AS FROM read_parquet({files!r}) WHERE {usable}")
+        database.execute(f"CREATE VIEW usable AS FROM {evidence} WHERE {usable}")
         counts = dict(database.execute("SELECT label, count(*) FROM usable GROUP BY label").fetchall())
         database.execute(
             "CREATE TABLE chosen AS SELECT transaction_id FROM usable "

@@ -118,6 +118,7 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
         yield from rules.amount_problems(parts["amount"])
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)
     if fields is not None:
+        yield from rules.time_field_problems(fields)
         yield from rules.identity_problems(fields, evidence)
         if parts["file"] is not None and parts["file"].format == "iso20022":
             yield from rules.iso20022_problems(fields, evidence, parts["privacy"])

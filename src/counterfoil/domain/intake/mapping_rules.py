@@ -68,6 +68,13 @@ def label_problems(fields: Fields | None, labels: Labels | None, *, given: bool)
             yield f"labels: {value!r} stands more than once; each value has one meaning"
 
 
+def time_field_problems(fields: Fields) -> Iterator[str]:
+    """Yield that there is no event time; only labels alone, for payments that are collected, need none."""
+    others = set(fields.mapped()) - {"transaction_id", "label", "label_time"}
+    if not fields.event_time and (others or fields.label is None or fields.transaction_id is None):
+        yield "fields.event_time is missing"
+
+
 def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str]:
     """Yield every source column that is an identity and would be kept as it is elsewhere."""
     mapped = fields.mapped()
@@ -88,7 +95,8 @@ def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privac
     hashed = () if privacy is None else privacy.hashed
     own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
     clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
-    for where, column in [(f"fields.{field}", column) for field, column in fields.mapped().items()] + own:
+    mapped = [(f"fields.{field}", column) for field, columns in fields.columns().items() for column in columns]
+    for where, column in mapped + own:
         if column not in iso20022.COLUMNS:
             yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
     for where, column in [*clear, *own]:
@@ -97,7 +105,12 @@ def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privac
 
 
 def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence | None) -> Iterator[str]:
-    """Yield hashed fields that are not there, or that are to be read as text."""
+    """Yield hashed fields that are not there, or that are read as text, and accounts kept as they are."""
+    if fields is not None and isinstance(fields.merchant, tuple) and "merchant" not in privacy.hashed:
+        yield (
+            "fields.merchant: several columns make an account, which is kept as a keyed hash only: "
+            'write privacy.hashed = ["merchant"], or name one column'
+        )
     if "merchant" in privacy.hashed:
         if fields is not None and fields.merchant is None:
             yield "privacy.hashed: 'merchant' is not mapped in [fields]"

@@ -41,12 +41,11 @@ _QUOTE_UNCLOSED = (
 
 def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the names in the header. Raises InputFileError if there is none or it cannot be read."""
-    encoding = "utf-8-sig" if _is_utf8(style.encoding) else style.encoding
     with part.open() as raw:
         start = raw.read(_HEADER_BYTES)
     try:
         # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
-        text = io.StringIO(start.decode(encoding, "replace").removeprefix("\ufeff"), newline="")
+        text = io.StringIO(start.decode(style.encoding, "replace").removeprefix("\ufeff"), newline="")
         rows = csv.reader(
             text, delimiter=style.delimiter, quotechar=style.quote or None,
             quoting=csv.QUOTE_MINIMAL if style.quote else csv.QUOTE_NONE,
@@ -200,7 +199,3 @@ def _too_long(place: str) -> InputFileError:
         f"{place}: a record is longer than {BLOCK_BYTES >> 20} MB; probably a quoted value is never closed (write "
         'file.quote = "" if the file\'s writer never quotes)'
     )
-
-
-def _is_utf8(encoding: str) -> bool:
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")

@@ -47,7 +47,8 @@ class Requoted:
         self._width = width
         self._is_payment = is_payment
         self._most_bytes = most_bytes
-        self._held: bytes | None = None
+        self._held = b""
+        self._begun = False
         self._ready = b""
         self._ended = False
 
@@ -56,16 +57,26 @@ class Requoted:
         while not self._ready and not self._ended:
             chunk = self._stream.read(size)
             self._ended = not chunk
-            data = (self._held or b"") + chunk
-            if self._held is None and _BYTE_ORDER_MARK.startswith(data[:3]) and not self._ended:
-                self._held = data.removeprefix(_BYTE_ORDER_MARK) or None
+            data = self._held + chunk
+            mark = self._mark_of(data)
+            if mark is None:
+                self._held = data
                 continue
-            used, self._ready = self._put_right(data)
-            self._held = data[used:]
+            used, put_right = self._put_right(data[mark:])
+            self._ready, self._held = data[:mark] + put_right, data[mark + used :]
             if len(self._held) > self._most_bytes and not self._ready:
                 raise TooLongError
         given, self._ready = self._ready[:size], self._ready[size:]
         return given
+
+    def _mark_of(self, data: bytes) -> int | None:
+        """The length of a byte order mark at the file's start, which stays there; None if it may still come."""
+        if self._begun:
+            return 0
+        if len(data) < len(_BYTE_ORDER_MARK) and not self._ended:
+            return None
+        self._begun = True
+        return len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
 
     def _put_right(self, data: bytes) -> tuple[int, bytes]:
         """Return how many bytes are used up, to the end of a record, and what they become."""
@@ -99,16 +110,14 @@ class Requoted:
 
     def _cells(self, data: bytes, start: int) -> tuple[int, list[bytes]]:
         """Return where the last cell of a record ends, and how its cells are written."""
-        first_line = _LINE_BREAK.search(data, start)
-        literal = False
-        while True:
-            place, cells = self._read(data, start, literal=literal)
-            if len(cells) == self._width or literal or first_line is None or place <= first_line.start():
-                return place, cells
-            # Several lines are no row together. If the first is one by itself, its quotes are characters.
-            if not self._is_whole(data[start : first_line.start()]):
-                return place, cells
-            literal = True
+        place, cells = self._read(data, start, literal=False)
+        if len(cells) == self._width:
+            return place, cells
+        lines = _LINE_BREAK.split(data[start:place])
+        # Together they are no row. If the first and the last have a row's cells each, their quotes are characters.
+        if len(lines) > 1 and self._is_whole(lines[0]) and self._has_all_cells(lines[-1]):
+            return self._read(data, start, literal=True)
+        return place, cells
 
     def _read(self, data: bytes, start: int, *, literal: bool) -> tuple[int, list[bytes]]:
         place, cells = start, list[bytes]()
@@ -170,8 +179,10 @@ class Requoted:
             raise _Unclosed(place)
 
     def _is_whole(self, line: bytes) -> bool:
-        delimiter = self._signs.delimiter
-        return self._width > 1 and line.count(delimiter) == self._width - 1 and self._is_payment(line.split(delimiter))
+        return self._has_all_cells(line) and self._is_payment(line.split(self._signs.delimiter))
+
+    def _has_all_cells(self, line: bytes) -> bool:
+        return self._width > 1 and line.count(self._signs.delimiter) == self._width - 1
 
 
 def _end_of_lines(data: bytes) -> int:

@@ -21,7 +21,7 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import CounterfoilError, StoreUnavailableError
+from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.engine import failures_told
@@ -34,10 +34,10 @@ _RUN_KEY = b"counterfoil.run"
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
+    """What became of one file. `rejected` counts rows by reason; a skipped or failed file has no counts.
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
-    `members`: of an archive, each file in it and the number of its records.
+    `members`: of an archive, each file in it and the number of its records. `failed` is why nothing of it was kept.
     """
 
     source: str
@@ -47,6 +47,7 @@ class CollectedFile:
     skipped: bool = False
     held: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
+    failed: str = ""
 
 
 class Again(Enum):
@@ -78,17 +79,20 @@ def collect(
     ledger: FileLedger,
     on_progress: Callable[[Progress], None] | None = None,
     again: Again = Again.NO,
+    keep_going: bool = False,
 ) -> list[CollectedFile]:
     """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
-    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
-    UsageError if what was collected before has pseudonyms of another key.
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. With
+    `keep_going` such a file is a result like the others, and those after it are collected. Raises UsageError if
+    what was collected before has pseudonyms of another key.
     """
     require_key(tables, as_keys(key))
     forgotten = forgotten_accounts(tables)
     job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
-    return [_collect_claimed(path, job, ledger) for path in paths]
+    attempt = _collect_if_it_can_be if keep_going else _collect_claimed
+    return [attempt(path, job, ledger) for path in paths]
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,13 @@ class _Job:
     report: Callable[[Progress], None]
     again: Again
     forgotten: frozenset[str]
+
+
+def _collect_if_it_can_be(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
+    try:
+        return _collect_claimed(path, job, ledger)
+    except (InputFileError, MappingError) as error:
+        return CollectedFile(printable(path.name), failed=str(error))
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:

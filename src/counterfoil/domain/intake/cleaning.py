@@ -137,7 +137,8 @@ def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapp
         parsed = parsing.parse_labels(raw[label], label, mapping.labels, mapping.file.null_values)
         columns.add("label", parsed)
     if label_time is not None:
-        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time))
+        nulls = mapping.file.null_values
+        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time, nulls))
 
 
 def _add_parties(

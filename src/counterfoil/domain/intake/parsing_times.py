@@ -1,7 +1,8 @@
 """Parse columns of times into UTC with microseconds."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from counterfoil.errors import MappingError
 _NAIVE = pa.timestamp("us")
 _NO_TEXT = pa.scalar(None, pa.string())
 _PER_SECOND = 1_000_000
+_LAST_DAYS = datetime(9999, 12, 30, tzinfo=UTC)
 # Sanity check before pandas: it reads 'now' and 'today' as the present.
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?$"
 _OFFSET = r"\d{2}:?\d{2}.*(Z|z|[+-]\d{2}(:?\d{2})?)$"
@@ -60,16 +62,39 @@ def parse_event_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed
     )
 
 
-def parse_label_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed:
-    """Times in UTC; empty is null."""
+def parse_label_times(values: pa.Array, column: str, time: TimeFormat, null_values: Collection[str] = ("",)) -> Parsed:
+    """Times in UTC; null where a cell is empty or one of `null_values`, or holds the end of all calendars (9999-12-31).
+
+    Raises MappingError if the column's type cannot hold times of this format.
+    """
     times = _parse(values, column, time)
+    is_open = _after_all_calendars(times.values) | _declared_null(values, times.values, column, time, null_values)
     unreadable = times.present & mask_of(pc.is_null(times.values))
     message = f"column {column!r} is no time in format {time.format!r} {_range(time)}"
+    zone = times.zone_fault("label_time_zone_unknown", column)
+    wrong = (unreadable | _outside(times.values, time)) & ~is_open
     return without(
-        times.values,
-        times.zone_fault("label_time_zone_unknown", column),
-        Fault("label_time_unreadable", message, unreadable | _outside(times.values, time)),
+        pc.if_else(pa.array(is_open), pa.scalar(None, TIMESTAMP), times.values),
+        Fault(zone.reason, zone.message, zone.rows & ~is_open),
+        Fault("label_time_unreadable", message, wrong),
     )
+
+
+def _after_all_calendars(times: pa.Array) -> Flags:
+    """9999-12-31 in any zone, and what databases write for infinity."""
+    return mask_of(pc.greater_equal(times, pa.scalar(_LAST_DAYS, TIMESTAMP)))
+
+
+def _declared_null(values: pa.Array, times: pa.Array, column: str, time: TimeFormat, nulls: Collection[str]) -> Flags:
+    """The cells that the mapping declares as nothing, as text or as the time that such a text means."""
+    if not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
+        return mask_of(pc.is_in(text_of(values, column), pa.array(list(nulls), pa.string())))
+    zone = "UTC" if pa.types.is_timestamp(values.type) and values.type.tz is not None else time.zone
+    texts = pa.array(list(nulls), pa.string())
+    declared = _from_plain_iso(
+        texts.filter(pc.match_substring_regex(texts, _ISO)), time.model_copy(update={"zone": zone})
+    )
+    return mask_of(pc.is_in(times, value_set=declared.drop_null()))
 
 
 def _parse(values: pa.Array, column: str, time: TimeFormat) -> _Times:
@@ -98,7 +123,7 @@ def _to_micros(stamps: pa.Array, zone: str | None) -> pa.Array:
     """Nanoseconds are cut off; a time that microseconds cannot hold becomes null."""
     if stamps.type.unit in ("s", "ms"):
         ticks = pc.cast(stamps, pa.int64())
-        most = 2**62 // _PER_SECOND
+        most = 2**62 // (_PER_SECOND if stamps.type.unit == "s" else _PER_SECOND // 1_000)
         fits = pc.and_(pc.greater(ticks, -most), pc.less(ticks, most))
         stamps = pc.if_else(fits, stamps, pa.scalar(None, stamps.type))
     micros = pc.cast(stamps, pa.timestamp("us", zone), safe=False)

@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
-from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.mapping_model import IDENTIFYING, SourceMapping
+from counterfoil.domain.intake.parsing_ids import looks_cut
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
 _LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
+_IDS = ("transaction_id", *IDENTIFYING, "merchant")
 _TOO_MANY_REJECTED = 0.05
 
 
@@ -51,10 +53,16 @@ class MappingReport:
         return not self.problems
 
 
-def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | None, rows: int = 5) -> MappingReport:
+def check(
+    mapping: SourceMapping,
+    columns: Sequence[str],
+    cleaned: Cleaned | None,
+    rows: int = 5,
+    raw: pa.Table | None = None,
+) -> MappingReport:
     """Report on `cleaned`, made from a file with these columns; show the first `rows` transactions.
 
-    `cleaned` is None where a missing column made cleaning impossible.
+    `cleaned` is None where a missing column made cleaning impossible; `raw` are the rows as they were read.
     """
     accepted = cleaned.transactions if cleaned is not None else mapping.schema.empty_table()
     rejected = _rejected_reasons(cleaned.rejected) if cleaned is not None else ()
@@ -70,8 +78,20 @@ def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | Non
         coverage=coverage,
         rejected=rejected,
         problems=tuple(problems),
-        suggestions=tuple(_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows))),
+        suggestions=(
+            *_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows)),
+            *(() if raw is None else _cut_ids(mapping, raw)),
+        ),
     )
+
+
+def _cut_ids(mapping: SourceMapping, raw: pa.Table) -> Iterator[str]:
+    for field, column in mapping.read_fields.items():
+        if field in _IDS and looks_cut(raw[column].combine_chunks(), column):
+            yield (
+                f"column {column!r} ({field}) looks cut: every number of more than 15 digits ends in zeros, as a "
+                "spreadsheet leaves them, so several may have become one; export the file anew, with text in it"
+            )
 
 
 def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:

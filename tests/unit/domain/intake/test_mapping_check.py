@@ -78,3 +78,15 @@ def test_a_file_without_header_does_not_leak_its_first_row() -> None:
     assert "Ann" not in shown_columns(first_row)
     found = check(MAPPING, first_row, None)
     assert "ann" not in repr(found).lower()
+
+
+def test_an_id_column_that_looks_cut_is_worth_a_look() -> None:
+    mapping = parse_mapping('[fields]\nevent_time = "t"\naccount = "who"\nmerchant = "shop"\n', "mine")
+    batch = pa.table({
+        "t": ["2024-01-01T00:00:00Z"] * 2, "who": ["2291163933867240", "3573030041201290"],
+        "shop": ["2291163933867244", "3573030041201292"],
+    })  # fmt: skip
+    done = clean(batch, mapping, key=b"k" * 16, source="f.csv", first_line=2, content_hash="")
+    (told,) = [told for told in check(mapping, ["t", "who", "shop"], done, raw=batch).suggestions if "cut" in told]
+    assert "column 'who' (account) looks cut" in told
+    assert "2291" not in told

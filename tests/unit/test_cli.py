@@ -80,6 +80,14 @@ def test_mapping_check_tells_all_missing_columns_at_once(capsys: pytest.CaptureF
     assert "merchant_category" in out
 
 
+def test_mapping_check_tells_where_the_header_stands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, mapping = tmp_path / "x.csv", tmp_path / "bank.toml"
+    file.write_text("Card;1234 Ann\nBalance;0\nDay;Sum\n2026-03-01;1\n")
+    mapping.write_text('[file]\ndelimiter = ";"\n[fields]\nevent_time = "Day"\namount = "Sum"\n')
+    code, out, _ = _run(capsys, "mapping", "check", str(mapping), str(file))
+    assert (code, "the header seems to be line 3" in " ".join(out.split())) == (1, True)
+
+
 def test_mapping_check_shows_first_rows_and_coverage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "payments.csv"
     main_code, _, _ = _run(

@@ -41,18 +41,9 @@ _QUOTE_UNCLOSED = (
 
 def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the names in the header. Raises InputFileError if there is none or it cannot be read."""
-    with part.open() as raw:
-        start = raw.read(_HEADER_BYTES)
     try:
-        # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
-        text = io.StringIO(start.decode(style.encoding, "replace").removeprefix("\ufeff"), newline="")
-        rows = csv.reader(
-            text, delimiter=style.delimiter, quotechar=style.quote or None,
-            quoting=csv.QUOTE_MINIMAL if style.quote else csv.QUOTE_NONE,
-            escapechar=(style.escape or None) if style.escape != style.quote else None,
-        )  # fmt: skip
         # Blank lines before the header are no header; Arrow skips them too.
-        header = next((row for row in rows if row), None)
+        header = next((row for _, row in _first_rows(part, style) if row), None)
     except (UnicodeError, csv.Error):
         raise InputFileError(
             f"{part.place}: the header is not {style.encoding} text with {style.delimiter!r} between columns"
@@ -60,6 +51,33 @@ def columns(part: Part, style: FileFormat) -> list[str]:
     if header is None:
         raise InputFileError(f"{part.place} is empty: it has not even a header")
     return header
+
+
+def preamble(part: Part, mapping: SourceMapping) -> str | None:
+    """Say where the header stands if a later line than the first has all columns that the mapping reads."""
+    wanted = set(mapping.source_columns)
+    try:
+        line = next((line for line, row in _first_rows(part, mapping.file) if wanted <= set(row)), None)
+    except (UnicodeError, csv.Error):
+        return None
+    if line is None:
+        return None
+    return f"the header seems to be line {line}: the lines before it are no part of the table, so remove them"
+
+
+def _first_rows(part: Part, style: FileFormat) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows at the beginning of a file, with the number of the line that each ends on."""
+    with part.open() as raw:
+        start = raw.read(_HEADER_BYTES)
+    # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
+    text = io.StringIO(start.decode(style.encoding, "replace").removeprefix("\ufeff"), newline="")
+    rows = csv.reader(
+        text, delimiter=style.delimiter, quotechar=style.quote or None,
+        quoting=csv.QUOTE_MINIMAL if style.quote else csv.QUOTE_NONE,
+        escapechar=(style.escape or None) if style.escape != style.quote else None,
+    )  # fmt: skip
+    for row in rows:
+        yield rows.line_num, row
 
 
 def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:

@@ -132,10 +132,10 @@ def test_what_a_writer_escaped_is_read_as_it_was(
 ) -> None:
     rows = [row(number, *(cell.replace("\n", end) for cell in text)) for number, text in enumerate(texts, start=2)]
     written = io.StringIO(newline="")
-    rule, quote = (csv.QUOTE_MINIMAL, '"') if quotes else (csv.QUOTE_NONE, None)
     csv.writer(
-        written, delimiter="\t", lineterminator=end, quoting=rule, quotechar=quote, doublequote=False, escapechar="\\"
-    ).writerows([HEADER, *rows])
+        written, delimiter="\t", lineterminator=end, doublequote=False, escapechar="\\",
+        quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, quotechar='"' if quotes else None,
+    ).writerows([HEADER, *rows])  # fmt: skip
     style = 'null_values = ["NULL"]\nescape = "\\\\"\n' + ("" if quotes else 'quote = ""')
     batches = read(tmp_path, written.getvalue(), style)
     assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))

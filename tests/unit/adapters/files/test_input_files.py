@@ -143,6 +143,19 @@ def test_a_header_that_is_data_is_not_shown(tmp_path: Path) -> None:
     assert "Ann" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le"])
+def test_a_preamble_is_told_from_the_header(tmp_path: Path, encoding: str) -> None:
+    text = "\ufeff" if encoding != "latin-1" else ""
+    text += '"Card:","1234 Ann Example"\n\n"Balance:","0\nEUR"\n"t","x","a"\n1,2,3\n'
+    path = written(tmp_path, text.encode(encoding))
+    with pytest.raises(MappingError) as caught:
+        read(path, mapping_of(f'encoding = "{encoding}"'))
+    assert "the header seems to be line 5: the lines before it are no part of the table" in str(caught.value)
+    assert "Ann" not in str(caught.value)
+    assert READER.preamble(path, mapping_of(f'encoding = "{encoding}"')) is not None
+    assert READER.preamble(written(tmp_path, b"x,y\n1,2\n"), mapping_of()) is None
+
+
 def test_null_values_are_the_mappings(tmp_path: Path) -> None:
     path = written(tmp_path, b't,a\n1,NA\n2,"NA"\n3,\n')
     assert rows(read(path, mapping_of('null_values = ["NA"]'))) == {2: None, 3: None, 4: ""}

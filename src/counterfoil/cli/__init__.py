@@ -11,13 +11,24 @@ import typer
 from counterfoil import __version__
 from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.failures import complain
-from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
+from counterfoil.cli.options import (
+    Day,
+    DelayDays,
+    Files,
+    MappingName,
+    ParquetFile,
+    ReleaseId,
+    WorkspaceFolder,
+    existing_workspace,
+)
+from counterfoil.cores import settle_threads
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, InputFileError, UsageError
 
 if TYPE_CHECKING:
     from counterfoil.domain.periods import Period
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
 ))  # fmt: skip
 mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
@@ -27,7 +38,8 @@ app.add_typer(pipeline.app, name="pipeline")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    settle_threads()
     try:
         app(args=arguments)
     except UsageError as error:
@@ -114,15 +126,14 @@ def curate(
     blocklist: Annotated[
         Path | None, typer.Option(help="A text file of addresses and how many lists each is on, a tab between")
     ] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Curate the source IPs of all collected payments: what each address is, and what each did day by day."""
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.curate import curate as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
         delay = timedelta(days=label_delay_days)
@@ -132,16 +143,15 @@ def curate(
 
 @app.command()
 def features(
-    mapping: MappingName, label_delay_days: DelayDays = 7, since: Day = None, until: Day = None,
+    mapping: MappingName, label_delay_days: DelayDays = LABEL_DELAY_DAYS, since: Day = None, until: Day = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Build the evidence of all collected payments, or of a span of days (both ends included)."""
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.features import build_features
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("features") as steps:
         steps.tell("windows over accounts, merchants and IPs")
         rows = build_features(
@@ -159,7 +169,7 @@ def train(
     known_until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight [default: all]")
     ] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train a release on a span of days (both ends included) and register it."""
     from counterfoil.adapters.files.mapping_files import load_mapping
@@ -167,9 +177,8 @@ def train(
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.train import TrainingRequest
     from counterfoil.steps.train import train as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
     with console.progress("training") as steps:
         release = run(
@@ -182,29 +191,26 @@ def train(
 @app.command()
 def score(
     release: ReleaseId = None, since: Day = None, until: Day = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the scores to this Parquet file")] = None,
+    out: ParquetFile = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
+    from counterfoil.domain.tables import SCORE_TABLE
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
-    from counterfoil.steps.releases.registration import load_release
-    from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring.score import detect
-    from counterfoil.steps.scoring.scorer import Detector
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    period = _period(since, until)
+    place = existing_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
-        loaded = load_release(place.registry, resolve(place.registry, release))
-        detector = Detector.load(loaded, place.references_for_scoring, place.embedder, place.compute)
+        detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
+            place.tables, detector, period=period, compute=place.compute, progress=steps.count
         )  # fmt: skip
-    written = write_scores(place.tables, run, out) if out else place.tables.files("scores", run)[0]
+    written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))
     console.out.print(f"run {run}: scores of release {detector.release_id} in {written}")
 
@@ -217,9 +223,8 @@ def evaluate(
     """Hold the scores of a run against the labels that are known now."""
     from counterfoil.cli.show import runs
     from counterfoil.steps.insights.evaluate_run import judge
-    from counterfoil.workspace.wiring import open_workspace
 
-    judged = judge(open_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    judged = judge(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
     runs.show_evaluation(judged.evaluation, run)
 
 
@@ -228,11 +233,11 @@ def backtest(
     files: Files, mapping: MappingName,
     train_from: Day = None, train_until: Day = None, test_from: Day = None, test_until: Day = None,
     train_fraction: Annotated[float | None, typer.Option(help="Train on this share of the payments, by time")] = None,
-    label_delay_days: DelayDays = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     exclude_compromised: Annotated[
         bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
     ] = False,
-    scores: Annotated[Path | None, typer.Option(help="Write the test window's scores to this Parquet file")] = None,
+    scores: ParquetFile = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
@@ -276,7 +281,7 @@ def simulate(
 def demo(
     data: Annotated[Path | None, typer.Option(help="Your own file instead of simulated payments", exists=True)] = None,
     mapping: Annotated[str | None, typer.Option("--mapping", "-m", help="The mapping of your file")] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Run the main job from raw file to scored payments, on simulated payments or on your own file."""
     from counterfoil.cli.demo_run import run_demo
@@ -301,9 +306,11 @@ def _utc(day: datetime | None) -> datetime | None:
 
 
 def _period(since: datetime | None, until: datetime | None) -> "Period":
-    """Days with both ends included, as the half-open span of the steps."""
+    """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
     from counterfoil.domain.periods import Period
 
+    if since is not None and until is not None and until < since:
+        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
     return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 from counterfoil.errors import UsageError
 
 Operator = Annotated[str, typer.Option(help="Who decides")]
@@ -30,9 +30,8 @@ def forget(
     from counterfoil.cli.show import operations as console_operations
     from counterfoil.cli.show import terminal as console
     from counterfoil.workspace.forget_account import remove_account
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
     with console.progress("forgetting") as steps:
         removal = remove_account(
@@ -59,9 +58,8 @@ def rotate_key(
     from counterfoil.cli.show import operations as console_operations
     from counterfoil.cli.show import terminal as console
     from counterfoil.workspace.rotate_key import copy_for_key, rotate_own_key
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     if (into is None) != (new_key_secret is None):
         raise UsageError("give both --into and --new-key-secret, or neither for a workspace with a key of its own")
     with console.progress("changing the key") as steps:

@@ -1,13 +1,15 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
@@ -71,7 +73,10 @@ def fit_candidate(
     """
     payments, weights = sample_payments(tables, request)
     schema = evidence_schema(mapping, request.specs)
-    fitted = fit_release(payments, weights, schema, embed=embedder.embed, options=request.options, progress=progress)
+    _require_columns(payments, schema, mapping)
+    options = replace(request.options, workers=cores())
+    embed = remembering(embedder.embed)
+    fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
     return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
 
 
@@ -79,6 +84,15 @@ def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> E
     """All evidence that a mapping and the specs can give; training leaves out what turns out useless."""
     numeric = ("amount", *mapping.numeric, *(spec.name for spec in specs))
     return EvidenceSchema(numeric, mapping.categorical, mapping.textual)
+
+
+def _require_columns(payments: pa.Table, schema: EvidenceSchema, mapping: SourceMapping) -> None:
+    missing = [name for name in schema.columns if name not in payments.column_names]
+    if missing:
+        raise TrainingError(
+            f"the evidence has no {', '.join(missing)}, which mapping {mapping.name} declares: it was built with "
+            f"another mapping; run 'counterfoil features -m {mapping.name}' first"
+        )
 
 
 def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Table, Doubles]:

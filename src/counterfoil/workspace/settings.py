@@ -94,6 +94,10 @@ class PipelineSettings(BaseSettings):
     step_roles: dict[str, str] = Field(default_factory=dict, description="JSON: a step's name to its own role's ARN")
     instance_type: str = Field(default="ml.m5.xlarge", description="Instance type of steps without a GPU")
     gpu_instance_type: str = Field(default="ml.g6.xlarge", description="Instance type of train and detect")
+    subnets: list[str] = Field(
+        default_factory=list, description="JSON: subnets that the jobs run in, to reach a database there"
+    )
+    security_groups: list[str] = Field(default_factory=list, description="JSON: security groups of the jobs")
     environment: dict[str, str] = Field(
         default_factory=dict, description="JSON: COUNTERFOIL_ settings of the containers; no secrets, their ids only"
     )

@@ -1,11 +1,13 @@
-"""Parse columns of times into UTC with microseconds."""
+"""Parse columns of times into UTC with microseconds.
+
+Pandas is imported where it is used: most commands name a mapping and parse nothing.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -207,6 +209,8 @@ def _in_named_zones(naive: pa.Array, names: pa.Array, time: TimeFormat) -> _Zone
 
 
 def _with_pandas(text: pa.Array, pattern: str, *, utc: bool) -> pa.Array:
+    import pandas as pd
+
     stamps = pd.to_datetime(text.to_pandas(), format=pattern, errors="coerce", utc=utc)
     return pa.Array.from_pandas(stamps, type=TIMESTAMP if utc else _NAIVE, safe=False)
 
@@ -223,6 +227,8 @@ def _localised(naive: pa.Array, time: TimeFormat, zone: str | timedelta) -> pa.A
     if zone == "UTC":
         return as_utc
     near = pa.array(~_outside(as_utc, time))  # further out zones have no rules, and the row is refused anyway
+    import pandas as pd
+
     stamps = pd.Series(pc.if_else(near, naive, pa.scalar(None, _NAIVE)).to_pandas()).astype("datetime64[us]")
     first_pass = np.ones(len(stamps), dtype=np.bool_)
     local = stamps.dt.tz_localize(zone, ambiguous=first_pass, nonexistent="NaT")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CYCLES
 
 _OWN_TOPICS = {"amount": "amount", "category": "category", "merchant_id": "merchant", **dict.fromkeys(CYCLES, "time")}
 
@@ -58,13 +58,15 @@ class Wording:
             return f"{column.replace('_', ' ')} is not known"
         spec = self.specs.get(column)
         if spec is not None:
-            return _behaviour(spec, float(value), None if common is None else float(common))
+            past = row.get(FeatureSpec(spec.entity, Aggregate.COUNT, spec.hours).name)
+            return _behaviour(spec, float(value), None if common is None else float(common), past)
         if isinstance(value, str):
             return f"{column.removesuffix('_id').replace('_', ' ')} {value}"
         return f"{column.replace('_', ' ')} {value:.4g}{_beside(common, '.4g')}"
 
 
-def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
+def _behaviour(spec: FeatureSpec, value: float, common: float | None, payments: float | None) -> str:
+    """`payments` of the entity in the window, this one with them, where that is known."""
     whose, window = _WHOSE[spec.entity], _window(spec.hours)
     match spec.aggregate:
         case Aggregate.AMOUNT_TO_MEAN:
@@ -77,10 +79,11 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
         case Aggregate.IS_FIRST:
             return f"{'no' if value else 'a'} payment of {whose} in the {window} before"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
-            past = "" if common is None else f" (usual: {_span(common)})"
+            past = "" if common is None else f" (usual of good payments: {_span(common)})"
             return f"{_span(value)} since the previous payment of {whose}{past}"
         case Aggregate.QUARTER_SHARE:
-            return f"{value:.0%} of the payments of {whose} in {window} fell in this quarter of the day"
+            before = "" if payments is None else f"{payments - 1:.0f} "
+            return f"{value:.0%} of the {before}payments of {whose} in {window} fell in this quarter of the day"
         case Aggregate.FRAUD_RATE:
             return f"{value:.1%} of the payments of {whose} in {window} turned out frauds{_beside(common, '.1%')}"
         case Aggregate.FRAUDS:
@@ -115,4 +118,4 @@ def _span(seconds: float) -> str:
 
 
 def _beside(common: Any, form: str) -> str:
-    return "" if common is None else f" (usual: {common:{form}})"
+    return "" if common is None else f" (usual of good payments: {common:{form}})"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.adapters.files.folders import find_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -83,8 +84,11 @@ class CarriedFiles(InputFiles):
         self._uri = uri
 
     def paths(self) -> list[Path]:
-        """All files of the channel, sorted; names that begin with a dot or underscore are not data."""
-        return sorted(p for p in self._folder.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        """All payment files of the channel, in order; hidden, temporary and marker files are told and left out."""
+        found = find_files([self._folder])
+        for path, reason in found.left_out:
+            log().info("file left out", file=printable(path.name), reason=reason)
+        return list(found.files)
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""

@@ -22,7 +22,7 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import CounterfoilError, MappingError, StoreUnavailableError
+from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.engine import failures_told
@@ -42,11 +42,11 @@ _RUN_KEY = b"counterfoil.run"
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
+    """What became of one file. `rejected` counts rows by reason; a skipped or failed file has no counts.
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
-    collected before said anew of their labels.
+    collected before said anew of their labels. `failed` is why nothing of it was kept.
     """
 
     source: str
@@ -57,6 +57,7 @@ class CollectedFile:
     held: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
     labels: Appended = NOTHING_SAID
+    failed: str = ""
 
 
 class Again(Enum):
@@ -89,13 +90,15 @@ def collect(
     on_progress: Callable[[Progress], None] | None = None,
     again: Again = Again.NO,
     now: datetime | None = None,
+    keep_going: bool = False,
 ) -> list[CollectedFile]:
     """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     A label of a payment that was collected before is said `now` (by default, at this moment) and kept.
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
-    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
-    UsageError if what was collected before has pseudonyms of another key, or of another form of accounts.
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. With
+    `keep_going` such a file is a result like the others, and those after it are collected. Raises UsageError if
+    what was collected before has pseudonyms of another key, or of another form of accounts.
     """
     if not mapping.fields.event_time:
         raise MappingError(f"mapping {mapping.name!r} is of labels alone: use it with 'counterfoil labels'")
@@ -112,7 +115,8 @@ def collect(
         forgotten,
         now or datetime.now(UTC),
     )
-    return [_collect_claimed(path, job, ledger) for path in paths]
+    attempt = _collect_if_it_can_be if keep_going else _collect_claimed
+    return [attempt(path, job, ledger) for path in paths]
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,13 @@ class _Job:
     again: Again
     forgotten: frozenset[str]
     now: datetime
+
+
+def _collect_if_it_can_be(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
+    try:
+        return _collect_claimed(path, job, ledger)
+    except (InputFileError, MappingError) as error:
+        return CollectedFile(printable(path.name), failed=str(error))
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:

@@ -57,6 +57,10 @@ class BusyError(CounterfoilError, BlockingIOError):
     """Another process is at work on the same thing; the message says on which."""
 
 
+class ChangedError(BusyError):
+    """A table was changed by another process between being read and being published."""
+
+
 class PipelineError(CounterfoilError, RuntimeError):
     """A pipeline cannot be built, started or finished; the message names the step and the reason."""
 

@@ -10,7 +10,7 @@ table, of whatever run, knows the folders of dead processes and removes them. Th
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,9 +29,11 @@ from counterfoil.adapters.folder.manifest import (
     require_name,
     run_of,
     staged_run,
+    version_of,
     with_only,
 )
 from counterfoil.errors import StoreUnavailableError
+from counterfoil.ports.lake import Version
 
 
 class FolderTables:
@@ -59,10 +61,18 @@ class FolderTables:
             self._staged[folder] = Hold(folder)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        table: str,
+        run: str,
+        *,
+        replace: bool = False,
+        instead_of: Collection[str] = (),
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
 
-        With `replace`, instead of all other runs.
+        With `replace`, instead of all other runs. `check` is asked under the table's lock, and may raise.
 
         With nothing staged and the run published already, that run stays: a publisher that was killed
         after its work was done can be run again. Raises NotFoundError if there is neither.
@@ -76,6 +86,8 @@ class FolderTables:
             mine = _staged_run(home, run) or find_run(before, run)
             if mine is None:
                 raise nothing_staged(table, run)
+            if check is not None and mine not in before:
+                check(version_of(before))
             after = with_only(before, mine, instead_of, replace=replace)
             _write_manifest(home, after)
             kept = {entry.folder for entry in after}
@@ -107,6 +119,10 @@ class FolderTables:
     def runs(self, table: str) -> list[str]:
         """Return the published runs in the order of their first publication."""
         return [entry.run for entry in _read_manifest(self._home(table))]
+
+    def version(self, table: str) -> Version:
+        """Return the folder of each published run."""
+        return version_of(_read_manifest(self._home(table)))
 
     def prepare(self, table: str) -> None:
         """Write a manifest that names nothing where the table has none yet."""

@@ -21,15 +21,17 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import CounterfoilError, StoreUnavailableError
+from counterfoil.errors import ChangedError, CounterfoilError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
+from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES, DUPLICATE, IN_ANOTHER_FILE, StagedPayments
 
 _RUN_KEY = b"counterfoil.run"
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         done = known is not None and known.state == "done" and job.again is Again.NO
         return CollectedFile(printable(path.name), skipped=True, held=not done)
     try:
-        collected = _collect_file(path, file, job)
+        collected = _collect_whole(path, file, job)
         if job.again is Again.ANY_CONTENT:
             _release_earlier(ledger, file)
         ledger.complete(
@@ -140,6 +142,14 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, CounterfoilError) else type(error).__name__
 
 
+def _collect_whole(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
+    """Collect a file, from its beginning again where a run was replaced meanwhile that rows were refused for."""
+    for _ in range(_TRIES - 1):
+        with suppress(ChangedError):
+            return _collect_file(path, file, job)
+    return _collect_file(path, file, job)
+
+
 def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     run = run_name(job.mapping, file)
     earlier = _earlier_runs(job, file) - {run}
@@ -152,16 +162,23 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
         members = _clean_all(path, file, job, spool, refused)
+        seen = job.tables.version(TRANSACTIONS)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
-    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
-        job.tables.publish(table, run, instead_of=earlier)
+    payments = StagedPayments(
+        job.tables, run, {REJECTED_ROWS: refused.folder, ADDRESSES: restricted, TRANSACTIONS: staged}, seen,
+        instead_of=earlier, leans_on_others=bool(pc.any(pc.equal(duplicates["earlier"], "table")).as_py()),
+    )  # fmt: skip
+    payments.settle()
+    for table in COLLECTED_TABLES:
+        payments.publish(table)
+    refused.counts[DUPLICATE] += payments.lost.num_rows
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive
+        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive
     )
 
 
@@ -208,9 +225,8 @@ def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
 def _as_rejections(duplicates: pa.Table) -> pa.Table:
     in_file = pc.equal(duplicates["earlier"], "file")
     first = "the transaction id stands on an earlier line of this file"
-    other = "the transaction id was collected before, from another file"
-    messages = pc.if_else(in_file, first, other)
-    reasons = pa.repeat(pa.scalar("duplicate_id"), duplicates.num_rows)
+    messages = pc.if_else(in_file, first, IN_ANOTHER_FILE)
+    reasons = pa.repeat(pa.scalar(DUPLICATE), duplicates.num_rows)
     columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
     return pa.Table.from_arrays(columns, schema=REJECTED)
 
@@ -219,6 +235,7 @@ class _Rejected:
     """The rejected rows of one file: written as they come, counted by reason. No file if there is none."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / "part-0.parquet"
         self._file: pq.ParquetWriter | None = None
         self.counts: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.privacy.addresses import Address
 
-type Version = Mapping[str, str]
+Version = Mapping[str, str]
 """What a table has at a moment: each published run with the name of its files' folder, which never comes twice."""
 
 

@@ -2,72 +2,22 @@
 
 import multiprocessing
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+from two_processes import Meeting, collect_one, payments_file, rows_of
 
 from counterfoil.adapters.aws.tables import S3Tables
-from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.folder.tables import FolderTables
-from counterfoil.adapters.memory.ledger import MemoryLedger
-from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.ports.lake import TableStore, Version
-from counterfoil.steps.intake.collect import CollectedFile, collect
+from counterfoil.ports.lake import TableStore
 
 FORK = multiprocessing.get_context("fork")
-MAPPING = parse_mapping(
-    '[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "a"\nsource_ip = "ip"\namount = "n"\n', "m"
-)
-HEADER = "id,t,a,ip,n\n"
-
-
-def _file(path: Path, ids: range, address: str) -> Path:
-    """Payments of two days; each file's are from an address of its own."""
-    rows = [f"p{n},2026-01-0{1 + n % 2}T10:00:00Z,a{n % 7},{address},1.00\n" for n in ids]
-    path.write_text(HEADER + "".join(rows))
-    return path
-
-
-class Meeting:
-    """A TableStore that waits for the others before its first publication of `table`."""
-
-    def __init__(self, tables: TableStore, table: str, barrier: Barrier) -> None:
-        self._tables, self._table, self._barrier = tables, table, barrier
-        self._met = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tables, name)
-
-    def publish(
-        self,
-        table: str,
-        run: str,
-        *,
-        replace: bool = False,
-        instead_of: Any = (),
-        check: Callable[[Version], None] | None = None,
-    ) -> None:
-        if table == self._table and not self._met:
-            self._met = True
-            self._barrier.wait(30)
-        self._tables.publish(table, run, replace=replace, instead_of=instead_of, check=check)
-
-
-def _collect(path: Path, tables: TableStore) -> CollectedFile:
-    [collected] = collect([path], MAPPING, key=b"k" * 16, reader=InputFiles(), tables=tables, ledger=MemoryLedger())
-    return collected
 
 
 def _in_process(path: Path, tables: TableStore, answers: Any) -> None:
-    collected = _collect(path, tables)
+    collected = collect_one(path, tables)
     answers.put((path.name, collected.rows_in, collected.rows_out, dict(collected.rejected)))
-
-
-def _rows(tables: TableStore, table: str) -> list[dict[str, Any]]:
-    return [row for path in tables.files(table) for row in pq.ParquetFile(path).read().to_pylist()]
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -84,8 +34,8 @@ def test_two_collectors_of_files_that_share_ids(
     open_lake: Callable[[str], TableStore], tmp_path: Path, moment: str
 ) -> None:
     files = [
-        _file(tmp_path / "a.csv", range(60), "198.51.100.1"),
-        _file(tmp_path / "b.csv", range(40, 90), "203.0.113.9"),
+        payments_file(tmp_path / "a.csv", range(60), "198.51.100.1"),
+        payments_file(tmp_path / "b.csv", range(40, 90), "203.0.113.9"),
     ]
     barrier, answers = FORK.Barrier(2), FORK.Queue()
     workers = [
@@ -99,19 +49,19 @@ def test_two_collectors_of_files_that_share_ids(
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0]
     lake = open_lake("reader")
-    ids = [row["transaction_id"] for row in _rows(lake, "transactions")]
+    ids = [row["transaction_id"] for row in rows_of(lake, "transactions")]
     assert sorted(ids) == sorted(f"p{n}" for n in range(90))
-    rejected = _rows(lake, "rejected")
+    rejected = rows_of(lake, "rejected")
     assert {row["reason"] for row in rejected} == {"duplicate_id"}
     assert len({(row["source"], row["source_line"]) for row in rejected}) == len(rejected) == 20
     assert sorted(rows_in for _, rows_in, _, _ in told) == [50, 60]
     assert sum(rows_out for _, _, rows_out, _ in told) == 90
     assert sum(counts.get("duplicate_id", 0) for _, _, _, counts in told) == 20
-    assert len({row["source_ip_id"] for row in _rows(lake, "addresses")}) == 2
+    assert len({row["source_ip_id"] for row in rows_of(lake, "addresses")}) == 2
 
 
 def test_a_file_that_loses_all_its_rows_leaves_no_address(tmp_path: Path) -> None:
-    files = [_file(tmp_path / f"{name}.csv", range(10), f"198.51.100.{at}") for at, name in enumerate("ab")]
+    files = [payments_file(tmp_path / f"{name}.csv", range(10), f"198.51.100.{at}") for at, name in enumerate("ab")]
     lake, barrier = FolderTables(tmp_path / "lake"), FORK.Barrier(2)
     answers = FORK.Queue()
     workers = [
@@ -122,14 +72,14 @@ def test_a_file_that_loses_all_its_rows_leaves_no_address(tmp_path: Path) -> Non
     assert sorted(answers.get(timeout=60)[2] for _ in workers) == [0, 10]
     for worker in workers:
         worker.join(60)
-    assert len(_rows(lake, "transactions")) == len(_rows(lake, "rejected")) == 10
-    assert len(_rows(lake, "addresses")) == 1
+    assert len(rows_of(lake, "transactions")) == len(rows_of(lake, "rejected")) == 10
+    assert len(rows_of(lake, "addresses")) == 1
 
 
 def test_rows_that_were_refused_for_a_run_that_goes_are_collected_after_all(tmp_path: Path) -> None:
     """The earlier file is corrected, and has the shared id no more, while the later one is collected."""
     lake = FolderTables(tmp_path / "lake")
-    _collect(_file(tmp_path / "a.csv", range(5), "198.51.100.1"), lake)
+    collect_one(payments_file(tmp_path / "a.csv", range(5), "198.51.100.1"), lake)
     [run] = lake.runs("transactions")
 
     class Overtaken(Meeting):
@@ -140,6 +90,8 @@ def test_rows_that_were_refused_for_a_run_that_goes_are_collected_after_all(tmp_
                 lake.publish("transactions", run)
             lake.publish(table, *arguments, **options)
 
-    later = _collect(_file(tmp_path / "b.csv", range(3, 8), "198.51.100.1"), Overtaken(lake, "", FORK.Barrier(1)))
+    later = collect_one(
+        payments_file(tmp_path / "b.csv", range(3, 8), "198.51.100.1"), Overtaken(lake, "", FORK.Barrier(1))
+    )
     assert (later.rows_out, dict(later.rejected)) == (5, {})
-    assert sorted(row["transaction_id"] for row in _rows(lake, "transactions")) == [f"p{n}" for n in range(3, 8)]
+    assert sorted(row["transaction_id"] for row in rows_of(lake, "transactions")) == [f"p{n}" for n in range(3, 8)]

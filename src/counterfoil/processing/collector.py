@@ -11,6 +11,7 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.files.unpacking import StreamLimits
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
 from counterfoil.processing.job import Job, log
@@ -20,6 +21,10 @@ app = typer.Typer()
 
 COLLECTED = "collected.json"
 """In the channel `summary`: the files that `publish` marks as done once their rows are visible."""
+
+
+AS_OF = "_as_of.json"
+"""In the channel `summary`, and in curate's `source_ips`: the version of the lake's payments that the step has read."""
 
 
 @app.callback()
@@ -47,6 +52,7 @@ def _collect_all(
 ) -> tuple[list[CollectedFile], dict[str, str]]:
     """Collect file by file: one that cannot be read does not keep its neighbours from being collected."""
     tables, key = job.tables, job.workspace.pseudonym_key
+    job.write_json("summary", AS_OF, {TRANSACTIONS: tables.lake_version(TRANSACTIONS)})
     results: list[CollectedFile] = []
     failed: dict[str, str] = {}
     for path in reader.paths():

@@ -12,12 +12,14 @@ from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
 from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORE_TABLE, SCORED, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import LedgerEntry, SourceFile
+from counterfoil.processing.brought import Brought
 from counterfoil.processing.collector import COLLECTED
 from counterfoil.processing.job import Job, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, period
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.report import summarise
-from counterfoil.steps.lake.publish import Published, complete_files, publish_table
+from counterfoil.steps.lake.publish import Published, complete_files, publish_staged, publish_table, without_lost
+from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES
 
 ROWS_PER_FILE = 131_072
 """Evidence is cut into files of about this many payments: what detection deals out to its instances."""
@@ -91,18 +93,30 @@ def detect(release: Annotated[str, typer.Option(help="A release's id or alias")]
 
 
 def publish() -> None:
-    """Make what the execution wrote visible in the lake, then mark the collected files as done."""
+    """Make what the execution wrote visible in the lake, then mark the collected files as done.
+
+    Payments whose ids others published since they were collected are lost, with their scores; the tables of source IPs
+    are made again if others have published payments since they were made.
+    """
     job = Job.here()
     source, lake = job.tables, job.workspace.tables
+    brought = Brought.of(job)
     published: list[Published] = []
     for table in PUBLISHED_TABLES:
-        for run in source.carried_runs(table):
+        for run in brought.runs(table):
             if table in SCORED and not _rows(source.files(table, run)):
                 continue  # nothing was new
-            published.append(publish_table(lake, table, run, job.input(table) / run))
+            if table in COLLECTED_TABLES:
+                published.append(publish_staged(lake, table, run, brought.payments[run]))
+            else:
+                without = brought.lost_ids() if table in SCORED else None
+                published.append(publish_table(lake, table, run, job.input(table) / run, without=without))
             log().info("published", table=table, run=run, rows=published[-1].rows)
+    published += brought.curate_again()
     # Not a part of published.json: done again it is another number, and what follows from the runs is the same.
-    log().info("files completed", files=complete_files(job.workspace.ledger, _collected(job)))
+    lost = {run: payments.lost.num_rows for run, payments in brought.payments.items()}
+    files = complete_files(job.workspace.ledger, [without_lost(entry, lost) for entry in _collected(job)])
+    log().info("files completed", files=files, payments_lost=sum(lost.values()))
     job.write_json(
         "published",
         "published.json",

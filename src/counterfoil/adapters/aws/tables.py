@@ -255,7 +255,7 @@ def _require_newest(table: str, mine: PublishedRun, published: list[PublishedRun
     """Refuse to publish what was staged before the run that stands now: its publisher may have removed the files."""
     there = find_run(published, mine.run)
     if there is not None and number_of(there.folder) > number_of(mine.folder):
-        raise StoreUnavailableError(
+        raise ChangedError(
             f"run {mine.run!r} of table {table!r} was published by another process after it was staged here: "
             "what stands is newer; run the step again to replace it"
         )

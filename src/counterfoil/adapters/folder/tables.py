@@ -49,10 +49,8 @@ class FolderTables:
         require_name("run", run)
         (home / RUNS).mkdir(parents=True, exist_ok=True)
         with _locked(home):
-            mine = _unlisted(home, run)
-            _remove(mine)
-            for folder in mine:
-                self._staged.pop(folder, None)
+            for folder in self._own(home, run):
+                self._staged.pop(folder).release()
             _remove(_nobodys(home))
             published = find_run(_read_manifest(home), run)
             names = [path.name for path in _folders(home, run)] + ([published.folder] if published else [])
@@ -83,7 +81,7 @@ class FolderTables:
             raise nothing_staged(table, run)
         with _locked(home):
             before = _read_manifest(home)
-            mine = _staged_run(home, run) or find_run(before, run)
+            mine = self._staged_run(home, run) or find_run(before, run)
             if mine is None:
                 raise nothing_staged(table, run)
             if check is not None and mine not in before:
@@ -136,6 +134,21 @@ class FolderTables:
         """Return the names of the tables that have a manifest, sorted."""
         return sorted(path.parent.name for path in self._root.glob(f"*/{MANIFEST}"))
 
+    def _own(self, home: Path, run: str) -> list[Path]:
+        """Return the folders of `run` that this object has staged and not published."""
+        return [path for path in self._staged if path.parent == home / RUNS and run_of(path.name) == run]
+
+    def _staged_run(self, home: Path, run: str) -> PublishedRun | None:
+        """Return the staged folder of `run`, ours before others', as a manifest entry; None if nothing is staged."""
+        folders = self._own(home, run) or _folders(home, run)
+        newest = max(folders, key=lambda folder: number_of(folder.name), default=None)
+        if newest is None or newest not in _unlisted(home, run):
+            return None
+        entry = staged_run(home, newest, run)
+        for name in entry.files:
+            _sync(home / name)
+        return entry
+
     def _home(self, table: str) -> Path:
         require_name("table", table)
         return self._root / table
@@ -164,17 +177,6 @@ def _write_manifest(home: Path, entries: list[PublishedRun]) -> None:
     _sync(aside)
     aside.replace(home / MANIFEST)
     _sync(home)
-
-
-def _staged_run(home: Path, run: str) -> PublishedRun | None:
-    """Return the staged folder of `run` as a manifest entry, or None if nothing is staged."""
-    newest = max(_folders(home, run), key=lambda folder: number_of(folder.name), default=None)
-    if newest is None or newest not in _unlisted(home, run):
-        return None
-    entry = staged_run(home, newest, run)
-    for name in entry.files:
-        _sync(home / name)
-    return entry
 
 
 def _folders(home: Path, run: str) -> list[Path]:

@@ -21,9 +21,10 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import ChangedError, CounterfoilError, StoreUnavailableError
+from counterfoil.errors import CounterfoilError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
@@ -31,7 +32,6 @@ from counterfoil.steps.lake.runs import place_of, run_ending, run_name
 from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES, DUPLICATE, IN_ANOTHER_FILE, StagedPayments
 
 _RUN_KEY = b"counterfoil.run"
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         done = known is not None and known.state == "done" and job.again is Again.NO
         return CollectedFile(printable(path.name), skipped=True, held=not done)
     try:
-        collected = _collect_whole(path, file, job)
+        # Again where a run was replaced meanwhile that rows were refused for.
+        collected = until_unchanged(lambda: _collect_file(path, file, job))
         if job.again is Again.ANY_CONTENT:
             _release_earlier(ledger, file)
         ledger.complete(
@@ -140,14 +141,6 @@ def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
 def _reason(error: BaseException) -> str:
     # Only our own messages are known to hold no personal data.
     return str(error) if isinstance(error, CounterfoilError) else type(error).__name__
-
-
-def _collect_whole(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
-    """Collect a file, from its beginning again where a run was replaced meanwhile that rows were refused for."""
-    for _ in range(_TRIES - 1):
-        with suppress(ChangedError):
-            return _collect_file(path, file, job)
-    return _collect_file(path, file, job)
 
 
 def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:

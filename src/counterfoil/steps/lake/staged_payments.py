@@ -5,7 +5,7 @@ publish the same ids: whoever comes later loses these rows, with the reason, at 
 """
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
 from counterfoil.errors import ChangedError
 from counterfoil.ports.lake import TableStore, Version
+from counterfoil.steps.lake.changes import changed, unchanged
 from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.lake.rewriting import rewrite
 
@@ -26,21 +27,6 @@ DUPLICATE = "duplicate_id"
 IN_ANOTHER_FILE = "the transaction id was collected before, from another file"
 
 _LOST = pa.schema([("transaction_id", pa.string()), ("source", pa.string()), ("source_line", pa.int64())])
-
-
-def unchanged(table: str, seen: Version) -> Callable[[Version], None]:
-    """Return a check that raises ChangedError unless a table is still as it was seen."""
-
-    def check(now: Version) -> None:
-        if now != seen:
-            raise changed(table)
-
-    return check
-
-
-def changed(table: str) -> ChangedError:
-    """Return the error for a table that was not the same any more."""
-    return ChangedError(f"table {table!r} was changed by another process since it was read: run this again")
 
 
 class StagedPayments:

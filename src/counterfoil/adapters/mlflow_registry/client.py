@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -128,8 +129,12 @@ def fill_run(
     hashes: Mapping[str, str],
     parameters: Mapping[str, str],
     metrics: Mapping[str, float],
+    home: Path | None = None,
 ) -> str:
-    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json."""
+    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json.
+
+    The files go into the folder `home`, or where MLflow keeps them.
+    """
     from mlflow.entities import Metric, Param
 
     run_id, now = run.info.run_id, time.time_ns() // 1_000_000
@@ -143,6 +148,11 @@ def fill_run(
             metrics=[entry for entry in batch if isinstance(entry, Metric)],
         )
     listing = json.dumps(hashes, indent=1, sort_keys=True)
-    client.log_text(run_id, listing, "files.json")
-    client.log_artifacts(run_id, str(folder), "release")
+    if home is None:
+        client.log_text(run_id, listing, "files.json")
+        client.log_artifacts(run_id, str(folder), "release")
+    else:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "files.json").write_text(listing, encoding="utf-8")
+        shutil.copytree(folder, home / "release", dirs_exist_ok=True)
     return hashlib.sha256(listing.encode()).hexdigest()

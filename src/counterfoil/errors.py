@@ -41,6 +41,10 @@ class ReleaseMismatchError(CounterfoilError, ValueError):
     """Vectors, encoder or schema of one release were about to be used with another's."""
 
 
+class OlderFormatError(ReleaseMismatchError):
+    """A release was written by an older version and cannot be read by this one."""
+
+
 class ReferenceConflictError(CounterfoilError, FileExistsError):
     """A base reference set with this id exists and its content differs."""
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.features.spec import DEFAULT_SPECS
 from counterfoil.domain.periods import LABEL_DELAY
+from counterfoil.errors import InputFileError
 from counterfoil.ports.lake import TableStore
 from counterfoil.processing import detection
 from counterfoil.processing.collector import AS_OF, COLLECTED
@@ -162,3 +164,19 @@ def test_an_execution_that_loses_nothing_publishes_what_it_brought(
         assert sum(row["payments"] for row in rows_of(lake, "source_ips")) == 10
     written = json.loads((job.outputs / "published" / "published.json").read_text())
     assert written["rows"]["transactions"] == 10
+
+
+@pytest.mark.parametrize("allowed", ["true", "false"])
+def test_failed_files_fail_the_step_when_the_others_are_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    job = _execution(tmp_path / "a", range(10), "198.51.100.1")
+    (job.inputs / "summary" / "summary.json").write_text(json.dumps({"files_failed": {"x.csv": "no column 'id'"}}))
+    monkeypatch.setattr(Job, "here", classmethod(lambda _: job))
+    told = nullcontext() if allowed == "true" else pytest.raises(InputFileError, match=r"x\.csv: no column")
+    with told:
+        detection.publish(allowed)
+    assert len(rows_of(FolderTables(tmp_path / "lake"), "transactions")) == 10
+    written = json.loads((job.outputs / "published" / "published.json").read_text())
+    assert written["failed_files"] == {"x.csv": "no column 'id'"}

@@ -27,6 +27,10 @@ AS_OF = "_as_of.json"
 """In the channel `summary`, and in curate's `source_ips`: the version of the lake's payments that the step has read."""
 
 
+FOLDER_MARKER = "_$folder$"
+"""How EMR and Hadoop end the names of objects that stand for folders."""
+
+
 @app.callback()
 def _collector() -> None:
     """Collect raw payment files."""
@@ -63,8 +67,8 @@ def _collect_all(
             log().warning("file refused", file=printable(path.name), reason=str(error))
             continue
         log().info("file collected", file=printable(path.name), rows=results[-1].rows_out, skipped=results[-1].skipped)
-    if failed and not any(not result.skipped for result in results):
-        raise InputFileError(f"none of the new files could be collected: {next(iter(failed.values()))}")
+    if failed and not results:  # nothing was ever collected here: most likely it is the wrong mapping
+        raise InputFileError(f"none of the files could be collected: {next(iter(failed.values()))}")
     return results, failed
 
 
@@ -89,13 +93,18 @@ class CarriedFiles(InputFiles):
         self._uri = uri
 
     def paths(self) -> list[Path]:
-        """All files of the channel, sorted; names that begin with a dot or underscore are not data."""
-        return sorted(p for p in self._folder.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        """All files of the channel that may be data (`is_data`), sorted."""
+        return sorted(path for path in self._folder.rglob("*") if path.is_file() and is_data(path.name))
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""
         name = printable(path.relative_to(self._folder).as_posix())
         return replace(super().fingerprint(path), location=location_of(self._uri, name))
+
+
+def is_data(name: str) -> bool:
+    """Tell whether a file of this name may hold payments: not what stands for a folder, or begins with . or _."""
+    return not name.startswith((".", "_")) and not name.endswith(FOLDER_MARKER)
 
 
 def location_of(uri: str, name: str) -> str:

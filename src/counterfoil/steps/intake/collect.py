@@ -25,14 +25,13 @@ from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
 from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.lake.keys import ACCOUNT_FORM, FORM, HASHED, KEY_ID, require_form, require_key
 from counterfoil.steps.lake.labels import NOTHING_SAID, Appended, append_labels
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
-
-DUPLICATE = "duplicate_id"
-"""The reason code of rows of a payment that was collected before."""
+from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES, DUPLICATE, IN_ANOTHER_FILE, StagedPayments
 
 DUPLICATE_OF_OTHER_CONTENT = "duplicate_id_other_content"
 """That of rows with the id of a payment that was collected before, which tell something else: the id may be none."""
@@ -147,7 +146,8 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         done = known is not None and known.state == "done" and job.again is Again.NO
         return CollectedFile(printable(path.name), skipped=True, held=not done)
     try:
-        collected = _collect_file(path, file, job)
+        # Again where a run was replaced meanwhile that rows were refused for.
+        collected = until_unchanged(lambda: _collect_file(path, file, job))
         if job.again is Again.ANY_CONTENT:
             _release_earlier(ledger, file)
         ledger.complete(
@@ -188,17 +188,24 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
         members = _clean_all(path, file, job, spool, refused)
+        seen = job.tables.version(TRANSACTIONS)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates.rows))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
-    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
-        job.tables.publish(table, run, instead_of=earlier)
+    payments = StagedPayments(
+        job.tables, run, {REJECTED_ROWS: refused.folder, ADDRESSES: restricted, TRANSACTIONS: staged}, seen,
+        instead_of=earlier, leans_on_others=bool(pc.any(pc.equal(duplicates.rows["earlier"], "table")).as_py()),
+    )  # fmt: skip
+    payments.settle()
+    for table in COLLECTED_TABLES:
+        payments.publish(table)
+    refused.counts[DUPLICATE] += payments.lost.num_rows
     said = _say_labels(job, run, duplicates.labels)
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive, labels=said
+        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said
     )
 
 
@@ -255,10 +262,11 @@ def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
 def _as_rejections(duplicates: pa.Table) -> pa.Table:
     in_file = pc.equal(duplicates["earlier"], "file")
     first = "the transaction id stands on an earlier line of this file"
-    other = "the transaction id was collected before, from another file"
     differs = pc.is_valid(duplicates["differs"])
     what = pc.binary_join_element_wise(", with another ", pc.fill_null(duplicates["differs"], ""), "")
-    messages = pc.binary_join_element_wise(pc.if_else(in_file, first, other), pc.if_else(differs, what, ""), "")
+    messages = pc.binary_join_element_wise(
+        pc.if_else(in_file, first, IN_ANOTHER_FILE), pc.if_else(differs, what, ""), ""
+    )
     reasons = pc.if_else(differs, DUPLICATE_OF_OTHER_CONTENT, DUPLICATE)
     columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
     return pa.Table.from_arrays(columns, schema=REJECTED)
@@ -268,6 +276,7 @@ class _Rejected:
     """The rejected rows of one file: written as they come, counted by reason. No file if there is none."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / "part-0.parquet"
         self._file: pq.ParquetWriter | None = None
         self.counts: Counter[str] = Counter()

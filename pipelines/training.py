@@ -18,8 +18,8 @@ def training(site: Site) -> list[Any]:
         allow_failed_files=site["AllowFailedFiles"],
     )  # fmt: skip
 
-    trained = build.train(site, featured)
-    evaluated = build.evaluate(site, featured, trained)
+    trained = build.train(site, collected, featured)
+    evaluated = build.evaluate(site, collected, featured, trained)
     judged = build.gate(site, trained, evaluated)
     registered = build.register(site, trained, evaluated, judged)
     decided = build.passed(judged, then=[registered], otherwise=[build.fail(judged)])

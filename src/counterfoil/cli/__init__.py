@@ -9,26 +9,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
+from counterfoil.cli import labels, operations, pipeline, privacy, references, release, serve, thresholds
 from counterfoil.cli.failures import complain
-from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
+from counterfoil.cli.options import (
+    Day,
+    DelayDays,
+    Files,
+    MappingName,
+    ParquetFile,
+    ReleaseId,
+    WorkspaceFolder,
+    existing_workspace,
+)
+from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
-from counterfoil.errors import BusyError, CounterfoilError, UsageError
+from counterfoil.errors import BusyError, CounterfoilError, InputFileError, UsageError
 
 if TYPE_CHECKING:
     from counterfoil.domain.periods import Period
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
 ))  # fmt: skip
 mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
 app.add_typer(mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(serve.token_app, name="token")
+app.add_typer(serve.profiles_app, name="profiles")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    settle_threads()
     try:
         app(args=arguments)
     except UsageError as error:
@@ -82,21 +95,30 @@ def mapping_check(
 
 @app.command()
 def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = None) -> None:
-    """Collect payment files: clean every row, keep what is good, say why of the rest."""
+    """Collect payment files: clean every row, keep what is good, say why of the rest.
+
+    Folders are walked; hidden and temporary files in them are left out. A file that cannot be read fails by itself.
+    """
+    from counterfoil.adapters.files.folders import find_files
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.collect import collect as run
     from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place, found = open_workspace(workspace), find_files(files)
     with console.progress("collecting") as steps:
         collected = run(
-            files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
-            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            found.files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
+            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0), keep_going=True,
         )  # fmt: skip
-    runs.show_collected(collected)
+    runs.show_collected(collected, found.left_out)
+    failed = [f"{path} {problem}" for path, problem in found.problems] + [f.failed for f in collected if f.failed]
     held = [file.source for file in collected if file.held]
+    if not found.files and not failed:
+        raise InputFileError("nothing was collected: every file was left out by its name (rename it to collect it)")
+    if failed:
+        raise InputFileError("\n".join(failed))
     if held:
         raise BusyError(f"another process is collecting {', '.join(held)}: wait until it is done, then run this again")
 
@@ -112,9 +134,8 @@ def curate(
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.curate import curate as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
         delay = timedelta(days=label_delay_days)
@@ -131,9 +152,8 @@ def features(
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.features import build_features
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("features") as steps:
         steps.tell("windows over accounts, merchants and IPs")
         rows = build_features(
@@ -159,9 +179,8 @@ def train(
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.train import TrainingRequest
     from counterfoil.steps.train import train as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
     with console.progress("training") as steps:
         release = run(
@@ -174,7 +193,7 @@ def train(
 @app.command()
 def score(
     release: ReleaseId = None, since: Day = None, until: Day = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the scores to this Parquet file")] = None,
+    out: ParquetFile = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
@@ -184,14 +203,14 @@ def score(
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
     from counterfoil.steps.scoring.score import detect
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    period = _period(since, until)
+    place = existing_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
+            place.tables, detector, period=period, compute=place.compute, progress=steps.count
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))
@@ -206,9 +225,8 @@ def evaluate(
     """Hold the scores of a run against the labels that are known now."""
     from counterfoil.cli.show import runs
     from counterfoil.steps.insights.evaluate_run import judge
-    from counterfoil.workspace.wiring import open_workspace
 
-    judged = judge(open_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    judged = judge(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
     runs.show_evaluation(judged.evaluation, run)
 
 
@@ -221,11 +239,12 @@ def backtest(
     exclude_compromised: Annotated[
         bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
     ] = False,
-    scores: Annotated[Path | None, typer.Option(help="Write the test window's scores to this Parquet file")] = None,
+    scores: ParquetFile = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train on one span of days, score a later one with the code that serves, and evaluate (both ends included)."""
+    from counterfoil.adapters.files.folders import find_files
     from counterfoil.cli.backtest_run import BacktestRequest, run_backtest
     from counterfoil.workspace.wiring import open_workspace
 
@@ -234,8 +253,12 @@ def backtest(
         raise UsageError(
             "give either --train-fraction, or --test-from with --train-until (and --train-from, --test-until)"
         )
+    found = find_files(files)
+    if found.problems or not found.files:
+        problems = [f"{path} {problem}" for path, problem in found.problems]
+        raise InputFileError("\n".join(problems) or "every file was left out by its name (rename it to read it)")
     request = BacktestRequest(
-        files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
+        found.files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
         _period(train_from, train_until), _period(test_from, test_until), scores, json,
     )  # fmt: skip
     run_backtest(open_workspace(workspace), request)
@@ -274,8 +297,11 @@ def demo(
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(references.references)
+app.command()(labels.labels)
 app.command()(operations.status)
 app.command()(operations.replay)
+app.command()(serve.serve)
+app.command()(serve.watch)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 
@@ -285,9 +311,11 @@ def _utc(day: datetime | None) -> datetime | None:
 
 
 def _period(since: datetime | None, until: datetime | None) -> "Period":
-    """Days with both ends included, as the half-open span of the steps."""
+    """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
     from counterfoil.domain.periods import Period
 
+    if since is not None and until is not None and until < since:
+        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
     return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.adapters.files.folders import find_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -93,18 +94,16 @@ class CarriedFiles(InputFiles):
         self._uri = uri
 
     def paths(self) -> list[Path]:
-        """All files of the channel that may be data (`is_data`), sorted."""
-        return sorted(path for path in self._folder.rglob("*") if path.is_file() and is_data(path.name))
+        """All payment files of the channel, in order; hidden, temporary and marker files are told and left out."""
+        found = find_files([self._folder])
+        for path, reason in found.left_out:
+            log().info("file left out", file=printable(path.name), reason=reason)
+        return list(found.files)
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""
         name = printable(path.relative_to(self._folder).as_posix())
         return replace(super().fingerprint(path), location=location_of(self._uri, name))
-
-
-def is_data(name: str) -> bool:
-    """Tell whether a file of this name may hold payments: not what stands for a folder, or begins with . or _."""
-    return not name.startswith((".", "_")) and not name.endswith(FOLDER_MARKER)
 
 
 def location_of(uri: str, name: str) -> str:

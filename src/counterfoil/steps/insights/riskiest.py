@@ -5,10 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.domain.periods import LABEL_DELAY
+from counterfoil.domain.policy.decide import Decision
+from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore
-from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.labels import labelled
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
 
@@ -29,26 +32,37 @@ class Payment:
 
 @dataclass(frozen=True)
 class Case:
-    """A scored payment, what it is held against, and its reasons in words, the weightiest first."""
+    """A scored payment, its precedents, and its reasons in words, the weightiest first.
+
+    `more_alerts` is the number of other payments of its account that are not allowed.
+    """
 
     signal: float
     decision: str
     payment: Payment
     precedents: tuple[Payment, ...]
     reasons: tuple[str, ...] = ()
+    account: str | None = None
+    more_alerts: int = 0
 
 
 def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
-    """Return the payments of a run with the highest signals; of equal ones, the earlier first."""
+    """Return the accounts of a run with the highest signals, each by its riskiest payment; of equal ones, the earlier.
+
+    A payment without an account stands for itself.
+    """
     scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not scores:
         return []
-    payments = parquet_source(tables.files(TRANSACTIONS))
+    payments = labelled(tables, LABEL_DELAY)
     order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(
-            f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
-            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, "
+            f"WITH a AS (SELECT *, count(*) FILTER (decision <> '{Decision.ALLOW}') OVER same AS alerts "
+            f"FROM read_parquet({scores!r}) s WINDOW same AS (PARTITION BY coalesce(account_id, transaction_id)) "
+            f"QUALIFY row_number() OVER (PARTITION BY coalesce(account_id, transaction_id) ORDER BY {order}) = 1), "
+            f"s AS (FROM a s ORDER BY {order} LIMIT {most}) "
+            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, s.account_id, s.alerts, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
         ).fetchall()
@@ -60,8 +74,10 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
             Payment(*payment),
             tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
+            account,
+            alerts - (decision != Decision.ALLOW),
         )
-        for signal, decision, precedents, _, reasons, *payment in rows
+        for signal, decision, precedents, _, reasons, account, alerts, *payment in rows
     ]
 
 

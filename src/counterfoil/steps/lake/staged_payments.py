@@ -24,6 +24,7 @@ COLLECTED_TABLES = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
 """What a collected file is published as, in this order."""
 
 DUPLICATE = "duplicate_id"
+"""The reason code of rows of a payment that was collected before."""
 IN_ANOTHER_FILE = "the transaction id was collected before, from another file"
 
 _LOST = pa.schema([("transaction_id", pa.string()), ("source", pa.string()), ("source_line", pa.int64())])

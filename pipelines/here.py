@@ -38,11 +38,23 @@ def run_here(
     values, session = _prepared(name, given, here, place)
     execution = run_pipeline(
         lambda pipeline: build(pipeline, here, session), name, place.root, values,
-        on_event=on_event, machine=Machine(use_cache=use_cache),
+        on_event=on_event, machine=Machine(use_cache=use_cache), environment=_for_steps(place.settings),
     )  # fmt: skip
     if execution.failure is not None:
         raise PipelineError("\n".join([execution.failure, *execution.log_tail]))
     return execution
+
+
+def _for_steps(settings: Settings) -> dict[str, str]:
+    """The settings that are addresses, as they are meant here: the steps run in folders of their own.
+
+    Raises UsageError for a setting that no step would follow.
+    """
+    if "ml_root" in settings.model_fields_set:
+        raise UsageError("COUNTERFOIL_ML_ROOT is set, and 'run' gives each step a folder of its own: unset it")
+    names = ("tracking_uri", "database_ca", "geoip_country", "geoip_asn")
+    found = {f"COUNTERFOIL_{name.upper()}": getattr(settings, name) for name in names}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _prepared(

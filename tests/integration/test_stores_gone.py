@@ -32,8 +32,9 @@ def gone(request: pytest.FixtureRequest) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("store", CALLS)
-def test_within_ten_seconds(gone: str, store: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_within_ten_seconds(gone: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", gone)
     import boto3  # noqa: F401 its import is not what is measured
 

@@ -15,6 +15,7 @@ from counterfoil.errors import UsageError
 LOCAL_BUCKET = "counterfoil-local"
 """The bucket that the local session maps to the workspace folder."""
 
+_SQLITE = "sqlite:///"
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/]+)*")
 
 
@@ -91,6 +92,22 @@ class Settings(BaseSettings):
     def unpack_limits(self) -> StreamLimits:
         """What packed input files may unpack to."""
         return StreamLimits(self.unpack_most_bytes, self.unpack_most_ratio, self.unpack_ratio_from_bytes)
+
+    @field_validator("database_ca", "geoip_country", "geoip_asn")
+    @classmethod
+    def _is_whole(cls, value: Path | None) -> Path | None:
+        """A path means the same to steps, which run in other folders."""
+        return None if value is None else Path(value).expanduser().absolute()
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _names_one_place(cls, value: str | None) -> str | None:
+        """A file of SQLite, or a folder, means the same to steps, which run in other folders."""
+        if value is None:
+            return None
+        if value.startswith(_SQLITE):
+            return f"{_SQLITE}{Path(value.removeprefix(_SQLITE)).expanduser().absolute()}"
+        return value if ":" in value else str(Path(value).expanduser().absolute())
 
     @field_validator("lake")
     @classmethod

@@ -4,12 +4,13 @@ import io
 import json
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from counterfoil.cli.show.pipeline_tree import show_steps
-from counterfoil.errors import NotFoundError, PipelineError
+from counterfoil.errors import NotFoundError, PipelineError, UsageError
 from pipelines.local.cache import parse_duration
 from pipelines.local.differences import differences
 from pipelines.local.errors import ClientError
@@ -266,7 +267,7 @@ def test_steps_are_shown(terminal):
 
 
 def test_what_a_setting_needs_goes_along_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.local.contract import environment_for
+    from pipelines.local.contract import Host, environment_for
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from counterfoil.adapters.aws.clients import aws_client, aws_reported
-from counterfoil.adapters.folder.manifest import PublishedRun
+from counterfoil.adapters.folder.manifest import RUNS, PublishedRun
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.errors import StoreUnavailableError, UsageError
 
@@ -98,7 +98,7 @@ class GlueCatalogue:
         _awswrangler().catalog.create_parquet_table(
             database=self._database,
             table=table,
-            path=f"{home}/",
+            path=f"{home}/{RUNS}/",  # beside the manifest, which is no Parquet: readers of a whole table list it all
             columns_types=dict(types),
             partitions_types={EVENT_DATE: "date", _RUN: "string"} if dated else {_RUN: "string"},
             mode="append",

@@ -61,7 +61,7 @@ def test_a_table_of_dates_is_partitioned_by_them(tables: S3Tables) -> None:
         ("run", "string"),
     ]
     assert _columns() == {"value": "bigint"}
-    assert _table()["StorageDescriptor"]["Location"] == "s3://lakes/lake/payments/"
+    assert _table()["StorageDescriptor"]["Location"] == "s3://lakes/lake/payments/runs/"
     places = _partitions()
     assert places.keys() == {(day, "a") for day in days}
     assert all(place.startswith("a.1-") and place.endswith(f"/event_date={day}/") for (day, _), place in places.items())

@@ -9,8 +9,9 @@ import pyarrow as pa
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake.cleaning import Cleaned, clean
-from counterfoil.domain.intake.mapping_check import MappingReport, check, column_problems
+from counterfoil.domain.intake.mapping_check import MappingReport, account_warnings, check, column_problems
 from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.parsing import text_of
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.workspace.settings import load_settings
@@ -33,7 +34,13 @@ def try_mapping(mapping_name: str, path: Path, rows: int, show: int) -> MappingR
         pa.concat_tables([part.rejected for part in parts] or [REJECTED.empty_table()]),
     )
     raw = pa.concat_tables([batch.table for batch in tried]) if tried else None
-    return check(mapping, columns, cleaned, show, raw)
+    numbers = [] if raw is None else list(_account_numbers(mapping, raw))
+    return check(mapping, columns, cleaned, show, tuple(account_warnings(numbers)), raw)
+
+
+def _account_numbers(mapping: SourceMapping, raw: pa.Table) -> Iterator[str | None]:
+    for *_, column in mapping.account_columns.values():
+        yield from text_of(raw[column].combine_chunks(), column).to_pylist()
 
 
 def _first(batches: Iterator[RawBatch], rows: int) -> Iterator[RawBatch]:

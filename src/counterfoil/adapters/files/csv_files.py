@@ -16,8 +16,8 @@ import pyarrow.csv as pacsv
 
 from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongError
 from counterfoil.adapters.files.csv_signs import CsvSigns
+from counterfoil.adapters.files.line_payments import LinePayments
 from counterfoil.adapters.files.parts import Part
-from counterfoil.adapters.files.payment_lines import PaymentLines
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, as_utf8
@@ -160,7 +160,7 @@ def _source(raw: BinaryIO, part: Part, mapping: SourceMapping) -> _ForArrow:
     if not mapping.file.may_quote:
         return _ForArrow(text)
     header = columns(part, mapping.file)
-    payments = PaymentLines(mapping, header)
+    payments = LinePayments(mapping, header)
     return _ForArrow(Requoted(text, CsvSigns(mapping.file), len(header), payments, BLOCK_BYTES))
 
 

@@ -1,52 +1,70 @@
-"""Tell a line of delimited text that is a payment by itself from one that is a piece of somebody's text."""
+"""A stream of payments from JSON lines: a file that may still grow, or standard input."""
 
-import re
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import BinaryIO
 
-import pyarrow as pa
+from counterfoil.errors import InputFileError
+from counterfoil.ports.service import Record
 
-from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.intake.parsing import parse_amounts
-from counterfoil.domain.intake.parsing_times import parse_event_times
-
-_MOST_SHAPES = 10_000
-_DIGIT = re.compile(rb"\d")
+SHARD = "lines"
+MOST_BYTES = 1_048_576
+"""A longer line is no payment: it is cut, and so ends as a poison message."""
+PAUSE = 0.2
 
 
 class PaymentLines:
-    """Says whether the cells of a line are a payment: there is a time, and an amount if amounts are mapped.
+    """A PaymentStream of one shard, whose sequence is the number of bytes up to the end of a line.
 
-    Of cells that differ only in their digits one is parsed.
+    `-` is standard input, which is read from its beginning. With `follow`, the end of the file is waited at.
     """
 
-    def __init__(self, mapping: SourceMapping, header: Sequence[str]) -> None:
-        self._mapping = mapping
-        self._time = header.index(mapping.fields.event_time)
-        self._amount = None if mapping.fields.amount is None else header.index(mapping.fields.amount)
-        self._quote = mapping.file.quote.encode()
-        self._known: dict[tuple[bytes, bytes], bool] = {}
+    def __init__(self, path: Path, *, at_once: int = 100, follow: bool = False) -> None:
+        self._path = path
+        self._at_once = at_once
+        self._follow = follow
 
-    def __call__(self, cells: Sequence[bytes]) -> bool:
-        """Whether these are the cells of a payment, as far as time and amount tell."""
-        time = self._bare(cells[self._time])
-        amount = b"" if self._amount is None else self._bare(cells[self._amount])
-        shape = (_DIGIT.sub(b"1", time), _DIGIT.sub(b"1", amount))
-        if shape not in self._known:
-            if len(self._known) >= _MOST_SHAPES:
-                self._known.clear()
-            self._known[shape] = self._reads(time, amount)
-        return self._known[shape]
+    def records(self, checkpoints: Mapping[str, str]) -> Iterator[Sequence[Record]]:
+        """Yield records after the checkpoint, some at a time; empty where none came. Raises InputFileError."""
+        is_input = str(self._path) == "-"
+        try:
+            opened = nullcontext(sys.stdin.buffer) if is_input else self._path.open("rb")
+            with opened as lines:
+                place = 0 if is_input else int(checkpoints.get(SHARD, "0"))
+                if place:
+                    self._require_length(place)
+                    lines.seek(place)
+                yield from self._read(lines, place)
+        except OSError as error:
+            raise InputFileError(f"{self._path} cannot be read ({error.strerror}): name a file of JSON lines") from None
 
-    def _bare(self, cell: bytes) -> bytes:
-        return cell.replace(self._quote, b"").strip()
+    def _require_length(self, place: int) -> None:
+        if self._path.stat().st_size < place:
+            raise InputFileError(
+                f"{self._path} is shorter than what was read of it before: give the new file a name of its own"
+            )
 
-    def _reads(self, time: bytes, amount: bytes) -> bool:
-        mapping, fields = self._mapping, self._mapping.fields
-        parsed = [parse_event_times(_text(time), fields.event_time, mapping.time)]
-        if fields.amount is not None:
-            parsed.append(parse_amounts(_text(amount), fields.amount, mapping.amount))
-        return not any(fault.rows.any() for column in parsed for fault in column.faults)
-
-
-def _text(cell: bytes) -> pa.Array:
-    return pa.array([cell.decode("utf-8", "replace")], pa.string())
+    def _read(self, lines: BinaryIO, place: int) -> Iterator[Sequence[Record]]:
+        found: list[Record] = []
+        left = b""
+        while True:
+            line = lines.readline(MOST_BYTES)
+            left += line
+            if line and not line.endswith(b"\n") and self._follow and len(left) < MOST_BYTES:
+                continue  # its end is still being written
+            if left and (line or not self._follow):
+                place += len(left)
+                if left.strip():
+                    found.append(Record(SHARD, str(place), left))
+                left = b""
+            if found and (not line or len(found) >= self._at_once):
+                yield found
+                found = []
+            if not line:
+                if not self._follow:
+                    return
+                yield []
+                time.sleep(PAUSE)

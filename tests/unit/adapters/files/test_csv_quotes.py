@@ -15,8 +15,8 @@ from counterfoil.adapters.files import csv_files
 from counterfoil.adapters.files.csv_quotes import Requoted
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.line_payments import LinePayments
 from counterfoil.adapters.files.mapping_files import load_mapping
-from counterfoil.adapters.files.payment_lines import PaymentLines
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -152,7 +152,7 @@ def test_what_a_writer_escaped_is_read_as_it_was(
 def test_where_a_file_is_cut_into_blocks_makes_no_difference(pieces: list[str], step: int, escape: str) -> None:
     def of(size: int) -> bytes:
         mapping = mapping_of("" if not escape else 'escape = "\\\\"')
-        payments = PaymentLines(mapping, HEADER)
+        payments = LinePayments(mapping, HEADER)
         stream = Requoted(io.BytesIO(content), CsvSigns(mapping.file), len(HEADER), payments, 1 << 20)
         return b"".join(iter(lambda: stream.read(size), b""))
 

@@ -179,6 +179,8 @@ def _add_parties(
         column = mapping.read_fields.get(name)
         if name in mapping.account_columns:
             columns.add(canonical, _accounts(raw, mapping.account_columns[name], key))
+            for part in mapping.account_columns[name]:
+                _require_identifiers(columns, raw, part)
         elif column is not None:
             text = parsing.text_of(raw[column], column)
             columns.add(canonical, Parsed(pseudonymise(text, name, key)))

@@ -20,7 +20,7 @@ from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import MappingError
 
 _NAIVE = pa.timestamp("us")
-_NO_TEXT = pa.scalar(None, pa.string())
+_NO_TEXT = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
 _PER_SECOND = 1_000_000
 _LAST_DAYS = datetime(9999, 12, 30, tzinfo=UTC)
 # Sanity check before pandas: it reads 'now' and 'today' as the present.

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from counterfoil.domain.intake.file_names import why_left_out
 from counterfoil.errors import NotFoundError
-from counterfoil.processing.collector import is_data, location_of
+from counterfoil.processing.collector import location_of
 from counterfoil.steps.lake.runs import RUN_DIGITS, place_of
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 
@@ -29,7 +30,7 @@ def input_version(
     """
     here = not uri.startswith("s3://") or urlsplit(uri).netloc == LOCAL_BUCKET
     found = _local_files(uri, workspace) if here else _s3_files(uri, settings)
-    files = {name: state for name, state in found if is_data(name.rpartition("/")[2])}
+    files = {name: state for name, state in found if why_left_out(name.rpartition("/")[2]) is None}
     if not files:
         raise NotFoundError(f"no raw files under {uri!r}: put them there, or give another RawUri")
     own = tuple(f"-{_of_run(files[name])}{place_of(location_of(uri, name))}" for name in files)

@@ -8,7 +8,7 @@ _ROWS = 64
 
 
 @compiled
-def leaf(root: int, row: Floats, feature: Integers, threshold: Floats, left: Integers) -> int:
+def _leaf(root: int, row: Floats, feature: Integers, threshold: Floats, left: Integers) -> int:
     """The leaf that a row reaches from a root."""
     node = root
     while left[node] != node:
@@ -24,7 +24,7 @@ def values(
     for start in range(0, len(rows), _ROWS):
         for tree in range(len(roots)):
             for row in range(start, min(start + _ROWS, len(rows))):
-                out[row, tree] = value[leaf(roots[tree], rows[row], feature, threshold, left)]
+                out[row, tree] = value[_leaf(roots[tree], rows[row], feature, threshold, left)]
 
 
 @compiled
@@ -35,4 +35,4 @@ def sums(
     for start in range(0, len(rows), _ROWS):
         for tree in range(len(roots)):
             for row in range(start, min(start + _ROWS, len(rows))):
-                out[row] += value[leaf(roots[tree], rows[row], feature, threshold, left)]
+                out[row] += value[_leaf(roots[tree], rows[row], feature, threshold, left)]

@@ -59,11 +59,13 @@ fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N F
 
 synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-nag's and cfn-lint's rules
 	$(BIN)/python -m infra.synth build/cdk
+	$(BIN)/python -m infra.permissions build/cdk/prod
+	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
 
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.deploy.deploy \
-	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)'
+	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)' $(FIRST:%=--first)
 
 execute: $(INSTALLED) ## Start a pipeline on AWS and wait (ENVIRONMENT=dev PIPELINE=training PARAMETERS="A=1 B=2")
 	$(BIN)/python -m infra.deploy.execute $(PIPELINE) --environment "$(ENVIRONMENT)" $(PARAMETERS:%=-p %)
@@ -75,7 +77,7 @@ clean: ## Remove the environment, caches and the local workspace
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,notebooks,spark,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
 	touch $(DEMO_INSTALLED) $(INSTALLED)
 
 # A part of the above: `make test` completes it.

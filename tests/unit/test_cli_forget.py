@@ -43,6 +43,7 @@ def transactions(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["transaction_id"]: row for file in files for row in pq.ParquetFile(file).read().to_pylist()}
 
 
+@pytest.mark.slow
 def test_an_account_that_is_only_paid_is_forgotten_and_its_payers_stay(capsys: Capture, tmp_path: Path) -> None:
     collect(
         capsys, tmp_path, "accounts", "p1,2024-01-01,1,Ann,Zed\np2,2024-01-02,2,Bob,Shop\np3,2024-01-03,3,Bob,Zed\n"
@@ -66,6 +67,7 @@ def test_an_account_that_is_only_paid_is_forgotten_and_its_payers_stay(capsys: C
     assert "p5" not in transactions(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_account_that_pays_and_is_paid_is_gone_on_both_sides(capsys: Capture, tmp_path: Path) -> None:
     collect(capsys, tmp_path, "accounts", "p1,2024-01-01,1,Ann,Zed\np2,2024-01-02,2,Zed,Ann\np3,2024-01-03,3,Zed,Zed\n")
     code, _, told = run(capsys, "forget", "Zed", *WHY)

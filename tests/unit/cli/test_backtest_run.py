@@ -23,6 +23,7 @@ class Stop(BaseException):
     """Raised where a backtest would begin to train."""
 
 
+@pytest.mark.slow
 def test_forgotten_accounts_are_not_collected_for_a_backtest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mapping, file = tmp_path / "shop.toml", tmp_path / "in.csv"
     mapping.write_text('[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "who"\n')

@@ -27,6 +27,7 @@ def collected(place: Workspace, folder: Path, name: str) -> None:
     collect([path], MAPPING, key=place.pseudonym_key, **options)
 
 
+@pytest.mark.slow
 def test_lake_and_key_are_changed_together(
     bucket: str, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,7 @@ def _die_publishing(tables: S3Tables, death: str) -> None:
     tables.publish("payments", "a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_killed_publisher_is_run_again(tables: S3Tables, bucket: str, death: str) -> None:
     for old, new in (([], [1] * 3), ([1] * 3, [2] * 3)):
@@ -225,6 +226,7 @@ def test_what_others_left_is_removed_once_it_is_old(
     _require_nothing_else(tables, bucket)
 
 
+@pytest.mark.slow
 def test_long_listings_are_read_to_their_end(tables: S3Tables, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_objects, "_PAGE", 2)
     for run in "abcde":

@@ -108,6 +108,7 @@ def test_columns_are_found_by_name_whatever_their_order(encoder: Encoder, others
     np.testing.assert_array_equal(encoder.encode(turned, embedder.embed), encoder.encode(others, embedder.embed))
 
 
+@pytest.mark.slow
 def test_too_many_dimensions_are_refused(evidence: Maker, embedder: Any) -> None:
     table, labels = evidence(numbers=400)
     with pytest.raises(TrainingError, match=r"would have 585 dimensions, 512 is the most"):

@@ -89,6 +89,7 @@ def one_by_one(rows: list[Row], specs: tuple[FeatureSpec, ...], program: Any, de
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entity", [Entity.ACCOUNT, Entity.MERCHANT, Entity.ACCOUNT_CATEGORY])
 @pytest.mark.parametrize("payments", [3, 4096])
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
@@ -136,6 +137,7 @@ def test_a_state_of_bytes_is_as_good_as_the_profile(rows: list[Row]) -> None:
             state = learned.to_bytes()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), rows=tables())
 def test_payments_in_another_order_or_twice_give_the_same_state_unless_told(

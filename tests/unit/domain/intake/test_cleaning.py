@@ -337,6 +337,7 @@ CELL = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "time",
     ["iso8601", "%Y-%m-%d %H:%M:%S", "epoch_seconds", "epoch_milliseconds"],

@@ -232,6 +232,7 @@ def _amounts(payments: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PAYMENT, min_size=1, max_size=30), st.lists(PAYMENT, max_size=10))
 def test_new_files_make_what_all_files_at_once_make(
@@ -373,6 +374,7 @@ def _some_rows() -> list[Row]:
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_completed_by_a_rerun(tmp_path: Path) -> None:
     class Dying(FolderTables):
         left = 0

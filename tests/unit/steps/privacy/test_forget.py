@@ -303,6 +303,7 @@ def test_forgetting_twice_changes_nothing(place: Place, account: str) -> None:
     assert place.state() == state
 
 
+@pytest.mark.slow
 def test_killed_at_any_write_and_run_again_it_ends_the_same(copied: Callable[[], Place], account: str) -> None:
     whole = copied()
     report = whole.forget(account)
@@ -452,6 +453,7 @@ class TestPayee:
         (entry,) = place.stores.entries("forget")
         assert entry.details["touched_scores"] == len(ids)
 
+    @pytest.mark.slow
     def test_killed_at_any_write_and_run_again_it_ends_the_same(self, paid: Callable[[], Place]) -> None:
         whole = paid()
         report = whole.forget(PAYEE)

@@ -210,6 +210,7 @@ def test_an_empty_workspace_changes_its_key(open_place: Callable[[], Workspace])
     assert open_place().pseudonym_key.extend(before)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_run_again_it_ends_the_same(
     open_place: Callable[[], Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

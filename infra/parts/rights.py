@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from infra.parts.acknowledged import acknowledge
+from infra.parts.tables import BY_WRITTEN
 
 REASONS = {
     "ReadObjects": "what the step or task works on",
@@ -166,8 +167,9 @@ def claim_files(table: dynamodb.ITable) -> Rights:
 
 def keep_profiles(table: dynamodb.ITable) -> Rights:
     """What adapters/aws/profiles.py asks of the table."""
-    actions = ["GetItem", "Query", "PutItem", "BatchWriteItem", "BatchGetItem", "UpdateItem", "DeleteItem"]
-    return right("KeepProfiles", [f"dynamodb:{action}" for action in actions], [table.table_arn])
+    actions = ["Query", "Scan", "PutItem", "DeleteItem"]
+    places = [table.table_arn, f"{table.table_arn}/index/{BY_WRITTEN}"]
+    return right("KeepProfiles", [f"dynamodb:{action}" for action in actions], places)
 
 
 def log_in_to_database(user_arn: str) -> Rights:

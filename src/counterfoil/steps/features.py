@@ -9,7 +9,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.labels import spans_between
 from counterfoil.domain.periods import Period
@@ -34,7 +34,7 @@ def build_features(
     *,
     label_delay: timedelta,
     period: Period = Period(),
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+    specs: tuple[FeatureSpec, ...] | None = None,
     run: str = WHOLE_RUN,
     only: Sequence[Path] | None = None,
     rows_per_file: int | None = None,
@@ -43,14 +43,17 @@ def build_features(
 
     Reads back as far as the longest window plus the label delay, so that a part of the payments gets the
     same evidence as it does within all of them. With `only`, just the payments that stand in these files of
-    `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the
-    order of time. Raises NotFoundError if nothing has been collected.
+    `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the order of
+    time. Without `specs`, the features are the default ones and those of the mapping's entities. Raises NotFoundError
+    if nothing has been collected.
     """
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
     if only is not None:
         period = _span(only)
+    if specs is None:
+        specs = specs_with(mapping.entities)
     staged = tables.stage(EVIDENCE, run)
     chosen = f" AND transaction_id IN ({_ids(only)})" if only is not None else ""
     parts: list[Path] = []
@@ -124,4 +127,6 @@ def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: s
     """Write the payments that the fold reads, in the order of time and id."""
     query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
     target = str(partitions.path).replace("'", "''")
-    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_AT_ONCE})")
+    database.execute(
+        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {ROWS_AT_ONCE})"
+    )

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.lineage import lineage_of
@@ -33,14 +34,15 @@ from counterfoil.steps.releases.registration import Candidate, register_candidat
 class TrainingRequest:
     """What to train on. A label counts if it was known at `known_until` (None: all that are there).
 
-    At most `good_rows` good payments are sampled, by a hash of their ids; frauds are all taken.
+    At most `good_rows` good payments are sampled, by a hash of their ids; frauds are all taken. Without
+    `specs`, the default ones and those of the mapping's entities are looked at.
     """
 
     period: Period = Period()
     known_until: datetime | None = None
     label_delay_days: float = 7.0
     good_rows: int = 200_000
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS
+    specs: tuple[FeatureSpec, ...] | None = None
     options: TrainingOptions = field(default_factory=TrainingOptions)
 
 
@@ -73,12 +75,14 @@ def fit_candidate(
     Raises NotFoundError without evidence, and TrainingError when there is too little to learn from.
     """
     payments, weights = sample_payments(tables, request)
-    schema = evidence_schema(mapping, request.specs)
+    specs = specs_with(mapping.entities) if request.specs is None else request.specs
+    schema = evidence_schema(mapping, specs)
     _require_columns(payments, schema, mapping)
     options = replace(request.options, workers=cores())
     embed = remembering(embedder.embed)
-    fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
-    return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
+    with threadpool_limits(1, "blas"):  # machines and mixtures are side by side already
+        fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
+    return Candidate(_release(fitted, payments, mapping, request, specs, embedder), fitted.references)
 
 
 def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> EvidenceSchema:
@@ -128,13 +132,14 @@ def _release(
     payments: pa.Table,
     mapping: SourceMapping,
     request: TrainingRequest,
+    specs: tuple[FeatureSpec, ...],
     embedder: TextEmbedder,
 ) -> Release:
     uses_text = fitted.encoder.text is not None
     labels = fitted.references.column("label").to_numpy()
     return Release(
         mapping=mapping.name,
-        specs=request.specs,
+        specs=specs,
         label_delay_days=request.label_delay_days,
         trained_from=_iso(request.period.since),
         trained_until=_iso(request.period.until),
@@ -156,7 +161,7 @@ def _release(
         ablation=fitted.ablation,
         notes=fitted.notes,
         thresholds=fitted.thresholds,
-        lineage=lineage_of(payments, evidence_schema(mapping, request.specs), mapping),
+        lineage=lineage_of(payments, evidence_schema(mapping, specs), mapping),
     )
 
 

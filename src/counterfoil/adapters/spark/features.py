@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from counterfoil.adapters.folder.manifest import MANIFEST, parse_manifest
 from counterfoil.adapters.spark.folding import features_frame, passed_on_frame, spark_schema
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.labels import current_labels, spans_between, withdrawals
 from counterfoil.domain.periods import Period
@@ -76,7 +76,7 @@ def build_features_with_spark(
     since: datetime | None = None,
     until: datetime | None = None,
     only_new: bool = False,
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+    specs: tuple[FeatureSpec, ...] | None = None,
     rows_per_file: int = 131_072,
 ) -> int:
     """Write the evidence of the payments in `[since, until)` into the folder `target` and return how many there are.
@@ -87,6 +87,8 @@ def build_features_with_spark(
     """
     if not transactions.lake and not transactions.new:
         raise NotFoundError("no transactions, neither in the lake nor newly collected: run 'counterfoil collect' first")
+    if specs is None:
+        specs = specs_with(mapping.entities)
     new = _read(spark, transactions.new, mapping) if only_new else None
     if new is not None:
         since, until = _span(new)

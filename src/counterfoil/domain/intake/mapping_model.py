@@ -235,6 +235,7 @@ class SourceMapping(_Part):
     labels: Labels | None = None
     evidence: Evidence = Evidence()
     privacy: Privacy = Privacy()
+    entities: dict[str, tuple[str, ...]] = {}
 
     @field_validator("name")
     @classmethod

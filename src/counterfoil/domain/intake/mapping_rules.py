@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from counterfoil.domain.features.spec import Entity
 from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.mapping_model import (
     CANONICAL_EVIDENCE,
@@ -161,6 +163,36 @@ def _canonical_problem(name: str, fields: Fields | None, currency: Currency | No
     if name == "currency" and currency is not None and not currency.meaningful:
         return "'currency' would always be empty: currency.meaningful is false"
     return None
+
+
+def entity_problems(entities: object, fields: Any, evidence: Any) -> Iterator[str]:
+    """Yield what is wrong with [entities]: names that are taken, and columns that payments do not have."""
+    if not isinstance(entities, Mapping):
+        yield "entities: is not a section (write [entities])"
+        return
+    known = [name for name, field in _ENTITY_COLUMNS.items() if fields is None or getattr(fields, field) is not None]
+    known += [] if evidence is None else list(evidence.categorical)
+    for name, value in entities.items():
+        where, columns = f"entities.{name}", [value] if isinstance(value, str) else value
+        if not _SNAKE_CASE.fullmatch(name):
+            yield f"{where}: the name is not snake_case (lower-case letters, digits, single underscores)"
+        if name in {entity.value for entity in Entity}:
+            yield f"{where}: {name!r} has features already; choose another name"
+        if (
+            not isinstance(columns, list)
+            or len(columns) not in (1, 2)
+            or len({str(one) for one in columns}) < len(columns)
+        ):
+            yield f'{where}: is neither a column nor a list of two (write {name} = "category")'
+            continue
+        for column in columns:
+            if column not in known:
+                yield f"{where}: payments have no column {column!r} to tell it by (there are: {', '.join(known)})"
+
+
+_ENTITY_COLUMNS = {f"{name}_id": name for name in ("account", "merchant", "device", "source_ip", "email", "phone")}
+_ENTITY_COLUMNS |= {"category": "category", "card_bin": "card_bin"}
+"""Canonical columns that an entity may be told by -> the field that fills them."""
 
 
 def _own_evidence(evidence: Evidence | None) -> Iterator[tuple[str, str, str]]:

@@ -137,3 +137,35 @@ def test_the_account_of_one_bank_is_forgotten_and_that_of_the_other_stays(capsys
     code, _, told = run(capsys, "forget", "12345678", "--bank", "021", *WHY)
     assert code == 0, told
     assert transactions(tmp_path) == {"p1": before["p1"], "p3": {**before["p3"], "merchant_id": None}}
+
+
+def test_labels_that_came_later_are_told_and_are_forgotten_with_their_account(capsys: Capture, tmp_path: Path) -> None:
+    collect(capsys, tmp_path, "shops", "p1,2024-01-01,1,Ann,Shop\np2,2024-01-02,2,Bob,Shop\n")
+    (tmp_path / "feed.toml").write_text(
+        '[fields]\ntransaction_id = "id"\nlabel = "l"\n[labels]\nfraud = ["1"]\ngood = ["0"]\n'
+    )
+    (tmp_path / "feed.csv").write_text("id,l\np1,1\np2,1\np9,1\n")
+    (tmp_path / "later.csv").write_text("id,l\np2,0\n")
+    feed = str(tmp_path / "feed.toml")
+    code, out, told = run(capsys, "labels", str(tmp_path / "feed.csv"), "-m", feed, "--by", "the bank")
+    assert code == 0, told
+    assert "1 labels are of payments that were not collected" in out
+    code, out, told = run(capsys, "labels", str(tmp_path / "later.csv"), "-m", feed)
+    assert code == 0, told
+    assert "1 labels contradict what was said before, and count from now on: p2: fraud, now good" in out
+    assert "read before: nothing to do" in run(capsys, "labels", str(tmp_path / "later.csv"), "-m", feed)[1]
+    assert said(tmp_path) == [("p1", 1, "the bank"), ("p2", 1, "the bank"), ("p9", 1, "the bank"), ("p2", 0, "feed")]
+    code, out, told = run(capsys, "forget", "Bob", *WHY)
+    assert code == 0, told
+    assert "nothing names it any more" in out
+    assert [row[:2] for row in said(tmp_path)] == [("p1", 1), ("p9", 1)]
+    code, _, told = run(capsys, "rotate-key", *WHY)
+    assert code == 0, told
+    assert [row[:2] for row in said(tmp_path)] == [("p1", 1), ("p9", 1)]
+
+
+def said(folder: Path) -> list[tuple[str, int, str]]:
+    files = FolderTables(folder / "work" / "lake").files("labels")
+    rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+    rows.sort(key=lambda row: row["sequence"])
+    return [(row["transaction_id"], row["label"], row["said_by"]) for row in rows]

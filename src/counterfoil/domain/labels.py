@@ -18,14 +18,21 @@ _ORDER = "PARTITION BY transaction_id ORDER BY said_at NULLS FIRST, sequence, sa
 
 
 def labelled_payments(
-    payments: str, said: str | None, *, label_delay: timedelta, before: datetime | None = None
+    payments: str,
+    said: str | None,
+    *,
+    label_delay: timedelta,
+    before: datetime | None = None,
+    whole_own: bool = False,
 ) -> str:
     """The rows of `payments`, with `label` and `label_time` as all that was said has it, as a query.
 
     `payments` and `said` are relations with the columns of schemas.TRANSACTION_FIELDS and of schemas.LABELS; without
-    `said` the payments' own labels are all. Only what is known `before` a moment counts, or all if there is none.
+    `said` the payments' own labels are all. Only what is known `before` a moment counts, or all if there is none;
+    with `whole_own`, payments of which nothing else was said keep their own labels all the same.
     """
-    known = _known_before(payments, ("label", "label_time"), known_at(label_delay), before)
+    own_before = None if whole_own else before
+    known = _known_before(payments, ("label", "label_time"), known_at(label_delay), own_before)
     if said is None:
         return known
     current = current_labels(payments, said, label_delay, before)

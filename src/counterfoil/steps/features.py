@@ -78,7 +78,8 @@ def _build(
     chosen = f" AND transaction_id IN ({_ids(only)})" if only is not None else ""
     parts: list[Path] = []
     for number, (span, before) in enumerate(spans_between(period, moments_of_withdrawal(tables, files, label_delay))):
-        source = labelled(tables, label_delay, files=files, before=before)
+        # Windows count labels from when they are known; training looks at them as they were known at its moment.
+        source = labelled(tables, label_delay, files=files, before=before, whole_own=True)
         seen = read_back(specs, label_delay, span.since, span.until)
         with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
             with engine(near=staged, memory=_SORTING) as database:

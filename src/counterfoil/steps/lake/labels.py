@@ -87,18 +87,24 @@ def append_labels(
 
 
 def labelled(
-    tables: TableStore, label_delay: timedelta, *, files: Sequence[Path] | None = None, before: datetime | None = None
+    tables: TableStore,
+    label_delay: timedelta,
+    *,
+    files: Sequence[Path] | None = None,
+    before: datetime | None = None,
+    whole_own: bool = False,
 ) -> str:
     """The rows of `transactions` (or of some of its files) with their labels resolved, as SQL takes them.
 
-    `before` a moment only what was known counts; None is all that was said. Where nothing was said, the rows are
-    the files' own. There must be one file at least.
+    `before` a moment only what was known counts; None is all that was said. Where nothing was said, the rows are the
+    files' own; with `whole_own`, so are the payments of which nothing was said, whatever was known when. There must
+    be one file at least.
     """
     payments = parquet_source(tables.files(TRANSACTIONS) if files is None else files)
     said = _said(tables)
     if said is None and before is None:
         return payments
-    return f"({labelled_payments(payments, said, label_delay=label_delay, before=before)})"
+    return f"({labelled_payments(payments, said, label_delay=label_delay, before=before, whole_own=whole_own)})"
 
 
 def labelled_evidence_files(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +18,7 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import MappingError
 from counterfoil.steps.features import build_features
+from counterfoil.steps.insights.evaluate_run import judge
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.intake.curate import curate
 from counterfoil.steps.intake.say_labels import LabelledFile, say_labels
@@ -162,6 +164,16 @@ def test_training_takes_labels_that_came_after_the_evidence_as_known_at_its_mome
     assert known(day(40)) == known(None) == {"p0": 0, "p1": 0}
 
 
+def test_what_is_taken_back_of_one_payment_leaves_the_labels_of_others_in_the_evidence(place: Place) -> None:
+    place.collect("own.csv", [(61, "1", "")], day(62))
+    place.say("feed.csv", f"id,l,lt\np0,1,{day(20).isoformat()}\n", day(25))
+    place.say("back.csv", "id,l,lt\np0,0,\n", day(64))
+    build_features(place.tables, PAYMENTS, label_delay=DELAY)
+    payments, _ = sample_payments(place.tables, TrainingRequest())
+    labels = dict(zip(payments["transaction_id"].to_pylist(), payments["label"].to_pylist(), strict=True))
+    assert labels == {"p0": 0, "p61": 1}
+
+
 def test_source_ips_know_frauds_that_were_said_later(place: Place) -> None:
     curate(place.tables, label_delay=DELAY)
     place.say("feed.csv", f"id,l,lt\np0,1,{day(45).isoformat()}\n", day(50))
@@ -185,3 +197,22 @@ def test_a_mapping_of_labels_alone_collects_nothing_and_one_without_labels_says_
 def test_the_mapping_of_the_payments_reads_a_feed_of_three_columns(place: Place) -> None:
     assert place.say("feed.csv", "id,l,lt\np1,1,\n", day(70), PAYMENTS).said.new == 1
     assert place.labels() == {"p1": 1}
+
+
+def test_scores_are_evaluated_by_the_labels_that_came_later(place: Place) -> None:
+    names = [f"p{n}" for n in range(60)]
+    columns = {
+        "transaction_id": names, "event_time": [day(n) for n in range(60)],
+        "account_id": [f"a{n % 5}" for n in range(60)],
+        "anomaly_signal": [0.9 if n < 10 else 0.1 for n in range(60)],
+    }  # fmt: skip
+    staged = place.tables.stage("scores", "run")
+    pq.write_table(pa.table(columns), staged / "part-0.parquet")
+    place.tables.publish("scores", "run")
+    assert judge(place.tables, "run").labels.null_count == 60
+    feed = "".join(f"p{n},{int(n < 10)},\n" for n in range(60))
+    place.say("feed.csv", f"id,l,lt\n{feed}", day(70))
+    judged = judge(place.tables, "run")
+    assert judged.labels.to_pylist() == [1] * 10 + [0] * 50
+    place.say("back.csv", "id,l,lt\np0,0,\n", day(80))
+    assert judge(place.tables, "run").labels.to_pylist() == [0] + [1] * 9 + [0] * 50

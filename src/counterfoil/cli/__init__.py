@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
+from counterfoil.cli import labels, operations, pipeline, privacy, references, release, serve, thresholds
 from counterfoil.cli.failures import complain
 from counterfoil.cli.options import (
     Day,
@@ -35,6 +35,8 @@ mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a fil
 app.add_typer(mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(serve.token_app, name="token")
+app.add_typer(serve.profiles_app, name="profiles")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -281,8 +283,11 @@ def demo(
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(references.references)
+app.command()(labels.labels)
 app.command()(operations.status)
 app.command()(operations.replay)
+app.command()(serve.serve)
+app.command()(serve.watch)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 

@@ -63,6 +63,28 @@ class Settings(BaseSettings):
     unpack_ratio_from_bytes: int = Field(
         default=StreamLimits.ratio_from_bytes, ge=1, description="Up to here the ratio does not matter"
     )
+    profile_table: str | None = Field(
+        default=None, description="DynamoDB table of the service's profiles; in PostgreSQL if unset"
+    )
+    alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
+    alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
+    alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
+    service_mapping: str | None = Field(
+        default=None, description="Mapping of the service's payments, a name or a .toml file; the release's if unset"
+    )
+    service_threads: int = Field(default=8, ge=1, le=64, description="Requests that one process works on at once")
+    service_waiting: int = Field(default=64, ge=1, description="Requests that may wait; beyond them the answer is 503")
+    service_deadline_ms: int = Field(default=5000, ge=50, description="After so long a request is answered with 503")
+    service_profile_deadline_ms: int = Field(
+        default=200, ge=1, description="After so long a score is made without history"
+    )
+    service_body_bytes: int = Field(default=1_048_576, ge=1024, description="Bytes that a request's body may have")
+    service_refresh_seconds: float = Field(
+        default=5, gt=0, description="How often the service looks for a new champion and writes what profiles miss"
+    )
+    service_clock_ahead_hours: float = Field(
+        default=24, ge=0, description="How far a payment's time may lie ahead of the service's clock"
+    )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
 
     @property

@@ -77,7 +77,7 @@ class Detector:
         compared, distance = self._encode_and_compare(evidence)
         release = self.release
         scores = score_table(
-            evidence, compared, distance, self.references, release.calibration, release.thresholds, release.release_id
+            evidence, compared, distance, self.references, release.calibration, release.thresholds, self.release_id
         )
         if release.calibration.kind is not SignalKind.CALIBRATED:
             return scores

@@ -75,7 +75,7 @@ class Deployment:
     """What a deployment is told by `-c name=value`, because it belongs to an account and not to the code.
 
     `*_digest` are images by content: without one the tasks that need it do not run. `image_tag` is the tag of the
-    pipelines' images. Empty text means: not wanted.
+    pipelines' images. `watch` is 'yes' where payments come by the stream too. Empty text means: not wanted.
     """
 
     environment: Environment
@@ -95,6 +95,7 @@ class Deployment:
     github_owner_id: str = ""
     github_repository_id: str = ""
     mapping: str = "counterfoil-simulated"
+    watch: str = ""
 
     def __post_init__(self) -> None:
         for name, (pattern, example) in _FORMS.items():
@@ -142,6 +143,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "hosted_zone_id": (r"Z[A-Z0-9]{5,31}", "Z0123456789ABC"),
     "sagemaker_domain_id": (r"d-[a-z0-9]{8,60}", "d-0123456789ab"),
     "quicksight_user_arn": (r"arn:aws[a-z-]*:quicksight:[^:]+:\d{12}:user/.+", "arn:aws:quicksight:...:user/..."),
+    "watch": (r"yes", "yes"),
     "alert_email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "fraud@example.com"),
     "github_repository": (r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "organisation/repository"),
     "github_owner_id": (r"\d+", "12345, as `gh api repos/ORG/REPO --jq .owner.id` says"),

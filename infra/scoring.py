@@ -14,7 +14,7 @@ from infra.parts.database import SERVICE
 from infra.parts.peers import SERVICE_PORT
 from infra.parts.scoring_rights import scoring_rights
 from infra.parts.scoring_service import HEALTH, ScoringService
-from infra.parts.settings import Stores
+from infra.parts.settings import Stores, of_service
 from infra.parts.task import Container
 from infra.repositories import Repositories
 
@@ -36,9 +36,10 @@ class Scoring(Stack):
         super().__init__(scope, id, env=env)
         environment = deployment.environment
         self.alerts = Alerts(self, "Alerts", deployment, lake.key)
+        own = of_service(profile_table=lake.tables.profiles.table_name, alerts_topic=self.alerts.payments.topic_arn)
         container = Container(
             "scoring", repositories.by_image["scoring"], deployment.scoring_digest,
-            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
+            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own},
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb, port=SERVICE_PORT, health=HEALTH,
         )  # fmt: skip
         self.service = ScoringService(

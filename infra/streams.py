@@ -11,6 +11,7 @@ from infra.parts.alarms import Alarms, Watchables
 from infra.parts.dashboard import Dashboard
 from infra.parts.database import SERVICE
 from infra.parts.scoring_rights import scoring_rights
+from infra.parts.settings import of_service
 from infra.parts.stream import PaymentStream
 from infra.parts.task import Container
 from infra.parts.watch import Watch
@@ -37,9 +38,10 @@ class Streams(Stack):
         super().__init__(scope, id, env=env)
         environment, stores = deployment.environment, training.stores
         payments = PaymentStream(self, "Payments", environment, lake.key)
+        own = of_service(profile_table=lake.tables.profiles.table_name, alerts_topic=scoring.alerts.payments.topic_arn)
         container = Container(
-            "watch", repositories.by_image["scoring"], deployment.scoring_digest,
-            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
+            "watch", repositories.by_image["scoring"], deployment.scoring_digest if deployment.watch else "",
+            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own},
             entry_point=["counterfoil"], command=["watch"],
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb,
         )  # fmt: skip

@@ -22,6 +22,7 @@ EXAMPLES = {
         "sagemaker_domain_id": "d-0123456789ab",
         "quicksight_user_arn": "arn:aws:quicksight:eu-west-1:111122223333:user/default/analyst",
         "alert_email": "fraud@example.com",
+        "watch": "yes",
         "github_repository": "example/counterfoil",
         "github_owner_id": "11",
         "github_repository_id": "22",

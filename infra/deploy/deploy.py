@@ -82,7 +82,7 @@ def deploy(
 def _release(place: Place, digest: str, tag: str) -> None:
     place.say("6 services")
     service.move_service(place, "scoring", digest, least=place.environment.tasks_least)
-    service.move_service(place, "watch", digest, least=1)
+    service.move_service(place, "watch", digest, least=1 if place.context.get("watch") else 0)
     place.say("7 pipelines")
     changed = pipelines.put_definitions(place, pipelines.wanted_definitions(place, tag))
     place.say(f"  {', '.join(changed) or 'as CloudFormation left them'}")

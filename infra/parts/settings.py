@@ -45,6 +45,11 @@ class Stores:
         return checked({"lake": f"s3://{self.lake_bucket}/lake"})
 
 
+def of_service(**settings: str) -> dict[str, str]:
+    """Settings that only the service's code reads: none where this commit has no service yet."""
+    return checked({name: value for name, value in settings.items() if name in Settings.model_fields})
+
+
 def checked(settings: Mapping[str, str]) -> dict[str, str]:
     """Settings as environment variables. Raises UsageError for one that the code does not read."""
     unknown = sorted(settings.keys() - Settings.model_fields.keys())

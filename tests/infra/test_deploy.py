@@ -167,6 +167,15 @@ def test_a_first_deployment_starts_no_service(site: Site, said: list[str], monke
     assert "asked" not in said
 
 
+def test_a_watch_that_is_not_wanted_gets_its_image_and_no_task(site: Site, said: list[str]) -> None:
+    ecs, called = site.client("ecs"), "counterfoil-dev-watch"
+    ecs.update_service(cluster=site.prefix, service=called, desiredCount=0)
+    deploying.deploy(site, "c0ffee1", smoke_test=lambda _: said.append("asked"))
+    [watch] = ecs.describe_services(cluster=site.prefix, services=[called])["services"]
+    assert watch["desiredCount"] == 0
+    assert OLD not in running(site).values()
+
+
 def test_a_placeholder_is_nothing_to_go_back_to(site: Site) -> None:
     before = deploying.Before({"scoring": service.running_definition(site, "scoring"), "watch": None}, {})
     described = site.client("ecs").describe_task_definition(taskDefinition=before.definitions["scoring"])

@@ -21,6 +21,16 @@ def test_no_task_runs_before_there_is_an_image(dev: Synthesised, prod: Synthesis
     assert counts == {"counterfoil-prod-scoring": 2, "counterfoil-prod-watch": 1}
 
 
+def test_the_service_is_told_all_that_its_code_reads(prod: Synthesised) -> None:
+    from counterfoil.workspace.settings import Settings
+
+    wanted = {"profile_table", "alerts_topic"} & Settings.model_fields.keys()
+    for definition in prod.properties("AWS::ECS::TaskDefinition"):
+        if definition["Family"].endswith(("scoring", "watch")):
+            told = {variable["Name"] for variable in definition["ContainerDefinitions"][0]["Environment"]}
+            assert {f"COUNTERFOIL_{name.upper()}" for name in wanted} <= told
+
+
 def test_images_are_named_by_content(prod: Synthesised) -> None:
     for definition in prod.properties("AWS::ECS::TaskDefinition"):
         [container] = definition["ContainerDefinitions"]

@@ -10,9 +10,8 @@ from infra.network import TASKS, Network
 from infra.parts.alerts import Alerts
 from infra.parts.api import Api
 from infra.parts.canary import Canary
-from infra.parts.database import SERVICE
 from infra.parts.peers import SERVICE_PORT
-from infra.parts.scoring_rights import scoring_rights
+from infra.parts.scoring_rights import scoring_rights, scoring_settings
 from infra.parts.scoring_service import HEALTH, ScoringService
 from infra.parts.settings import Stores
 from infra.parts.task import Container
@@ -38,7 +37,7 @@ class Scoring(Stack):
         self.alerts = Alerts(self, "Alerts", deployment, lake.key)
         container = Container(
             "scoring", repositories.by_image["scoring"], deployment.scoring_digest,
-            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
+            scoring_settings(lake, stores, self.alerts.payments),
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb, port=SERVICE_PORT, health=HEALTH,
         )  # fmt: skip
         self.service = ScoringService(

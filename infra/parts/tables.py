@@ -7,6 +7,8 @@ from constructs import Construct
 
 from infra.environments import Environment
 
+BY_WRITTEN = "by_written"
+"""What is new of a profile is found by when it was written, as adapters/aws/profiles.py has it."""
 EXPIRES = "expires_at"
 """Attribute with the second (Unix time) from which an item may be removed."""
 
@@ -19,6 +21,8 @@ class Tables(Construct):
         self._environment, self._key = environment, key
         self.ledger = self._table("Ledger", "ledger", sort=None, expires=None)
         self.profiles = self._table("Profiles", "profiles", sort="sk", expires=EXPIRES)
+        written = dynamodb.Attribute(name="written", type=dynamodb.AttributeType.NUMBER)
+        self.profiles.add_local_secondary_index(index_name=BY_WRITTEN, sort_key=written)
 
     def _table(self, id: str, name: str, *, sort: str | None, expires: str | None) -> dynamodb.Table:
         text = dynamodb.AttributeType.STRING

@@ -43,7 +43,7 @@ class DynamoProfiles:
                     self._client.put_item(
                         TableName=self._table,
                         Item=self._item(entry),
-                        ConditionExpression="attribute_not_exists(entity)",
+                        ConditionExpression="attribute_not_exists(pk)",
                     )
                 except ClientError as error:
                     if error_code(error) != "ConditionalCheckFailedException":
@@ -58,7 +58,7 @@ class DynamoProfiles:
     def _since(self, entity: str, position: int) -> tuple[Entry, ...]:
         items = self._items(
             IndexName=BY_WRITTEN,
-            KeyConditionExpression="entity = :entity AND written >= :written",
+            KeyConditionExpression="pk = :entity AND written >= :written",
             ExpressionAttributeValues={":entity": {"S": entity}, ":written": {"N": str(position)}},
         )
         return tuple(sorted(map(_as_entry, items), key=lambda entry: (entry.at, entry.entry_id)))
@@ -86,17 +86,15 @@ class DynamoProfiles:
         return len(keys)
 
     def _keys(self, entity: str) -> Iterator[Item]:
-        items = self._items(
-            KeyConditionExpression="entity = :entity", ExpressionAttributeValues={":entity": {"S": entity}}
-        )
-        return ({name: item[name] for name in ("entity", "entry_id")} for item in items)
+        items = self._items(KeyConditionExpression="pk = :entity", ExpressionAttributeValues={":entity": {"S": entity}})
+        return ({name: item[name] for name in ("pk", "sk")} for item in items)
 
     def _keys_of(self, transactions: frozenset[str]) -> Iterator[Item]:
         pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
                 if json.loads(item["content"]["S"]).get("transaction_id") in transactions:
-                    yield {name: item[name] for name in ("entity", "entry_id")}
+                    yield {name: item[name] for name in ("pk", "sk")}
 
     def ping(self) -> None:
         """Raise StoreUnavailableError if the store does not answer."""
@@ -109,12 +107,12 @@ class DynamoProfiles:
 
     def _item(self, entry: Entry) -> Item:
         return {
-            "entity": {"S": entry.entity},
-            "entry_id": {"S": entry.entry_id},
+            "pk": {"S": entry.entity},
+            "sk": {"S": entry.entry_id},
             "at": {"S": entry.at.astimezone(UTC).isoformat()},
             "content": {"S": json.dumps(dict(entry.content))},
             "written": {"N": str(int(self._clock() * 1000))},
-            "expires": {"N": str(int((entry.at + KEPT_FOR).timestamp()))},
+            "expires_at": {"N": str(int((entry.at + KEPT_FOR).timestamp()))},
         }
 
     def _reported(self) -> AbstractContextManager[None]:
@@ -138,19 +136,19 @@ def create_table(table: str) -> None:
             client.create_table(
                 TableName=table,
                 AttributeDefinitions=[
-                    {"AttributeName": "entity", "AttributeType": "S"},
-                    {"AttributeName": "entry_id", "AttributeType": "S"},
+                    {"AttributeName": "pk", "AttributeType": "S"},
+                    {"AttributeName": "sk", "AttributeType": "S"},
                     {"AttributeName": "written", "AttributeType": "N"},
                 ],
                 KeySchema=[
-                    {"AttributeName": "entity", "KeyType": "HASH"},
-                    {"AttributeName": "entry_id", "KeyType": "RANGE"},
+                    {"AttributeName": "pk", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
                 ],
                 LocalSecondaryIndexes=[
                     {
                         "IndexName": BY_WRITTEN,
                         "KeySchema": [
-                            {"AttributeName": "entity", "KeyType": "HASH"},
+                            {"AttributeName": "pk", "KeyType": "HASH"},
                             {"AttributeName": "written", "KeyType": "RANGE"},
                         ],
                         "Projection": {"ProjectionType": "ALL"},
@@ -159,7 +157,7 @@ def create_table(table: str) -> None:
                 BillingMode="PAY_PER_REQUEST",
             )
             client.get_waiter("table_exists").wait(TableName=table)
-            expiry = {"Enabled": True, "AttributeName": "expires"}
+            expiry = {"Enabled": True, "AttributeName": "expires_at"}
             client.update_time_to_live(TableName=table, TimeToLiveSpecification=expiry)
         except ClientError as error:
             if error_code(error) != "ResourceInUseException":
@@ -168,8 +166,8 @@ def create_table(table: str) -> None:
 
 def _as_entry(item: Mapping[str, Mapping[str, str]]) -> Entry:
     return Entry(
-        item["entity"]["S"],
-        item["entry_id"]["S"],
+        item["pk"]["S"],
+        item["sk"]["S"],
         datetime.fromisoformat(item["at"]["S"]),
         json.loads(item["content"]["S"]),
     )

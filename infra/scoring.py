@@ -10,8 +10,9 @@ from infra.network import TASKS, Network
 from infra.parts.alerts import Alerts
 from infra.parts.api import Api
 from infra.parts.canary import Canary
+from infra.parts.database import SERVICE
 from infra.parts.peers import SERVICE_PORT
-from infra.parts.scoring_rights import scoring_rights, scoring_settings
+from infra.parts.scoring_rights import scoring_rights
 from infra.parts.scoring_service import HEALTH, ScoringService
 from infra.parts.settings import Stores
 from infra.parts.task import Container
@@ -37,7 +38,7 @@ class Scoring(Stack):
         self.alerts = Alerts(self, "Alerts", deployment, lake.key)
         container = Container(
             "scoring", repositories.by_image["scoring"], deployment.scoring_digest,
-            scoring_settings(lake, stores, self.alerts.payments),
+            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb, port=SERVICE_PORT, health=HEALTH,
         )  # fmt: skip
         self.service = ScoringService(

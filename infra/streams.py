@@ -9,8 +9,8 @@ from infra.lake import Lake
 from infra.network import TASKS, Network
 from infra.parts.alarms import Alarms, Watchables
 from infra.parts.dashboard import Dashboard
-from infra.parts.scoring_rights import scoring_rights, scoring_settings
-from infra.parts.settings import checked
+from infra.parts.database import SERVICE
+from infra.parts.scoring_rights import scoring_rights
 from infra.parts.stream import PaymentStream
 from infra.parts.task import Container
 from infra.parts.watch import Watch
@@ -39,10 +39,7 @@ class Streams(Stack):
         payments = PaymentStream(self, "Payments", environment, lake.key)
         container = Container(
             "watch", repositories.by_image["scoring"], deployment.scoring_digest,
-            {
-                **scoring_settings(lake, stores, scoring.alerts.payments),
-                **checked({"payments_stream": payments.stream.stream_name}),
-            },
+            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
             entry_point=["counterfoil"], command=["watch"],
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb,
         )  # fmt: skip

@@ -39,8 +39,13 @@ class Before:
         return digest if digest not in ("", NO_DIGEST) else None
 
 
-def deploy(place: Place, tag: str, *, smoke_test: Callable[[Place], None] = smoke.smoke_test) -> None:
-    """Deploy the commit `tag`. Raises DeployError; after a failed smoke test the services are as they were."""
+def deploy(
+    place: Place, tag: str, *, first: bool = False, smoke_test: Callable[[Place], None] = smoke.smoke_test
+) -> None:
+    """Deploy the commit `tag`. Raises DeployError; after a failed smoke test the services are as they were.
+
+    `first`: there is no champion yet, and a service without one does not start. So none is started.
+    """
     place.say("1 repositories")
     place.cdk("deploy", "counterfoil-repositories", "--require-approval", "never", settings={})
     place.say("2 images")
@@ -49,7 +54,7 @@ def deploy(place: Place, tag: str, *, smoke_test: Callable[[Place], None] = smok
     running = before.digest(place)
     # CloudFormation keeps the image that runs: services are moved below, where they can be moved back in a minute.
     settings = {
-        "image_tag": tag, "scoring_digest": running or digests["scoring"],
+        "image_tag": tag, "scoring_digest": running or ("" if first else digests["scoring"]),
         "detector_digest": digests["detector"], "migration_digest": digests["migration"],
     }  # fmt: skip
     place.say("3 changes")
@@ -61,6 +66,9 @@ def deploy(place: Place, tag: str, *, smoke_test: Callable[[Place], None] = smok
         place.cdk("deploy", "--all", "--app", folder, "--require-approval", "never", settings={})
     place.say("5 database")
     errands.run_errand(place, "migrate")
+    if first:
+        place.say("no service is started: train a release, promote it, and deploy again without --first")
+        return
     try:
         _release(place, digests["scoring"], tag)
         place.say("8 smoke test")
@@ -101,9 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--environment", required=True)
     parser.add_argument("--tag", required=True, help="the commit, which is the images' tag")
     parser.add_argument("--context", default="{}", help="JSON: settings of the site (infra/environments.py)")
+    parser.add_argument("--first", action="store_true", help="there is no champion yet: start no service")
     given = parser.parse_args(arguments)
     try:
-        deploy(Place.of(given.environment, given.context), given.tag)
+        deploy(Place.of(given.environment, given.context), given.tag, first=given.first)
     except DeployError as error:
         print(error, file=sys.stderr)  # noqa: T201 the workflow shows it
         return 1

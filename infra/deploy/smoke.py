@@ -16,15 +16,16 @@ _TRIES = 6
 
 
 def payment(now: datetime) -> dict[str, Any]:
-    """A made-up payment of an account that does not exist, in the canonical layout; its id tells where it is from."""
-    return {
+    """A request with a made-up payment of an account that does not exist; its id tells where it is from."""
+    made_up = {
         "transaction_id": f"smoke-test-{now:%Y%m%dT%H%M%S}",
         "event_time": now.isoformat(),
         "amount": "12.50",
         "currency": "EUR",
-        "account_id": "smoke-test",
-        "merchant_id": "smoke-test",
+        "account": "smoke-test",
+        "merchant": "smoke-test",
     }
+    return {"payments": [made_up]}
 
 
 def smoke_test(place: Place, pause: Callable[[float], None] = time.sleep) -> None:
@@ -44,7 +45,7 @@ def smoke_test(place: Place, pause: Callable[[float], None] = time.sleep) -> Non
 
 def require_score(answer: Mapping[str, Any]) -> None:
     """Raise DeployError unless this is a score between 0 and 1 that names its release."""
-    scored = answer.get("scores", [answer])[0] if answer else {}
+    scored: Mapping[str, Any] = next(iter(answer.get("scores", [])), {})
     signal, release = scored.get("anomaly_signal"), scored.get("release_id")
     if not isinstance(signal, int | float) or not 0 <= signal <= 1 or not release:
         raise DeployError(

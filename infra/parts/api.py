@@ -17,17 +17,15 @@ MACHINE_ROUTES = (
     "POST /v1/score", "POST /v1/analyses", "GET /v1/analyses/{id}", "GET /v1/releases/current",
 )  # fmt: skip
 """For programs: signed with SigV4, allowed by `execute-api:Invoke`."""
-PEOPLE_ROUTES = (
-    "GET /v1/transactions/{id}", "POST /v1/feedback", "GET /", "GET /{page+}", "POST /{page+}",
-)  # fmt: skip
-"""For analysts: a JWT of the identity provider. Without one configured they are not there."""
+PEOPLE_ROUTES = ("GET /v1/transactions/{id}", "POST /v1/feedback")
+"""For analysts' programs: a JWT of the identity provider. Without one configured these routes are not there."""
 OPEN_ROUTES = ("GET /healthz",)
-CALLER_HEADER = "x-counterfoil-caller"
-"""Who calls, as API Gateway has verified it; what a caller wrote there himself is overwritten."""
+CALLER_HEADER, ROLE_HEADER = "x-counterfoil-caller", "x-counterfoil-role"
+"""Who calls and as what, as API Gateway has verified it; what a caller wrote there himself is overwritten."""
 
 
 class Api(Construct):
-    """Routes by who may call them; what is not a route here cannot be reached from outside."""
+    """Routes by who may call them. What is no route here, such as the review page, is reached from inside only."""
 
     def __init__(
         self,
@@ -53,13 +51,13 @@ class Api(Construct):
             disable_execute_api_endpoint=domain is not None,
         )  # fmt: skip
         self._stage(deployment, domain)
-        self._route(MACHINE_ROUTES, "$context.identity.userArn", authorizers.HttpIamAuthorizer())
+        self._route(MACHINE_ROUTES, "score", "$context.identity.userArn", authorizers.HttpIamAuthorizer())
         if deployment.jwt_issuer:
             people = authorizers.HttpJwtAuthorizer(
                 "People", deployment.jwt_issuer, jwt_audience=[deployment.jwt_audience]
             )
-            self._route(PEOPLE_ROUTES, "$context.authorizer.claims.sub", people)
-        self._route(OPEN_ROUTES, "nobody", apigateway.HttpNoneAuthorizer())
+            self._route(PEOPLE_ROUTES, "analyst", "$context.authorizer.claims.sub", people)
+        self._route(OPEN_ROUTES, "none", "nobody", apigateway.HttpNoneAuthorizer())
         generated = f"{self.api.api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}"
         self.host = domain.name if domain else generated
         CfnOutput(self, "Address", value=f"https://{self.host}").override_logical_id("Address")
@@ -88,7 +86,9 @@ class Api(Construct):
             format="{" + ", ".join(f'"{field}": "$context.{field}"' for field in fields) + "}",
         )
 
-    def _route(self, routes: tuple[str, ...], caller: str, authorizer: apigateway.IHttpRouteAuthorizer) -> None:
+    def _route(
+        self, routes: tuple[str, ...], role: str, caller: str, authorizer: apigateway.IHttpRouteAuthorizer
+    ) -> None:
         for number, route in enumerate(routes):
             method, path = route.split()
             verb = apigateway.HttpMethod(method)
@@ -96,6 +96,7 @@ class Api(Construct):
             # A stage's name in the path is API Gateway's own affair.
             mapping.overwrite_path(apigateway.MappingValue.request_path())
             mapping.overwrite_header(CALLER_HEADER, apigateway.MappingValue.custom(caller))
+            mapping.overwrite_header(ROLE_HEADER, apigateway.MappingValue.custom(role))
             integration = integrations.HttpServiceDiscoveryIntegration(
                 f"To{number}", self._service, vpc_link=self._link, parameter_mapping=mapping
             )

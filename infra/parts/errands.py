@@ -8,7 +8,7 @@ from constructs import Construct
 from infra.environments import Deployment
 from infra.lake import Lake
 from infra.parts import rights
-from infra.parts.database import OWNER, STEPS, USERS
+from infra.parts.database import OWNER, STEPS
 from infra.parts.settings import Stores, checked
 from infra.parts.task import Container, Task
 from infra.repositories import Repositories
@@ -40,7 +40,7 @@ class Errands(Construct):
         settings = checked({"database_url_secret": place.secret_arn, "database_ca": "/opt/counterfoil/rds-ca.pem"})
         container = Container(
             "migrate", repositories.by_image["migration"], deployment.migration_digest,
-            {**settings, "MIGRATION_OWNER_SECRET": owner.secret_arn, "MIGRATION_USERS": ",".join(USERS)},
+            {**settings, "COUNTERFOIL_MIGRATION_OWNER_SECRET": owner.secret_arn},
             cpu=256, memory_mb=512,
         )  # fmt: skip
         granted = [rights.read_secrets(place.secret_arn, owner.secret_arn), rights.use_key(lake.key, write=False)]

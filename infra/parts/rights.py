@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
 from infra.parts.acknowledged import acknowledge
+from infra.parts.tables import BY_WRITTEN
 
 REASONS = {
     "ReadObjects": "what the step or task works on",
@@ -128,12 +129,7 @@ def _as_text(scope: IConstruct, text: str) -> str:
     if isinstance(found, str):
         return found
     parts = found["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else f"<{_named(part)}>" for part in parts)
-
-
-def _named(part: Mapping[str, Any]) -> str:
-    """What a part of a joined ARN refers to: a parameter or resource, or an attribute of one."""
-    return str(part["Ref"]) if "Ref" in part else ".".join(part["Fn::GetAtt"])
+    return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
 
 
 def read_objects(bucket: s3.IBucket, *prefixes: str) -> Rights:
@@ -171,9 +167,9 @@ def claim_files(table: dynamodb.ITable) -> Rights:
 
 def keep_profiles(table: dynamodb.ITable) -> Rights:
     """What adapters/aws/profiles.py asks of the table."""
-    actions = ["DescribeTable", "Query", "PutItem"]
-    resources = [table.table_arn, f"{table.table_arn}/index/*"]
-    return right("KeepProfiles", [f"dynamodb:{action}" for action in actions], resources)
+    actions = ["Query", "Scan", "PutItem", "DeleteItem"]
+    places = [table.table_arn, f"{table.table_arn}/index/{BY_WRITTEN}"]
+    return right("KeepProfiles", [f"dynamodb:{action}" for action in actions], places)
 
 
 def log_in_to_database(user_arn: str) -> Rights:

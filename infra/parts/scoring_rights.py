@@ -5,7 +5,7 @@ from aws_cdk import aws_sns as sns
 from infra.lake import Lake
 from infra.parts import rights
 from infra.parts.database import SERVICE
-from infra.parts.settings import Stores, checked
+from infra.parts.settings import Stores
 
 NAMESPACE = "Counterfoil"
 """Namespace of our own metrics in CloudWatch."""
@@ -22,13 +22,7 @@ def scoring_rights(lake: Lake, stores: Stores, alerts: sns.ITopic) -> list[right
         rights.keep_profiles(lake.tables.profiles),
         rights.claim_files(lake.tables.ledger),
         rights.read_secrets(place.secret_arn, lake.pseudonym_key.secret_arn),
-        rights.right("SendAlerts", ["sns:Publish", "sns:GetTopicAttributes"], [alerts.topic_arn]),
+        rights.right("SendAlerts", ["sns:Publish"], [alerts.topic_arn]),
         rights.use_key(lake.key),
         rights.measure(NAMESPACE),
     ]
-
-
-def scoring_settings(lake: Lake, stores: Stores, alerts: sns.ITopic) -> dict[str, str]:
-    """The settings of service and watch: the common ones, the profiles' table and the topic of alerts."""
-    own = checked({"profile_table": lake.tables.profiles.table_name, "alerts_topic": alerts.topic_arn})
-    return {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own}

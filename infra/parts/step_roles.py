@@ -31,11 +31,11 @@ class Needs:
 
 
 NEEDS = {
-    "collect": Needs(lake=("transactions", "forgotten"), raw=True, pseudonyms=True, ledger=True),
-    "curate": Needs(lake=("transactions", "addresses")),
-    "features": Needs(lake=("transactions",)),
-    "train": Needs(),
-    "evaluate": Needs(releases=True, database=True),
+    "collect": Needs(lake=("transactions", "labels", "forgotten"), raw=True, pseudonyms=True, ledger=True),
+    "curate": Needs(lake=("transactions", "labels", "addresses")),
+    "features": Needs(lake=("transactions", "labels")),
+    "train": Needs(lake=("labels",)),
+    "evaluate": Needs(lake=("labels",), releases=True, database=True),
     "gate": Needs(),
     "register": Needs(releases=True, database=True),
     "detect": Needs(releases=True, database=True),

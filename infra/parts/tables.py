@@ -8,8 +8,8 @@ from constructs import Construct
 from infra.environments import Environment
 
 BY_WRITTEN = "by_written"
-"""What is new of a profile is found by when it was written, as adapters/aws/profiles.py has it."""
-EXPIRES = "expires_at"
+"""Index of an entity's payments by when they were written: a task reads only what is new to it."""
+EXPIRES = "expires"
 """Attribute with the second (Unix time) from which an item may be removed."""
 
 
@@ -19,18 +19,17 @@ class Tables(Construct):
     def __init__(self, scope: Construct, id: str, environment: Environment, key: kms.IKey) -> None:
         super().__init__(scope, id)
         self._environment, self._key = environment, key
-        self.ledger = self._table("Ledger", "ledger", sort=None, expires=None)
-        self.profiles = self._table("Profiles", "profiles", sort="sk", expires=EXPIRES)
-        written = dynamodb.Attribute(name="written", type=dynamodb.AttributeType.NUMBER)
-        self.profiles.add_local_secondary_index(index_name=BY_WRITTEN, sort_key=written)
+        self.ledger = self._table("Ledger", "ledger", "pk")
+        self.profiles = self._table("Profiles", "profiles", "entity", sort="entry_id", expires=EXPIRES)
+        self.profiles.add_local_secondary_index(index_name=BY_WRITTEN, sort_key=_number("written"))
 
-    def _table(self, id: str, name: str, *, sort: str | None, expires: str | None) -> dynamodb.Table:
-        text = dynamodb.AttributeType.STRING
+    def _table(
+        self, id: str, name: str, key: str, *, sort: str | None = None, expires: str | None = None
+    ) -> dynamodb.Table:
         return dynamodb.Table(
             self, id,
             table_name=f"{self._environment.prefix}-{name}",
-            partition_key=dynamodb.Attribute(name="pk", type=text),
-            sort_key=None if sort is None else dynamodb.Attribute(name=sort, type=text),
+            partition_key=_text(key), sort_key=None if sort is None else _text(sort),
             time_to_live_attribute=expires,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
@@ -41,3 +40,11 @@ class Tables(Construct):
             deletion_protection=self._environment.keep,
             removal_policy=RemovalPolicy.RETAIN if self._environment.keep else RemovalPolicy.DESTROY,
         )  # fmt: skip
+
+
+def _text(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+def _number(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.NUMBER)

@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= .counterfoil
 INSTALLED := $(VENV)/.installed
+DEMO_INSTALLED := $(VENV)/.installed-demo
 PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
@@ -12,13 +13,20 @@ RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-quality faults fuzz synth deploy execute clean
+.PHONY: help demo check test lint format bench bench-quality faults fuzz synth deploy execute clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## Install, then run the main job on simulated payments: no AWS, no Docker
+demo: $(DEMO_INSTALLED) ## Install what it needs, then run the main job on simulated payments: no AWS, no Docker
 	$(BIN)/counterfoil demo --workspace $(WORKSPACE)
+
+check: $(INSTALLED) ## Check style, types, import rules and units: what to run before each commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n 2 --dist loadgroup -m "not slow"
 
 test: lint ## Install, then check style, types and import rules, and run all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup  # two workers: more threads than cores wait for each other
@@ -51,11 +59,13 @@ fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N F
 
 synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-nag's and cfn-lint's rules
 	$(BIN)/python -m infra.synth build/cdk
+	$(BIN)/python -m infra.permissions build/cdk/prod
+	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
 
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.deploy.deploy \
-	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)'
+	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)' $(FIRST:%=--first)
 
 execute: $(INSTALLED) ## Start a pipeline on AWS and wait (ENVIRONMENT=dev PIPELINE=training PARAMETERS="A=1 B=2")
 	$(BIN)/python -m infra.deploy.execute $(PIPELINE) --environment "$(ENVIRONMENT)" $(PARAMETERS:%=-p %)
@@ -68,7 +78,13 @@ clean: ## Remove the environment, caches and the local workspace
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
-	touch $(INSTALLED)
+	touch $(DEMO_INSTALLED) $(INSTALLED)
+
+# A part of the above: `make test` completes it.
+$(DEMO_INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $(DEMO_INSTALLED)
 
 $(CDK_INSTALLED): $(INSTALLED) infra/package.json infra/package-lock.json
 	npm ci --prefix infra --no-audit --no-fund

@@ -5,7 +5,7 @@ The local session does not run it: there `features` on DuckDB gives the same evi
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from pipelines.builders import FEATURES
 from pipelines.jobs import Site, environment, network, output_of, retry_policies, tags
 
@@ -38,6 +38,8 @@ def features_on_spark(
         "--since": since, "--until": until, "--scope": scope,
         "--lake-uri": site.lake(TRANSACTIONS).uri,
         "--transactions-uri": output_of(collected, TRANSACTIONS).uri,
+        "--labels-uri": site.lake(LABELS_TABLE).uri,
+        "--new-labels-uri": output_of(collected, LABELS_TABLE).uri,
         "--evidence-uri": evidence.s3_output.s3_uri,
     }  # fmt: skip
     run = _processor(site, instances, instance_type).run(

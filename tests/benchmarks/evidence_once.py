@@ -5,6 +5,8 @@ import resource
 import sys
 import time
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,11 @@ def main(lake: str, mapping: str, specs: str) -> None:
 
 def _stores() -> tuple[Any, Any]:
     """The folder of tables and the mappings, where this build or the earlier one has them."""
-    try:
-        from counterfoil.adapters.files.mapping_files import load_mapping
-        from counterfoil.adapters.folder.tables import FolderTables
-    except ModuleNotFoundError:
-        from counterfoil.adapters.mapping_files import load_mapping  # type: ignore[no-redef]
-        from counterfoil.adapters.table_folder import FolderTables  # type: ignore[no-redef]
-    return FolderTables, load_mapping
+    adapters = "counterfoil.adapters"
+    earlier = find_spec(f"{adapters}.folder") is None
+    mappings = import_module(f"{adapters}.{'' if earlier else 'files.'}mapping_files")
+    tables = import_module(f"{adapters}.{'table_folder' if earlier else 'folder.tables'}")
+    return tables.FolderTables, mappings.load_mapping
 
 
 if __name__ == "__main__":

@@ -6,27 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DIGEST = f"sha256:{'a' * 64}"
-DEV = {"environment": "dev"}
-PROD = {
-    "environment": "prod",
-    "image_tag": "0a1b2c3",
-    "scoring_digest": DIGEST,
-    "detector_digest": DIGEST,
-    "migration_digest": DIGEST,
-    "jwt_issuer": "https://login.example.com/",
-    "jwt_audience": "counterfoil",
-    "domain_name": "fraud.example.com",
-    "hosted_zone_id": "Z0123456789ABC",
-    "hosted_zone_name": "example.com",
-    "sagemaker_domain_id": "d-0123456789ab",
-    "quicksight_user_arn": "arn:aws:quicksight:eu-west-1:111122223333:user/default/analyst",
-    "alert_email": "fraud@example.com",
-    "github_repository": "example/counterfoil",
-    "github_owner_id": "11",
-    "github_repository_id": "22",
-}
-"""Every option, so that every construct is made."""
+from infra.synth import EXAMPLES
+
+DEV, PROD = EXAMPLES["dev"], EXAMPLES["prod"]
+DIGEST = PROD["scoring_digest"]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ def forget(
     ],
     operator: Operator,
     reason: Reason,
+    bank: Annotated[
+        list[str] | None,
+        typer.Option(help="What the mapping's account columns hold before the number (bank, branch), one by one"),
+    ] = None,
     pseudonym: Annotated[
         bool, typer.Option("--pseudonym", help="ACCOUNT is what stands in the column account_id")
     ] = False,
@@ -36,7 +40,7 @@ def forget(
     with console.progress("forgetting") as steps:
         removal = remove_account(
             place, text, operator, reason,
-            is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
+            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
         )  # fmt: skip
     console_operations.show_removal(removal)
     if not removal.report.absent:

@@ -127,6 +127,16 @@ class PipelineSettings(BaseSettings):
     tags: dict[str, str] = Field(default_factory=lambda: {"project": "counterfoil"}, description="JSON: tags of all")
 
 
+class MigrationSettings(BaseSettings):
+    """What the task that sets up a database is told besides; `COUNTERFOIL_MIGRATION_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_MIGRATION_", extra="ignore")
+
+    owner_secret: str | None = Field(default=None, description="Secrets Manager id of the owner's name and password")
+    steps_user: str = Field(default="counterfoil_steps", description="User of the pipelines' steps")
+    service_user: str = Field(default="counterfoil_service", description="User of service and watch")
+
+
 def load_settings(workspace: Path | None = None) -> Settings:
     """Read the settings; `workspace` overrides the environment. Raises UsageError naming every bad variable."""
     with _bad_variables_named(Settings):
@@ -137,6 +147,12 @@ def load_pipeline_settings() -> PipelineSettings:
     """Read the settings of the pipelines. Raises UsageError naming every bad variable."""
     with _bad_variables_named(PipelineSettings):
         return PipelineSettings()
+
+
+def load_migration_settings() -> MigrationSettings:
+    """Read what the migration is told. Raises UsageError naming every bad variable."""
+    with _bad_variables_named(MigrationSettings):
+        return MigrationSettings()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from counterfoil.cli.show.labels import show_appended
 from counterfoil.cli.show.terminal import out
 from counterfoil.domain.evaluation.metrics import METRICS
 
@@ -32,6 +33,11 @@ def show_collected(files: Sequence["CollectedFile"]) -> None:
         for member, rows_in in file.members.items():
             table.add_row(f"  {escape(member)}", f"{rows_in:,}", "", "", "")
     out.print(table)
+    for file in files:
+        if file.labels.new or file.labels.changed:
+            said = f"{file.labels.new:,} new, {file.labels.changed:,} changed"
+            out.print(f"{escape(file.source)}: labels of payments that were collected before: {said}")
+        show_appended(file.labels)
 
 
 def show_curated(summary: "CurationSummary") -> None:

@@ -1,16 +1,13 @@
 """The compiled walk through flat trees, from the roots to the leaves."""
 
-import numba
-
 from counterfoil.domain.arrays import Doubles, Floats, Integers
-
-_compiled = numba.njit(cache=True, nogil=True)
+from counterfoil.domain.compiled import compiled
 
 _ROWS = 64
 """Rows that go through one tree after the other: they and a tree fit into a processor's nearest cache."""
 
 
-@_compiled
+@compiled
 def leaf(root: int, row: Floats, feature: Integers, threshold: Floats, left: Integers) -> int:
     """The leaf that a row reaches from a root."""
     node = root
@@ -19,7 +16,7 @@ def leaf(root: int, row: Floats, feature: Integers, threshold: Floats, left: Int
     return node
 
 
-@_compiled
+@compiled
 def values(
     rows: Floats, roots: Integers, feature: Integers, threshold: Floats, left: Integers, value: Floats, out: Floats
 ) -> None:
@@ -30,7 +27,7 @@ def values(
                 out[row, tree] = value[leaf(roots[tree], rows[row], feature, threshold, left)]
 
 
-@_compiled
+@compiled
 def sums(
     rows: Floats, roots: Integers, feature: Integers, threshold: Floats, left: Integers, value: Floats, out: Doubles
 ) -> None:

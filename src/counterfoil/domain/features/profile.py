@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Integers
-from counterfoil.domain.features import kernels
+from counterfoil.domain.features import values
 from counterfoil.domain.features.aggregates import Family
 from counterfoil.domain.features.fold import HOUR, Kept
 from counterfoil.domain.features.groups import running_squares
@@ -25,7 +25,7 @@ NEVER = int(np.iinfo(np.int64).min)
 ROW_COLUMNS = 7
 """Tick, amount, whether it has one, quarter of the day, currency, account, merchant; the last three by number."""
 TILE_COLUMNS = 12
-"""As `kernels.newest` reads them."""
+"""As `values.newest` reads them."""
 
 _FAMILIES = list(Family)
 
@@ -110,7 +110,7 @@ class Profile:
         if len(self._seen) < strangers + 2:
             self._seen = np.zeros(2 * strangers + 64, np.int64)
         out = np.empty(len(self.program.specs))
-        kernels.newest(
+        values.newest(
             payment.tick, payment.minor or 0, payment.minor is not None, payment.tick % DAY // QUARTER,
             self._currency(payment),
             _number(self._numbers, payment.account_id, strangers),

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterfoil.domain.features.columns import CYCLES
-from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, EVER, Aggregate, Entity, FeatureSpec, OwnEntity
 
 _OWN_TOPICS = {"amount": "amount", "category": "category", "merchant_id": "merchant", **dict.fromkeys(CYCLES, "time")}
 
-_WHOSE = {
+_WHOSE: dict[Entity | OwnEntity, str] = {
     Entity.ACCOUNT: "the account",
     Entity.MERCHANT: "the merchant",
     Entity.SOURCE_IP: "the source IP",
@@ -19,7 +19,7 @@ _WHOSE = {
     Entity.ACCOUNT_SOURCE_IP: "the account from this source IP",
     Entity.ACCOUNT_DEVICE: "the account on this device",
 }
-_PAIRED_WITH = {
+_PAIRED_WITH: dict[Entity | OwnEntity, str] = {
     Entity.ACCOUNT_CATEGORY: "category",
     Entity.ACCOUNT_MERCHANT: "merchant",
     Entity.ACCOUNT_SOURCE_IP: "source IP",
@@ -37,10 +37,15 @@ def topic_of(column: str, specs: Mapping[str, FeatureSpec]) -> str:
     if spec.aggregate is Aggregate.QUARTER_SHARE:
         return "time"
     if spec.aggregate.is_delayed:
-        return f"past frauds of {_WHOSE[spec.entity].removeprefix('the ')}"
-    return _PAIRED_WITH.get(
-        spec.entity, "pace" if spec.entity is Entity.ACCOUNT else f"traffic of {_WHOSE[spec.entity]}"
-    )
+        return f"past frauds of {_whose(spec).removeprefix('the ')}"
+    if spec.entity in _PAIRED_WITH:
+        return _PAIRED_WITH[spec.entity]
+    return "pace" if spec.entity is Entity.ACCOUNT else f"traffic of {_whose(spec)}"
+
+
+def _whose(spec: FeatureSpec) -> str:
+    """Whose payments a feature is about; an entity that a mapping declares is called as it is there."""
+    return _WHOSE.get(spec.entity, f"this {str(spec.entity).replace('_', ' ')}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Wording:
 
 def _behaviour(spec: FeatureSpec, value: float, common: float | None, payments: float | None) -> str:
     """`payments` of the entity in the window, this one with them, where that is known."""
-    whose, window = _WHOSE[spec.entity], _window(spec.hours)
+    whose, window = _whose(spec), _window(spec.hours)
     match spec.aggregate:
         case Aggregate.AMOUNT_TO_MEAN:
             return f"amount {value:.2g} times the mean of {whose} in {window}"
@@ -94,6 +99,8 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None, payments: 
 
 
 def _window(hours: int) -> str:
+    if hours == EVER:
+        return "all its time"
     size, unit = (hours, "hour") if hours % DAY else (hours // DAY, "day")
     return f"{size} {unit}{'s' * (size > 1)}"
 

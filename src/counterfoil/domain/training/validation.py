@@ -1,6 +1,7 @@
 """Validation inside the training window: choose by later blocks of time, each judged by what was fitted before it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -138,8 +139,11 @@ def _fewer_good(labels: Labels, weights: Doubles, most: int) -> tuple[np.ndarray
 def keep_references(blocks: Blocks, labels: Labels, mixture: Mixture, size: int) -> tuple[np.ndarray, Floats]:
     """All frauds and a condensed set of good payments: their row positions and vectors."""
     frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    good_vectors = join(blocks.take(goods), mixture)
+    good_vectors = join(blocks.take(goods[: CANDIDATES * size]), mixture)
     chosen = condense(good_vectors, size)
+    if len(chosen) < size and len(good_vectors) < len(goods):  # many are equal: look further
+        good_vectors = join(blocks.take(goods), mixture)
+        chosen = condense(good_vectors, size)
     vectors = np.vstack([join(blocks.take(frauds), mixture), good_vectors[chosen]])
     return np.concatenate([frauds, goods[chosen]]), vectors
 
@@ -169,14 +173,17 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     largest = max(options.good_references)
     if not folds:
         return Choice(possible[0], options.neighbours[0], largest)
-    found = {
-        (mixture, k): precision
-        for mixture in possible
-        for k, precision in _precisions(folds, mixture, options.judged_good, options).items()
-    }
-    mixture, k = max(found, key=lambda choice: found[choice])
-    only = replace(options, neighbours=(k,))
-    by_size = {size: _precisions(folds, mixture, size, only)[k] for size in sorted(options.good_references)}
+    with ThreadPoolExecutor(options.workers) as pool:
+        judged = list(pool.map(lambda one: _precisions(folds, one, options.judged_good, options), possible))
+        found = {
+            (mixture, k): precision
+            for mixture, precisions in zip(possible, judged, strict=True)
+            for k, precision in precisions.items()
+        }
+        mixture, k = max(found, key=lambda choice: found[choice])
+        only, sizes = replace(options, neighbours=(k,)), sorted(options.good_references)
+        judged = list(pool.map(lambda size: _precisions(folds, mixture, size, only), sizes))
+    by_size = {size: precisions[k] for size, precisions in zip(sizes, judged, strict=True)}
     enough = next((size for size in by_size if by_size[size] >= KEPT * by_size[largest]), largest)
     return Choice(mixture, k, enough, by_size[enough])
 
@@ -204,12 +211,14 @@ def calibrate(folds: list[Fold], choice: Choice, options: TrainingOptions) -> tu
 def ablate(folds: list[Fold], choice: Choice, options: TrainingOptions) -> dict[str, float]:
     """Mean average precision without each of the blocks that have columns in every fold."""
     only = replace(options, neighbours=(choice.neighbours,))
-    ablation = {}
-    for name in _silenceable(folds):
+
+    def without(name: str) -> float:
         quiet = [replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds]
-        found = _precisions(quiet, choice.mixture, choice.good_references, only)
-        ablation[name] = found[choice.neighbours]
-    return ablation
+        return _precisions(quiet, choice.mixture, choice.good_references, only)[choice.neighbours]
+
+    names = list(_silenceable(folds))
+    with ThreadPoolExecutor(options.workers) as pool:
+        return dict(zip(names, pool.map(without, names), strict=True))
 
 
 def _silenceable(folds: list[Fold]) -> Iterator[str]:

@@ -5,11 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.policy.decide import Decision
-from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore
-from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.labels import labelled
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
 
@@ -52,7 +54,7 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not scores:
         return []
-    payments = parquet_source(tables.files(TRANSACTIONS))
+    payments = labelled(tables, LABEL_DELAY)
     order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(

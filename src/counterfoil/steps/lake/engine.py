@@ -65,7 +65,7 @@ def open_engine(overflow: Path, memory: str = MEMORY_LIMIT, threads: int | None 
     return database
 
 
-def parquet_source(files: Sequence[Path]) -> str:
+def parquet_source(files: Sequence[Path | str]) -> str:
     """Return the rows of these files (one at least) as SQL takes them; a column that a file lacks is null."""
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"

@@ -40,7 +40,7 @@ WANTED = "wanted"
 """The column of the sorted file that says whether a payment's evidence is asked for."""
 
 _ROW = "row"
-_SPILL = ipc.IpcWriteOptions(compression="lz4")
+_SPILL = ipc.IpcWriteOptions()
 
 
 def parts_for(rows: int) -> int:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from counterfoil.domain.features.columns import CYCLES
-from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec, specs_with
 from counterfoil.domain.scoring.wording import Wording, topic_of
 
 SPECS = {
@@ -108,3 +108,13 @@ def test_a_time_that_is_not_there_is_said_not_guessed() -> None:
     assert [Wording({}).of(name, row, row) for name in ("hour_sin", "weekday_cos")] == [
         "hour is not known", "weekday is not known",
     ]  # fmt: skip
+
+
+def test_an_entity_of_a_mapping_is_called_as_it_is_there() -> None:
+    specs = {spec.name: spec for spec in specs_with({"payer_place": ("account_id", "location")})}
+    words = Wording(specs)
+    assert topic_of("payer_place_count_ever", specs) == "traffic of this payer place"
+    assert topic_of("payer_place_fraud_rate_7d", specs) == "past frauds of this payer place"
+    column = "payer_place_amount_to_mean_ever"
+    said_of_it = words.of(column, {column: 9.04}, {column: 1.0})
+    assert said_of_it == "amount 9 times the mean of this payer place in all its time"

@@ -1,70 +1,91 @@
-"""The compiled loops of the fold. They know sorted integers only: no columns, no names, no Arrow.
+"""The formulas of all aggregates, and the compiled loops that give them a window's statistics.
 
-`tick` are microseconds, in the order of (entity, time, id). A group is one entity: positions `starts[g]` to
-`starts[g + 1]`. `row` is a position's row in the table. A window is `[left, position]`; each kernel evaluates it where
-`wanted` says so (by row) and writes to `out[column, row]`; NaN stays where there is no value.
+A formula knows an aggregate by its code, and gives NaN where the value is null. Amounts are integers of 1/10,000 of a
+unit of the currency, times are microseconds. The loops are those of a whole table, by position in the order of (entity,
+time, id), and that of one payment (`newest`). A window is `[left, position]`; it is evaluated where `wanted` says so
+(by row), into `out[column, row]`. All is in one file: what is compiled is kept until its own file changes.
 """
 
-import numba
+import math
+
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Flags, Integers
-from counterfoil.domain.features import aggregates
+from counterfoil.domain.compiled import compiled
 
-_compiled = numba.njit(cache=True, nogil=True)
-_payments_value = _compiled(aggregates.payments_value)
-_amounts_value = _compiled(aggregates.amounts_value)
-_largest_value = _compiled(aggregates.largest_value)
-_labels_value = _compiled(aggregates.labels_value)
+_COUNT, _FIRST, _SHARE, _SINCE = 0, 1, 2, 3
+_SUM, _MEAN, _STD, _TO_MEAN, _DEVIATIONS = 0, 1, 2, 3, 4
+_LARGEST, _TO_LARGEST = 0, 1
+_ENDED, _RATE, _FRAUDS = 0, 1, 2
 
+_SECOND = 1_000_000
+_UNIT = 10_000.0
 
-@_compiled
-def grouped(row: Integers, code: Integers, codes: int) -> Integers:
-    """Sort rows by their code, below `codes`; those of one code stay in order. Rows with code -1 are left out."""
-    place = np.zeros(codes + 1, np.int64)
-    for r in row:
-        if code[r] >= 0:
-            place[code[r] + 1] += 1
-    for c in range(codes):
-        place[c + 1] += place[c]
-    found = np.empty(place[codes], np.int64)
-    for r in row:
-        c = code[r]
-        if c >= 0:
-            found[place[c]] = r
-            place[c] += 1
-    return found
+_PAYMENTS, _AMOUNTS, _OF_LARGEST, _ACCOUNTS, _MERCHANTS = range(5)
+"""The families, in the order of `aggregates.Family`; the last is of labels."""
 
 
-@_compiled
-def lefts(tick: Integers, starts: Integers, window: int, row: Integers, full: Flags, tile: int, left: Integers) -> None:
-    """Set `left` to the first position of each position's window `(t - window, t]`.
+@compiled
+def _payments_value(code: int, payments: int, alike: int, since: int, window: int) -> float:
+    """A value of Family.PAYMENTS; `since` the last payment and `window` are in microseconds."""
+    if code == _COUNT:
+        return float(payments)
+    if code == _FIRST:
+        return 1.0 if payments == 0 else 0.0
+    if code == _SHARE:
+        return alike / payments if payments else math.nan
+    return (since if payments else window) / _SECOND
 
-    Where `full` (by row; empty if it is nowhere), the window begins with the whole tile that `t - window` falls in.
+
+@compiled
+def _amounts_value(code: int, amount: int, has_amount: bool, count: int, total: float, squares: float) -> float:
+    """A value of Family.AMOUNTS, for a payment of `amount`."""
+    if count == 0 or (code >= _TO_MEAN and not has_amount):
+        return math.nan
+    mean = total / count
+    if code == _SUM:
+        return total / _UNIT
+    if code == _MEAN:
+        return mean / _UNIT
+    if code == _TO_MEAN:
+        return amount / mean if mean != 0.0 else math.nan
+    deviation = math.nan
+    if count > 1:
+        deviation = math.sqrt(max(squares - total * total / count, 0.0) / (count - 1))
+    if code == _STD:
+        return deviation / _UNIT
+    # A tenth of the mean is the least deviation: equal payments would make any other infinitely far.
+    least = abs(mean) / 10
+    if deviation > least:  # not so for NaN
+        least = deviation
+    return (amount - mean) / least if least != 0.0 else math.nan
+
+
+@compiled
+def _largest_value(code: int, amount: int, has_amount: bool, any_amount: bool, largest: int) -> float:
+    """A value of Family.LARGEST."""
+    if not any_amount:
+        return math.nan
+    if code == _LARGEST:
+        return largest / _UNIT
+    return amount / largest if has_amount and largest != 0 else math.nan
+
+
+@compiled
+def _labels_value(code: int, ended: int, frauds: int) -> float:
+    """A value of Family.LABELS: of payments whose delay ended, and frauds that became known, in the window.
+
+    Counting labelled payments only would give away which are still unlabelled. A late label can become known in
+    a window in which no delay ended: a rate never exceeds 1.
     """
-    for g in range(len(starts) - 1):
-        exact = whole = starts[g]
-        for i in range(starts[g], starts[g + 1]):
-            edge = tick[i] - window
-            while tick[exact] <= edge:
-                exact += 1
-            left[i] = exact
-            if len(full) and full[row[i]]:
-                edge = (edge + 1) // tile * tile
-                while tick[whole] < edge:
-                    whole += 1
-                left[i] = whole
+    if code == _ENDED:
+        return float(ended)
+    if code == _FRAUDS:
+        return float(frauds)
+    return frauds / max(ended, frauds, 1)
 
 
-@_compiled
-def overfull(tick: Integers, starts: Integers, window: int, kept: int, row: Integers, full: Flags) -> None:
-    """Set `full` (by row) where more than `kept` payments before a payment are in its window."""
-    for g in range(len(starts) - 1):
-        for i in range(starts[g] + kept + 1, starts[g + 1]):
-            full[row[i]] = tick[i - kept - 1] > tick[i] - window
-
-
-@_compiled
+@compiled
 def payments(
     tick: Integers, left: Integers, quarter: Integers, so_far: Integers, window: int,
     row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
@@ -83,7 +104,7 @@ def payments(
             out[columns[k], row[i]] = _payments_value(codes[k], count, alike, since, window)
 
 
-@_compiled
+@compiled
 def amounts(
     minor: Integers, has: Flags, left: Integers, count: Integers, total: Integers, squares: Integers,
     row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
@@ -107,7 +128,7 @@ def amounts(
             )
 
 
-@_compiled
+@compiled
 def largest(
     minor: Integers, has: Flags, starts: Integers, left: Integers,
     row: Integers, wanted: Flags, codes: Integers, itself: Flags, columns: Integers, out: Doubles,
@@ -140,7 +161,7 @@ def largest(
                     height += 1
 
 
-@_compiled
+@compiled
 def distinct(
     other: Integers, others: int, starts: Integers, left: Integers, kept: int,
     row: Integers, wanted: Flags, column: int, out: Doubles,
@@ -165,31 +186,7 @@ def distinct(
                 times[other[i]] = 0
 
 
-@_compiled
-def up_to(
-    ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers, kept: int, tile: int,
-    found: Integers,
-) -> None:  # fmt: skip
-    """Set `found[i]` to the first position in `tick` (sorted within groups) that is later than `ask[i]`.
-
-    `asks` are the groups' starts in `ask`, which is sorted too. Where more than `kept` positions lie from there to
-    `behind[i]`, those of the whole tile that `ask[i]` falls in are counted as later.
-    """
-    for g in range(len(starts) - 1):
-        exact = whole = starts[g]
-        end = starts[g + 1]
-        for i in range(asks[g], asks[g + 1]):
-            while exact < end and tick[exact] <= ask[i]:
-                exact += 1
-            found[i] = exact
-            if behind[i] - exact > kept:
-                edge = (ask[i] + 1) // tile * tile
-                while whole < end and tick[whole] < edge:
-                    whole += 1
-                found[i] = whole
-
-
-@_compiled
+@compiled
 def labels(
     ended: Integers, arrived: Integers,
     row: Integers, wanted: Flags, codes: Integers, columns: Integers, out: Doubles,
@@ -201,11 +198,7 @@ def labels(
                 out[columns[k], row[i]] = _labels_value(codes[k], ended[i], arrived[i])
 
 
-PAYMENTS, AMOUNTS, LARGEST, ACCOUNTS, MERCHANTS, LABELS = range(6)
-"""The families, in the order of `aggregates.Family`, as a program's rows name them."""
-
-
-@_compiled
+@compiled
 def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: int) -> int:
     """How many of an entity's moments are later than `edge`: of `tick`, and of tiles where they reach beyond it."""
     if tiled_until > edge:
@@ -224,7 +217,7 @@ def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: i
     return len(tick) - low
 
 
-@_compiled
+@compiled
 def newest(
     now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
     rows: Integers, tiles: Integers, tiled_until: int, tile: int,
@@ -274,10 +267,10 @@ def newest(
                     low += tiles[tiled, 7]
                     squares += tiles[tiled, 8:12]
                 tiled -= 1
-        if family == PAYMENTS:
+        if family == _PAYMENTS:
             since = now - rows[-1, 0] if len(rows) else 0
             out[column] = _payments_value(code, count + itself, alike, since, window)
-        elif family == AMOUNTS:
+        elif family == _AMOUNTS:
             with_own = squares.copy()
             mine = minor if itself and has else 0
             _add_square(mine, with_own)
@@ -286,15 +279,15 @@ def newest(
             for limb in range(3, -1, -1):
                 square = square * 1073741824.0 + with_own[limb]
             out[column] = _amounts_value(code, minor, has, amounts + (1 if itself and has else 0), total, square)
-        elif family == LARGEST:
+        elif family == _OF_LARGEST:
             if itself and has:
                 largest = minor if amounts == 0 else max(top, minor)
                 out[column] = _largest_value(code, minor, has, True, largest)
             else:
                 out[column] = _largest_value(code, minor, has, amounts > 0, top)
-        elif family == ACCOUNTS:
+        elif family == _ACCOUNTS:
             out[column] = accounts + (1 if account >= 0 and not seen[account] & 1 else 0)
-        elif family == MERCHANTS:
+        elif family == _MERCHANTS:
             out[column] = merchants + (1 if merchant >= 0 and not seen[merchant] & 2 else 0)
         else:
             ended = _later(edge - delay, rows[:, 0], tiles, tiled_until, tile)
@@ -304,7 +297,7 @@ def newest(
             out[column] = _labels_value(code, ended, known)
 
 
-@_compiled
+@compiled
 def _add_square(amount: int, squares: Integers) -> None:
     """Add an amount's square to sums of its parts of 30 bits, as `groups.running_squares` does."""
     size = abs(amount)

@@ -127,12 +127,12 @@ def test_old_entries_expire(store: ProfileStore) -> None:
     if isinstance(store, DynamoProfiles):
         assert removed == 0
         items = store._client.scan(TableName=store._table)["Items"]
-        assert {item["sk"]["S"]: int(item["expires_at"]["N"]) for item in items} == {
+        assert {item["entry_id"]["S"]: int(item["expires"]["N"]) for item in items} == {
             "payment:t1": int((OLD + timedelta(days=400)).timestamp()),
             "payment:t2": int((NOON + timedelta(days=400)).timestamp()),
         }
         described = store._client.describe_time_to_live(TableName=store._table)["TimeToLiveDescription"]
-        assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+        assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
     else:
         assert removed == 1
         assert read(store).entries == (entry(2),)

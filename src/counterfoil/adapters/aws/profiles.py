@@ -43,7 +43,7 @@ class DynamoProfiles:
                     self._client.put_item(
                         TableName=self._table,
                         Item=self._item(entry),
-                        ConditionExpression="attribute_not_exists(pk)",
+                        ConditionExpression="attribute_not_exists(entity)",
                     )
                 except ClientError as error:
                     if error_code(error) != "ConditionalCheckFailedException":
@@ -58,7 +58,7 @@ class DynamoProfiles:
     def _since(self, entity: str, position: int) -> tuple[Entry, ...]:
         items = self._items(
             IndexName=BY_WRITTEN,
-            KeyConditionExpression="pk = :entity AND written >= :written",
+            KeyConditionExpression="entity = :entity AND written >= :written",
             ExpressionAttributeValues={":entity": {"S": entity}, ":written": {"N": str(position)}},
         )
         return tuple(sorted(map(_as_entry, items), key=lambda entry: (entry.at, entry.entry_id)))
@@ -86,20 +86,27 @@ class DynamoProfiles:
         return len(keys)
 
     def _keys(self, entity: str) -> Iterator[Item]:
-        items = self._items(KeyConditionExpression="pk = :entity", ExpressionAttributeValues={":entity": {"S": entity}})
-        return ({name: item[name] for name in ("pk", "sk")} for item in items)
+        items = self._items(
+            KeyConditionExpression="entity = :entity", ExpressionAttributeValues={":entity": {"S": entity}}
+        )
+        return ({name: item[name] for name in ("entity", "entry_id")} for item in items)
 
     def _keys_of(self, transactions: frozenset[str]) -> Iterator[Item]:
         pages = self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
                 if json.loads(item["content"]["S"]).get("transaction_id") in transactions:
-                    yield {name: item[name] for name in ("pk", "sk")}
+                    yield {name: item[name] for name in ("entity", "entry_id")}
 
     def ping(self) -> None:
         """Raise StoreUnavailableError if the store does not answer."""
         with self._reported():
-            self._client.describe_table(TableName=self._table)
+            self._client.query(  # what reading needs, and no right beside it
+                TableName=self._table,
+                KeyConditionExpression="entity = :entity",
+                ExpressionAttributeValues={":entity": {"S": "nobody"}},
+                Limit=1,
+            )
 
     def close(self) -> None:
         """Close the connections."""
@@ -107,12 +114,12 @@ class DynamoProfiles:
 
     def _item(self, entry: Entry) -> Item:
         return {
-            "pk": {"S": entry.entity},
-            "sk": {"S": entry.entry_id},
+            "entity": {"S": entry.entity},
+            "entry_id": {"S": entry.entry_id},
             "at": {"S": entry.at.astimezone(UTC).isoformat()},
             "content": {"S": json.dumps(dict(entry.content))},
             "written": {"N": str(int(self._clock() * 1000))},
-            "expires_at": {"N": str(int((entry.at + KEPT_FOR).timestamp()))},
+            "expires": {"N": str(int((entry.at + KEPT_FOR).timestamp()))},
         }
 
     def _reported(self) -> AbstractContextManager[None]:
@@ -136,19 +143,19 @@ def create_table(table: str) -> None:
             client.create_table(
                 TableName=table,
                 AttributeDefinitions=[
-                    {"AttributeName": "pk", "AttributeType": "S"},
-                    {"AttributeName": "sk", "AttributeType": "S"},
+                    {"AttributeName": "entity", "AttributeType": "S"},
+                    {"AttributeName": "entry_id", "AttributeType": "S"},
                     {"AttributeName": "written", "AttributeType": "N"},
                 ],
                 KeySchema=[
-                    {"AttributeName": "pk", "KeyType": "HASH"},
-                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                    {"AttributeName": "entity", "KeyType": "HASH"},
+                    {"AttributeName": "entry_id", "KeyType": "RANGE"},
                 ],
                 LocalSecondaryIndexes=[
                     {
                         "IndexName": BY_WRITTEN,
                         "KeySchema": [
-                            {"AttributeName": "pk", "KeyType": "HASH"},
+                            {"AttributeName": "entity", "KeyType": "HASH"},
                             {"AttributeName": "written", "KeyType": "RANGE"},
                         ],
                         "Projection": {"ProjectionType": "ALL"},
@@ -157,7 +164,7 @@ def create_table(table: str) -> None:
                 BillingMode="PAY_PER_REQUEST",
             )
             client.get_waiter("table_exists").wait(TableName=table)
-            expiry = {"Enabled": True, "AttributeName": "expires_at"}
+            expiry = {"Enabled": True, "AttributeName": "expires"}
             client.update_time_to_live(TableName=table, TimeToLiveSpecification=expiry)
         except ClientError as error:
             if error_code(error) != "ResourceInUseException":
@@ -166,8 +173,8 @@ def create_table(table: str) -> None:
 
 def _as_entry(item: Mapping[str, Mapping[str, str]]) -> Entry:
     return Entry(
-        item["pk"]["S"],
-        item["sk"]["S"],
+        item["entity"]["S"],
+        item["entry_id"]["S"],
         datetime.fromisoformat(item["at"]["S"]),
         json.loads(item["content"]["S"]),
     )

@@ -141,17 +141,22 @@ def detect(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
 
 
 def publish(
-    site: Site, written: Mapping["ProcessingStep", Sequence[str]], *, after: Sequence["ProcessingStep"] = ()
+    site: Site,
+    written: Mapping["ProcessingStep", Sequence[str]],
+    *,
+    after: Sequence["ProcessingStep"] = (),
+    allow_failed_files: Any = "true",
 ) -> "ProcessingStep":
     """Make what steps wrote to these channels visible in the lake; `after` steps that still read it."""
     inputs = [output_of(step, channel) for step, channels in written.items() for channel in channels]
-    return site.step(PUBLISH, inputs, {}, after=after)
+    return site.step(PUBLISH, inputs, {"--allow-failed-files": allow_failed_files}, after=after)
 
 
 def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") -> "ProcessingStep":
-    """What was scored, in figures."""
+    """What was scored, in figures; then the execution fails if files did that must not."""
     inputs = [output_of(detected, SCORE_TABLE), output_of(published, "published")]
-    return site.step(REPORT, inputs, {"--release": site["Release"]})
+    options = {"--release": site["Release"], "--allow-failed-files": site["AllowFailedFiles"]}
+    return site.step(REPORT, inputs, options)
 
 
 def _of_verdict(judged: "ProcessingStep", path: str) -> Any:

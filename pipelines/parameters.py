@@ -29,6 +29,7 @@ class Kind(Enum):
     SHARE = "a number from 0 to 1"
     COUNT = "a whole number, 1 or more"
     INSTANCES = "a whole number from 1 to 100"
+    SWITCH = "'true' or 'false'"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ _SOURCE = (
     Parameter("RawUri", "Prefix of the raw payment files", kind=Kind.FOLDER),
     Parameter(INPUT_VERSION, "Digest of the raw files and of what others brought into the lake: pins the step cache"),
     Parameter("Mapping", "Source mapping of the raw files: a shipped one's name"),
+    Parameter(
+        "AllowFailedFiles", "'true': files that cannot be collected do not fail the execution", "false", Kind.SWITCH
+    ),
     Parameter("LabelDelayDays", "Days until a payment's label can be trusted", str(LABEL_DELAY_DAYS), Kind.NUMBER),
 )
 _TRAINING = (
@@ -127,6 +131,8 @@ def _fits(kind: Kind, value: str) -> bool:
             return re.fullmatch(r"[1-9]\d{0,8}", value, re.ASCII) is not None
         case Kind.INSTANCES:
             return re.fullmatch(r"[1-9]\d?|100", value, re.ASCII) is not None
+        case Kind.SWITCH:
+            return value in ("true", "false")
         case Kind.TEXT:
             return True
 

@@ -35,12 +35,22 @@ def prepare_start(
         runs = [run for table in (TRANSACTIONS, FORGOTTEN_TABLE, LABELS_TABLE) for run in place.tables.runs(table)]
         # After a change of the workspace's own key the same files give other rows; in S3 the lake has another place.
         runs += [changed] if (changed := place.key_file.changed_id) else []
-        values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs)
+        failed = _failed_files(place, local=local)
+        values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs, failed)
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))
     for table in LAKE_TABLES:
         place.tables.prepare(table)
     return values
+
+
+def _failed_files(place: Workspace, *, local: bool) -> set[str]:
+    """Where the files are that could not be collected; none where there is no ledger yet to ask."""
+    has_database = place.settings.database_url is not None or place.settings.database_url_secret is not None
+    here = local and (place.root / "postgres").exists()
+    if not (place.settings.ledger_table or has_database or here):
+        return set()
+    return {entry.file.location for entry in place.ledger.entries() if entry.state == "failed"}
 
 
 def _release_id(registry: ReleaseRegistry, pipeline: str, release: str) -> str:

@@ -1,12 +1,13 @@
 """What a pipeline is started on: which state of the raw files and of the lake does it see?"""
 
 import hashlib
-from collections.abc import Iterable
+import secrets
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from counterfoil.errors import NotFoundError
-from counterfoil.processing.collector import location_of
+from counterfoil.processing.collector import is_data, location_of
 from counterfoil.steps.lake.runs import RUN_DIGITS, place_of
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 
@@ -14,22 +15,27 @@ _DIGITS = 32
 _SHA256_DIGITS = 64
 
 
-def input_version(uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[str]) -> str:
+def input_version(
+    uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[str], failed: Collection[str] = ()
+) -> str:
     """Digest (hex) of what an execution reads: the raw files below `uri`, and what others brought into the lake.
 
     `lake_runs` are the published runs of `transactions`. Those of the raw files themselves do not count, so that
     an execution that published them is still the same when it is started again; in S3, where contents are not
     read, those of earlier contents of the same objects do not either. `uri` is 's3://bucket/prefix', or
     a file or folder of this machine; the local bucket is the folder `workspace`. In S3 an object's ETag stands
-    for its content. Raises NotFoundError if there is nothing.
+    for its content. If one of them is among the locations `failed`, which could not be collected before, the digest is
+    a new one: it is tried again. Raises NotFoundError if there is nothing.
     """
     here = not uri.startswith("s3://") or urlsplit(uri).netloc == LOCAL_BUCKET
-    files = dict(_local_files(uri, workspace) if here else _s3_files(uri, settings))
+    found = _local_files(uri, workspace) if here else _s3_files(uri, settings)
+    files = {name: state for name, state in found if is_data(name.rpartition("/")[2])}
     if not files:
         raise NotFoundError(f"no raw files under {uri!r}: put them there, or give another RawUri")
     own = tuple(f"-{_of_run(files[name])}{place_of(location_of(uri, name))}" for name in files)
     others = sorted(run for run in lake_runs if not run.endswith(own))
-    lines = [*sorted(f"{name}\t{state}" for name, state in files.items()), *others]
+    again = [secrets.token_hex(8)] if any(location_of(uri, name) in failed for name in files) else []
+    lines = [*sorted(f"{name}\t{state}" for name, state in files.items()), *others, *again]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]
 
 

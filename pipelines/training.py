@@ -12,7 +12,11 @@ def training(site: Site) -> list[Any]:
     curated = build.curate(site, collected)
     featured = build.features(site, collected, scope="all", since=site["TrainFrom"], until=site["EvaluateUntil"])
     # Not before features has read the lake: it would find its new payments twice, or a manifest without files.
-    published = build.publish(site, {collected: build.COLLECTED, curated: build.CURATED}, after=[featured])
+    # A release is not trained while files are missing: the execution ends here, unless that is allowed.
+    published = build.publish(
+        site, {collected: build.COLLECTED, curated: build.CURATED}, after=[featured],
+        allow_failed_files=site["AllowFailedFiles"],
+    )  # fmt: skip
 
     trained = build.train(site, collected, featured)
     evaluated = build.evaluate(site, collected, featured, trained)

@@ -30,8 +30,8 @@ _DURATION = re.compile(
 class CachedJob:
     """A successful job: when and in which execution it ran, and where its outputs are.
 
-    `outputs` maps the folder of each output channel to the names and SHA-256 of its files; `description` is what
-    DescribeProcessingJob said of the job.
+    `outputs` maps the folder of each output channel, below the workspace, to the names and SHA-256 of its files;
+    `description` is what DescribeProcessingJob said of the job.
     """
 
     execution: str
@@ -50,10 +50,11 @@ class Lookup:
 
 
 class StepCache:
-    """The cached jobs of a workspace, in `folder`: a JSON file each, by pipeline, step and key."""
+    """The cached jobs of `workspace`, in `folder`: a JSON file each, by pipeline, step and key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workspace: Path) -> None:
         self._folder = folder
+        self._workspace = workspace
         self.hashes = FileHashes(folder / "hashes.sqlite")
 
     @property
@@ -86,7 +87,7 @@ class StepCache:
 
     def _damage(self, job: CachedJob) -> str | None:
         for folder, expected in job.outputs.items():
-            there = files_of(Path(folder))
+            there = files_of(self._workspace / folder)
             for name, digest in expected.items():
                 if name not in there:
                     return f"{Path(folder, name)} is gone"

@@ -76,7 +76,7 @@ class LocalJobs:
 
     def __init__(self, objects: Objects, workspace: Path, machine: Machine, on_event: OnEvent = ignore) -> None:
         self._objects, self._workspace, self._machine, self._on_event = objects, workspace, machine, on_event
-        self._cache = StepCache(workspace / "executions" / "cache")
+        self._cache = StepCache(workspace / "executions" / "cache", workspace)
         self._described: dict[str, dict[str, Any]] = {}
         self.begin(RunningStep("", "", ""))
 
@@ -148,7 +148,10 @@ class LocalJobs:
 
     def _remember(self, job: _Job, components: Components) -> None:
         folders = [self._objects.path(item["S3Output"]["S3Uri"]) for item in outputs_of(job.arguments)]
-        outputs = {str(folder): self._cache.hashes.digests(files_of(folder)) for folder in folders}
+        # Below the workspace, which may be moved.
+        outputs = {
+            str(folder.relative_to(self._workspace)): self._cache.hashes.digests(files_of(folder)) for folder in folders
+        }
         description = self._described[job.name]
         at = datetime.now(UTC).isoformat(timespec="seconds")
         cached = CachedJob(self.step.execution_id, at, components, outputs, description)

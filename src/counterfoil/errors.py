@@ -41,6 +41,10 @@ class ReleaseMismatchError(CounterfoilError, ValueError):
     """Vectors, encoder or schema of one release were about to be used with another's."""
 
 
+class OlderFormatError(ReleaseMismatchError):
+    """A release was written by an older version and cannot be read by this one."""
+
+
 class ReferenceConflictError(CounterfoilError, FileExistsError):
     """A base reference set with this id exists and its content differs."""
 
@@ -55,6 +59,10 @@ class StoreUnavailableError(CounterfoilError, ConnectionError):
 
 class BusyError(CounterfoilError, BlockingIOError):
     """Another process is at work on the same thing; the message says on which."""
+
+
+class ChangedError(BusyError):
+    """A table was changed by another process between being read and being published."""
 
 
 class PipelineError(CounterfoilError, RuntimeError):

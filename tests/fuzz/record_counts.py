@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from spoilt_streams import UNPACK
 
 _MOST_CELL = 64 << 20
+_OF_A_PAYMENT = 2
+"""Delimiters in a line of a cell: with fewer it is no payment by itself."""
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
     r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
     r"|<(?P<end>/?)(?:[^\s/>:]*:)*(?P<name>[^\s/>:]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*?(?P<empty>/?)>",
@@ -27,16 +30,19 @@ _TRANSFER = "CdtTrfTxInf"
 
 
 def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig") -> int | None:
-    """Rows that are not blank, but for the header."""
+    """Rows that are not blank, but for the header; None where quotes may be read in two ways."""
     text = io.StringIO(content.decode(encoding, "replace"), newline="")
     before = csv.field_size_limit(_MOST_CELL)
     try:
-        rows = sum(1 for row in csv.reader(text, delimiter=delimiter) if row)
+        rows = [row for row in csv.reader(text, delimiter=delimiter, strict=True) if row]
     except csv.Error:
         return None
     finally:
         csv.field_size_limit(before)
-    return max(rows - 1, 0)
+    later_lines = (line for row in rows for cell in row for line in _LINE_BREAK.split(cell)[1:])
+    if any(line.count(delimiter) >= _OF_A_PAYMENT for line in later_lines):
+        return None
+    return max(len(rows) - 1, 0)
 
 
 def json_lines(content: bytes) -> int:

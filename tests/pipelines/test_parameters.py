@@ -39,7 +39,7 @@ def test_all_problems_are_named_at_once() -> None:
     assert "unknown: Relase" in message
     assert "missing: InputVersion, Mapping" in message
     assert "DetectInstances is '0'" in message
-    assert "there are: RawUri, InputVersion, Mapping, LabelDelayDays, Release" in message
+    assert "there are: RawUri, InputVersion, Mapping, AllowFailedFiles, LabelDelayDays, Release" in message
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import pytest
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.key import KeyFile
 from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import SourceFile
 from counterfoil.ports.releases import RegisteredRelease
 from counterfoil.steps.lake.forgotten import Traces, keep_traces
 from counterfoil.steps.lake.runs import run_name
-from counterfoil.workspace.settings import PipelineSettings
+from counterfoil.workspace.settings import PipelineSettings, Settings
 from pipelines.preparation import prepare_start
 from pipelines.raw_files import input_version
 
@@ -46,6 +47,8 @@ class Place:
 
     root: Path
     registry: Registry = field(default_factory=Registry)
+    settings: Settings = field(default_factory=lambda: Settings(database_url="used"))
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
 
     @property
     def key_file(self) -> KeyFile:
@@ -196,3 +199,17 @@ def test_a_mappings_file_is_kept_under_a_name_of_its_content(place: Place) -> No
         assert Path(values["Mapping"]).read_text() == content
         kept.append(values["Mapping"])
     assert kept[0] == kept[2] != kept[1]
+
+
+def test_a_file_that_failed_is_tried_again_and_a_marker_is_no_file(place: Place) -> None:
+    def version() -> str:
+        return prepare_start("detection", DETECTION, LOCAL, place, local=True)["InputVersion"]  # type: ignore[arg-type]
+
+    path = place.root / "raw" / "a.csv"
+    before = version()
+    (place.root / "raw" / "2026_$folder$").write_bytes(b"")
+    assert version() == before
+    file = SourceFile(f"s3://counterfoil-local/raw/{path.name}", "0" * 64)
+    place.ledger.claim(file, "m")
+    place.ledger.fail(file, "no column")
+    assert len({before, version(), version()}) == 3

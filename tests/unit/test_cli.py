@@ -84,6 +84,14 @@ def test_mapping_check_tells_all_missing_columns_at_once(capsys: pytest.CaptureF
     assert "merchant_category" in out
 
 
+def test_mapping_check_tells_where_the_header_stands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, mapping = tmp_path / "x.csv", tmp_path / "bank.toml"
+    file.write_text("Card;1234 Ann\nBalance;0\nDay;Sum\n2026-03-01;1\n")
+    mapping.write_text('[file]\ndelimiter = ";"\n[fields]\nevent_time = "Day"\namount = "Sum"\n')
+    code, out, _ = _run(capsys, "mapping", "check", str(mapping), str(file))
+    assert (code, "the header seems to be line 3" in " ".join(out.split())) == (1, True)
+
+
 def test_mapping_check_shows_first_rows_and_coverage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "payments.csv"
     main_code, _, _ = _run(
@@ -138,6 +146,57 @@ def test_a_full_disk_is_told_in_one_line(capsys: pytest.CaptureFixture[str], num
     assert "lake/part-0.parquet" in error
     assert "make room, then run this again" in error
     assert error.count("\n") == 1
+
+
+def test_each_file_of_a_folder_has_its_own_result(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
+    folder, mapping = tmp_path / "out", tmp_path / "spark.toml"
+    (folder / "_temporary").mkdir(parents=True)
+    mapping.write_text('[fields]\ntransaction_id = "id"\nevent_time = "at"\namount = "amount"\n')
+    header = "id,at,amount\n"
+    contents = {
+        "_SUCCESS": "", "part-0.csv": f"{header}k1,2026-03-01T10:00:00Z,1\n", "part-1.csv": "", "part-2.csv": header,
+        "part-3.csv": f"{header}k2,2026-03-01T11:00:00Z,2\n", ".part-3.csv.crc": "x", "part-4.csv": "id,at\nk3,x\n",
+    }  # fmt: skip
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+    arguments = ("collect", str(folder), "-m", str(mapping), "-w", str(tmp_path / "workspace"))
+    code, out, error = _run(capsys, *arguments)
+    assert code == 1
+    assert "part-1.csv is empty: it has not even a header" in error
+    assert "column 'amount' is not in the file" in error
+    assert "Traceback" not in error
+    assert "5 files: 3 collected, 2 failed; 2 rows" in out
+    for name in ("_SUCCESS", "_temporary", ".part-3.csv.crc"):
+        assert f"left out: {folder / name}" in out
+    (folder / "part-1.csv").unlink()
+    (folder / "part-4.csv").unlink()
+    code, out, _ = _run(capsys, *arguments)
+    assert (code, "3 files: 3 skipped; 0 rows" in out) == (0, True)
+
+
+def test_a_folder_without_files_fails_by_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
+    (tmp_path / "none").mkdir()
+    left = tmp_path / "_SUCCESS"
+    left.touch()
+    workspace = ("-m", "ulb-credit-card", "-w", str(tmp_path / "workspace"))
+    code, _, error = _run(capsys, "collect", str(tmp_path / "none"), *workspace)
+    assert (code, f"{tmp_path / 'none'} holds no payment file" in error) == (1, True)
+    code, out, error = _run(capsys, "collect", str(left), *workspace)
+    assert (code, "every file was left out by its name" in error) == (1, True)
+    assert f"left out: {left} (begins with '_')" in out
+
+
+def test_the_help_of_collect_names_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = _run(capsys, "collect", "--help")
+    told = " ".join(out.replace("│", " ").split())
+    for kind in ("folders", "CSV", "JSON Lines", "Parquet", "ISO 20022 XML", "gzip", "bzip2", "xz", "zstd", "zip"):
+        assert kind in told
 
 
 @pytest.mark.parametrize("command", ["status", "curate", "score", "thresholds run", "release list"])

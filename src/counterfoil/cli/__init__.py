@@ -23,7 +23,7 @@ from counterfoil.cli.options import (
 )
 from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
-from counterfoil.errors import BusyError, CounterfoilError, UsageError
+from counterfoil.errors import BusyError, CounterfoilError, InputFileError, UsageError
 
 if TYPE_CHECKING:
     from counterfoil.domain.periods import Period
@@ -95,21 +95,30 @@ def mapping_check(
 
 @app.command()
 def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = None) -> None:
-    """Collect payment files: clean every row, keep what is good, say why of the rest."""
+    """Collect payment files: clean every row, keep what is good, say why of the rest.
+
+    Folders are walked; hidden and temporary files in them are left out. A file that cannot be read fails by itself.
+    """
+    from counterfoil.adapters.files.folders import find_files
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.collect import collect as run
     from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place, found = open_workspace(workspace), find_files(files)
     with console.progress("collecting") as steps:
         collected = run(
-            files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
-            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            found.files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
+            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0), keep_going=True,
         )  # fmt: skip
-    runs.show_collected(collected)
+    runs.show_collected(collected, found.left_out)
+    failed = [f"{path} {problem}" for path, problem in found.problems] + [f.failed for f in collected if f.failed]
     held = [file.source for file in collected if file.held]
+    if not found.files and not failed:
+        raise InputFileError("nothing was collected: every file was left out by its name (rename it to collect it)")
+    if failed:
+        raise InputFileError("\n".join(failed))
     if held:
         raise BusyError(f"another process is collecting {', '.join(held)}: wait until it is done, then run this again")
 
@@ -235,6 +244,7 @@ def backtest(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train on one span of days, score a later one with the code that serves, and evaluate (both ends included)."""
+    from counterfoil.adapters.files.folders import find_files
     from counterfoil.cli.backtest_run import BacktestRequest, run_backtest
     from counterfoil.workspace.wiring import open_workspace
 
@@ -243,8 +253,12 @@ def backtest(
         raise UsageError(
             "give either --train-fraction, or --test-from with --train-until (and --train-from, --test-until)"
         )
+    found = find_files(files)
+    if found.problems or not found.files:
+        problems = [f"{path} {problem}" for path, problem in found.problems]
+        raise InputFileError("\n".join(problems) or "every file was left out by its name (rename it to read it)")
     request = BacktestRequest(
-        files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
+        found.files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
         _period(train_from, train_until), _period(test_from, test_until), scores, json,
     )  # fmt: skip
     run_backtest(open_workspace(workspace), request)

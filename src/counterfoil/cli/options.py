@@ -11,7 +11,14 @@ from counterfoil.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from counterfoil.workspace.wiring import Workspace
 
-Files = Annotated[list[Path], typer.Argument(help="Payment files (CSV, gzip, Parquet)", exists=True, dir_okay=False)]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Payment files, or folders of them: CSV, JSON Lines, Parquet or ISO 20022 XML, as they are or packed with "
+        "gzip, bzip2, xz, zstd or zip",
+        exists=True,
+    ),
+]
 MappingName = Annotated[str, typer.Option("--mapping", "-m", help="A shipped mapping's name, or a .toml file")]
 WorkspaceFolder = Annotated[
     Path | None,

@@ -113,12 +113,14 @@ def run(
     """Run the pipeline here: each step its container's own process, no Docker and no AWS."""
     from counterfoil.cli.show.pipeline_tree import show_steps
     from counterfoil.workspace.wiring import open_workspace
-    from pipelines.here import run_here
+    from pipelines.here import output, run_here
 
     place = open_workspace(workspace)
     with show_steps(name, explain=explain_cache) as on_event:
         execution = run_here(name, _pairs(param), place, on_event=on_event, use_cache=not no_cache)
     typer.echo(f"execution {execution.execution_id} of {name}: {execution.status}, in {execution.folder}")
+    for file, reason in output(execution, place, "publish", "published", "published.json")["failed_files"].items():
+        typer.echo(f"could not be collected: {file}: {reason}", err=True)
 
 
 def _aws_settings() -> "PipelineSettings":

@@ -115,6 +115,9 @@ def retire(
     drop_references: Annotated[
         bool, typer.Option("--drop-references", help="Drop its references too: its scores can never be replayed again")
     ] = False,
+    even_in_use: Annotated[
+        bool, typer.Option("--even-in-use", help="Also the champion or challenger; then there is none")
+    ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Take a release out of use."""
@@ -123,7 +126,9 @@ def retire(
 
     place = existing_workspace(workspace)
     drop_from = place.references if drop_references else None
-    change = releases.retire(place.registry, place.decisions, release, operator, reason, drop_from=drop_from)
+    change = releases.retire(
+        place.registry, place.decisions, release, operator, reason, drop_from=drop_from, even_in_use=even_in_use
+    )
     console_releases.show_change(change, f"is {change.state}")
     if drop_references:
         typer.echo("its references were dropped: its scores cannot be replayed any more")

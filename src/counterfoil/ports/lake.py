@@ -1,6 +1,6 @@
 """What steps ask of the lake: tables, claims on input files, readers, networks."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,9 @@ from counterfoil.domain.intake.curation import Origin
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.privacy.addresses import Address
+
+Version = Mapping[str, str]
+"""What a table has at a moment: each published run with the name of its files' folder, which never comes twice."""
 
 
 class TableStore(Protocol):
@@ -26,11 +29,25 @@ class TableStore(Protocol):
         """Return an empty private folder for the files of `run`; what was left there by a killed run is gone."""
         ...
 
-    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        table: str,
+        run: str,
+        *,
+        replace: bool = False,
+        instead_of: Collection[str] = (),
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
 
-        With `replace`, instead of all other runs.
+        With `replace`, instead of all other runs. `check` is given the version that is published until now, and
+        nobody else publishes between its answer and this publication; where it raises, nothing is published and what
+        was staged stays.
         """
+        ...
+
+    def version(self, table: str) -> Version:
+        """Return what the table has now."""
         ...
 
     def tidy(self, table: str) -> None:

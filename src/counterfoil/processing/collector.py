@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.adapters.files.folders import find_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.files.unpacking import StreamLimits
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
 from counterfoil.processing.job import Job, log
@@ -20,6 +22,14 @@ app = typer.Typer()
 
 COLLECTED = "collected.json"
 """In the channel `summary`: the files that `publish` marks as done once their rows are visible."""
+
+
+AS_OF = "_as_of.json"
+"""In the channel `summary`, and in curate's `source_ips`: the version of the lake's payments that the step has read."""
+
+
+FOLDER_MARKER = "_$folder$"
+"""How EMR and Hadoop end the names of objects that stand for folders."""
 
 
 @app.callback()
@@ -47,6 +57,7 @@ def _collect_all(
 ) -> tuple[list[CollectedFile], dict[str, str]]:
     """Collect file by file: one that cannot be read does not keep its neighbours from being collected."""
     tables, key = job.tables, job.workspace.pseudonym_key
+    job.write_json("summary", AS_OF, {TRANSACTIONS: tables.lake_version(TRANSACTIONS)})
     results: list[CollectedFile] = []
     failed: dict[str, str] = {}
     for path in reader.paths():
@@ -57,8 +68,8 @@ def _collect_all(
             log().warning("file refused", file=printable(path.name), reason=str(error))
             continue
         log().info("file collected", file=printable(path.name), rows=results[-1].rows_out, skipped=results[-1].skipped)
-    if failed and not any(not result.skipped for result in results):
-        raise InputFileError(f"none of the new files could be collected: {next(iter(failed.values()))}")
+    if failed and not results:  # nothing was ever collected here: most likely it is the wrong mapping
+        raise InputFileError(f"none of the files could be collected: {next(iter(failed.values()))}")
     return results, failed
 
 
@@ -83,8 +94,11 @@ class CarriedFiles(InputFiles):
         self._uri = uri
 
     def paths(self) -> list[Path]:
-        """All files of the channel, sorted; names that begin with a dot or underscore are not data."""
-        return sorted(p for p in self._folder.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        """All payment files of the channel, in order; hidden, temporary and marker files are told and left out."""
+        found = find_files([self._folder])
+        for path, reason in found.left_out:
+            log().info("file left out", file=printable(path.name), reason=reason)
+        return list(found.files)
 
     def fingerprint(self, path: Path) -> SourceFile:
         """Return where the file came from and the SHA-256 of its bytes. Raises InputFileError."""

@@ -8,7 +8,8 @@ import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
-from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import LABELS_TABLE, SOURCE_IP_TABLE, TRANSACTIONS
+from counterfoil.processing.collector import AS_OF
 from counterfoil.processing.job import Job, log
 from counterfoil.processing.options import DelayDays
 from counterfoil.steps.intake.curate import curate
@@ -37,4 +38,6 @@ def curate_step(
     )  # fmt: skip
     log().info("source IPs curated", **asdict(summary))
     job.write_json("summary", "summary.json", asdict(summary))
+    read = {TRANSACTIONS: tables.lake_version(TRANSACTIONS), "label_delay_days": label_delay_days}
+    job.write_json(SOURCE_IP_TABLE, AS_OF, read)
     job.finish("curate")

@@ -1,6 +1,7 @@
 """The steps that lead from collected payments to published scores."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,20 @@ import typer
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
 from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORE_TABLE, SCORED, TRANSACTIONS
-from counterfoil.errors import UsageError
+from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports.lake import LedgerEntry, SourceFile
+from counterfoil.processing.brought import Brought
 from counterfoil.processing.collector import COLLECTED
 from counterfoil.processing.job import Job, log
-from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, period
+from counterfoil.processing.options import NO_DAY, DelayDays, Since, Until, period
+from counterfoil.processing.options import Mapping as MappingName
 from counterfoil.steps.insights.report import summarise
-from counterfoil.steps.lake.publish import Published, complete_files, publish_table
+from counterfoil.steps.lake.publish import Published, complete_files, publish_staged, publish_table, without_lost
+from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES
+
+AllowFailedFiles = Annotated[
+    str, typer.Option(help="'false': files that could not be collected fail the step, when its work is done")
+]
 
 ROWS_PER_FILE = 131_072
 """Evidence is cut into files of about this many payments: what detection deals out to its instances."""
@@ -27,7 +35,7 @@ LINEAGE = "_lineage.json"
 
 
 def features(
-    mapping: Mapping,
+    mapping: MappingName,
     scope: Annotated[str, typer.Option(help="'new' (payments that were just collected) or 'all'")] = "all",
     since: Since = NO_DAY,
     until: Until = NO_DAY,
@@ -91,32 +99,50 @@ def detect(release: Annotated[str, typer.Option(help="A release's id or alias")]
     job.finish("detect")
 
 
-def publish() -> None:
-    """Make what the execution wrote visible in the lake, then mark the collected files as done."""
+def publish(allow_failed_files: AllowFailedFiles = "true") -> None:
+    """Make what the execution wrote visible in the lake, then mark the collected files as done.
+
+    Payments whose ids others published since they were collected are lost, with their scores; the tables of source IPs
+    are made again if others have published payments since they were made. Files that failed fail the step in the end,
+    unless they are allowed.
+    """
     job = Job.here()
     source, lake = job.tables, job.workspace.tables
+    brought = Brought.of(job)
     published: list[Published] = []
     for table in PUBLISHED_TABLES:
-        for run in source.carried_runs(table):
+        for run in brought.runs(table):
             if table in SCORED and not _rows(source.files(table, run)):
                 continue  # nothing was new
-            published.append(publish_table(lake, table, run, job.input(table) / run))
+            if table in COLLECTED_TABLES:
+                published.append(publish_staged(lake, table, run, brought.payments[run]))
+            else:
+                without = brought.lost_ids() if table in SCORED else None
+                published.append(publish_table(lake, table, run, job.input(table) / run, without=without))
             log().info("published", table=table, run=run, rows=published[-1].rows)
+    published += brought.curate_again()
     # Not a part of published.json: done again it is another number, and what follows from the runs is the same.
-    log().info("files completed", files=complete_files(job.workspace.ledger, _collected(job)))
+    lost = {run: payments.lost.num_rows for run, payments in brought.payments.items()}
+    files = complete_files(job.workspace.ledger, [without_lost(entry, lost) for entry in _collected(job)])
+    log().info("files completed", files=files, payments_lost=sum(lost.values()))
     job.write_json(
         "published",
         "published.json",
         {
             "runs": [{"table": p.table, "run": p.run, "rows": p.rows, "files": p.files} for p in published],
             "rows": {table: sum(p.rows for p in published if p.table == table) for table in PUBLISHED_TABLES},
+            "failed_files": (failed := _failed_files(job)),
         },
     )
+    require_no_failed_files(failed, allow_failed_files)
     job.finish("publish")
 
 
-def report(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
-    """Sum up the scores of this execution."""
+def report(
+    release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion",
+    allow_failed_files: AllowFailedFiles = "true",
+) -> None:
+    """Sum up the scores of this execution; then fail if files could not be collected, unless they are allowed."""
     from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import resolve
 
@@ -127,6 +153,9 @@ def report(release: Annotated[str, typer.Option(help="A release's id or alias")]
     summary = summarise(files, loaded.release_id, loaded.thresholds)
     log().info("scores summed up", rows=summary["payments"], alerts=summary["alerts"])
     job.write_json("report", "summary.json", {"runs": runs, **summary})
+    if (job.inputs / "published" / "published.json").is_file():
+        failed = job.read_json("published", "published.json").get("failed_files", {})
+        require_no_failed_files(failed, allow_failed_files)
     job.finish("report")
 
 
@@ -134,6 +163,28 @@ def _rows(files: list[Path]) -> int:
     import pyarrow.parquet as pq
 
     return sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def _failed_files(job: Job) -> dict[str, str]:
+    """The files that `collect` could not read in this execution, with the reasons."""
+    if not (job.inputs / "summary" / "summary.json").is_file():
+        return {}
+    failed: dict[str, str] = job.read_json("summary", "summary.json").get("files_failed", {})
+    return failed
+
+
+def require_no_failed_files(failed: Mapping[str, str], allowed: str) -> None:
+    """Raise InputFileError naming files that could not be collected, unless `allowed` is 'true'."""
+    if allowed not in ("true", "false"):
+        raise UsageError(f"--allow-failed-files {allowed!r}: 'true' or 'false' is expected")
+    if failed and allowed == "false":
+        first, reason = next(iter(failed.items()))
+        reason = reason.partition("\n")[0]
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise InputFileError(
+            f"{len(failed)} of the files could not be collected: {first}: {reason}{more}. What the "
+            "others hold is published; correct or remove these files and run this again, or give AllowFailedFiles=true"
+        )
 
 
 def _collected(job: Job) -> list[LedgerEntry]:

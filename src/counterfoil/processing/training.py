@@ -9,9 +9,13 @@ import typer
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.domain.tables import EVIDENCE
+from counterfoil.errors import OlderFormatError
 from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
+
+UNDEFINED_TAG = "metrics_undefined"
+"""On a release whose window does not define all metrics: which, and why. Such are absent, and never NaN."""
 
 
 def train(
@@ -59,8 +63,14 @@ def evaluate(
     place, candidate = job.workspace, read_candidate(job.input("release"))
     detector = Detector(candidate.release, candidate.references, place.embedder, place.compute)
     standing = given(champion)
-    against = None if standing is None else place.detector(standing)
-    evaluation = evaluate_candidate(job.tables, detector, against, period(since, until))
+    against, unread = None, None
+    if standing is not None:
+        try:
+            against = place.detector(standing)
+        except OlderFormatError as error:  # training would never get past it
+            unread = f"champion {standing} cannot be read: {error}"
+            log().warning("champion of an older format", champion=standing, reason=str(error))
+    evaluation = evaluate_candidate(job.tables, detector, against, period(since, until), unread_champion=unread)
     job.write_json("evaluation", "evaluation.json", evaluation.as_dict())
     pq.write_table(evaluation.scores, job.output("evaluation") / "scores.parquet", compression="zstd")
     for name, content in draw(evaluation).items():
@@ -100,7 +110,7 @@ def register(alias: Annotated[str, typer.Option(help="The alias that the release
     registered = register_candidate(
         candidate, place.references, place.registry,
         evaluation=_evaluation_files(job), metrics=_metrics(job),
-        tags={GATE_TAG: verdict_tag},
+        tags={GATE_TAG: verdict_tag, **_undefined(job)},
     )  # fmt: skip
     # A release that was registered before the gate judged it keeps its files and tags, but for this one.
     place.registry.tag(registered.release_id, GATE_TAG, verdict_tag)
@@ -119,6 +129,15 @@ def _evaluation_files(job: Job) -> dict[str, bytes]:
     files |= {"evaluation.json": evaluation / "evaluation.json", "verdict.json": verdict / "verdict.json"}
     files |= {f"plots/{path.name}": path for path in sorted((evaluation / "plots").glob("*.svg"))}
     return {name: path.read_bytes() for name, path in files.items()}
+
+
+def _undefined(job: Job) -> dict[str, str]:
+    """A tag that says which metrics are absent and why; none if all are there."""
+    from counterfoil.steps.insights.candidate import CandidateEvaluation
+
+    figures = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json")).figures
+    why = figures.undefined()
+    return {} if why is None else {UNDEFINED_TAG: why}
 
 
 def _metrics(job: Job) -> dict[str, float]:

@@ -17,6 +17,7 @@ from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
+from counterfoil.steps.lake.changes import unchanged, until_unchanged
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.lake.labels import labelled, moments_of_withdrawal
 from counterfoil.steps.lake.partitions import ROWS_AT_ONCE, Partitions, parts_for
@@ -44,9 +45,28 @@ def build_features(
     Reads back as far as the longest window plus the label delay, so that a part of the payments gets the
     same evidence as it does within all of them. With `only`, just the payments that stand in these files of
     `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the order of
-    time. Without `specs`, the features are the default ones and those of the mapping's entities. Raises NotFoundError
-    if nothing has been collected.
+    time. Without `specs`, the features are the default ones and those of the mapping's entities. Where another process
+    publishes evidence meanwhile, all is read and built again. Raises NotFoundError if nothing has been collected,
+    ChangedError if others are always faster.
     """
+
+    def attempt() -> int:
+        return _build(tables, mapping, label_delay, period, specs, run, only, rows_per_file)
+
+    return until_unchanged(attempt)
+
+
+def _build(
+    tables: TableStore,
+    mapping: SourceMapping,
+    label_delay: timedelta,
+    period: Period,
+    specs: tuple[FeatureSpec, ...] | None,
+    run: str,
+    only: Sequence[Path] | None,
+    rows_per_file: int | None,
+) -> int:
+    published = tables.version(EVIDENCE)  # before what it is made of
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
@@ -74,7 +94,7 @@ def build_features(
     rows = _joined(parts, staged / "part-0.parquet")
     if rows_per_file is not None:
         split(staged / "part-0.parquet", rows_per_file)
-    tables.publish(EVIDENCE, run, replace=True)
+    tables.publish(EVIDENCE, run, replace=True, check=unchanged(EVIDENCE, published))
     return rows
 
 

@@ -1,6 +1,7 @@
 """Try a mapping on the first rows of a file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from counterfoil.domain.intake.cleaning import Cleaned, clean
 from counterfoil.domain.intake.mapping_check import MappingReport, account_warnings, check, column_problems
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.parsing import text_of
+from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.workspace.settings import load_settings
 
@@ -23,29 +25,33 @@ def try_mapping(mapping_name: str, path: Path, rows: int, show: int) -> MappingR
     mapping, reader = load_mapping(mapping_name), InputFiles(load_settings().unpack_limits)
     columns = reader.columns(path, mapping)
     if any(column_problems(mapping, columns)):
-        return check(mapping, columns, None, show)
-    numbers: list[str | None] = []
-    parts = list(_cleaned(mapping, reader, path, rows, numbers))
+        report, hint = check(mapping, columns, None, show), reader.preamble(path, mapping)
+        return report if hint is None else replace(report, problems=(*report.problems, hint))
+    tried = list(_first(reader.batches(path, mapping), rows))
+    parts = [part for batch in tried for part in _cleaned(mapping, batch)]
     cleaned = Cleaned(
         pa.concat_tables([part.transactions for part in parts] or [mapping.schema.empty_table()]),
         pa.concat_tables([part.rejected for part in parts] or [REJECTED.empty_table()]),
     )
-    return check(mapping, columns, cleaned, show, tuple(account_warnings(numbers)))
+    raw = pa.concat_tables([batch.table for batch in tried]) if tried else None
+    numbers = [] if raw is None else list(_account_numbers(mapping, raw))
+    return check(mapping, columns, cleaned, show, tuple(account_warnings(numbers)), raw)
 
 
-def _cleaned(
-    mapping: SourceMapping, reader: InputFiles, path: Path, rows: int, numbers: list[str | None]
-) -> Iterator[Cleaned]:
-    """Clean the first rows, and put the account numbers in them into `numbers`."""
-    for batch in reader.batches(path, mapping):
-        taken = batch.table.slice(0, rows)
-        for *_, column in mapping.account_columns.values():
-            numbers += text_of(taken[column].combine_chunks(), column).to_pylist()
-        yield clean(
-            taken, mapping, key=_TRIAL_KEY, source=batch.source,
-            first_line=batch.lines.slice(0, rows), content_hash="trial",
-        )  # fmt: skip
-        yield Cleaned(mapping.schema.empty_table(), batch.rejected)
-        rows -= taken.num_rows
+def _account_numbers(mapping: SourceMapping, raw: pa.Table) -> Iterator[str | None]:
+    for *_, column in mapping.account_columns.values():
+        yield from text_of(raw[column].combine_chunks(), column).to_pylist()
+
+
+def _first(batches: Iterator[RawBatch], rows: int) -> Iterator[RawBatch]:
+    """The first `rows` rows, and the records between them that were none."""
+    for batch in batches:
+        yield replace(batch, table=batch.table.slice(0, rows), lines=batch.lines.slice(0, rows))
+        rows -= batch.table.num_rows
         if rows <= 0:
             return
+
+
+def _cleaned(mapping: SourceMapping, batch: RawBatch) -> Iterator[Cleaned]:
+    yield clean(batch.table, mapping, key=_TRIAL_KEY, source=batch.source, first_line=batch.lines, content_hash="trial")
+    yield Cleaned(mapping.schema.empty_table(), batch.rejected)

@@ -165,7 +165,8 @@ class Workspace:
         if uri is None:
             folder.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{folder / 'mlflow.db'}"
-        return MlflowRegistry(uri, cache=folder / "cache", artifact_root=folder / "artifacts")
+        own = self.settings.tracking_uri is None
+        return MlflowRegistry(uri, cache=folder / "cache", artifact_root=folder / "artifacts", beside=own)
 
     @cached_property
     def profiles(self) -> ProfileStore:

@@ -263,3 +263,28 @@ def test_steps_are_shown(terminal):
     assert [part for part in parts if part not in text] == []
     assert ("✗ four" in text) == terminal
     assert "reading [files]" not in text or terminal
+
+
+def test_what_a_setting_needs_goes_along_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.local.contract import environment_for
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t")
+    host = Host("algo-1", tmp_path)
+    assert "AWS_DEFAULT_REGION" not in environment_for(host, {"COUNTERFOIL_WORKSPACE": "/w"}, None)
+    secret = environment_for(host, {"COUNTERFOIL_PSEUDONYM_KEY_SECRET": "key"}, None)
+    assert (secret["AWS_DEFAULT_REGION"], secret["MLFLOW_TRACKING_TOKEN"]) == ("eu-north-1", "t")
+
+
+def test_addresses_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from counterfoil.workspace.settings import Settings
+    from pipelines.here import _for_steps
+
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(tracking_uri="sqlite:///own.db", geoip_asn="asn.mmdb")
+    assert _for_steps(settings) == {
+        "COUNTERFOIL_TRACKING_URI": f"sqlite:///{tmp_path}/own.db",
+        "COUNTERFOIL_GEOIP_ASN": f"{tmp_path}/asn.mmdb",
+    }
+    with pytest.raises(UsageError, match="COUNTERFOIL_ML_ROOT is set"):
+        _for_steps(Settings(ml_root="/elsewhere"))

@@ -101,3 +101,14 @@ def test_accounts_that_the_lake_has_forgotten_are_refused(root: Path) -> None:
     assert _rows(root, "rejected") == _read(root, "summary.json")["rows_rejected"] == theirs > 0
     files = (root / "processing" / "output" / "transactions").rglob("*.parquet")
     assert pseudonym not in {one for path in files for one in pq.ParquetFile(path).read()["account_id"].to_pylist()}
+
+
+def test_leftovers_of_notebooks_and_editors_are_no_files(root: Path, dsn: str) -> None:
+    raw = root / "processing" / "input" / "raw"
+    (raw / ".ipynb_checkpoints").mkdir()
+    for name in (".ipynb_checkpoints/payments-checkpoint.csv", "_SUCCESS", "~$payments.csv", "raw_$folder$"):
+        (raw / name).write_bytes((raw / "payments.csv").read_bytes())
+    assert main(app, ARGUMENTS) == 0
+    summary = _read(root, "summary.json")
+    assert (summary["files"], summary["files_failed"], summary["rows_rejected"]) == (1, {}, 0)
+    assert [entry.file.location for entry in PostgresLedger(dsn).entries()] == ["s3://bank/raw/payments.csv"]

@@ -1,5 +1,6 @@
 """Clients of AWS services, and their failures in words."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,9 +9,13 @@ from counterfoil.errors import StoreUnavailableError, UsageError
 
 ATTEMPTS = 6
 """How often a call is tried before a throttled or unreachable service is an error, with growing pauses."""
-CONNECT_SECONDS = 5
-READ_SECONDS = 10
+CONNECT_SECONDS = 3
+READ_SECONDS = 8
+GONE_SECONDS = 4.0
+GONE_ATTEMPTS = 3
+"""A service that cannot be reached at all is given up sooner than one that throttles: its user waits 10 s at most."""
 
+_BEGAN = "counterfoil_began"
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -47,7 +52,22 @@ def aws_client(service: str, region: str | None = None) -> Any:
     )
     with aws_reported(service):
         # A session of its own: boto3's default one may not be made by two threads at once.
-        return boto3.session.Session().client(service, region_name=region, config=config)
+        client = boto3.session.Session().client(service, region_name=region, config=config)
+        client.meta.events.register("before-call", _begin)
+        client.meta.events.register("needs-retry", _give_up)
+        return client
+
+
+def _begin(params: dict[str, Any], **_: Any) -> None:
+    """Remember when a call began."""
+    params["context"][_BEGAN] = time.monotonic()
+
+
+def _give_up(attempts: int, caught_exception: Exception | None, request_dict: dict[str, Any], **_: Any) -> None:
+    """Raise what went wrong on the way to a service that has not been reached for long; botocore would try on."""
+    began = request_dict["context"].get(_BEGAN, time.monotonic())
+    if caught_exception is not None and (attempts >= GONE_ATTEMPTS or time.monotonic() - began > GONE_SECONDS):
+        raise caught_exception
 
 
 @contextmanager

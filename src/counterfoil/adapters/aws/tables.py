@@ -34,9 +34,11 @@ from counterfoil.adapters.folder.manifest import (
     require_name,
     run_of,
     staged_run,
+    version_of,
     with_only,
 )
-from counterfoil.errors import StoreUnavailableError, UsageError
+from counterfoil.errors import ChangedError, StoreUnavailableError, UsageError
+from counterfoil.ports.lake import Version
 
 _TABLE = re.compile(r"[a-z0-9_]+")
 _TRIES = 30
@@ -74,10 +76,19 @@ class S3Tables:
         folder.mkdir(parents=True)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        table: str,
+        run: str,
+        *,
+        replace: bool = False,
+        instead_of: Collection[str] = (),
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
 
-        With `replace`, instead of all other runs.
+        With `replace`, instead of all other runs. `check` is asked of each manifest that this one is about to replace,
+        and may raise; what was carried to S3 by then is removed.
 
         With nothing staged and the run published already, that run stays, and Glue is brought up to date.
         Raises NotFoundError if there is neither, UsageError if Glue cannot show the files.
@@ -90,9 +101,15 @@ class S3Tables:
                 raise nothing_staged(table, run)
             types = self._types(table, mine, staged=folder is not None)
             if mine not in before:
+                if check is not None:
+                    check(version_of(before))
                 self._require_fit(table, [] if replace else before, mine, types)
                 self._lake.upload({f"{table}/{name}": self._staged / table / name for name in mine.files})
-            before = self._commit(table, mine, instead_of, replace=replace)
+            try:
+                before = self._commit(table, mine, instead_of, replace=replace, check=check)
+            except ChangedError:
+                self._lake.remove(f"{table}/{mine.folder}/")
+                raise
             self._follow(table, None if replace or instead_of else run, types)
             self._tidy(table, {entry.folder for entry in before})
             if folder is not None:
@@ -126,6 +143,11 @@ class S3Tables:
         """Return the published runs in the order of their first publication."""
         _require_names(table)
         return [entry.run for entry in self._manifest(table)[0]]
+
+    def version(self, table: str) -> Version:
+        """Return the folder of each published run."""
+        _require_names(table)
+        return version_of(self._manifest(table)[0])
 
     def prepare(self, table: str) -> None:
         """Write a manifest that names nothing where the table has none yet."""
@@ -168,12 +190,20 @@ class S3Tables:
             self._catalogue.require_fit(table, types())
 
     def _commit(
-        self, table: str, mine: PublishedRun, instead_of: Collection[str], *, replace: bool
+        self,
+        table: str,
+        mine: PublishedRun,
+        instead_of: Collection[str],
+        *,
+        replace: bool,
+        check: Callable[[Version], None] | None,
     ) -> list[PublishedRun]:
         """Put `mine` into the manifest, whoever else writes it, and return the runs that it named before."""
         for attempt in range(_TRIES):
             before, etag = self._manifest(table)
             _require_newest(table, mine, before)
+            if check is not None and mine not in before:
+                check(version_of(before))
             after = with_only(before, mine, instead_of, replace=replace)
             if after == before or self._lake.write(f"{table}/{MANIFEST}", manifest_text(after), over=etag):
                 return before
@@ -225,7 +255,7 @@ def _require_newest(table: str, mine: PublishedRun, published: list[PublishedRun
     """Refuse to publish what was staged before the run that stands now: its publisher may have removed the files."""
     there = find_run(published, mine.run)
     if there is not None and number_of(there.folder) > number_of(mine.folder):
-        raise StoreUnavailableError(
+        raise ChangedError(
             f"run {mine.run!r} of table {table!r} was published by another process after it was staged here: "
             "what stands is newer; run the step again to replace it"
         )

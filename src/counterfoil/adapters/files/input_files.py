@@ -1,8 +1,9 @@
 """Input files of every format: an InputReader that goes by the format of the mapping."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +40,13 @@ class InputFiles:
         with _failures_named(path), closing(parts_of(path, self._limits)) as parts:
             return _FORMATS[mapping.file.format].columns(next(parts), mapping.file)
 
+    def preamble(self, path: Path, mapping: SourceMapping) -> str | None:
+        """Say where the header of a CSV file stands if it is not its first line; of an archive's first member."""
+        if mapping.file.format == "parquet":
+            return None
+        with _failures_named(path), closing(parts_of(path, self._limits)) as parts:
+            return _hint(next(parts), mapping)
+
     def batches(self, path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
         """Yield the file's records in order, in bounded memory; an archive's members one after another.
 
@@ -56,7 +64,9 @@ class InputFiles:
         for part in parts_of(path, self._limits):
             reading = _FORMATS[mapping.file.format]
             if not mapping.file.names_each_value:  # else a row that lacks something is refused by itself
-                _require_columns(mapping, reading.columns(part, mapping.file), part.member)
+                _require_columns(
+                    mapping, reading.columns(part, mapping.file), part.member, partial(_hint, part, mapping)
+                )
             yield from reading.batches(part, mapping)
 
     def fingerprint(self, path: Path) -> SourceFile:
@@ -83,8 +93,15 @@ def content_hash(path: Path) -> str:
         raise InputFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
 
 
-def _require_columns(mapping: SourceMapping, columns: list[str], member: str | None) -> None:
+def _hint(part: Part, mapping: SourceMapping) -> str | None:
+    return csv_files.preamble(part, mapping) if mapping.file.format == "csv" else None
+
+
+def _require_columns(
+    mapping: SourceMapping, columns: list[str], member: str | None, hint: Callable[[], str | None] = lambda: None
+) -> None:
     where = "" if member is None else f"{member}: "
     problems = [f"mapping {mapping.name!r}: {where}{problem}" for problem in column_problems(mapping, columns)]
     if problems:
+        problems += filter(None, [hint()])
         raise MappingError("\n".join(problems))

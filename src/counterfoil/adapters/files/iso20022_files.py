@@ -4,6 +4,7 @@ Elements are found by their local names, whatever namespace they are in or claim
 comes, in memory that does not grow with it; document types and entities are refused.
 """
 
+import re
 from collections.abc import Iterator
 from xml.sax import SAXException, SAXParseException
 
@@ -22,6 +23,7 @@ CHUNK_BYTES = 1 << 16
 MOST_MARKUP_BYTES = 4 << 20
 """Of one tag, comment or the like, which the parser must hold whole."""
 
+_BARE_AMPERSAND = re.compile(rb"&[^;<&]{0,40}.?\Z", re.DOTALL)
 _KEPT_BYTES = 1 << 10
 """An XML declaration that stands behind a document is known to do so only when it is whole."""
 
@@ -51,7 +53,8 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
         raise InputFileError(f"{part.place} is no XML in an encoding that is known") from None
     if not transfers.messages:
         names = " or ".join(iso20022.MESSAGES.values())
-        raise InputFileError(f"{part.place} holds no {names} message")
+        others = f", but {' and '.join(transfers.others)}" if transfers.others else ""
+        raise InputFileError(f"{part.place} holds no {names} message{others}")
 
 
 def _parsed(part: Part, transfers: Transfers) -> Iterator[RawBatch]:
@@ -64,6 +67,18 @@ def _parsed(part: Part, transfers: Transfers) -> Iterator[RawBatch]:
     documents.close()
     if len(transfers.gathered):
         yield transfers.gathered.take()
+
+
+def _what_is_bad(kept: bytes, place: int) -> str | None:
+    """Say what stands where a parser stopped, if it is a mistake that writers of messages often make."""
+    if kept[place : place + 1] >= b"\x80":
+        return (
+            "bytes that are no text in the file's encoding: name the right one in the first line, as "
+            """<?xml version="1.0" encoding="ISO-8859-1"?>, or convert the file to UTF-8"""
+        )
+    if _BARE_AMPERSAND.search(kept, 0, place + 1):
+        return "an '&' that stands by itself: write &amp; instead"
+    return None
 
 
 class _Parser(DefusedExpatParser):  # type: ignore[misc]
@@ -106,11 +121,14 @@ class _Documents:
         """Parse; return what stands after the end of a whole document, for the parser of the next."""
         try:
             self._parser.feed(chunk)
-        except SAXParseException:
+        except SAXParseException as error:
             kept = self._last + chunk
             start = self._parser.stopped_at - self._fed + len(self._last)
             if start < 0 or self._transfers.depth or self._transfers.events == self._begun:
-                raise  # the document itself is bad
+                why = _what_is_bad(kept, start)  # the document itself is bad
+                if why is None or "not well-formed" not in error.getMessage():
+                    raise
+                raise UnreadableXmlError(f"is no XML (line {error.getLineNumber()}: {why})") from None
             self._begin()
             return kept[start:]
         self._last = (self._last + chunk)[-_KEPT_BYTES:]

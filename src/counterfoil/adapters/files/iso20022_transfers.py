@@ -4,7 +4,7 @@ from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
 
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake import iso20022, iso20022_messages
 from counterfoil.domain.intake.iso20022 import HEADER, PAYMENT_INFORMATION, TRANSFER
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError
@@ -42,10 +42,36 @@ class _Scope:
         self.values[path] = text
 
 
+class OtherMessage:
+    """A message that is not read: its transactions are only counted, or the message itself if it has none."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_over = False
+        self._counted = 0
+        self._path: list[tuple[str, int]] = []
+
+    def enter(self, element: str) -> None:
+        """Go into an element of the message."""
+        self._path.append((element, self._counted))
+
+    def leave(self) -> int:
+        """Go out of an element, or of the message; return how many transactions end there."""
+        if not self._path:
+            self.is_over = True
+            return int(self._counted == 0)
+        element, counted_before = self._path.pop()
+        if element not in iso20022_messages.TRANSACTIONS or self._counted > counted_before:
+            return 0
+        self._counted += 1
+        return 1
+
+
 class Transfers(ContentHandler):
     """Adds a row to `gathered` at the end of each transfer, numbered through the file from 1.
 
-    `messages` counts the messages that are read, `events` all that was met, `depth` the elements that are open.
+    Each transaction of another message is refused under a number of its own. `messages` counts the messages that
+    are read, `others` names the other ones, `events` counts all that was met, `depth` the elements that are open.
     Raises UnreadableXmlError for elements that are too deep in one another.
     """
 
@@ -56,6 +82,13 @@ class Transfers(ContentHandler):
         self.events = 0
         self.depth = 0
         self._columns = mapping.source_columns
+        self._unfit = {
+            element: iso20022_messages.wrong_message(name, mapping.required_columns)
+            for element, name in iso20022.MESSAGES.items()
+        }
+        self._other: OtherMessage | None = None
+        self.others: dict[str, None] = {}
+        self._namespace: str | None = None
         self._transfers = 0
         self._begin_message(None)
 
@@ -75,9 +108,23 @@ class Transfers(ContentHandler):
         local = name.rpartition(":")[2]
         if self._message is not None:
             self._enter(local, attrs)
+        elif self._other is not None:
+            self._other.enter(local)
         elif local in iso20022.MESSAGES:
             self.messages += 1
             self._begin_message(local)
+        else:
+            self._begin_other(local, attrs)
+
+    def _begin_other(self, local: str, attrs: AttributesImpl) -> None:
+        """A message that is not read is known by its name, or as the child of a document of its namespace."""
+        name = iso20022_messages.name_of(local, self._namespace)
+        if name is not None and name not in iso20022.MESSAGES.values():
+            self._other = OtherMessage(name)
+            self.others[name] = None
+        is_document = local == iso20022_messages.DOCUMENT
+        namespaces = [value for key, value in attrs.items() if key.startswith("xmlns")]
+        self._namespace = namespaces[0] if is_document and namespaces else None
 
     def _enter(self, local: str, attrs: AttributesImpl) -> None:
         inside_transfer = TRANSFER in self._path
@@ -100,6 +147,9 @@ class Transfers(ContentHandler):
         """See ContentHandler."""
         self.events += 1
         self.depth -= 1
+        self._namespace = None
+        if self._other is not None:
+            self._leave_other()
         if self._message is None:
             return
         if not self._path:
@@ -112,11 +162,23 @@ class Transfers(ContentHandler):
         if self._path.pop() == TRANSFER and TRANSFER not in self._path:
             self._end_transfer()
 
+    def _leave_other(self) -> None:
+        other = self._other
+        if other is None:
+            return
+        for _ in range(other.leave()):
+            self._transfers += 1
+            why = iso20022_messages.other_message(other.name, tuple(iso20022.MESSAGES.values()))
+            self.gathered.refuse(self._transfers, why)
+        if other.is_over:
+            self._other = None
+
     def _end_transfer(self) -> None:
         self._transfers += 1
         self._place += 1
         scopes = self._scopes.values()
-        problem = next((scope.problem for scope in scopes if scope.problem is not None), None)
+        problem = self._unfit[str(self._message)]
+        problem = problem or next((scope.problem for scope in scopes if scope.problem is not None), None)
         if problem is not None:
             self.gathered.refuse(self._transfers, problem)
             return

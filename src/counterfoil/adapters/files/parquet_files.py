@@ -63,7 +63,8 @@ def _is_text(cell: bytes | None) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path) as file:
+        # Old writers' INT96 holds any day; as nanoseconds, which Arrow takes by default, 1515 becomes 2099.
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
             yield file
     except FileNotFoundError:
         raise InputFileError(f"{printable(str(path))} does not exist") from None

@@ -79,6 +79,11 @@ def with_only(
     return [mine] if replace else with_run([entry for entry in runs if entry.run not in instead_of], mine)
 
 
+def version_of(runs: Iterable[PublishedRun]) -> dict[str, str]:
+    """Return the folder of each run: two manifests with the same ones name the same files."""
+    return {entry.run: entry.folder for entry in runs}
+
+
 def new_folder_name(run: str, above: int) -> str:
     """Return the name of a new folder for `run`, whose number is the next above `above`."""
     return f"{run}.{above + 1}-{secrets.token_hex(4)}"

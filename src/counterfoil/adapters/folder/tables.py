@@ -10,7 +10,7 @@ table, of whatever run, knows the folders of dead processes and removes them. Th
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,9 +29,11 @@ from counterfoil.adapters.folder.manifest import (
     require_name,
     run_of,
     staged_run,
+    version_of,
     with_only,
 )
 from counterfoil.errors import StoreUnavailableError
+from counterfoil.ports.lake import Version
 
 
 class FolderTables:
@@ -47,10 +49,8 @@ class FolderTables:
         require_name("run", run)
         (home / RUNS).mkdir(parents=True, exist_ok=True)
         with _locked(home):
-            mine = _unlisted(home, run)
-            _remove(mine)
-            for folder in mine:
-                self._staged.pop(folder, None)
+            for folder in self._own(home, run):
+                self._staged.pop(folder).release()
             _remove(_nobodys(home))
             published = find_run(_read_manifest(home), run)
             names = [path.name for path in _folders(home, run)] + ([published.folder] if published else [])
@@ -59,10 +59,18 @@ class FolderTables:
             self._staged[folder] = Hold(folder)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        table: str,
+        run: str,
+        *,
+        replace: bool = False,
+        instead_of: Collection[str] = (),
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         """Make the staged files of `run` visible at once, in the place of the runs `instead_of`.
 
-        With `replace`, instead of all other runs.
+        With `replace`, instead of all other runs. `check` is asked under the table's lock, and may raise.
 
         With nothing staged and the run published already, that run stays: a publisher that was killed
         after its work was done can be run again. Raises NotFoundError if there is neither.
@@ -73,9 +81,11 @@ class FolderTables:
             raise nothing_staged(table, run)
         with _locked(home):
             before = _read_manifest(home)
-            mine = _staged_run(home, run) or find_run(before, run)
+            mine = self._staged_run(home, run) or find_run(before, run)
             if mine is None:
                 raise nothing_staged(table, run)
+            if check is not None and mine not in before:
+                check(version_of(before))
             after = with_only(before, mine, instead_of, replace=replace)
             _write_manifest(home, after)
             kept = {entry.folder for entry in after}
@@ -108,6 +118,10 @@ class FolderTables:
         """Return the published runs in the order of their first publication."""
         return [entry.run for entry in _read_manifest(self._home(table))]
 
+    def version(self, table: str) -> Version:
+        """Return the folder of each published run."""
+        return version_of(_read_manifest(self._home(table)))
+
     def prepare(self, table: str) -> None:
         """Write a manifest that names nothing where the table has none yet."""
         home = self._home(table)
@@ -119,6 +133,21 @@ class FolderTables:
     def tables(self) -> list[str]:
         """Return the names of the tables that have a manifest, sorted."""
         return sorted(path.parent.name for path in self._root.glob(f"*/{MANIFEST}"))
+
+    def _own(self, home: Path, run: str) -> list[Path]:
+        """Return the folders of `run` that this object has staged and not published."""
+        return [path for path in self._staged if path.parent == home / RUNS and run_of(path.name) == run]
+
+    def _staged_run(self, home: Path, run: str) -> PublishedRun | None:
+        """Return the staged folder of `run`, ours before others', as a manifest entry; None if nothing is staged."""
+        folders = self._own(home, run) or _folders(home, run)
+        newest = max(folders, key=lambda folder: number_of(folder.name), default=None)
+        if newest is None or newest not in _unlisted(home, run):
+            return None
+        entry = staged_run(home, newest, run)
+        for name in entry.files:
+            _sync(home / name)
+        return entry
 
     def _home(self, table: str) -> Path:
         require_name("table", table)
@@ -148,17 +177,6 @@ def _write_manifest(home: Path, entries: list[PublishedRun]) -> None:
     _sync(aside)
     aside.replace(home / MANIFEST)
     _sync(home)
-
-
-def _staged_run(home: Path, run: str) -> PublishedRun | None:
-    """Return the staged folder of `run` as a manifest entry, or None if nothing is staged."""
-    newest = max(_folders(home, run), key=lambda folder: number_of(folder.name), default=None)
-    if newest is None or newest not in _unlisted(home, run):
-        return None
-    entry = staged_run(home, newest, run)
-    for name in entry.files:
-        _sync(home / name)
-    return entry
 
 
 def _folders(home: Path, run: str) -> list[Path]:

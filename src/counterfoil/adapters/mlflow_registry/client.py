@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -15,11 +16,14 @@ from urllib.parse import urlsplit
 from counterfoil.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from mlflow import MlflowClient
 
 _CURE = "check the tracking URI and that its server runs"
 _BY_THE_WAY = "(raised as a result of Query-invoked autoflush"
+ANSWER_SECONDS = 4.0
+"""How long a server may take to say that it is there."""
 _BATCH = 100  # what MLflow takes in one log_batch
 
 
@@ -52,6 +56,9 @@ def silence() -> None:
     os.environ["DO_NOT_TRACK"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # A server that goes away meanwhile: two more tries, a second and two later.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It writes the trace of each error that it raises; `reported` tells these in a line.
@@ -65,6 +72,8 @@ def open_client(uri: str) -> "MlflowClient":
     """
     from mlflow import MlflowClient
 
+    if uri.startswith(("http://", "https://")):
+        _require_server(uri)
     if uri.startswith("sqlite:///"):
         path = Path(uri.removeprefix("sqlite:///"))
         _require_sqlite(path)
@@ -72,6 +81,20 @@ def open_client(uri: str) -> "MlflowClient":
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.search_registered_models(max_results=1)
     return client
+
+
+def _require_server(uri: str) -> None:
+    """Raise StoreUnavailableError unless the server answers: MLflow would try for minutes."""
+    import requests
+
+    try:
+        requests.get(f"{uri.rstrip('/')}/health", timeout=(ANSWER_SECONDS, ANSWER_SECONDS))
+    except requests.RequestException as error:
+        parts = urlsplit(uri)
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise StoreUnavailableError(
+            f"the MLflow registry at {place} does not answer ({type(error).__name__}): {_CURE}"
+        ) from None
 
 
 def _require_sqlite(path: Path) -> None:
@@ -117,8 +140,14 @@ def ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | N
                 raise
         experiment = client.get_experiment_by_name(name)  # another machine was faster
     if experiment is None:
-        raise StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or use another name")
+        raise _deleted(name)
+    if experiment.lifecycle_stage == "deleted":
+        raise _deleted(name)
     return str(experiment.experiment_id)
+
+
+def _deleted(name: str) -> StoreUnavailableError:
+    return StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or remove it for good")
 
 
 def fill_run(
@@ -128,8 +157,12 @@ def fill_run(
     hashes: Mapping[str, str],
     parameters: Mapping[str, str],
     metrics: Mapping[str, float],
+    home: Path | None = None,
 ) -> str:
-    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json."""
+    """Write a run's parameters, metrics and files, and return the SHA-256 of files.json.
+
+    The files go into the folder `home`, or where MLflow keeps them.
+    """
     from mlflow.entities import Metric, Param
 
     run_id, now = run.info.run_id, time.time_ns() // 1_000_000
@@ -143,6 +176,11 @@ def fill_run(
             metrics=[entry for entry in batch if isinstance(entry, Metric)],
         )
     listing = json.dumps(hashes, indent=1, sort_keys=True)
-    client.log_text(run_id, listing, "files.json")
-    client.log_artifacts(run_id, str(folder), "release")
+    if home is None:
+        client.log_text(run_id, listing, "files.json")
+        client.log_artifacts(run_id, str(folder), "release")
+    else:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "files.json").write_text(listing, encoding="utf-8")
+        shutil.copytree(folder, home / "release", dirs_exist_ok=True)
     return hashlib.sha256(listing.encode()).hexdigest()

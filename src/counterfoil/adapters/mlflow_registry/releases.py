@@ -21,9 +21,10 @@ from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.releases import RegisteredRelease
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
+
+    from mlflow import MlflowClient
 
 _RELEASE_TAG = "release_id"
 _FILES_TAG = "counterfoil.files_sha256"
@@ -35,16 +36,24 @@ class MlflowRegistry:
 
     `cache` takes downloads and a lock file. `artifact_root` is where a tracking URI without an artifact
     store of its own (SQLite, PostgreSQL) keeps files; a server decides for itself. `name` is the experiment's
-    and the registered model's.
+    and the registered model's. With `beside`, the files are below `artifact_root` wherever that lies now, not where
+    MLflow says that they were written: database and files were moved or copied together.
     """
 
     def __init__(
-        self, tracking_uri: str, *, cache: Path, artifact_root: Path | None = None, name: str = "counterfoil"
+        self,
+        tracking_uri: str,
+        *,
+        cache: Path,
+        artifact_root: Path | None = None,
+        name: str = "counterfoil",
+        beside: bool = False,
     ) -> None:
         self._uri = tracking_uri
         self._cache = cache
         self._artifact_root = artifact_root
         self._name = name
+        self._beside = beside
         self._opened: MlflowClient | None = None
 
     def register(
@@ -67,7 +76,8 @@ class MlflowRegistry:
             version = self._versions(client).get(release_id)
             if version is None:
                 run = self._fresh_run(client, release_id)
-                digest = fill_run(client, run, folder, hashes, parameters, metrics)
+                home = self._home(run.info.run_id) if self._beside else None
+                digest = fill_run(client, run, folder, hashes, parameters, metrics, home)
                 marks = {_RELEASE_TAG: release_id, _FILES_TAG: digest}
                 version = self._add_version(client, run, {**tags, **marks})
             return self._describe(client, version, self._aliases(client))
@@ -81,7 +91,7 @@ class MlflowRegistry:
         with self._reported():
             client = self._client()
             version = self._version(client, release_id)
-            local = _local_folder(str(version.source))
+            local = self._local(str(version.source), str(version.run_id))
             if local is None:
                 return self._download(client, release_id, version)
         verify(release_id, local.parent, version.tags[_FILES_TAG])
@@ -119,6 +129,22 @@ class MlflowRegistry:
         with self._reported():
             client = self._client()
             client.set_model_version_tag(self._name, str(self._version(client, release_id).version), key, value)
+
+    def _home(self, run_id: str) -> Path:
+        """Return where a run's files are, below the artifact root as it lies now."""
+        assert self._artifact_root is not None
+        return self._artifact_root / run_id / "artifacts"
+
+    def _local(self, source: str, run_id: str) -> Path | None:
+        """Return the folder of a release's files on this machine, or None if they are elsewhere."""
+        return self._home(run_id) / "release" if self._beside else _local_folder(source)
+
+    def _remove_files(self, run: "Run") -> None:
+        """Remove the files of a run if they are on this machine, in a folder of its own."""
+        run_id = str(run.info.run_id)
+        local = self._home(run_id) if self._beside else _local_folder(str(run.info.artifact_uri))
+        if local is not None and local.parent.name == run_id:
+            shutil.rmtree(local.parent, ignore_errors=True)
 
     def _client(self) -> "MlflowClient":
         """Return the client, opened when first asked for; one process at a time makes the tables."""
@@ -182,7 +208,7 @@ class MlflowRegistry:
         unfinished = f"tags.{_RELEASE_TAG} = '{release_id}' and status != 'KILLED'"
         left = client.search_runs([experiment], unfinished)
         for run in left:
-            _remove_files(run)
+            self._remove_files(run)
             client.set_terminated(run.info.run_id, status="KILLED")
         return client.create_run(experiment, tags={_RELEASE_TAG: release_id}, run_name=release_id)
 
@@ -231,13 +257,6 @@ def _require_alias(alias: str) -> None:
     """Raise UsageError for what MLflow refuses as an alias, in words of its own."""
     if not re.fullmatch(r"[a-z][a-z-]{0,59}", alias) or alias == "latest":
         raise UsageError(f"alias {alias!r} cannot be used: write small letters and hyphens, and not 'latest'")
-
-
-def _remove_files(run: "Run") -> None:
-    """Remove the files of a run if they are on this machine, in a folder of its own."""
-    local = _local_folder(str(run.info.artifact_uri))
-    if local is not None and local.parent.name == run.info.run_id:
-        shutil.rmtree(local.parent, ignore_errors=True)
 
 
 def _local_folder(source: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -78,11 +79,13 @@ def _running_server(folder: Path) -> Any:
     """Return pgserver's handle of a server that is ready."""
     pgserver = _import_pgserver()
     deadline = time.monotonic() + START_SECONDS
+    _forget_another_server(folder)
     while True:
         server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
         if server._postmaster_info is not None and server._postmaster_info.is_running():
             return server
         _forget_dead_processes(server)
+        _give_to_server(folder, server.system_user)
         try:
             server.start()
             return server
@@ -94,6 +97,25 @@ def _running_server(folder: Path) -> Any:
         finally:
             if server._postmaster_info is None:
                 server._instances.pop(folder, None)
+
+
+def _forget_another_server(folder: Path) -> None:
+    """Remove what a copy of a running server's folder says of that server: its database is another one."""
+    told = folder / "postmaster.pid"
+    lines = told.read_text(errors="replace").splitlines() if told.is_file() else []
+    if len(lines) > 1 and Path(lines[1].strip()) != folder:
+        told.unlink()
+        (folder / ".handle_pids.json").unlink(missing_ok=True)
+
+
+def _give_to_server(folder: Path, user: str | None) -> None:
+    """Let the files belong to the server's user where it has one, under root: a copy's may be root's."""
+    if user is None:
+        return
+    owner = pwd.getpwnam(user)
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink() and path.stat().st_uid != owner.pw_uid:
+            os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
 def _import_pgserver() -> Any:

@@ -6,11 +6,12 @@ of this is visible to readers of the lake before the step `publish`.
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.lake import Version
 
 
 class ProcessingTables:
@@ -29,8 +30,18 @@ class ProcessingTables:
         folder.mkdir(parents=True)
         return folder
 
-    def publish(self, table: str, run: str, *, replace: bool = False, instead_of: Collection[str] = ()) -> None:
+    def publish(
+        self,
+        table: str,
+        run: str,
+        *,
+        replace: bool = False,
+        instead_of: Collection[str] = (),
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         """Put `run` into the table's output channel; within this job it is part of the table from now on.
+
+        `check` is asked, though nobody else writes to the job's folders.
 
         Raises UsageError for `instead_of`: a job can add to the lake and replace a run of the same name.
         """
@@ -38,6 +49,8 @@ class ProcessingTables:
             raise UsageError(f"a processing job cannot take {', '.join(instead_of)} out of {table!r}: use the command")
         if not self._staged(table, run).is_dir():
             raise NotFoundError(f"table {table!r} has nothing staged for run {run!r}: call stage() first")
+        if check is not None:
+            check(self.version(table))
         target = self._outputs / table / run
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +77,15 @@ class ProcessingTables:
     def runs(self, table: str) -> list[str]:
         """Return the lake's runs in their order, then the new ones."""
         return list(dict.fromkeys([*self._lake.runs(table), *self._carried(table), *self._written(table)]))
+
+    def version(self, table: str) -> Version:
+        """Return the lake's runs with their folders, then the new ones with theirs."""
+        newer = {**self._carried(table), **self._written(table)}
+        return {**self._lake.version(table), **{name: str(folder) for name, folder in newer.items()}}
+
+    def lake_version(self, table: str) -> Version:
+        """Return the lake's runs with their folders, as they were carried into this job."""
+        return self._lake.version(table)
 
     def tables(self) -> list[str]:
         """Return the tables of the lake's channels and those that this job wrote, sorted."""

@@ -1,6 +1,7 @@
 """What people see of a run: files, source IPs, a release, an evaluation, cases, a mapping's report."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -9,6 +10,7 @@ from rich.table import Table
 from counterfoil.cli.show.labels import show_appended
 from counterfoil.cli.show.terminal import out
 from counterfoil.domain.evaluation.metrics import METRICS
+from counterfoil.domain.intake.raw import printable
 
 if TYPE_CHECKING:
     from counterfoil.domain.evaluation.evaluation import Evaluation
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
     from counterfoil.steps.intake.curate import CurationSummary
 
 
-def show_collected(files: Sequence["CollectedFile"]) -> None:
-    """One line a file, with the reasons for rejected rows, and one for each file in an archive."""
+def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Path, str]] = ()) -> None:
+    """One line a file, with the reasons for rejected rows, and one for each file in an archive; then a summary."""
     table = Table("file", "rows in", "collected", "rejected", "reasons")
     for file in files:
+        if file.failed:
+            table.add_row(escape(file.source), "", "", "", f"[red]failed[/]: {escape(file.failed)}")
+            continue
         if file.skipped:
             why = "another process is collecting it" if file.held else "collected before: nothing to do"
             table.add_row(escape(file.source), "", "", "", why)
@@ -38,6 +43,14 @@ def show_collected(files: Sequence["CollectedFile"]) -> None:
             said = f"{file.labels.new:,} new, {file.labels.changed:,} changed"
             out.print(f"{escape(file.source)}: labels of payments that were collected before: {said}")
         show_appended(file.labels)
+    for path, reason in left_out:
+        out.print(f"left out: {escape(printable(str(path)))} ({escape(reason)})", soft_wrap=True)
+    if len(files) > 1:
+        rows = sum(file.rows_out for file in files)
+        failed, skipped = sum(bool(file.failed) for file in files), sum(file.skipped for file in files)
+        counts = {"collected": len(files) - failed - skipped, "skipped": skipped, "failed": failed}
+        told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        out.print(f"{len(files):,} files: {told}; {rows:,} rows")
 
 
 def show_curated(summary: "CurationSummary") -> None:

@@ -36,6 +36,7 @@ class CandidateFigures:
     """What a gate judges by. `since` and `until` (ISO 8601, UTC) are the window; None is without end.
 
     `differences` are the candidate's figures minus the champion's, by their name; empty without a champion.
+    `unread_champion` says why there is none although a champion stands: its format is an older one.
     """
 
     since: str | None
@@ -43,6 +44,16 @@ class CandidateFigures:
     candidate: ReleaseFigures
     champion: ReleaseFigures | None
     differences: dict[str, Difference]
+    unread_champion: str | None = None
+
+    def undefined(self) -> str | None:
+        """Which figures are not defined, and why; None if all are."""
+        evaluation = self.candidate.evaluation
+        names = [name for name, value in evaluation.metrics.items() if value is None]
+        if not names:
+            return None
+        counts = f"{evaluation.frauds:,} frauds among {evaluation.rows:,} labelled payments"
+        return f"{', '.join(names)}: not defined for {counts}"
 
     def metrics(self) -> dict[str, float]:
         """The candidate's figures and its lead over the champion as flat numbers: NAME, NAME_low, NAME_high."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.evaluation.alert_budget import AlertDays, recall_and_precision
 from counterfoil.domain.evaluation.card_precision import CardDay, card_days, card_precision, precision_by_day
-from counterfoil.domain.evaluation.intervals import Intervals, Measure, account_numbers, bootstrap
+from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS, Intervals, Measure, account_numbers, bootstrap
 from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
 from counterfoil.domain.evaluation.reliability import (
     ReliabilityBin,
@@ -31,7 +31,8 @@ class Evaluation:
     `metrics` has the keys auc, average_precision, recall_at_1pct_fpr, alert_recall, alert_precision,
     card_precision, brier, brier_skill and calibration_error; None where a figure is not defined: for want of
     frauds or good payments, or for the last three because scores outside [0, 1] are no probabilities.
-    `intervals` holds 95 % bounds for those that have them; the calibration error has none, since resampling
+    `fraud_accounts` of the accounts have a fraud. `intervals` holds 95 % bounds for those metrics that have them, and
+    nothing for fewer than `FEWEST_ACCOUNTS` of these accounts; the calibration error has none, since resampling
     biases it upwards. `card_precision_by_day` is keyed by ISO date (UTC).
     """
 
@@ -46,6 +47,7 @@ class Evaluation:
     skipped_draws: int
     calibration_bins: tuple[ReliabilityBin, ...]
     card_precision_by_day: dict[str, float]
+    fraud_accounts: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain dicts, lists and numbers, fit for JSON."""
@@ -127,8 +129,8 @@ class Measures:
         )
 
     def bootstrapped(self, measure: Measure, *, draws: int, seed: int) -> Intervals:
-        """Intervals of what `measure` gives for draws of these accounts; none where nothing can be ranked."""
-        if draws and 0 < int(self.label.sum()) < self.label.size:
+        """Intervals of what `measure` gives for draws of these accounts; none where too few of them have frauds."""
+        if draws and int(self.label.sum()) < self.label.size and self.fraud_accounts >= FEWEST_ACCOUNTS:
             return bootstrap(measure, self.label, self.account, draws=draws, seed=seed)
         return Intervals({}, draws, 0)
 
@@ -148,7 +150,13 @@ class Measures:
             skipped_draws=intervals.skipped,
             calibration_bins=bins,
             card_precision_by_day=self.card_precision_by_day(),
+            fraud_accounts=self.fraud_accounts,
         )
+
+    @property
+    def fraud_accounts(self) -> int:
+        """How many accounts have a fraud."""
+        return int(np.unique(self.account[self.label == 1]).size)
 
     def once(self) -> Integers:
         """Copies (1, accounts) of the table as it is."""

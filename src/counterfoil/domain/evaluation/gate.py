@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from counterfoil.domain.evaluation.candidate import CandidateFigures
+from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS
 from counterfoil.errors import UsageError
 
 
@@ -120,7 +121,8 @@ def _floor(figures: CandidateFigures, rules: GateRules) -> list[_Answer]:
 
 def _lead(figures: CandidateFigures, rules: GateRules) -> list[_Answer]:
     if figures.champion is None:
-        return []
+        unread = figures.unread_champion
+        return [] if unread is None else [_Answer(f"judged by the floors alone, since {unread}", True)]
     ours = figures.candidate.evaluation.metrics["average_precision"]
     theirs = figures.champion.evaluation.metrics["average_precision"]
     lead = figures.differences["average_precision"]
@@ -129,6 +131,9 @@ def _lead(figures: CandidateFigures, rules: GateRules) -> list[_Answer]:
         f"difference {_shown(lead.value, '+.4f')} ({_shown(lead.low, '+.4f')} to {_shown(lead.high, '+.4f')}), "
         f"lower bound at least {-rules.tolerance:+.4f}"
     )
+    found = figures.candidate.evaluation.fraud_accounts
+    if lead.low is None and found < FEWEST_ACCOUNTS:
+        words += f" (too few accounts with frauds for an interval: {found:,}, at least {FEWEST_ACCOUNTS})"
     return [_Answer(words, lead.low is not None and lead.low >= -rules.tolerance)]
 
 

@@ -16,6 +16,8 @@ Measure = Callable[[Integers], Mapping[str, Doubles]]
 """From copies (draws, accounts) of each account to metric -> values (draws,); NaN where undefined."""
 
 LEVEL = 0.95
+FEWEST_ACCOUNTS = 10
+"""With fewer accounts with frauds the draws are nearly the same, and an interval of them would be far too narrow."""
 CELLS_AT_ONCE = 4_000_000
 """Draws times accounts held at a time: 32 MB of counts, however many accounts there are."""
 

@@ -16,6 +16,7 @@ from counterfoil.domain.arrays import mask_of
 from counterfoil.domain.intake import parsing, parsing_times
 from counterfoil.domain.intake.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.intake.parsing import Fault, Parsed
+from counterfoil.domain.intake.parsing_ids import identifier_faults, line_break_fault
 from counterfoil.domain.privacy.addresses import normal_addresses
 from counterfoil.domain.privacy.forgetting import ACCOUNT_FORGOTTEN
 from counterfoil.domain.privacy.ibans import IBAN_INVALID, read_iban
@@ -145,6 +146,7 @@ def _add_id(
         columns.add("transaction_id", Parsed(derived_ids(content_hash, lines)))
     else:
         columns.add("transaction_id", parsing.parse_required_text(raw[transaction_id], transaction_id, key))
+        _require_identifiers(columns, raw, transaction_id)
 
 
 def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
@@ -162,7 +164,8 @@ def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapp
         parsed = parsing.parse_labels(raw[label], label, mapping.labels, mapping.file.null_values)
         columns.add("label", parsed)
     if label_time is not None:
-        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time))
+        nulls = mapping.file.null_values
+        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time, nulls))
 
 
 def _add_parties(
@@ -179,6 +182,7 @@ def _add_parties(
         elif column is not None:
             text = parsing.text_of(raw[column], column)
             columns.add(canonical, Parsed(pseudonymise(text, name, key)))
+            _require_identifiers(columns, raw, column)
             if name == "source_ip":
                 columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
@@ -188,6 +192,18 @@ def _add_parties(
             columns.add(canonical, Parsed(_without_forgotten(paid.values, forgotten), paid.faults))
         elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
+    for name, require in (("merchant", _require_identifiers), ("category", _require_one_line)):
+        column = mapping.read_fields.get(name)
+        if column is not None:
+            require(columns, raw, column)
+
+
+def _require_identifiers(columns: _Columns, raw: dict[str, pa.Array], column: str) -> None:
+    columns.faults += identifier_faults(raw[column], column)
+
+
+def _require_one_line(columns: _Columns, raw: dict[str, pa.Array], column: str) -> None:
+    columns.faults.append(line_break_fault(raw[column], column))
 
 
 def _accounts(raw: dict[str, pa.Array], names: Sequence[str], key: bytes | PseudonymKeys) -> Parsed:
@@ -230,6 +246,8 @@ def _add_evidence(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMa
         columns.add(name, parsing.parse_numbers(raw[column], column, mapping.amount))
     for name, column in (*evidence.categorical.items(), *evidence.textual.items()):
         columns.add(name, parsing.parse_text(raw[column], column))
+    for column in evidence.categorical.values():
+        _require_one_line(columns, raw, column)
 
 
 def _split(columns: _Columns, schema: pa.Schema, lines: pa.Array, source: str) -> Cleaned:

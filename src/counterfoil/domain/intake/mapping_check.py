@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
-from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.mapping_model import IDENTIFYING, SourceMapping
+from counterfoil.domain.intake.parsing_ids import looks_cut
 from counterfoil.domain.privacy.ibans import read_iban
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
 _LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
+_IDS = ("transaction_id", *IDENTIFYING, "merchant")
 _TOO_MANY_REJECTED = 0.05
 _NO_CONTENT = ("label", "label_time", "source", "source_line")
 
@@ -59,11 +61,12 @@ def check(
     cleaned: Cleaned | None,
     rows: int = 5,
     warnings: Sequence[str] = (),
+    raw: pa.Table | None = None,
 ) -> MappingReport:
     """Report on `cleaned`, made from a file with these columns; show the first `rows` transactions.
 
-    `warnings` are suggestions from what is not kept, as those of `account_warnings`.
-    `cleaned` is None where a missing column made cleaning impossible.
+    `warnings` are suggestions from what is not kept, as those of `account_warnings`; `raw` are the rows as they
+    were read. `cleaned` is None where a missing column made cleaning impossible.
     """
     accepted = cleaned.transactions if cleaned is not None else mapping.schema.empty_table()
     rejected = _rejected_reasons(cleaned.rejected) if cleaned is not None else ()
@@ -90,6 +93,7 @@ def check(
             *_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows)),
             *warnings,
             *_repetitions(repeated, others, int(accepted.num_rows)),
+            *(() if raw is None else _cut_ids(mapping, raw)),
         ),
     )
 
@@ -106,6 +110,15 @@ def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:
     unknown = sorted({iban.text[:2] for iban in ibans if not iban.known_country})
     if unknown:
         yield f"accounts have the form of IBANs of countries that the registry here does not know: {', '.join(unknown)}"
+
+
+def _cut_ids(mapping: SourceMapping, raw: pa.Table) -> Iterator[str]:
+    for field, column in mapping.read_fields.items():
+        if field in _IDS and looks_cut(raw[column].combine_chunks(), column):
+            yield (
+                f"column {column!r} ({field}) looks cut: every number of more than 15 digits ends in zeros, as a "
+                "spreadsheet leaves them, so several may have become one; export the file anew, with text in it"
+            )
 
 
 def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:

@@ -45,11 +45,14 @@ class _Part(BaseModel):
 class FileFormat(_Part):
     """How the bytes of the file are laid out.
 
-    The delimiter concerns CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that mean nothing.
+    Delimiter, quote and escape concern CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that
+    mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
     """
 
     format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
     delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
 
@@ -60,6 +63,13 @@ class FileFormat(_Part):
             raise ValueError(f"{value!r} is not one ASCII character other than a quote or line break")
         return value
 
+    @field_validator("quote", "escape")
+    @classmethod
+    def _one_character_or_none(cls, value: str) -> str:
+        if len(value) > 1 or not value.isascii() or value in ("\r", "\n", "\0"):
+            raise ValueError(f'{value!r} is not one ASCII character other than a line break ("" for none)')
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
@@ -68,6 +78,11 @@ class FileFormat(_Part):
         except (LookupError, UnicodeError):
             raise ValueError(f"{value!r} is no encoding that Python knows (try 'utf-8' or 'latin-1')") from None
         return value
+
+    @property
+    def may_quote(self) -> bool:
+        """Whether some signs in a CSV file may have no meaning, since they are quoted or escaped."""
+        return bool(self.quote or self.escape)
 
     @property
     def names_each_value(self) -> bool:

@@ -40,9 +40,12 @@ def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
 
 
 def file_problems(file: FileFormat) -> Iterator[str]:
-    """Yield what is wrong between the format and the encoding."""
+    """Yield what is wrong between the format, the encoding and the signs of CSV."""
     if file.format == "jsonl" and '{"\n'.encode(file.encoding) != b'{"\n':
         yield f"file.encoding {file.encoding!r} does not go with JSON Lines: try 'utf-8'"
+    for name, sign in (("quote", file.quote), ("escape", file.escape)):
+        if sign and sign == file.delimiter:
+            yield f"file.{name} and file.delimiter are both {sign!r}"
 
 
 def amount_problems(amount: AmountFormat) -> Iterator[str]:

@@ -19,7 +19,7 @@ from counterfoil.domain.release.archive import pack, unpack
 from counterfoil.domain.release.lineage import Lineage
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.scoring.signal import Calibration
-from counterfoil.errors import ReleaseMismatchError
+from counterfoil.errors import OlderFormatError, ReleaseMismatchError
 
 FORMAT = 6
 DESCRIPTION_FILE = "release.json"
@@ -95,7 +95,8 @@ def from_files(files: Mapping[str, bytes]) -> Release:
     """Read what `to_files` made. Raises ReleaseMismatchError if it is of another format."""
     description: dict[str, Any] = json.loads(files[DESCRIPTION_FILE])
     if description.get("format") != FORMAT:
-        raise ReleaseMismatchError(
+        older = isinstance(description.get("format"), int) and description["format"] < FORMAT
+        raise (OlderFormatError if older else ReleaseMismatchError)(
             f"the release is of format {description.get('format')}, this version reads format {FORMAT}: train again"
         )
     with np.load(io.BytesIO(files[ARRAYS_FILE]), allow_pickle=False) as archive:

@@ -1,5 +1,7 @@
 """Hold a candidate against the champion on payments that neither has learned from."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from counterfoil.domain.evaluation.candidate import PAIRED_SCORES, CandidateEvaluation, compare_with_champion
@@ -20,11 +22,13 @@ def evaluate_candidate(
     champion: Detector | None,
     period: Period,
     *,
+    unread_champion: str | None = None,
     draws: int = 500,
 ) -> CandidateEvaluation:
     """Score the labelled payments of a period with both releases and evaluate them, each and in pairs.
 
-    Only base references are used; payments without a label do not count. `draws` is the number of bootstrap
+    Only base references are used; payments without a label do not count. `unread_champion` says why a champion that
+    stands is not the one compared with; the gate tells it. `draws` is the number of bootstrap
     draws. Raises EvaluationWindowError if the period begins before all that one of the releases learned was
     known, NotFoundError without evidence, MissingEvidenceError if one of them needs evidence that is not there.
     """
@@ -34,7 +38,8 @@ def evaluate_candidate(
     scores = _paired_scores(tables, detectors, period)
     window = tuple(None if moment is None else moment.isoformat() for moment in (period.since, period.until))
     champion_id = None if champion is None else champion.release_id
-    return compare_with_champion(scores, candidate.release_id, champion_id, (window[0], window[1]), draws=draws)
+    found = compare_with_champion(scores, candidate.release_id, champion_id, (window[0], window[1]), draws=draws)
+    return replace(found, figures=replace(found.figures, unread_champion=unread_champion))
 
 
 def _require_unseen(release: Release, period: Period) -> None:

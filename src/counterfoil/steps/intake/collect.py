@@ -22,17 +22,16 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import CounterfoilError, MappingError, StoreUnavailableError
+from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.lake.keys import ACCOUNT_FORM, FORM, HASHED, KEY_ID, require_form, require_key
 from counterfoil.steps.lake.labels import NOTHING_SAID, Appended, append_labels
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
-
-DUPLICATE = "duplicate_id"
-"""The reason code of rows of a payment that was collected before."""
+from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES, DUPLICATE, IN_ANOTHER_FILE, StagedPayments
 
 DUPLICATE_OF_OTHER_CONTENT = "duplicate_id_other_content"
 """That of rows with the id of a payment that was collected before, which tell something else: the id may be none."""
@@ -42,11 +41,11 @@ _RUN_KEY = b"counterfoil.run"
 
 @dataclass(frozen=True)
 class CollectedFile:
-    """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
+    """What became of one file. `rejected` counts rows by reason; a skipped or failed file has no counts.
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
-    collected before said anew of their labels.
+    collected before said anew of their labels. `failed` is why nothing of it was kept.
     """
 
     source: str
@@ -57,6 +56,7 @@ class CollectedFile:
     held: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
     labels: Appended = NOTHING_SAID
+    failed: str = ""
 
 
 class Again(Enum):
@@ -89,13 +89,15 @@ def collect(
     on_progress: Callable[[Progress], None] | None = None,
     again: Again = Again.NO,
     now: datetime | None = None,
+    keep_going: bool = False,
 ) -> list[CollectedFile]:
     """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
     A label of a payment that was collected before is said `now` (by default, at this moment) and kept.
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
-    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
-    UsageError if what was collected before has pseudonyms of another key, or of another form of accounts.
+    InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. With
+    `keep_going` such a file is a result like the others, and those after it are collected. Raises UsageError if
+    what was collected before has pseudonyms of another key, or of another form of accounts.
     """
     if not mapping.fields.event_time:
         raise MappingError(f"mapping {mapping.name!r} is of labels alone: use it with 'counterfoil labels'")
@@ -112,7 +114,8 @@ def collect(
         forgotten,
         now or datetime.now(UTC),
     )
-    return [_collect_claimed(path, job, ledger) for path in paths]
+    attempt = _collect_if_it_can_be if keep_going else _collect_claimed
+    return [attempt(path, job, ledger) for path in paths]
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,13 @@ class _Job:
     now: datetime
 
 
+def _collect_if_it_can_be(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
+    try:
+        return _collect_claimed(path, job, ledger)
+    except (InputFileError, MappingError) as error:
+        return CollectedFile(printable(path.name), failed=str(error))
+
+
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
     file = job.reader.fingerprint(path)
     if not ledger.claim(file, job.mapping.name, again=job.again is not Again.NO):
@@ -136,7 +146,8 @@ def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile
         done = known is not None and known.state == "done" and job.again is Again.NO
         return CollectedFile(printable(path.name), skipped=True, held=not done)
     try:
-        collected = _collect_file(path, file, job)
+        # Again where a run was replaced meanwhile that rows were refused for.
+        collected = until_unchanged(lambda: _collect_file(path, file, job))
         if job.again is Again.ANY_CONTENT:
             _release_earlier(ledger, file)
         ledger.complete(
@@ -177,17 +188,24 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
         members = _clean_all(path, file, job, spool, refused)
+        seen = job.tables.version(TRANSACTIONS)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates.rows))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
-    for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
-        job.tables.publish(table, run, instead_of=earlier)
+    payments = StagedPayments(
+        job.tables, run, {REJECTED_ROWS: refused.folder, ADDRESSES: restricted, TRANSACTIONS: staged}, seen,
+        instead_of=earlier, leans_on_others=bool(pc.any(pc.equal(duplicates.rows["earlier"], "table")).as_py()),
+    )  # fmt: skip
+    payments.settle()
+    for table in COLLECTED_TABLES:
+        payments.publish(table)
+    refused.counts[DUPLICATE] += payments.lost.num_rows
     said = _say_labels(job, run, duplicates.labels)
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive, labels=said
+        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said
     )
 
 
@@ -244,10 +262,11 @@ def _files_of_others(tables: TableStore, own: Collection[str]) -> list[Path]:
 def _as_rejections(duplicates: pa.Table) -> pa.Table:
     in_file = pc.equal(duplicates["earlier"], "file")
     first = "the transaction id stands on an earlier line of this file"
-    other = "the transaction id was collected before, from another file"
     differs = pc.is_valid(duplicates["differs"])
     what = pc.binary_join_element_wise(", with another ", pc.fill_null(duplicates["differs"], ""), "")
-    messages = pc.binary_join_element_wise(pc.if_else(in_file, first, other), pc.if_else(differs, what, ""), "")
+    messages = pc.binary_join_element_wise(
+        pc.if_else(in_file, first, IN_ANOTHER_FILE), pc.if_else(differs, what, ""), ""
+    )
     reasons = pc.if_else(differs, DUPLICATE_OF_OTHER_CONTENT, DUPLICATE)
     columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
     return pa.Table.from_arrays(columns, schema=REJECTED)
@@ -257,6 +276,7 @@ class _Rejected:
     """The rejected rows of one file: written as they come, counted by reason. No file if there is none."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / "part-0.parquet"
         self._file: pq.ParquetWriter | None = None
         self.counts: Counter[str] = Counter()

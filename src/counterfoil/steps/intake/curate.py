@@ -4,7 +4,7 @@
 run. A run is made anew from all visible transactions and replaces the one before, so a killed run is run again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -31,7 +31,8 @@ from counterfoil.domain.schemas import ADDRESSES as ADDRESS_SCHEMA
 from counterfoil.domain.schemas import EVENT_DATE, FRAUD, SOURCE_IP_DAYS, SOURCE_IPS, TRANSACTION_FIELDS
 from counterfoil.domain.tables import ADDRESSES, SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE, TRANSACTIONS
 from counterfoil.errors import InputFileError, NotFoundError
-from counterfoil.ports.lake import NetworkDirectory, TableStore
+from counterfoil.ports.lake import NetworkDirectory, TableStore, Version
+from counterfoil.steps.lake.changes import unchanged, until_unchanged
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.lake.labels import changes_of, labelled
 from counterfoil.steps.lake.results import write_results
@@ -72,6 +73,7 @@ def curate(
     *,
     touched: Sequence[Path] | None = None,
     said: Sequence[Path] = (),
+    also: Collection[str] = (),
     blocklist: Path | None = None,
     networks: NetworkDirectory | None = None,
     label_delay: timedelta = LABEL_DELAY,
@@ -79,28 +81,50 @@ def curate(
     """Make the tables `source_ips` and `source_ip_days` from `transactions` and `addresses`.
 
     `touched` are the files of `transactions` that are new, collected with `mapping`: only the months are made
-    anew in which their payments lie or their frauds became known. Without `touched` all months are; so must it
-    be after a change of the label delay. `said` are the files of `labels` that are new: their months too are made
-    anew. `blocklist` is a text file of addresses and numbers, a tab between.
-    Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read.
+    anew in which their payments lie or their frauds became known, and the months `also` (YYYY-MM). Without `touched`
+    all months are; so must it be after a change of the label delay. `said` are the files of `labels` that are new:
+    their months too are made anew. `blocklist` is a text file of addresses and numbers, a tab between.
+    Where another process publishes what this one replaces, what that one saw may be newer: all is read again.
+    Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read, ChangedError
+    if others are always faster.
     """
+    listed = None if blocklist is None else _read_blocklist(blocklist)
+
+    def attempt() -> CurationSummary:
+        return _curate(tables, mapping, touched, said, also, listed, networks, label_delay)
+
+    return until_unchanged(attempt)
+
+
+def _curate(
+    tables: TableStore,
+    mapping: SourceMapping | None,
+    touched: Sequence[Path] | None,
+    said: Sequence[Path],
+    also: Collection[str],
+    listed: Blocklist | None,
+    networks: NetworkDirectory | None,
+    label_delay: timedelta,
+) -> CurationSummary:
+    # Before what they are made of: whoever publishes them meanwhile has read no less than this process reads now.
+    seen, seen_days = tables.version(SOURCE_IP_TABLE), tables.version(SOURCE_IP_DAY_TABLE)
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
-    listed = None if blocklist is None else _read_blocklist(blocklist)
     restricted = tables.stage(SOURCE_IP_TABLE, _RUN)
     # Near the restricted table, since what overflows holds raw addresses too.
     with engine(near=restricted) as database:
         months = _months(database, tables, _new(files, touched, mapping), label_delay)
         months |= _months_of_labels(database, tables, said, label_delay)
+        months |= set(also)
         if touched is None:
             months |= set(tables.runs(SOURCE_IP_DAY_TABLE))
         _define(database, "payment", files, _PAYMENT, labelled(tables, label_delay, files=files))
         database.execute(f"CREATE TABLE known_fraud AS {known_frauds_query(label_delay)}")
         _write_source_ips(database, tables.files(ADDRESSES), listed, networks, restricted)
-        days = _write_days(database, tables, sorted(months), files)
+        days = _write_days(database, tables, sorted(months), files, seen_days)
         summary = _summary(database, restricted, days, listed, located=networks is not None)
-    tables.publish(SOURCE_IP_TABLE, _RUN, replace=True)
+    tables.publish(SOURCE_IP_TABLE, _RUN, replace=True, check=unchanged(SOURCE_IP_TABLE, seen))
     return summary
 
 
@@ -144,7 +168,11 @@ def _day_of(file: Path) -> str:
 
 
 def _write_days(
-    database: duckdb.DuckDBPyConnection, tables: TableStore, months: Sequence[str], files: Sequence[Path]
+    database: duckdb.DuckDBPyConnection,
+    tables: TableStore,
+    months: Sequence[str],
+    files: Sequence[Path],
+    seen: Version,
 ) -> dict[str, int]:
     """Replace the runs of these months one by one, and return how many rows each has."""
     written: dict[str, int] = {}
@@ -152,7 +180,7 @@ def _write_days(
         staged = tables.stage(SOURCE_IP_DAY_TABLE, month)
         of_month = [file for file in files if _month_of(file) == month]
         written[month] = write_results(_by_span(database, month, of_month), SOURCE_IP_DAYS, staged)
-        tables.publish(SOURCE_IP_DAY_TABLE, month)
+        tables.publish(SOURCE_IP_DAY_TABLE, month, check=unchanged(SOURCE_IP_DAY_TABLE, seen, only=month))
     return written
 
 

@@ -1,5 +1,6 @@
 """A candidate as files, and its way into the registry; a release's way back."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,7 +58,12 @@ def register_candidate(
             release.release_id,
             Path(name),
             parameters=_parameters(release),
-            metrics={**_training_metrics(release), **metrics},
+            # A comparison finds no NaN: what is not defined is absent.
+            metrics={
+                name: float(value)
+                for name, value in {**_training_metrics(release), **metrics}.items()
+                if math.isfinite(value)
+            },
             tags={"mapping": release.mapping, "signal_kind": release.calibration.kind.value, **tags},
         )
 

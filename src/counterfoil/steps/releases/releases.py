@@ -159,19 +159,26 @@ def retire(
     reason: str,
     *,
     drop_from: ReferenceStore | None = None,
+    even_in_use: bool = False,
 ) -> Change:
     """Take a release out of use. Its references stay, so that its scores can be replayed, unless `drop_from` is
     the store to drop them from.
 
-    Raises UsageError if it is champion or challenger, or without operator or reason; NotFoundError.
+    With `even_in_use` a champion or challenger loses that alias, and nobody has it. Raises UsageError if it is one of
+    them otherwise, or without operator or reason; NotFoundError.
     """
     require_person(operator, reason, "a retirement")
     release = find(registry, release_id)
-    for alias in (CHAMPION, CHALLENGER):
-        if alias in release.aliases:
-            raise UsageError(f"release {release.release_id} is {alias} and cannot be retired: promote another first")
+    had = [alias for alias in (CHAMPION, CHALLENGER) if alias in release.aliases]
+    if had and not even_in_use:
+        raise UsageError(
+            f"release {release.release_id} is {had[0]} and cannot be retired: promote another first, or give "
+            "--even-in-use, and there is none until one is promoted"
+        )
     if not is_retired(release):
         registry.tag(release.release_id, RETIRED_TAG, RETIRED)
+    for alias in had:
+        registry.set_alias(alias, None)
     if drop_from is not None:
         drop_from.drop(release.release_id)
     told = [entry.details.get("references") for entry in log.entries(RETIRE, release.release_id)]

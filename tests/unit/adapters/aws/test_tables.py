@@ -26,7 +26,7 @@ from counterfoil.adapters.aws.glue import GlueCatalogue
 from counterfoil.adapters.aws.objects import S3Objects
 from counterfoil.adapters.aws.tables import S3Tables
 from counterfoil.adapters.folder.tables import FolderTables
-from counterfoil.errors import NotFoundError, StoreUnavailableError, UsageError
+from counterfoil.errors import ChangedError, NotFoundError, StoreUnavailableError, UsageError
 from counterfoil.ports.lake import TableStore
 
 Open = Callable[[str], S3Tables]
@@ -200,7 +200,7 @@ def test_what_was_staged_before_a_newer_publication_is_refused(tables: S3Tables,
     _stage(tables, "a", 1)
     for value in (2, 3):
         _publish(tables_at("there"), "a", value)
-    with pytest.raises(StoreUnavailableError, match="after it was staged here: what stands is newer"):
+    with pytest.raises(ChangedError, match="after it was staged here: what stands is newer"):
         tables.publish("payments", "a")
     assert _values(tables) == [3] * 3
 

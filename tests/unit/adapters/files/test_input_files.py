@@ -143,6 +143,19 @@ def test_a_header_that_is_data_is_not_shown(tmp_path: Path) -> None:
     assert "Ann" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le"])
+def test_a_preamble_is_told_from_the_header(tmp_path: Path, encoding: str) -> None:
+    text = "\ufeff" if encoding != "latin-1" else ""
+    text += '"Card:","1234 Ann Example"\n\n"Balance:","0\nEUR"\n"t","x","a"\n1,2,3\n'
+    path = written(tmp_path, text.encode(encoding))
+    with pytest.raises(MappingError) as caught:
+        read(path, mapping_of(f'encoding = "{encoding}"'))
+    assert "the header seems to be line 5: the lines before it are no part of the table" in str(caught.value)
+    assert "Ann" not in str(caught.value)
+    assert READER.preamble(path, mapping_of(f'encoding = "{encoding}"')) is not None
+    assert READER.preamble(written(tmp_path, b"x,y\n1,2\n"), mapping_of()) is None
+
+
 def test_null_values_are_the_mappings(tmp_path: Path) -> None:
     path = written(tmp_path, b't,a\n1,NA\n2,"NA"\n3,\n')
     assert rows(read(path, mapping_of('null_values = ["NA"]'))) == {2: None, 3: None, 4: ""}
@@ -178,14 +191,18 @@ def test_another_encoding_costs_the_bad_row_only_too(tmp_path: Path, encoding: s
     assert [(line, reason) for line, reason, _ in rejected(batches)] == [(20002, "bytes_unreadable")]
 
 
-def test_a_quote_that_is_never_closed_is_found_in_any_encoding(tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="never closed"):
-        read(written(tmp_path, ('t,a\n1,"10\n' + "2,20\n" * 9).encode("utf-16")), mapping_of('encoding = "utf-16"'))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_a_quote_that_is_never_closed_costs_its_row_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    text = '\ufefft,a\n1,"10\n' + "2,20\n" * 9
+    batches = read(written(tmp_path, text.encode(encoding)), mapping_of(f'encoding = "{encoding}"'))
+    assert [reason for _, reason, _ in rejected(batches)] == ["quote_unclosed"]
+    assert rows(batches) == dict.fromkeys(range(3, 12), "20")
 
 
-@pytest.mark.parametrize("block", [32, 1 << 20])
-def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(csv_files, "BLOCK_BYTES", block)
+def test_a_quote_that_is_open_for_longer_than_a_block_refuses_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 32)
     with pytest.raises(InputFileError, match="never closed") as caught:
         read(written(tmp_path, b't,a\n1,"10\n' + b"2,secret\n" * 9))
     assert "secret" not in str(caught.value)

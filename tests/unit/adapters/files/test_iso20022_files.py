@@ -198,10 +198,10 @@ def test_a_transfer_in_a_transfer_is_a_part_of_it(tmp_path: Path) -> None:
         (message(transfer())[:-20], "is no XML, cut off or damaged"),
         (message(transfer()) + "rubbish", "is no XML, cut off or damaged"),
         (message(transfer()) + "<Document>", "is no XML, cut off or damaged"),
-        (message(transfer()).replace("EUR", "EU&R"), "is no XML, cut off or damaged"),
+        (message(transfer()).replace("EUR", "EU&R"), "an '&' that stands by itself"),
         (message(transfer("<Purp><Cd>&who;</Cd></Purp>")), "is no XML, cut off or damaged"),
         (message(transfer()).encode("utf-16")[:-7], "is no XML, cut off or damaged"),
-        (b"<Document>\xff</Document>", "is no XML, cut off or damaged"),
+        (b"<Document>\xff</Document>", "bytes that are no text in the file's encoding"),
         ('<?xml version="1.0" encoding="nothing"?>' + message(), "is no XML"),
         ("<Document><BkToCstmrStmt/></Document>", "holds no pacs.008 or pain.001 message"),
         ("<a>" * (MOST_DEPTH + 1), f"has elements more than {MOST_DEPTH} deep"),
@@ -332,3 +332,71 @@ def test_a_transfer_keeps_its_id_wherever_its_message_is_found(tmp_path: Path) -
     assert len(set(first)) == 3
     assert read_ids(message(known)) == first[:1]
     assert read_ids(message(known, header=HEADER.replace(">M<", ">N<")), batch)[1:] == first
+
+
+OTHERS = {
+    "pacs.009": "<FICdtTrf><CdtTrfTxInf/><CdtTrfTxInf/></FICdtTrf>",
+    "pacs.004": "<PmtRtr><GrpHdr/><TxInf><OrgnlTxRef/></TxInf></PmtRtr>",
+    "pain.008": "<CstmrDrctDbtInitn><PmtInf><DrctDbtTxInf/><DrctDbtTxInf/></PmtInf></CstmrDrctDbtInitn>",
+    "camt.053": "<BkToCstmrStmt><Stmt><Ntry><NtryDtls><TxDtls/><TxDtls/></NtryDtls></Ntry></Stmt></BkToCstmrStmt>",
+    "pacs.002": "<FIToFIPmtStsRpt><GrpHdr/></FIToFIPmtStsRpt>",
+}
+TRANSACTIONS = {"pacs.009": 2, "pain.008": 2}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_transactions_of_another_message_are_counted_and_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    count = TRANSACTIONS.get(name, 1)
+    content = f"<Batch>{message(transfer())}<Document>{OTHERS[name]}</Document>{message(transfer())}</Batch>"
+    batches = read_text(tmp_path, content)
+    assert [line for batch in batches for line in batch.lines.to_pylist()] == [1, count + 2]
+    refused = [row for batch in batches for row in batch.rejected.to_pylist()]
+    assert [(row["source_line"], row["reason"]) for row in refused] == [
+        (line, f"message_{name}") for line in range(2, count + 2)
+    ]
+    assert refused[0]["message"] == f"the message is {name}, of which nothing is read: pacs.008 and pain.001 are"
+    with pytest.raises(InputFileError, match=f"holds no pacs.008 or pain.001 message, but {name}"):
+        read_text(tmp_path, f"<Document>{OTHERS[name]}</Document>")
+
+
+def test_a_message_that_nobody_knows_is_named_by_its_namespace(tmp_path: Path) -> None:
+    other = '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:auth.012.001.02"><MnyMkt><X/></MnyMkt></Document>'
+    (batch,) = read_text(tmp_path, f"<Batch>{other}{message(transfer())}</Batch>")
+    assert batch.rejected["reason"].to_pylist() == ["message_auth.012"]
+    assert batch.lines.to_pylist() == [2]
+
+
+def test_a_wrapper_in_a_document_is_no_message(tmp_path: Path) -> None:
+    inner = message(transfer()).replace("<Document>", "<Payload>").replace("</Document>", "</Payload>")
+    for namespace in ("", ' xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"'):
+        (batch,) = read_text(tmp_path, f"<Document{namespace}><Header/>{inner}</Document>")
+        assert (batch.lines.to_pylist(), batch.rejected.num_rows) == ([1], 0)
+
+
+@pytest.mark.parametrize(("shipped", "other"), [("iso20022-pacs008", "pain.001")])
+def test_a_message_that_lacks_what_the_mapping_needs_is_told_by_name(tmp_path: Path, shipped: str, other: str) -> None:
+    path = tmp_path / "in.xml"
+    path.write_text(
+        "<Document><CstmrCdtTrfInitn><GrpHdr><MsgId>M</MsgId></GrpHdr><PmtInf>"
+        '<CdtTrfTxInf><Amt><InstdAmt Ccy="EUR">1</InstdAmt></Amt></CdtTrfTxInf></PmtInf></CstmrCdtTrfInitn></Document>'
+    )
+    (batch,) = read(path, load_mapping(shipped))
+    (found,) = batch.rejected.to_pylist()
+    assert found["reason"] == f"message_{other}"
+    assert "has no 'settlement_amount': use a mapping for it, as the shipped iso20022-pain001" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        (b"Smith & Sons", "line 1: an '&' that stands by itself: write &amp; instead"),
+        (b"Smith&Sons", "line 1: an '&' that stands by itself: write &amp; instead"),
+        ("Müller".encode("latin-1"), "line 1: bytes that are no text in the file's encoding"),
+        (b"x\x01y", "not well-formed"),
+    ],
+)
+def test_a_common_mistake_of_writers_is_named(tmp_path: Path, bad: bytes, problem: str) -> None:
+    with pytest.raises(InputFileError) as caught:
+        read_text(tmp_path, message(transfer("<Dbtr><Nm>NAME</Nm></Dbtr>")).encode().replace(b"NAME", bad))
+    assert problem in str(caught.value)
+    assert "Smith" not in str(caught.value)

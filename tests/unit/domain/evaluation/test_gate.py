@@ -1,14 +1,22 @@
 """The gate: a candidate passes only if every rule holds, and each rule is told with its figure."""
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.domain.evaluation.candidate import CandidateFigures, ReleaseFigures
+from counterfoil.domain.evaluation.candidate import (
+    PAIRED_SCORES,
+    CandidateFigures,
+    ReleaseFigures,
+    compare_with_champion,
+)
 from counterfoil.domain.evaluation.evaluation import Evaluation
 from counterfoil.domain.evaluation.gate import GateRules, Verdict, judge_candidate
 from counterfoil.domain.evaluation.paired import Difference
@@ -136,3 +144,46 @@ def test_a_verdict_is_fit_for_json() -> None:
 def test_rules_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         GateRules(**wrong)
+
+
+def _judged(frauds: int, accounts: int, champion: str | None = "old") -> tuple[CandidateFigures, Verdict]:
+    """The verdict on 400 payments, of which `frauds` are frauds of `accounts` accounts."""
+    rng = np.random.default_rng(1)
+    label = (np.arange(400) < frauds).astype(np.int8)
+    names = [f"f{n % accounts}" if n < frauds else f"g{n % 50}" for n in range(400)]
+    moments = np.datetime64("2026-01-01T00:00:00", "us") + np.arange(400) * np.timedelta64(3600, "s")
+    signal = np.clip(0.6 * label + rng.uniform(0, 0.4, 400), 0, 1)
+    scores = pa.table(
+        [list(map(str, range(400))), names, moments, label, signal, [None] * 400 if champion is None else signal],
+        names=PAIRED_SCORES.names,
+    ).cast(PAIRED_SCORES)
+    found = compare_with_champion(scores, "new", champion, (None, None), draws=20).figures
+    return found, judge_candidate(found)
+
+
+def test_no_interval_and_no_decision_by_it_for_fewer_than_ten_accounts_with_frauds() -> None:
+    found, verdict = _judged(frauds=30, accounts=9)
+    assert found.candidate.evaluation.intervals == {}
+    assert not verdict.passed
+    assert "too few accounts with frauds for an interval: 9, at least 10" in verdict.summary
+    found, verdict = _judged(frauds=30, accounts=10)
+    assert set(found.candidate.evaluation.intervals) >= {"auc", "average_precision"}
+    assert verdict.passed
+
+
+def test_a_window_without_frauds_has_a_clear_verdict_and_no_metric_that_is_nan() -> None:
+    found, verdict = _judged(frauds=0, accounts=1)
+    assert "average_precision" not in found.metrics()
+    assert all(isinstance(value, float) and math.isfinite(value) for value in found.metrics().values())
+    assert "average_precision" in str(found.undefined())
+    assert "0 frauds among 400 labelled payments" in str(found.undefined())
+    assert not verdict.passed
+    assert "0 frauds among 400 labelled payments, at least 20: not held" in verdict.summary
+    json.dumps(verdict.as_dict(), allow_nan=False)
+
+
+def test_a_champion_of_an_older_format_leaves_the_floors_and_is_told() -> None:
+    found, _ = _judged(frauds=30, accounts=10, champion=None)
+    verdict = judge_candidate(replace(found, unread_champion="champion old cannot be read: format 5"))
+    assert verdict.passed
+    assert "judged by the floors alone, since champion old cannot be read: format 5" in verdict.summary

@@ -124,3 +124,15 @@ def test_ibans_that_look_odd_are_told_without_a_value() -> None:
     assert "QX" in unknown
     assert "0123" not in unknown + wrong
     assert list(account_warnings(["7", "DE89370400440532013000"])) == []
+
+
+def test_an_id_column_that_looks_cut_is_worth_a_look() -> None:
+    mapping = parse_mapping('[fields]\nevent_time = "t"\naccount = "who"\nmerchant = "shop"\n', "mine")
+    batch = pa.table({
+        "t": ["2024-01-01T00:00:00Z"] * 2, "who": ["2291163933867240", "3573030041201290"],
+        "shop": ["2291163933867244", "3573030041201292"],
+    })  # fmt: skip
+    done = clean(batch, mapping, key=b"k" * 16, source="f.csv", first_line=2, content_hash="")
+    (told,) = [told for told in check(mapping, ["t", "who", "shop"], done, raw=batch).suggestions if "cut" in told]
+    assert "column 'who' (account) looks cut" in told
+    assert "2291" not in told

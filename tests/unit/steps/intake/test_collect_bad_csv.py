@@ -114,11 +114,28 @@ def test_latin_1_is_read_as_the_mapping_says(tmp_path: Path) -> None:
 
 
 def test_line_breaks_in_quotes_are_part_of_the_cell_and_count_as_one_record(tmp_path: Path) -> None:
-    quoted = f'x,{BETWEEN},11.00,ann,"Shop\r\n""two"", lines"\n'.encode()
-    done = run(tmp_path, HEADER + quoted + b"bad\n" + LAST)
-    assert done.rejected == {"ragged_row": 1}
-    assert shops(tmp_path) == {"x": 'Shop\r\n"two", lines', "last": "Butcher"}
+    quoted = f'x,{BETWEEN},11.00,ann,Shop,"Text\r\n""two"", lines"\n'.encode()
+    header = HEADER.replace(b"\n", b",note\n")
+    last = LAST.replace(b"\n", b",x\n")
+    run(tmp_path, header + quoted + b"bad\n" + last, '[evidence.textual]\nnote = "note"\n')
+    assert {row["transaction_id"]: row["note"] for row in visible(tmp_path)} == {
+        "x": 'Text\r\n"two", lines',
+        "last": "x",
+    }
     assert reasons(tmp_path) == [(3, "ragged_row")]
+
+
+def test_a_merchant_of_two_lines_is_rejected(tmp_path: Path) -> None:
+    quoted = f'x,{BETWEEN},11.00,ann,"Shop\r\n""two"", lines"\n'.encode()
+    done = run(tmp_path, HEADER + quoted + LAST)
+    assert (done.rows_in, done.rejected) == (2, {"line_break": 1})
+    assert shops(tmp_path) == {"last": "Butcher"}
+
+
+def test_a_quote_that_is_never_closed_costs_its_row_and_no_other(tmp_path: Path) -> None:
+    done = run(tmp_path, HEADER + b'x,"never closed,1,ann,Shop\n' + FIRST)
+    assert (done.rows_in, done.rejected) == (2, {"time_unreadable": 1})
+    assert shops(tmp_path) == {"first": "Bakery"}
 
 
 @pytest.mark.parametrize("amount", ["1.234,56", "1234,56", "+1.234,5600"])
@@ -147,7 +164,6 @@ def test_an_id_that_another_file_had_is_rejected(tmp_path: Path) -> None:
         (b"id,time,who,shop\n", MappingError, "column 'amount' is not in the file (columns: id, time, who, shop)"),
         (b"id,amount,time,amount,who,shop\n", MappingError, "column 'amount' stands 2 times in the file's header"),
         (b"\xff\xfei\0d\0,\0", MappingError, "column 'id' is not in the file"),
-        (HEADER + b'x,"never closed,1,ann,Shop\n' + FIRST, InputFileError, "a quoted value is never closed"),
         (b'"id,time\n' + FIRST * 9, MappingError, "not shown because the first line looks like data"),
         (b"id,ann 4111111111111111\n", MappingError, "not shown because the first line looks like data"),
     ],

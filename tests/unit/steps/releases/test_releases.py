@@ -194,6 +194,18 @@ class TestPromote:
             promote(place, place, "r2", "emperor", "ada", "x")
 
 
+def test_a_champion_that_cannot_be_read_is_retired_and_there_is_none() -> None:
+    place = world("r1", "r2")
+    crown(place, "r1")
+    with pytest.raises(UsageError, match=r"r1 is champion.*--even-in-use"):
+        retire(place, place, "r1", "ada", "of an older format")
+    retire(place, place, "r1", "ada", "of an older format", even_in_use=True)
+    assert find(place, "r1").aliases == ()
+    assert resolve(place) == "r2"
+    crown(place, "r2")
+    assert resolve(place, "champion") == "r2"
+
+
 class TestRollback:
     def test_each_goes_further_back(self) -> None:
         place = world("r1", "r2", "r3")

@@ -1,0 +1,30 @@
+"""Which names in a folder are no payment files: those of hidden, temporary and marker files."""
+
+_TEMPORARY = (
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".filepart",
+    ".crdownload",
+    ".inprogress",
+    ".swp",
+    "._copying_",
+    "~",
+)
+_OF_SYSTEMS = ("thumbs.db", "desktop.ini")
+_FOLDER_MARKER = "_$folder$"
+
+
+def why_left_out(name: str) -> str | None:
+    """Return why a file or folder of this name is not collected, or None if it is."""
+    lower = name.lower()
+    if name.endswith(_FOLDER_MARKER):
+        return "marks a folder"
+    if name.startswith("~$") or lower.endswith(_TEMPORARY) or (name[:1] == name[-1:] == "#"):
+        return "temporary"
+    if name.startswith("_"):
+        return "begins with '_'"
+    if name.startswith(".") or lower in _OF_SYSTEMS:
+        return "hidden"
+    return None

@@ -11,11 +11,15 @@ import pytest
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
+from counterfoil.adapters.postgres.profiles import PostgresProfiles
+from counterfoil.adapters.postgres.scores import PostgresScores
 from counterfoil.domain.intake.requests import clean_requests
 from counterfoil.domain.release.release import scored_schema
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.scoring.profiles import build_profiles
 from counterfoil.steps.scoring.score import as_scored
+from counterfoil.steps.scoring.score_one import OnlineScorer
 from counterfoil.steps.scoring.scorer import Detector
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -38,9 +42,13 @@ def batch(scoring_place: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {row["transaction_id"]: row for row in as_scored(rows, release).to_pylist()}
 
 
-def test_online_evidence_is_the_batchs(scoring_place: Any, batch: dict[str, dict[str, Any]]) -> None:
-    here = scoring_place.open(service_profile_deadline_ms=20_000)
-    in_use, scorer = here.champion.current(), here.online_scorer
+def test_online_evidence_is_the_batchs(scoring_place: Any, batch: dict[str, dict[str, Any]], dsn: str) -> None:
+    here = scoring_place.open()
+    in_use = here.champion.current()
+    # Stores of its own: other tests score other payments of the same merchants.
+    profiles, release, patience = PostgresProfiles(dsn), in_use.detector.release, dt.timedelta(seconds=60)
+    build_profiles(here.tables, profiles, release.specs, dt.timedelta(days=release.label_delay_days))
+    scorer = OnlineScorer(here.champion, profiles, PostgresScores(dsn), patience)
     read = in_use.source.source_columns
     assert "is_fraud" not in read
     waiting = [{name: row[name] for name in read} for row in scoring_place.newer[:PAYMENTS]]

@@ -31,7 +31,9 @@ def serve(
 
 def watch(
     lines: Annotated[Path | None, typer.Argument(help="A file of JSON lines, or - for standard input")] = None,
-    kinesis: Annotated[str | None, typer.Option(help="A Kinesis data stream instead of a file")] = None,
+    kinesis: Annotated[
+        str | None, typer.Option(help="A Kinesis data stream [default: $COUNTERFOIL_PAYMENTS_STREAM]")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end of the file")] = False,
     source_layout: Annotated[
         bool, typer.Option("--source-layout", help="Payments have the columns of the mapping's files")
@@ -44,11 +46,14 @@ def watch(
     from counterfoil.service.watch import told, watch
     from counterfoil.workspace.wiring import open_workspace
 
+    place = open_workspace(workspace)
+    if lines is None and kinesis is None:
+        kinesis = place.settings.payments_stream
     if (lines is None) == (kinesis is None):
-        raise UsageError("give a file of JSON lines, or a stream with --kinesis")
+        raise UsageError("give a file of JSON lines, or a stream with --kinesis or COUNTERFOIL_PAYMENTS_STREAM")
     stream, own_name = _stream(lines, kinesis, follow)
     tell = told if show else lambda _: None
-    done = watch(open_workspace(workspace), name or own_name, stream, source_layout=source_layout, tell=tell)
+    done = watch(place, name or own_name, stream, source_layout=source_layout, tell=tell)
     typer.echo(f"{done.records:,} records: {done.scored:,} scored, {done.buried:,} buried", err=True)
 
 

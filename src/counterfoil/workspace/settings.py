@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     profile_table: str | None = Field(
         default=None, description="DynamoDB table of the service's profiles; in PostgreSQL if unset"
     )
+    payments_stream: str | None = Field(default=None, description="Kinesis data stream that 'watch' reads")
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
     alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")

@@ -3,7 +3,7 @@
 import json
 from contextlib import AbstractContextManager
 
-from counterfoil.adapters.aws.clients import aws_client, aws_reported
+from counterfoil.adapters.aws.clients import aws_client, aws_reported, error_code
 from counterfoil.ports.service import Alert
 
 MOST_SUBJECT = 100
@@ -31,8 +31,14 @@ class SnsAlerts:
 
     def ping(self) -> None:
         """Raise StoreUnavailableError if the sink does not answer."""
+        from botocore.exceptions import ClientError
+
         with self._reported():
-            self._client.get_topic_attributes(TopicArn=self._topic)
+            try:
+                self._client.get_topic_attributes(TopicArn=self._topic)
+            except ClientError as error:
+                if error_code(error) != "AuthorizationError":  # a role that may only publish: the topic answered
+                    raise
 
     def _reported(self) -> AbstractContextManager[None]:
         return aws_reported(

@@ -101,7 +101,12 @@ class DynamoProfiles:
     def ping(self) -> None:
         """Raise StoreUnavailableError if the store does not answer."""
         with self._reported():
-            self._client.describe_table(TableName=self._table)
+            self._client.query(  # what reading needs, and no right beside it
+                TableName=self._table,
+                KeyConditionExpression="entity = :entity",
+                ExpressionAttributeValues={":entity": {"S": "nobody"}},
+                Limit=1,
+            )
 
     def close(self) -> None:
         """Close the connections."""

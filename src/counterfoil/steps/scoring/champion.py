@@ -14,6 +14,7 @@ from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
 from counterfoil.steps.scoring.compute import Compute
+from counterfoil.steps.scoring.profiles import require_histories
 from counterfoil.steps.scoring.scorer import Detector
 
 
@@ -84,6 +85,7 @@ class Champion:
 
     def _load(self, release_id: str) -> InUse:
         release = load_release(self._registry, release_id)
+        require_histories(release.specs)
         detector = Detector.load(release, self._references, self._embedder, self._compute)
         in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._tables))
         in_use.precedents  # noqa: B018 before the first request needs them

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import Aggregate, FeatureSpec, longest_window
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
-from counterfoil.errors import NotFoundError
+from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.service import Entry, LogPart, ProfileStore
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
@@ -24,7 +24,7 @@ ENTITIES = {"account_id": "account", "merchant_id": "merchant", "source_ip_id": 
 
 KEPT = (
     "transaction_id", "event_time", "amount", "currency", "account_id", "merchant_id", "device_id", "source_ip_id",
-    "category", "label", "label_time",
+    "email_id", "phone_id", "card_bin", "category", "label", "label_time",
 )  # fmt: skip
 """What a history keeps of a payment: the columns that windows read."""
 
@@ -32,6 +32,22 @@ PAYMENT, LABEL = "payment", "label"
 BATCH = 2_000
 
 Row = Mapping[str, Any]
+
+
+def require_histories(specs: Iterable[FeatureSpec]) -> None:
+    """Raise ReleaseMismatchError if a feature reads a history that no log holds, as a mapping's own entity may."""
+    missing = sorted(
+        {
+            str(spec.entity)
+            for spec in specs
+            if not (set(spec.entity.columns) & ENTITIES.keys() and set(spec.entity.columns) <= set(KEPT))
+        }
+    )
+    if missing:
+        raise ReleaseMismatchError(
+            f"the release reads histories of {', '.join(missing)}, and the service keeps those of accounts, merchants "
+            "and source IPs: score in batches, or train with a mapping that declares no such entity"
+        )
 
 
 def entities_of(payment: Row) -> list[str]:

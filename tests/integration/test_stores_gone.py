@@ -37,7 +37,6 @@ def gone(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_within_ten_seconds(gone: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", gone)
     import boto3  # noqa: F401 its import is not what is measured
-
     import mlflow  # noqa: F401
 
     began = time.monotonic()

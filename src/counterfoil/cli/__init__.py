@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import operations, pipeline, privacy, references, release, thresholds
+from counterfoil.cli import insights, operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.failures import complain
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
@@ -276,6 +276,7 @@ def demo(
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(references.references)
+app.command()(insights.query)
 app.command()(operations.status)
 app.command()(operations.replay)
 app.command()(privacy.forget)

@@ -9,6 +9,17 @@ there repeats its answer for the same new payments. `publish` and `register` cha
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.domain.tables import (
+    ADDRESSES,
+    EVIDENCE,
+    FORGOTTEN_TABLE,
+    REJECTED_ROWS,
+    SCORE_TABLE,
+    SCORED_EVIDENCE,
+    SOURCE_IP_DAY_TABLE,
+    SOURCE_IP_TABLE,
+    TRANSACTIONS,
+)
 from pipelines.jobs import Input, Job, Site, output_of
 from pipelines.parameters import INPUT_VERSION
 
@@ -17,16 +28,16 @@ if TYPE_CHECKING:
     from sagemaker.mlops.workflow.fail_step import FailStep
     from sagemaker.mlops.workflow.steps import ProcessingStep
 
-COLLECT = Job("collect", "collector", ("transactions", "rejected", "addresses", "summary"), volume_gb=200, hours=8)
-CURATE = Job("curate", "curation", ("source_ips", "source_ip_days", "summary"), volume_gb=100)
-FEATURES = Job("features", "detector", ("evidence", "summary"), volume_gb=200, hours=8)
+COLLECT = Job("collect", "collector", (TRANSACTIONS, REJECTED_ROWS, ADDRESSES, "summary"), volume_gb=200, hours=8)
+CURATE = Job("curate", "curation", (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE, "summary"), volume_gb=100)
+FEATURES = Job("features", "detector", (EVIDENCE, "summary"), volume_gb=200, hours=8)
 TRAIN = Job("train", "detector", ("release", "summary"), gpu=True, volume_gb=100, hours=12)
 EVALUATE = Job("evaluate", "detector", ("evaluation",), gpu=True, volume_gb=100, property_files=())
 GATE = Job("gate", "detector", ("verdict",), hours=1, property_files=(("verdict", "verdict.json"),))
 REGISTER = Job("register", "detector", ("registered",), cached=False, hours=1, property_files=())
 # Its instances share the channel `summary`, each with a file of its own.
 DETECT = Job(
-    "detect", "detector", ("scores", "scored_evidence", "summary"), gpu=True, volume_gb=200, hours=12,
+    "detect", "detector", (SCORE_TABLE, SCORED_EVIDENCE, "summary"), gpu=True, volume_gb=200, hours=12,
     property_files=(),
 )  # fmt: skip
 PUBLISH = Job("publish", "detector", ("published",), cached=False, volume_gb=200, property_files=())
@@ -36,22 +47,22 @@ JOBS = {
     job.step: job
     for job in (COLLECT, CURATE, FEATURES, TRAIN, EVALUATE, GATE, REGISTER, DETECT, PUBLISH, REPORT)
 }  # fmt: skip
-COLLECTED = ("transactions", "rejected", "addresses", "summary")
-CURATED = ("source_ips", "source_ip_days")
-DETECTED = ("scores", "scored_evidence")
+COLLECTED = (TRANSACTIONS, REJECTED_ROWS, ADDRESSES, "summary")
+CURATED = (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
+DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 
 
 def collect(site: Site) -> "ProcessingStep":
     """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
     options = {"--mapping": site["Mapping"], "--input-version": site[INPUT_VERSION]}
-    lake = [site.lake("transactions"), site.lake("forgotten")]
+    lake = [site.lake(TRANSACTIONS), site.lake(FORGOTTEN_TABLE)]
     return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
     """Source IPs and their metadata."""
-    new = [output_of(collected, channel) for channel in ("transactions", "addresses")]
-    lake = [site.lake("transactions"), site.lake("addresses")]
+    new = [output_of(collected, channel) for channel in (TRANSACTIONS, ADDRESSES)]
+    lake = [site.lake(TRANSACTIONS), site.lake(ADDRESSES)]
     options = {"--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"]}
     return site.step(CURATE, [*lake, *new], options)
 
@@ -62,7 +73,7 @@ def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any,
         "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
         "--since": since, "--until": until, "--scope": scope,
     }  # fmt: skip
-    return site.step(FEATURES, [site.lake("transactions"), output_of(collected, "transactions")], options)
+    return site.step(FEATURES, [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)], options)
 
 
 def train(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
@@ -71,13 +82,13 @@ def train(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
         "--mapping": site["Mapping"], "--since": site["TrainFrom"], "--until": site["TrainUntil"],
         "--known-until": site["EvaluateFrom"], "--label-delay-days": site["LabelDelayDays"],
     }  # fmt: skip
-    return site.step(TRAIN, [output_of(featured, "evidence")], options)
+    return site.step(TRAIN, [output_of(featured, EVIDENCE)], options)
 
 
 def evaluate(site: Site, featured: "ProcessingStep", trained: "ProcessingStep") -> "ProcessingStep":
     """Candidate and champion on the same later days."""
     options = {"--since": site["EvaluateFrom"], "--until": site["EvaluateUntil"], "--champion": site["Champion"]}
-    return site.step(EVALUATE, [output_of(featured, "evidence"), output_of(trained, "release")], options)
+    return site.step(EVALUATE, [output_of(featured, EVIDENCE), output_of(trained, "release")], options)
 
 
 def gate(site: Site, trained: "ProcessingStep", evaluated: "ProcessingStep") -> "ProcessingStep":
@@ -115,7 +126,7 @@ def passed(judged: "ProcessingStep", then: Sequence[Any], otherwise: Sequence[An
 
 def detect(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
     """Scores with their precedents; each instance takes its share of the evidence's files."""
-    evidence = output_of(featured, "evidence", sharded=True)
+    evidence = output_of(featured, EVIDENCE, sharded=True)
     return site.step(DETECT, [evidence], {"--release": site["Release"]}, instances=site["DetectInstances"])
 
 
@@ -129,7 +140,7 @@ def publish(
 
 def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") -> "ProcessingStep":
     """What was scored, in figures."""
-    inputs = [output_of(detected, "scores"), output_of(published, "published")]
+    inputs = [output_of(detected, SCORE_TABLE), output_of(published, "published")]
     return site.step(REPORT, inputs, {"--release": site["Release"]})
 
 

@@ -4,6 +4,7 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.domain.tables import ADDRESSES, FORGOTTEN_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.workspace.settings import PipelineSettings
 from pipelines.builders import JOBS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINES", "build", "definition", "pipeline_name"]
 
-LAKE_TABLES = ("addresses", "forgotten", "transactions")
+LAKE_TABLES = (ADDRESSES, FORGOTTEN_TABLE, TRANSACTIONS)
 """The tables that the pipelines read. Each must have a manifest before an execution starts: SageMaker fails a job
 whose input prefix has no object."""
 

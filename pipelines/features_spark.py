@@ -5,6 +5,7 @@ The local session does not run it: there `features` on DuckDB gives the same evi
 
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.domain.tables import TRANSACTIONS
 from pipelines.builders import FEATURES
 from pipelines.jobs import Site, environment, output_of, retry_policies, tags
 
@@ -35,8 +36,8 @@ def features_on_spark(
     options = {
         "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
         "--since": since, "--until": until, "--scope": scope,
-        "--lake-uri": site.lake("transactions").uri,
-        "--transactions-uri": output_of(collected, "transactions").uri,
+        "--lake-uri": site.lake(TRANSACTIONS).uri,
+        "--transactions-uri": output_of(collected, TRANSACTIONS).uri,
         "--evidence-uri": evidence.s3_output.s3_uri,
     }  # fmt: skip
     run = _processor(site, instances, instance_type).run(

@@ -7,6 +7,7 @@ from datetime import date
 from enum import Enum
 
 from counterfoil.domain.evaluation.gate import DEFAULT_RULES
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.workspace.settings import PipelineSettings
 
@@ -44,7 +45,7 @@ _SOURCE = (
     Parameter("RawUri", "Prefix of the raw payment files", kind=Kind.FOLDER),
     Parameter(INPUT_VERSION, "Digest of the raw files and of what others brought into the lake: pins the step cache"),
     Parameter("Mapping", "Source mapping of the raw files: a shipped one's name"),
-    Parameter("LabelDelayDays", "Days until a payment's label can be trusted", "7", Kind.NUMBER),
+    Parameter("LabelDelayDays", "Days until a payment's label can be trusted", str(LABEL_DELAY_DAYS), Kind.NUMBER),
 )
 _TRAINING = (
     Parameter("TrainFrom", "First day to train on; '-': from the beginning", NONE, Kind.DAY),

@@ -121,7 +121,9 @@ class DetectBench:
 
         def scored() -> None:
             for batch, comparison, distance in zip(batches, compared, distances, strict=True):
-                score_table(batch, comparison, distance, table, release.calibration, release.release_id)
+                score_table(
+                    batch, comparison, distance, table, release.calibration, release.thresholds, release.release_id
+                )
 
         laps = alternate(
             {

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from counterfoil.domain.features.sql import CYCLES
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.schemas import TIMESTAMP
 
 DAY_US = 86_400_000_000

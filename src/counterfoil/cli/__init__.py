@@ -12,6 +12,7 @@ from counterfoil import __version__
 from counterfoil.cli import insights, operations, pipeline, privacy, references, release, thresholds
 from counterfoil.cli.failures import complain
 from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def curate(
     blocklist: Annotated[
         Path | None, typer.Option(help="A text file of addresses and how many lists each is on, a tab between")
     ] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Curate the source IPs of all collected payments: what each address is, and what each did day by day."""
     from counterfoil.cli.show import runs
@@ -123,7 +124,7 @@ def curate(
 
 @app.command()
 def features(
-    mapping: MappingName, label_delay_days: DelayDays = 7, since: Day = None, until: Day = None,
+    mapping: MappingName, label_delay_days: DelayDays = LABEL_DELAY_DAYS, since: Day = None, until: Day = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Build the evidence of all collected payments, or of a span of days (both ends included)."""
@@ -150,7 +151,7 @@ def train(
     known_until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight [default: all]")
     ] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Train a release on a span of days (both ends included) and register it."""
     from counterfoil.adapters.files.mapping_files import load_mapping
@@ -179,23 +180,20 @@ def score(
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
+    from counterfoil.domain.tables import SCORE_TABLE
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
-    from counterfoil.steps.releases.registration import load_release
-    from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring.score import detect
-    from counterfoil.steps.scoring.scorer import Detector
     from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
-        loaded = load_release(place.registry, resolve(place.registry, release))
-        detector = Detector.load(loaded, place.references_for_scoring, place.embedder, place.compute)
+        detector = place.detector(release)
         run = detect(
             place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
         )  # fmt: skip
-    written = write_scores(place.tables, run, out) if out else place.tables.files("scores", run)[0]
+    written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))
     console.out.print(f"run {run}: scores of release {detector.release_id} in {written}")
 
@@ -219,7 +217,7 @@ def backtest(
     files: Files, mapping: MappingName,
     train_from: Day = None, train_until: Day = None, test_from: Day = None, test_until: Day = None,
     train_fraction: Annotated[float | None, typer.Option(help="Train on this share of the payments, by time")] = None,
-    label_delay_days: DelayDays = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     exclude_compromised: Annotated[
         bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
     ] = False,
@@ -262,7 +260,7 @@ def simulate(
 def demo(
     data: Annotated[Path | None, typer.Option(help="Your own file instead of simulated payments", exists=True)] = None,
     mapping: Annotated[str | None, typer.Option("--mapping", "-m", help="The mapping of your file")] = None,
-    label_delay_days: DelayDays = 7, workspace: WorkspaceFolder = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Run the main job from raw file to scored payments, on simulated payments or on your own file."""
     from counterfoil.cli.demo_run import run_demo

@@ -13,7 +13,7 @@ from counterfoil.cli.show import releases as console_releases
 from counterfoil.cli.show import runs
 from counterfoil.cli.show import terminal as console
 from counterfoil.cli.show.pipeline_tree import show_steps
-from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.simulation import as_csv, simulate, spoil
 from counterfoil.steps.insights.evaluate_run import judge
 from counterfoil.steps.insights.riskiest import riskiest
@@ -157,7 +157,7 @@ def _show_files(workspace: Workspace, run: str) -> None:
     console.out.print(f"transactions  {lake / 'transactions'}")
     console.out.print(f"rejected      {lake / 'rejected'}")
     console.out.print(f"source IPs    {lake / 'source_ips'}, {lake / 'source_ip_days'}")
-    console.out.print(f"scores        {workspace.tables.files('scores', run)[0]}", soft_wrap=True)
+    console.out.print(f"scores        {workspace.tables.files(SCORE_TABLE, run)[0]}", soft_wrap=True)
     console.out.print(f"executions    {workspace.root / 'executions'} (each step's outputs and log)")
     console.out.print(f"releases      {workspace.root / 'mlflow'}")
     console.out.print(f"references    {workspace.root / 'postgres'} (PostgreSQL with pgvector)")

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-LABEL_DELAY = timedelta(days=7)
+LABEL_DELAY_DAYS = 7
+LABEL_DELAY = timedelta(days=LABEL_DELAY_DAYS)
 """How long after a payment its label can be trusted, unless the user says otherwise."""
 
 

@@ -1,85 +1,110 @@
-"""The tables of the lake: their names, who publishes them, and in which order."""
+"""The tables of the lake, each declared once: what it holds, who publishes it, and when.
+
+From here follow the channels of the pipelines, the order of publication, the order in which a key is rotated,
+what an account's removal begins with, Glue's tables, and the data dictionary.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from counterfoil.domain import schemas
+from counterfoil.domain.schemas import Column, schema_of
 
 TRANSACTIONS = "transactions"
-
 REJECTED_ROWS = "rejected"
-
 ADDRESSES = "addresses"
-"""Restricted: with `source_ips`, which is made of it, the only table that holds raw addresses."""
-
-
 SOURCE_IP_TABLE = "source_ips"
-
-
 SOURCE_IP_DAY_TABLE = "source_ip_days"
-
-
 EVIDENCE = "evidence"
-
-
 SCORE_TABLE = "scores"
-
-
 SCORED_EVIDENCE = "scored_evidence"
-
-
 FORGOTTEN_TABLE = "forgotten"
-"""Restricted: one run for each account."""
 
 
-PUBLISHED_TABLES = (
-    "rejected", "addresses", "source_ips", "source_ip_days", TRANSACTIONS, "scored_evidence", "scores",
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake.
+
+    `columns` are those that every lake has; with `open_columns` a mapping or a release adds its own. `step` writes
+    it. `order` sorts its rows. A `restricted` table holds raw addresses or names forgotten accounts. A table
+    `by_date` lies in folders by event date.
+    """
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    step: str
+    order: tuple[str, ...] = ()
+    restricted: bool = False
+    by_date: bool = False
+    open_columns: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the columns that every lake has."""
+        return schema_of(self.columns)
+
+
+_PASSED_ON = tuple(
+    column
+    for column in schemas.TRANSACTION_COLUMNS
+    if column.name in ("transaction_id", "event_time", "account_id", "merchant_id", "category", "currency", "label")
+)
+_KNOWN_AT = Column("known_at", schemas.TIMESTAMP, "From when on the label may be used (UTC)")
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        REJECTED_ROWS, "Input rows that could not be used, each with its reason",
+        schemas.REJECTED_COLUMNS, "collect",
+    ),
+    Table(
+        ADDRESSES, "The source IPs behind the keyed hashes",
+        schemas.ADDRESS_COLUMNS, "collect", order=("source_ip_id",), restricted=True,
+    ),
+    Table(
+        SOURCE_IP_TABLE, "Every source IP that was seen, with what is known of its address",
+        schemas.SOURCE_IP_COLUMNS, "curate", order=("source_ip_id",), restricted=True,
+    ),
+    Table(
+        SOURCE_IP_DAY_TABLE, "What each source IP did, day by day, and what became known of it",
+        schemas.SOURCE_IP_DAY_COLUMNS, "curate", order=(schemas.EVENT_DATE, "source_ip_id"),
+    ),
+    Table(
+        TRANSACTIONS, "Clean payments, one row each",
+        schemas.TRANSACTION_COLUMNS, "collect", order=("event_time", "transaction_id"), by_date=True, open_columns=True,
+    ),
+    Table(
+        EVIDENCE, "What was known of each payment at its moment",
+        (*_PASSED_ON, _KNOWN_AT), "features", order=("event_time", "transaction_id"), open_columns=True,
+    ),
+    Table(
+        SCORED_EVIDENCE, "The evidence of scored payments, as the release read it",
+        _PASSED_ON[:3], "detect", order=("event_time", "transaction_id"), open_columns=True,
+    ),
+    Table(
+        SCORE_TABLE, "Anomaly signals with their decisions, reasons and precedents",
+        schemas.SCORE_COLUMNS, "detect", order=("event_time", "transaction_id"),
+    ),
+    Table(
+        FORGOTTEN_TABLE, "Accounts that were forgotten, and where they were found",
+        schemas.FORGOTTEN_COLUMNS, "forget", order=("account_id", "kind", "place", "name"), restricted=True,
+    ),
 )  # fmt: skip
 """In the order of publication: payments become visible after what is said about them, scores last."""
 
+PUBLISHED_TABLES = tuple(table.name for table in TABLES if table.name not in (EVIDENCE, FORGOTTEN_TABLE))
+"""What the pipeline detection publishes, in this order."""
 
-SCORED = ("scored_evidence", "scores")
-
-
-KNOWN_PAYMENTS = """
-SELECT
-  transaction_id, event_time, event_date, amount, currency, account_id, merchant_id, category, source_ip_id, source,
-  CASE WHEN known_at <= :known_until THEN label END AS label,
-  CASE WHEN known_at <= :known_until THEN known_at END AS known_at
-FROM (
-  SELECT
-    transaction_id, event_time, event_date, amount, currency, account_id, merchant_id, category, source_ip_id, source,
-    label,
-    CASE WHEN label IS NOT NULL
-      THEN greatest(coalesce(label_time, event_time), event_time + INTERVAL '1' SECOND * :label_delay) END AS known_at
-  FROM transactions
-  WHERE event_date >= :since AND event_date < :until
-) AS payments
-"""
-"""The view `known_payments`, in Athena's dialect: payments beside the label that was known at `:known_until`.
-
-The only place where insights read labels. `:since`, `:until` are dates, half-open; `:label_delay` is in seconds; times
-are UTC without a zone. The rule is that of `domain.periods.known_at`.
-"""
+SCORED = (SCORED_EVIDENCE, SCORE_TABLE)
+"""What scoring writes: whoever sees a score can replay it."""
 
 
-SCORED_PAYMENTS = """
-SELECT
-  scored.transaction_id, scored.event_time, CAST(scored.event_time AS date) AS event_date,
-  coalesce(scored.account_id, payments.account_id) AS account_id, scored.anomaly_signal, scored.signal_kind,
-  scored.novelty, scored.release_id, scored.overlay_seq, payments.amount, payments.currency, payments.merchant_id,
-  payments.category, payments.source_ip_id, payments.label, payments.known_at
-FROM (
-  SELECT
-    transaction_id, event_time, account_id, anomaly_signal, signal_kind, novelty, release_id, overlay_seq,
-    row_number() OVER (PARTITION BY transaction_id ORDER BY overlay_seq DESC, anomaly_signal DESC) AS place
-  FROM scores
-  WHERE release_id = :release
-    AND event_time >= CAST(:since AS timestamp) AND event_time < CAST(:until AS timestamp)
-) AS scored
-LEFT JOIN known_payments AS payments ON payments.transaction_id = scored.transaction_id
-WHERE scored.place = 1
-"""
-"""The view `scored_payments`, in Athena's dialect: each payment that `:release` scored, once, beside `known_payments`.
+def written_by(step: str) -> tuple[str, ...]:
+    """Names of the tables that a step writes, in the order of publication."""
+    return tuple(table.name for table in TABLES if table.step == step)
 
-A payment that was scored in several runs has the score that knew most feedback. A score whose payment is gone stays,
-with nulls.
-"""
 
-VIEWS = {"known_payments": KNOWN_PAYMENTS, "scored_payments": SCORED_PAYMENTS}
-"""What is made of tables and not stored, by name; a view may read those before it."""
+def table_of(name: str) -> Table | None:
+    """The declaration of a table, or None for a table that is not ours."""
+    return next((table for table in TABLES if table.name == name), None)

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import EVENT_DATE
-from counterfoil.domain.tables import SCORE_TABLE, VIEWS
+from counterfoil.domain.tables import SCORE_TABLE, table_of
+from counterfoil.domain.views import VIEWS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, parquet_source
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
     import sqlglot.expressions as exp
 
 _SUFFIX = ".sql"
-_MADE_BY = {
-    "transactions": "collect", "rejected": "collect", "source_ips": "curate", "source_ip_days": "curate",
-    "evidence": "features", SCORE_TABLE: "score", "scored_evidence": "score",
-}  # fmt: skip
-"""The command that makes a table, for those who ask for one that is not there."""
+_COMMANDS = {"detect": "score"}
+"""Commands that are not called like the step that they run."""
 
 
 @dataclass(frozen=True)
@@ -167,9 +165,7 @@ def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPy
         for name in sorted(names):
             files = tables.files(name)
             if not files:
-                command = _MADE_BY.get(name)
-                way_out = f": run 'counterfoil {command}' first" if command else ""
-                raise NotFoundError(f"the lake has no table {name!r}{way_out}")
+                raise NotFoundError(f"the lake has no table {name!r}{_way_out(name)}")
             # Files lie in folders by date: the engine opens only those that a condition on the date leaves.
             dated = any(part.startswith(f"{EVENT_DATE}=") for part in files[0].parts)
             source = parquet_source(files)
@@ -182,3 +178,9 @@ def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPy
             star = f"* REPLACE ({plain})" if plain else "*"
             database.execute(f'CREATE VIEW "{name}" AS SELECT {star} FROM {source}')
         yield database
+
+
+def _way_out(table: str) -> str:
+    """What to run for a table that is not there."""
+    declared = table_of(table)
+    return "" if declared is None else f": run 'counterfoil {_COMMANDS.get(declared.step, declared.step)}' first"

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.processing.job import Job, log
+from counterfoil.processing.options import DelayDays
 from counterfoil.steps.intake.curate import curate
 
 app = typer.Typer()
@@ -22,7 +24,7 @@ def _curation() -> None:
 @app.command("curate")
 def curate_step(
     mapping: Annotated[str, typer.Option()],
-    label_delay_days: Annotated[float, typer.Option(min=0)] = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
 ) -> None:
     """Bring the tables of source IPs up to date with the payments that are new."""
     job = Job.here()

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
-from counterfoil.domain.periods import Period
-from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORED, TRANSACTIONS
+from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORE_TABLE, SCORED, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import LedgerEntry, SourceFile
 from counterfoil.processing.collector import COLLECTED
@@ -32,7 +32,7 @@ def features(
     scope: Annotated[str, typer.Option(help="'new' (payments that were just collected) or 'all'")] = "all",
     since: Since = NO_DAY,
     until: Until = NO_DAY,
-    label_delay_days: DelayDays = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
 ) -> None:
     """Build evidence of the new payments, or of all payments of a period."""
     if scope not in ("new", "all"):
@@ -55,7 +55,7 @@ def features(
     job.write_json("summary", "summary.json", {"rows": rows})
     # Each run of transactions is named after its file's mapping, content (SHA-256) and place.
     lineage = {"since": since, "until": until, "transactions": sorted(tables.runs(TRANSACTIONS))}
-    job.write_json("evidence", LINEAGE, lineage)
+    job.write_json(EVIDENCE, LINEAGE, lineage)
     job.finish("features")
 
 
@@ -68,10 +68,8 @@ def evidence_run(new: list[str], since: str, until: str) -> str:
 
 def detect(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
     """Score this instance's share of the evidence."""
-    from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import resolve
-    from counterfoil.steps.scoring.score import detect as run_detect
-    from counterfoil.steps.scoring.scorer import Detector
+    from counterfoil.steps.scoring import score
 
     job = Job.here()
     tables, place = job.tables, job.workspace
@@ -79,12 +77,14 @@ def detect(release: Annotated[str, typer.Option(help="A release's id or alias")]
     scored = 0
     runs = tables.carried_runs(EVIDENCE)
     if runs:
-        loaded = load_release(place.registry, release_id)
-        detector = Detector.load(loaded, place.references_for_scoring, place.embedder, place.compute)
-        run = run_detect(
-            tables, detector, compute=place.compute, run=f"{release_id}-{runs[0]}", part=f"part-{job.shard():05d}"
+        run = score.detect(
+            tables,
+            place.detector(release_id),
+            compute=place.compute,
+            run=f"{release_id}-{runs[0]}",
+            part=f"part-{job.shard():05d}",
         )
-        scored = _rows(tables.files("scores", run))
+        scored = _rows(tables.files(SCORE_TABLE, run))
     log().info("payments scored", rows=scored, release=release_id, shard=job.shard())
     job.write_json("summary", f"shard-{job.shard():05d}.json", {"rows": scored, "release": release_id})
     job.finish("detect")
@@ -121,8 +121,8 @@ def report(release: Annotated[str, typer.Option(help="A release's id or alias")]
 
     job = Job.here()
     loaded = load_release(job.workspace.registry, resolve(job.workspace.registry, release))
-    runs = job.tables.carried_runs("scores")
-    files = [path for run in runs for path in job.tables.files("scores", run)]
+    runs = job.tables.carried_runs(SCORE_TABLE)
+    files = [path for run in runs for path in job.tables.files(SCORE_TABLE, run)]
     summary = summarise(files, loaded.release_id, loaded.thresholds)
     log().info("scores summed up", rows=summary["payments"], alerts=summary["alerts"])
     job.write_json("report", "summary.json", {"runs": runs, **summary})

@@ -12,7 +12,7 @@ import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.spark.features import build_features_with_spark, find_transactions, open_session
-from counterfoil.domain.periods import Period
+from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.processing.detection import ROWS_PER_FILE, evidence_run
@@ -33,7 +33,7 @@ def features(
     scope: Annotated[str, typer.Option(help="'new' (payments that were just collected) or 'all'")] = "all",
     since: Since = NO_DAY,
     until: Until = NO_DAY,
-    label_delay_days: DelayDays = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     lake_uri: Annotated[str, typer.Option(help="The published table of payments; - for the channel's folder")] = NONE,
     transactions_uri: Annotated[str, typer.Option(help="The payments that were just collected; - as above")] = NONE,
     evidence_uri: Annotated[str, typer.Option(help="Where evidence is written; - as above")] = NONE,

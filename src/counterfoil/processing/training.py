@@ -2,11 +2,13 @@
 
 import json
 import shutil
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
+from counterfoil.domain.tables import EVIDENCE
 from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
@@ -17,7 +19,7 @@ def train(
     since: Since = NO_DAY,
     until: Until = NO_DAY,
     known_until: Annotated[str, typer.Option(help="Use labels known by this midnight, or -")] = NO_DAY,
-    label_delay_days: DelayDays = 7,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
 ) -> None:
     """Fit a candidate on the evidence of a period."""
     from counterfoil.steps.releases.registration import write_candidate
@@ -30,7 +32,7 @@ def train(
         progress=lambda what: log().info("training", what=what),
     )  # fmt: skip
     write_candidate(candidate, job.output("release"))
-    lineage = job.input("evidence") / LINEAGE
+    lineage = job.input(EVIDENCE) / LINEAGE
     if lineage.is_file():
         shutil.copyfile(lineage, job.output("release") / LINEAGE)
     release = candidate.release
@@ -56,7 +58,9 @@ def evaluate(
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))
     detector = Detector(candidate.release, candidate.references, place.embedder, place.compute)
-    evaluation = evaluate_candidate(job.tables, detector, _champion(job, given(champion)), period(since, until))
+    standing = given(champion)
+    against = None if standing is None else place.detector(standing)
+    evaluation = evaluate_candidate(job.tables, detector, against, period(since, until))
     job.write_json("evaluation", "evaluation.json", evaluation.as_dict())
     pq.write_table(evaluation.scores, job.output("evaluation") / "scores.parquet", compression="zstd")
     for name, content in draw(evaluation).items():
@@ -64,18 +68,6 @@ def evaluate(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     job.finish("evaluate")
-
-
-def _champion(job: Job, name: str | None) -> Any:
-    from counterfoil.steps.releases.registration import load_release
-    from counterfoil.steps.releases.releases import resolve
-    from counterfoil.steps.scoring.scorer import Detector
-
-    if name is None:
-        return None
-    place = job.workspace
-    release = load_release(place.registry, resolve(place.registry, name))
-    return Detector.load(release, place.references_for_scoring, place.embedder, place.compute)
 
 
 def gate(

@@ -1,15 +1,14 @@
 """Turn transactions into evidence: one row a payment, with all that was known of it at its moment."""
 
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from counterfoil.domain.features.clock import CLOCK_QUERY, clock_for
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
-from counterfoil.domain.features.sql import compile_features
+from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import EVENT_DATE
@@ -17,10 +16,10 @@ from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.partitions import ROWS_AT_ONCE, Partitions, parts_for
 from counterfoil.steps.lake.parts import split
 
 WHOLE_RUN = "features"
-_ROW_GROUP = 32_768
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,23 +47,17 @@ def build_features(
     if only is not None:
         period = _span(only)
     staged = tables.stage(EVIDENCE, run)
-    with engine(near=staged) as database:
-        _view_transactions(database, files, mapping, read_back(specs, label_delay, period.since, period.until))
-        whole_seconds, most_at_once = one_row(database, CLOCK_QUERY)
-        clock = clock_for(bool(whole_seconds), int(most_at_once or 0))
-        query = compile_features(
-            specs,
-            clock=clock,
-            label_delay=label_delay,
-            present=_present(database),
-            own_columns=own_columns(mapping),
-            by_currency=mapping.currency_meaningful,
-        )
-        chosen = f"FROM ({query}) WHERE {period.condition()}"
-        if only is not None:
-            # A join with the ids does not keep the order of time.
-            chosen += f" AND transaction_id IN ({_ids(only)}) ORDER BY event_time, transaction_id"
-        rows = _write(database, chosen, staged / "part-0.parquet")
+    seen = read_back(specs, label_delay, period.since, period.until)
+    wanted = period.condition() + (f" AND transaction_id IN ({_ids(only)})" if only is not None else "")
+    with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
+        with engine(near=staged) as database:
+            _view_transactions(database, files, mapping, seen)
+            (rows,) = one_row(database, "SELECT count(*) FROM transactions")
+            partitions = Partitions(
+                Path(name), parts_for(int(rows)), specs, label_delay, own_columns(mapping), mapping.currency_meaningful
+            )
+            _sort(database, partitions, wanted)
+        rows = partitions.write(staged / "part-0.parquet")
     if rows_per_file is not None:
         split(staged / "part-0.parquet", rows_per_file)
     tables.publish(EVIDENCE, run, replace=True)
@@ -101,18 +94,8 @@ def _view_transactions(
     database.execute(f"CREATE VIEW transactions AS SELECT {columns} FROM {source} WHERE {condition}")
 
 
-def _present(database: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """The entity columns that hold any value."""
-    names = sorted({column for entity in Entity for column in entity.columns})
-    counts = one_row(database, f"SELECT {', '.join(f'count({n})' for n in names)} FROM transactions")
-    return frozenset(name for name, count in zip(names, counts, strict=True) if count)
-
-
-def _write(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Write in the order of time, so that a period is a run of row groups; return the number of rows."""
-    target = str(path).replace("'", "''")
-    row = one_row(
-        database,
-        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {_ROW_GROUP})",
-    )
-    return int(row[0])
+def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: str) -> None:
+    """Write the payments that the fold reads, in the order of time and id."""
+    query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
+    target = str(partitions.path).replace("'", "''")
+    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_AT_ONCE})")

@@ -17,6 +17,7 @@ from counterfoil.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres.connections import Login
+    from counterfoil.steps.scoring.scorer import Detector
 
 LEDGER_LEASE = timedelta(minutes=2)
 """For how long DynamoDB's ledger keeps the claim of a process that died."""
@@ -174,6 +175,18 @@ class Workspace:
     def compute(self) -> Compute:
         """Where and how vectors are compared."""
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    def detector(self, name: str | None = None) -> "Detector":
+        """A release ready to score: by its id or alias; the champion, else the newest, if there is no `name`.
+
+        Raises NotFoundError, and ReleaseMismatchError if references or text encoder are not the release's.
+        """
+        from counterfoil.steps.releases.registration import load_release
+        from counterfoil.steps.releases.releases import resolve
+        from counterfoil.steps.scoring.scorer import Detector
+
+        release = load_release(self.registry, resolve(self.registry, name))
+        return Detector.load(release, self.references_for_scoring, self.embedder, self.compute)
 
     @cached_property
     def pseudonym_key(self) -> PseudonymKeys:

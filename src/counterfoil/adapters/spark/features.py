@@ -1,4 +1,4 @@
-"""Build evidence with Spark: the portable feature query over Parquet that no single machine holds.
+"""Build evidence with Spark: the fold, over Parquet that no single machine holds.
 
 Places are texts: folders, or whatever else the cluster's file systems can open (`s3://...` on SageMaker).
 """
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from counterfoil.adapters.folder.manifest import MANIFEST, parse_manifest
-from counterfoil.domain.features.portable import compile_portable
+from counterfoil.adapters.spark.folding import features_frame, passed_on_frame, spark_schema
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import during
 from counterfoil.errors import NotFoundError
@@ -29,10 +27,8 @@ CONFIGURATION = {
 }
 """What a session must have for evidence to be the same as DuckDB's."""
 
-_TYPES = {
-    pa.string(): "STRING", pa.int8(): "TINYINT", pa.int64(): "BIGINT", pa.float64(): "DOUBLE",
-    pa.timestamp("us", tz="UTC"): "TIMESTAMP", pa.decimal128(18, 4): "DECIMAL(18, 4)",
-}  # fmt: skip
+_ROWS_PER_PARTITION = 262_144
+"""Payments that a worker folds at once, if entities are small."""
 
 
 def open_session(**configuration: str) -> "SparkSession":
@@ -43,19 +39,6 @@ def open_session(**configuration: str) -> "SparkSession":
     for name, value in {**CONFIGURATION, **configuration}.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
-
-
-def spark_sql(query: str) -> str:
-    """A query in DuckDB's dialect as Spark reads it."""
-    import sqlglot
-    from sqlglot import exp
-
-    def renamed(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
-            return exp.Anonymous(this="unix_micros", expressions=node.expressions)
-        return node
-
-    return sqlglot.parse_one(query, read="duckdb").transform(renamed).sql(dialect="spark")
 
 
 @dataclass(frozen=True)
@@ -103,34 +86,36 @@ def build_features_with_spark(
     new = _read(spark, transactions.new, mapping) if only_new else None
     if new is not None:
         since, until = _span(new)
-    seen = read_back(specs, label_delay, since, until)
     payments = _read(spark, (*transactions.lake, *transactions.new), mapping)
-    payments.where(_condition(seen)).createOrReplaceTempView("transactions")
-    present = _present(spark)
-    query = compile_portable(
-        specs,
-        label_delay=label_delay,
-        present=present,
-        own_columns=(*mapping.numeric, *mapping.own_categorical, *mapping.own_textual),
-        # Where no payment has a currency, all have the same: one relation does for money and for counts.
-        by_currency=mapping.currency_meaningful and "currency" in present,
-    )
-    evidence = spark.sql(spark_sql(query)).where(_condition(during(since, until)))
+    payments = payments.where(_condition(read_back(specs, label_delay, since, until)))
+    wanted = _condition(during(since, until))
+    chosen = payments.where(wanted)
     if new is not None:
-        evidence = evidence.join(new.select("transaction_id"), "transaction_id", "left_semi")
-    ordered = evidence.orderBy("event_time", "transaction_id")
+        chosen = chosen.join(new.select("transaction_id"), "transaction_id", "left_semi")
+    own = (*mapping.numeric, *mapping.own_categorical, *mapping.own_textual)
+    evidence = passed_on_frame(chosen, mapping.schema, label_delay, own)
+    partitions = payments.count() // _ROWS_PER_PARTITION + 1
+    columns = evidence.columns
+    for column in dict.fromkeys(spec.entity.columns[0] for spec in specs):
+        features = features_frame(
+            payments, tuple(spec for spec in specs if spec.entity.columns[0] == column),
+            column=column, partitions=partitions, wanted=wanted,
+            label_delay=label_delay, by_currency=mapping.currency_meaningful,
+        )  # fmt: skip
+        evidence = evidence.join(features, "transaction_id", "left")
+    ordered = evidence.select(*columns, *(spec.name for spec in specs)).orderBy("event_time", "transaction_id")
     ordered.write.mode("overwrite").option("maxRecordsPerFile", rows_per_file).parquet(target)
     return int(spark.read.parquet(target).count())
 
 
 def _condition(condition: str) -> str:
-    """A condition in DuckDB's dialect as Spark reads it."""
-    return spark_sql(f"SELECT {condition}").removeprefix("SELECT ")
+    """A condition as Spark reads it: its TIMESTAMP has the time zone that is written in it."""
+    return condition.replace("TIMESTAMPTZ", "TIMESTAMP")
 
 
 def _read(spark: "SparkSession", places: Sequence[str], mapping: SourceMapping) -> "DataFrame":
     """Payments; evidence that a file does not have is null. No partition is read from a path."""
-    schema = ", ".join(f"`{field.name}` {_TYPES[field.type]}" for field in mapping.schema)
+    schema = spark_schema(mapping.schema)
     reader = spark.read.schema(schema).option("recursiveFileLookup", True).option("pathGlobFilter", "*.parquet")
     return reader.parquet(*places) if places else spark.createDataFrame([], schema)
 
@@ -142,13 +127,6 @@ def _span(new: "DataFrame") -> tuple[datetime, datetime]:
     if first is None:
         return epoch, epoch
     return epoch + timedelta(microseconds=first), epoch + timedelta(microseconds=last + 1)
-
-
-def _present(spark: "SparkSession") -> frozenset[str]:
-    """Those of the entity columns and the currency that hold any value."""
-    names = sorted({"currency", *(column for entity in Entity for column in entity.columns)})
-    [counts] = spark.table("transactions").selectExpr(*(f"count({name})" for name in names)).collect()
-    return frozenset(name for name, count in zip(names, counts, strict=True) if count)
 
 
 def _folders(spark: "SparkSession", place: str) -> list[str]:

@@ -90,12 +90,11 @@ def _some(names: list[str]) -> str:
 def show_evaluation(evaluation: "Evaluation", title: str) -> None:
     """The metrics with their 95 % intervals."""
     table = Table("metric", "value", "95 % interval, by account", title=title, title_justify="left")
-    names = {"alerts": evaluation.alerts_per_day, "cards": evaluation.top_k}
-    for key, label in METRICS.items():
-        value = evaluation.metrics[key]
+    for key, metric in METRICS.items():
         interval = evaluation.intervals.get(key)
         bounds = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        table.add_row(label.format(**names), "not defined" if value is None else f"{value:.4f}", bounds)
+        words = metric.words(alerts=evaluation.alerts_per_day, cards=evaluation.top_k)
+        table.add_row(words, metric.text(evaluation.metrics[key]), bounds)
     out.print(table)
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
 
@@ -104,7 +103,10 @@ def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int
     """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:
         turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
-        out.print(f"[bold]signal {case.signal:.4f}  {_described(case.payment)}  ({turned_out})[/]", soft_wrap=True)
+        out.print(
+            f"[bold]signal {case.signal:.4f}  {case.decision}  {_described(case.payment)}  ({turned_out})[/]",
+            soft_wrap=True,
+        )
         if case.reasons:
             out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
         for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):

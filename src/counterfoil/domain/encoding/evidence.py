@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles
-from counterfoil.domain.features.sql import CYCLES
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.errors import MissingEvidenceError
 
 

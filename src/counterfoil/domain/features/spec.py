@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from counterfoil.domain.features.aggregates import Aggregate as Aggregate
+
 DAY = 24
 WEEK = 7 * DAY
 MONTH = 30 * DAY
@@ -38,53 +40,6 @@ _ENTITY_COLUMNS: dict[Entity, tuple[str, ...]] = {
     Entity.ACCOUNT_SOURCE_IP: ("account_id", "source_ip_id"),
     Entity.ACCOUNT_DEVICE: ("account_id", "device_id"),
 }
-
-
-class Aggregate(StrEnum):
-    """What a feature says of the entity's payments in its window.
-
-    Amounts are in units of the currency. `BEFORE` in a comment: the payment itself does not count.
-    """
-
-    COUNT = "count"
-    AMOUNT_SUM = "amount_sum"
-    AMOUNT_MEAN = "amount_mean"
-    AMOUNT_STD = "amount_std"  # sample deviation; null below two payments
-    AMOUNT_MAX = "amount_max"
-    ACCOUNTS = "accounts"  # distinct accounts
-    DISTINCT_MERCHANTS = "merchants"
-    AMOUNT_TO_MEAN = "amount_to_mean"  # amount / mean BEFORE
-    AMOUNT_TO_MAX = "amount_to_max"  # amount / largest BEFORE
-    AMOUNT_DEVIATIONS = "amount_deviations"  # (amount - mean BEFORE) / deviation BEFORE
-    IS_FIRST = "is_first"  # 1 where there is none BEFORE
-    QUARTER_SHARE = "quarter_share"  # share BEFORE that is of the same quarter of the day (UTC); null without any
-    SECONDS_SINCE_PREVIOUS = "seconds_since_previous"  # the window's length where there is none BEFORE
-    DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
-    FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
-    FRAUDS = "frauds"  # frauds that became known in the window
-
-    @property
-    def is_delayed(self) -> bool:
-        """Whether the aggregate looks at labels, and so at what was known after the label delay."""
-        return self in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS)
-
-    @property
-    def is_money(self) -> bool:
-        """Whether the aggregate combines amounts, and so must not mix currencies."""
-        return self.value.startswith("amount_")
-
-    @property
-    def counts_itself(self) -> bool:
-        """Whether the payment itself is in the window."""
-        return self in (
-            Aggregate.COUNT,
-            Aggregate.AMOUNT_SUM,
-            Aggregate.AMOUNT_MEAN,
-            Aggregate.AMOUNT_STD,
-            Aggregate.AMOUNT_MAX,
-            Aggregate.ACCOUNTS,
-            Aggregate.DISTINCT_MERCHANTS,
-        )
 
 
 @dataclass(frozen=True, order=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from counterfoil.domain.features.sql import CYCLES, PASSED_ON
+from counterfoil.domain.features.columns import CYCLES, PASSED_ON
 from counterfoil.domain.intake.mapping_model import CANONICAL_EVIDENCE, PSEUDONYMS, SourceMapping
 from counterfoil.domain.release.release import Release, missing_evidence
 

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles, Integers
+from counterfoil.domain.policy.decide import decide
+from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.schemas import PRECEDENT, REASON, SCORES, TIMESTAMP
 from counterfoil.domain.scoring.compare import NOTHING, Comparison, Side
 from counterfoil.domain.scoring.reasoner import Reasons
@@ -19,24 +21,25 @@ def score_table(
     distance: Doubles,
     references: pa.Table,
     calibration: Calibration,
+    thresholds: Thresholds,
     release_id: str,
 ) -> pa.Table:
     """Scores of evidence rows that were compared with `references`; one row each, in the same order.
 
-    `distance` is the encoder's, (rows,).
-
-    They have no reasons yet.
+    `distance` is the encoder's, (rows,). The scores have no reasons yet.
     """
     rows = evidence.num_rows
     fraud, good = comparison.fraud.mean, comparison.good.mean
     margins = margin(fraud, good)
     novelty = calibration.novelty(distance)
+    signal = calibration.signal(margins, novelty)
     columns = [
         evidence.column("transaction_id"),
         evidence.column("event_time").cast(TIMESTAMP),
         evidence.column("account_id"),
-        pa.array(calibration.signal(margins, novelty)),
+        pa.array(signal),
         pa.repeat(calibration.kind.value, rows),
+        decide(signal, thresholds),
         pa.array(margins),
         pa.nulls(rows, pa.float64()),
         pa.nulls(rows, pa.list_(REASON)),

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CYCLES
 
 _OWN_TOPICS = {"amount": "amount", "category": "category", "merchant_id": "merchant", **dict.fromkeys(CYCLES, "time")}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from counterfoil.domain.policy.decide import Decision
 from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.steps.lake.engine import engine, one_row
 
@@ -11,17 +12,16 @@ _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
 def summarise(files: Sequence[Path], release_id: str, thresholds: Thresholds) -> dict[str, Any]:
-    """Sum up score files: payments, alerts by threshold, the signal's quantiles, and payments and alerts by day.
+    """Sum up score files: payments, alerts, blocks, the signal's quantiles, and payments and alerts by day.
 
-    An alert is a payment whose signal reaches the release's review threshold. Where a release has no threshold
-    (it knew no frauds), nothing is an alert.
+    An alert is a payment that is not allowed. `thresholds` are the release's, for the reader.
     """
     summary: dict[str, Any] = {"release": release_id, "review": thresholds.review, "block": thresholds.block}
     if not files:
         return {**summary, "payments": 0, "alerts": 0, "blocks": 0, "quantiles": {}, "days": []}
     source = f"read_parquet({[str(path) for path in files]!r})"
-    review = f"count(*) FILTER (anomaly_signal >= {_or_never(thresholds.review)})"
-    block = f"count(*) FILTER (anomaly_signal >= {_or_never(thresholds.block)})"
+    review = f"count(*) FILTER (decision <> '{Decision.ALLOW}')"
+    block = f"count(*) FILTER (decision = '{Decision.BLOCK}')"
     with engine() as database:
         payments, alerts, blocks, *levels = one_row(
             database,
@@ -40,7 +40,3 @@ def summarise(files: Sequence[Path], release_id: str, thresholds: Thresholds) ->
         "quantiles": dict(zip(map(str, _QUANTILES), levels, strict=True)),
         "days": [{"day": day, "payments": count, "alerts": alerts} for day, count, alerts in days],
     }
-
-
-def _or_never(threshold: float | None) -> str:
-    return "'infinity'::DOUBLE" if threshold is None else repr(threshold)

@@ -32,6 +32,7 @@ class Case:
     """A scored payment, what it is held against, and its reasons in words, the weightiest first."""
 
     signal: float
+    decision: str
     payment: Payment
     precedents: tuple[Payment, ...]
     reasons: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     with engine() as database:
         rows = database.execute(
             f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
-            "SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, "
+            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
         ).fetchall()
@@ -55,19 +56,20 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
     return [
         Case(
             signal,
+            decision,
             Payment(*payment),
             tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
         )
-        for signal, precedents, _, reasons, *payment in rows
+        for signal, decision, precedents, _, reasons, *payment in rows
     ]
 
 
 def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
     if not rows:
         return []
-    base = references.read_base(str(rows[0][2])).drop_columns(["vector"])
-    wanted = {p["reference_id"] for row in rows for p in row[1]}
+    base = references.read_base(str(rows[0][3])).drop_columns(["vector"])
+    wanted = {p["reference_id"] for row in rows for p in row[2]}
     return [row for row in base.to_pylist() if row["reference_id"] in wanted]
 
 

@@ -26,6 +26,7 @@ from counterfoil.domain.intake.curation import (
     parse_blocklist,
 )
 from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import ADDRESSES as ADDRESS_SCHEMA
 from counterfoil.domain.schemas import EVENT_DATE, SOURCE_IP_DAYS, SOURCE_IPS, TRANSACTION_FIELDS
 from counterfoil.domain.tables import ADDRESSES, SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE, TRANSACTIONS
@@ -71,7 +72,7 @@ def curate(
     touched: Sequence[Path] | None = None,
     blocklist: Path | None = None,
     networks: NetworkDirectory | None = None,
-    label_delay: timedelta = timedelta(days=7),
+    label_delay: timedelta = LABEL_DELAY,
 ) -> CurationSummary:
     """Make the tables `source_ips` and `source_ip_days` from `transactions` and `addresses`.
 

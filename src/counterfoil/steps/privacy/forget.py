@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from counterfoil.domain.privacy.forgetting import Marks, Trace, without
-from counterfoil.domain.tables import ADDRESSES, SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
 from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, ReleaseRegistry
@@ -30,7 +30,11 @@ from counterfoil.steps.releases.releases import CI, require_person
 
 FORGET = "forget"
 
-_FIRST = (ADDRESSES, SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
+_FIRST = tuple(
+    table.name
+    for table in TABLES
+    if "source_ip_id" in table.schema.names and "transaction_id" not in table.schema.names
+)
 """Tables that name source IPs only: whose they are is told by the transactions."""
 
 

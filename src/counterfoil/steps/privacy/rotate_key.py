@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.intake.mapping_model import PSEUDONYMS
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again
+from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
 from counterfoil.ports.releases import Decision, DecisionLog
@@ -22,11 +23,7 @@ from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
 
 ROTATE_KEY = "rotate_key"
 
-_ORDERS = {
-    "addresses": ("source_ip_id",),
-    "source_ips": ("source_ip_id",),
-    "source_ip_days": ("event_date", "source_ip_id"),
-}
+_ORDERS = {table.name: table.order for table in TABLES if "source_ip_id" in table.order}
 """Tables that are ordered by a pseudonym, and how."""
 
 
@@ -116,7 +113,7 @@ def _files(tables: TableStore) -> dict[str, list[Path]]:
 
 def _require_no_hashed_fields(source: TableStore) -> None:
     """Merchants that are hashed (privacy.hashed) stand in tables and references that do not say so."""
-    for path in source.files("transactions"):
+    for path in source.files(TRANSACTIONS):
         if HASHED in (pq.read_schema(path).metadata or {}):
             raise UsageError(
                 "the lake holds merchants as keyed hashes (a mapping's privacy.hashed), which cannot be hashed again: "

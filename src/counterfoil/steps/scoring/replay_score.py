@@ -50,8 +50,9 @@ class Replay:
     @property
     def ok(self) -> bool:
         """Whether the stored score was reproduced."""
-        same_kind = self.stored["signal_kind"] == self.replayed["signal_kind"]
-        return same_kind and self.difference <= TOLERANCE and self.precedents is not Precedents.DIFFERENT
+        # A score of an older version has no decision.
+        same = all(self.stored.get(name) in (None, self.replayed[name]) for name in ("signal_kind", "decision"))
+        return same and self.difference <= TOLERANCE and self.precedents is not Precedents.DIFFERENT
 
 
 class Replayer:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.encoder import join
+from counterfoil.domain.policy.decide import Decision
 from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
 from counterfoil.domain.release.release import (
     Release,
@@ -73,11 +75,13 @@ class Detector:
     def score(self, evidence: pa.Table) -> pa.Table:
         """Score evidence rows: one row each, following `SCORES`; from the threshold of review on with reasons."""
         compared, distance = self._encode_and_compare(evidence)
-        scores = score_table(evidence, compared, distance, self.references, self.release.calibration, self.release_id)
-        review = self.release.thresholds.review
-        if review is None or self.release.calibration.kind is not SignalKind.CALIBRATED:
+        release = self.release
+        scores = score_table(
+            evidence, compared, distance, self.references, release.calibration, release.thresholds, release.release_id
+        )
+        if release.calibration.kind is not SignalKind.CALIBRATED:
             return scores
-        rows = np.flatnonzero(scores.column("anomaly_signal").to_numpy() >= review)
+        rows = np.flatnonzero(pc.not_equal(scores.column("decision"), Decision.ALLOW).to_numpy())
         if not len(rows):
             return scores
         return with_reasons(scores, rows, self._reasoner.reasons(evidence.take(rows), self._margins))

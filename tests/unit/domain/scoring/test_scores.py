@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from counterfoil.domain.policy.decide import decide
+from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.release.references import in_canonical_order, vectors_of
 from counterfoil.domain.schemas import SCORES, TIMESTAMP
 from counterfoil.domain.scoring.compare import References
@@ -18,6 +20,7 @@ ROWS = 25
 Maker = Callable[..., pa.Table]
 
 CALIBRATED = Calibration(SignalKind.CALIBRATED, 1.0, -2.0, np.linspace(0, 1, 101))
+THRESHOLDS = Thresholds(review=0.3, block=0.7)
 NOVELTY = Calibration(SignalKind.NOVELTY, 0.0, 0.0, np.linspace(0, 1, 101))
 
 
@@ -47,7 +50,7 @@ def queries() -> np.ndarray:
 def scored(references: pa.Table, calibration: Calibration = CALIBRATED, k: int = K) -> pa.Table:
     labels = references.column("label").to_numpy()
     compared = References(vectors_of(references), labels).compare(queries(), k)
-    return score_table(evidence(), compared, DISTANCE, references, calibration, "r1")
+    return score_table(evidence(), compared, DISTANCE, references, calibration, THRESHOLDS, "r1")
 
 
 def of_label(references: pa.Table, label: int) -> pa.Table:
@@ -70,6 +73,13 @@ def test_the_signal_is_the_calibrated_margin_of_the_similarities(references: pa.
     sides = (scores.column(f"{side}_similarity").to_numpy() for side in ("fraud", "good"))
     expected = CALIBRATED.probability(margin(*sides))
     np.testing.assert_allclose(scores.column("anomaly_signal").to_numpy(), expected, rtol=1e-12)
+
+
+def test_the_decision_is_by_the_thresholds(references: pa.Table) -> None:
+    scores = scored(references)
+    signal = scores.column("anomaly_signal").to_numpy()
+    assert scores.column("decision").to_pylist() == decide(signal, THRESHOLDS).to_pylist()
+    assert len(set(scores.column("decision").to_pylist())) > 1
 
 
 def test_precedents_are_references_frauds_first_and_most_similar_first(references: pa.Table) -> None:
@@ -106,5 +116,5 @@ def test_fewer_references_than_asked_for_are_all_named(references: pa.Table) -> 
 
 def test_no_payments_make_an_empty_table(references: pa.Table) -> None:
     compared = References(vectors_of(references), references.column("label").to_numpy()).compare(queries()[:0], K)
-    scores = score_table(evidence().slice(0, 0), compared, DISTANCE[:0], references, CALIBRATED, "r1")
+    scores = score_table(evidence().slice(0, 0), compared, DISTANCE[:0], references, CALIBRATED, THRESHOLDS, "r1")
     assert (scores.num_rows, scores.schema) == (0, SCORES)

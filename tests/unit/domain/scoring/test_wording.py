@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CYCLES
 from counterfoil.domain.scoring.wording import Wording, topic_of
 
 SPECS = {

@@ -7,7 +7,8 @@ import pytest
 from counterfoil.steps.scoring.replay_score import Precedents, Replay, compare_precedents, difference
 
 STORED: dict[str, Any] = {
-    "anomaly_signal": 0.5, "signal_kind": "calibrated", "novelty": 0.25, "fraud_similarity": 0.9,
+    "anomaly_signal": 0.5, "signal_kind": "calibrated", "decision": "review",
+    "novelty": 0.25, "fraud_similarity": 0.9,
     "good_similarity": None, "fraud_tied": False, "good_tied": False,
     "precedents": [
         {"reference_id": name, "label": label, "similarity": similarity}
@@ -51,6 +52,7 @@ def test_a_number_that_only_one_has_is_infinitely_far() -> None:
 
 def test_another_kind_of_signal_is_no_reproduction() -> None:
     assert not replay(replayed(signal_kind="novelty")).ok
+    assert not replay(replayed(decision="block")).ok
 
 
 @pytest.mark.parametrize(

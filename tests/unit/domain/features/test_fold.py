@@ -1,21 +1,29 @@
-"""The compiled features against a reference that is slow and plainly right: a loop over all payments for each."""
+"""The fold against a reference that is slow and plainly right: a loop over all payments for each."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain.features.clock import CLOCK_QUERY, Clock, clock_for
+from counterfoil.domain.features.columns import CYCLES, PASSED_ON
+from counterfoil.domain.features.fold import evidence_of
+from counterfoil.domain.features.groups import running_squares
+from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
-from counterfoil.domain.features.sql import CYCLES, PASSED_ON, compile_features
+from counterfoil.domain.periods import during
 from counterfoil.domain.schemas import transactions_schema
 
 Row = dict[str, Any]
@@ -102,33 +110,22 @@ def naive_value(spec: FeatureSpec, row: Row, seen: list[Row]) -> float | None:
         case Aggregate.AMOUNT_TO_MAX:
             return float(amount / max(amounts)) if amount is not None and amounts and max(amounts) else None
         case Aggregate.AMOUNT_DEVIATIONS:
-            least = max(std, float(mean) / 10) if mean is not None else 0
+            least = max(std, abs(float(mean)) / 10) if mean is not None else 0
             return float(amount - mean) / least if amount is not None and mean is not None and least else None
     raise AssertionError(spec.aggregate)
 
 
-def compiled(
+def folded(
     rows: list[Row],
     specs: tuple[FeatureSpec, ...],
     delay: timedelta,
     *,
     by_currency: bool = False,
-    clock: Clock | None = None,
     **options: Any,
 ) -> dict[str, Row]:
     """The product's features by transaction id."""
-    columns = {column for entity in Entity for column in entity.columns}
-    present = frozenset(c for c in columns if any(row[c] is not None for row in rows))
-    with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
-        database.register("transactions", pa.Table.from_pylist(rows, schema=transactions_schema()))
-        if clock is None:
-            [(whole_seconds, most_at_once)] = database.execute(CLOCK_QUERY).fetchall()
-            clock = clock_for(whole_seconds, most_at_once)
-        query = compile_features(
-            specs, clock=clock, label_delay=delay, by_currency=by_currency, **({"present": present} | options)
-        )
-        found = database.sql(query).to_arrow_table().to_pylist()
+    table = pa.Table.from_pylist(rows, schema=transactions_schema())
+    found = evidence_of(table, specs, label_delay=delay, by_currency=by_currency, **options).to_pylist()
     return {row["transaction_id"]: row for row in found}
 
 
@@ -158,7 +155,9 @@ MOMENTS = st.builds(
 HOURS = st.sampled_from([1, 2, 6, 24, 36, 48, 72, 168])
 FRACTIONS = st.sampled_from([0, 0, 1, 500_000, 999_999])
 DELAYS = st.sampled_from([timedelta(hours=1), DAY, 2 * DAY, 7 * DAY, timedelta(days=1.5, microseconds=1)])
-AMOUNTS = st.one_of(st.none(), st.decimals(0, 30, places=2), st.sampled_from([Decimal("0.0001"), Decimal(10)]))
+AMOUNTS = st.one_of(
+    st.none(), st.decimals(0, 30, places=2), st.sampled_from([*map(Decimal, ("0.0001", "10", "-2.5", "0", "300000"))])
+)
 
 
 @st.composite
@@ -198,7 +197,7 @@ def test_every_aggregate_is_what_the_reference_says(
     hours: set[int],
 ) -> None:
     specs = tuple(FeatureSpec(entity, aggregate, h) for aggregate in Aggregate for h in sorted(hours))
-    found = compiled(rows, specs, delay, by_currency=by_currency)
+    found = folded(rows, specs, delay, by_currency=by_currency)
     assert found.keys() == {row["transaction_id"] for row in rows}
     for row in rows:
         for spec in specs:
@@ -208,23 +207,11 @@ def test_every_aggregate_is_what_the_reference_says(
 
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), delay=DELAYS)
-def test_the_default_evidence_in_one_query(rows: list[Row], delay: timedelta) -> None:
-    found = compiled(rows, DEFAULT_SPECS, delay)
+def test_the_default_evidence_at_once(rows: list[Row], delay: timedelta) -> None:
+    found = folded(rows, DEFAULT_SPECS, delay)
     for row in rows:
         for spec in DEFAULT_SPECS:
             assert_same(spec, found[row["transaction_id"]][spec.name], naive(row, rows, spec, delay, False))
-
-
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=tables(), delay=DELAYS)
-def test_the_clock_changes_nothing(rows: list[Row], delay: timedelta) -> None:
-    """Nor may a later payment, with a fraction of a second or among many at one instant, change earlier features."""
-    whole = [r | {"event_time": r["event_time"].replace(microsecond=0)} for r in rows]
-    coarse, fine, wide = (
-        compiled(whole, DEFAULT_SPECS, delay, clock=clock)
-        for clock in (Clock(1_000_000, 32), Clock(1, 32), Clock(1, 512))
-    )
-    assert coarse == fine == wide
 
 
 class TestWindows:
@@ -238,11 +225,11 @@ class TestWindows:
     )
     def test_the_left_end_is_open_to_the_microsecond(self, age: timedelta, counted: bool) -> None:
         rows = [payment(1, 2 * DAY - age), payment(2, 2 * DAY)]
-        assert compiled(rows, (self.COUNT,), DAY)["t002"]["account_count_1d"] == 1 + counted
+        assert folded(rows, (self.COUNT,), DAY)["t002"]["account_count_1d"] == 1 + counted
 
     def test_of_one_instant_the_earlier_ids_are_seen(self) -> None:
         rows = [payment(number, DAY) for number in (3, 1, 2)]
-        found = compiled(rows, (self.COUNT, FeatureSpec(Entity.ACCOUNT, Aggregate.IS_FIRST, 24)), DAY)
+        found = folded(rows, (self.COUNT, FeatureSpec(Entity.ACCOUNT, Aggregate.IS_FIRST, 24)), DAY)
         assert [found[f"t00{n}"]["account_count_1d"] for n in (1, 2, 3)] == [1, 2, 3]
         assert [found[f"t00{n}"]["account_is_first_1d"] for n in (1, 2, 3)] == [1, 0, 0]
 
@@ -254,7 +241,7 @@ class TestWindows:
         before = [timedelta(hours=at) for at in (5.999, 6, 11.999, 18)]
         rows = [payment(n, day - DAY + at) for n, at in enumerate(before)]
         spec = FeatureSpec(Entity.ACCOUNT, Aggregate.QUARTER_SHARE, 48)
-        found = compiled([*rows, payment(9, day + timedelta(hours=hour))], (spec,), DAY)
+        found = folded([*rows, payment(9, day + timedelta(hours=hour))], (spec,), DAY)
         assert found["t009"]["account_quarter_share_2d"] == share
         assert found["t000"]["account_quarter_share_2d"] is None
 
@@ -268,12 +255,12 @@ class TestWindows:
     )
     def test_a_label_counts_from_when_it_is_known(self, label_time: timedelta, rate: float) -> None:
         fraud = payment(1, timedelta(hours=30), label=1, label_time=START + label_time)
-        found = compiled([fraud, payment(2, 2 * DAY)], (self.RATE, self.DELAYED), timedelta(hours=18))["t002"]
+        found = folded([fraud, payment(2, 2 * DAY)], (self.RATE, self.DELAYED), timedelta(hours=18))["t002"]
         assert (found["merchant_fraud_rate_1d"], found["merchant_delayed_count_1d"]) == (rate, 1)
 
     def test_a_fraud_known_late_counts_then_and_the_rate_stays_within_one(self) -> None:
         late = [payment(n, n * SECOND, label=1, label_time=START + 9 * DAY) for n in range(3)]
-        found = compiled([*late, payment(9, 9 * DAY)], (self.RATE, self.DELAYED), DAY)["t009"]
+        found = folded([*late, payment(9, 9 * DAY)], (self.RATE, self.DELAYED), DAY)["t009"]
         assert (found["merchant_fraud_rate_1d"], found["merchant_delayed_count_1d"]) == (1.0, 0)
 
     @pytest.mark.parametrize("delay", [timedelta(0), timedelta(-1), MICROSECOND])
@@ -282,7 +269,7 @@ class TestWindows:
         moment = DAY + fraction * MICROSECOND
         rows = [payment(n, moment, label=1, label_time=START + moment) for n in range(3)]
         rows.append(payment(3, moment + SECOND))
-        found = compiled(rows, (self.RATE, self.DELAYED), delay)
+        found = folded(rows, (self.RATE, self.DELAYED), delay)
         assert [found[f"t00{n}"]["merchant_fraud_rate_1d"] for n in range(4)] == [0, 0, 0, 1]
         assert [found[f"t00{n}"]["merchant_delayed_count_1d"] for n in range(4)] == [0, 0, 0, 3]
 
@@ -290,7 +277,7 @@ class TestWindows:
         def rows(label: int | None) -> list[Row]:
             return [payment(1, timedelta(0), label=label), payment(2, 2 * DAY - SECOND)]
 
-        answers = [compiled(rows(label), (self.DELAYED, self.RATE), DAY)["t002"] for label in (0, None)]
+        answers = [folded(rows(label), (self.DELAYED, self.RATE), DAY)["t002"] for label in (0, None)]
         assert answers[0]["merchant_delayed_count_1d"] == answers[1]["merchant_delayed_count_1d"] == 1
         assert answers[0]["merchant_fraud_rate_1d"] == answers[1]["merchant_fraud_rate_1d"] == 0
 
@@ -301,24 +288,24 @@ class TestColumns:
     def test_amounts_of_different_currencies_are_only_added_when_the_currency_means_nothing(self) -> None:
         rows = [payment(1, DAY, amount=Decimal(1000), currency="JPY"), payment(2, 2 * DAY, amount=Decimal(10))]
         name = "account_amount_mean_7d"
-        assert compiled(rows, (self.MEAN,), DAY, by_currency=True)["t002"][name] == 10
-        assert compiled(rows, (self.MEAN,), DAY)["t002"][name] == 505
+        assert folded(rows, (self.MEAN,), DAY, by_currency=True)["t002"][name] == 10
+        assert folded(rows, (self.MEAN,), DAY)["t002"][name] == 505
 
     def test_features_of_an_absent_entity_are_null(self) -> None:
         rows = [payment(1, DAY, source_ip_id=None), payment(2, DAY, source_ip_id=None)]
         specs = tuple(FeatureSpec(Entity.SOURCE_IP, aggregate, 24) for aggregate in Aggregate)
-        for row in compiled(rows, specs, DAY).values():
+        for row in folded(rows, specs, DAY).values():
             assert all(row[spec.name] is None for spec in specs)
 
     def test_identity_label_and_own_columns_are_passed_on_in_front_of_the_features(self) -> None:
         rows = [payment(1, DAY, label=1, label_time=START + 2 * DAY)]
-        row = compiled(rows, (self.MEAN,), DAY, own_columns=("source_line",))["t001"]
+        row = folded(rows, (self.MEAN,), DAY, own_columns=("source_line",))["t001"]
         assert list(row) == [*PASSED_ON, "source_line", "amount", *CYCLES, "account_amount_mean_7d"]
         assert (row["label"], row["known_at"], row["source_line"], row["amount"]) == (1, START + 2 * DAY, 1, 10)
 
     def test_the_day_and_the_week_are_circles_that_begin_at_midnight_and_on_monday(self) -> None:
         rows = [payment(n, moment) for n, moment in enumerate([timedelta(0), timedelta(hours=6), timedelta(days=3.5)])]
-        found = compiled(rows, (), DAY)
+        found = folded(rows, (), DAY)
 
         def circles(number: int) -> list[float]:
             return [found[f"t00{number}"][name] for name in CYCLES]
@@ -329,24 +316,66 @@ class TestColumns:
 
     def test_what_has_no_amount_has_no_sum_though_others_had_one_before(self) -> None:
         rows = [payment(1, timedelta(0)), payment(2, 2 * DAY, amount=None), payment(3, 2.5 * DAY)]
-        found = compiled(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
+        found = folded(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_SUM, 24),), DAY)
         assert [found[f"t00{n}"]["account_amount_sum_1d"] for n in (1, 2, 3)] == [10, None, 10]
 
-    def test_windows_of_quarters_are_only_computed_for_a_share(self) -> None:
-        def query(aggregate: Aggregate) -> str:
-            spec = FeatureSpec(Entity.ACCOUNT, aggregate, 24)
-            return compile_features([spec], clock=Clock(1, 32), label_delay=DAY, present=frozenset({"account_id"}))
+    def test_the_largest_amount_leaves_with_its_window(self) -> None:
+        """Falling amounts: the largest is the oldest one that is still in."""
+        rows = [payment(n, n * timedelta(hours=5), amount=Decimal(99 - n)) for n in range(60)]
+        found = folded(rows, (FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24),), DAY)
+        assert [found[f"t{n:03d}"]["account_amount_max_1d"] for n in range(60)] == [
+            99 - max(n - 4, 0) for n in range(60)
+        ]
 
-        assert {one for one in Aggregate if "PARTITION BY account_id_code, quarter" in query(one)} == {
-            Aggregate.QUARTER_SHARE
-        }
+    def test_accounts_and_merchants_are_counted_apart(self) -> None:
+        """A merchant that is back before it left counts once, and leaves with its last payment."""
+        pairs = [("a", "m"), ("b", "m"), ("a", "n"), ("a", "m"), ("b", None), (None, "n"), ("b", "m")]
+        rows = [payment(n, n * timedelta(hours=6), account_id=a, merchant_id=m) for n, (a, m) in enumerate(pairs)]
+        specs = tuple(
+            FeatureSpec(Entity.SOURCE_IP, one, hours)
+            for one in (Aggregate.ACCOUNTS, Aggregate.DISTINCT_MERCHANTS)
+            for hours in (12, 18)
+        )
+        found = folded(rows, specs, DAY)
+        expected = {
+            "accounts_12h": [1, 2, 2, 1, 2, 1, 1], "merchants_12h": [1, 1, 2, 2, 1, 1, 2],
+            "accounts_18h": [1, 2, 2, 2, 2, 2, 1], "merchants_18h": [1, 1, 2, 2, 2, 2, 2],
+        }  # fmt: skip
+        assert {n: [found[f"t00{i}"][f"source_ip_{n}"] for i in range(7)] for n in expected} == expected
+
+    def test_sums_are_exact_for_the_largest_amounts_that_a_payment_can_have(self) -> None:
+        most = Decimal("99999999999999.9999")
+        rows = [payment(n, n * SECOND, amount=most) for n in range(2000)]
+        specs = tuple(
+            FeatureSpec(Entity.ACCOUNT, one, 24)
+            for one in (Aggregate.AMOUNT_SUM, Aggregate.AMOUNT_MEAN, Aggregate.AMOUNT_MAX, Aggregate.AMOUNT_TO_MEAN)
+        )
+        last = folded(rows, specs, DAY)["t1999"]
+        assert last["account_amount_sum_1d"] == float(2000 * most)
+        assert last["account_amount_mean_1d"] == last["account_amount_max_1d"] == float(most)
+        assert last["account_amount_to_mean_1d"] == 1
+
+    def test_squares_of_large_amounts_are_added_exactly(self) -> None:
+        """Of 64 bits, they would turn over; in floats, the small change would be lost."""
+        minor = [20_000_000_000_000 + 10_000 * (n % 2) for n in range(500)]
+        limbs = running_squares(np.array(minor))
+        assert sum(int(limb[-1]) << 30 * n for n, limb in enumerate(limbs)) == sum(one**2 for one in minor)
+
+    def test_evidence_without_payments_or_features_has_its_columns(self) -> None:
+        empty = evidence_of(transactions_schema().empty_table(), DEFAULT_SPECS, label_delay=DAY)
+        full = evidence_of(
+            pa.Table.from_pylist([payment(1, DAY)], transactions_schema()), DEFAULT_SPECS, label_delay=DAY
+        )
+        assert (empty.num_rows, full.num_rows) == (0, 1)
+        assert empty.schema == full.schema
+        assert list(folded([payment(1, DAY)], (), DAY)["t001"]) == [*PASSED_ON, "amount", *CYCLES]
 
     def test_money_is_added_exactly(self) -> None:
         rows = [payment(n, n * SECOND, amount=Decimal("0.1")) for n in range(10)]
         rows += [payment(10, 10 * SECOND, amount=Decimal("99999999999.9999"))]
         rows += [payment(11, 11 * SECOND, amount=Decimal("0.1"))]
         spec = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MAX, 24)
-        found = compiled(rows, (self.MEAN, spec), DAY)
+        found = folded(rows, (self.MEAN, spec), DAY)
         assert found["t009"]["account_amount_mean_7d"] == 0.1
         assert found["t011"]["account_amount_max_1d"] == 99999999999.9999
 
@@ -360,25 +389,85 @@ def test_labels_are_no_evidence_of_the_payment_itself(value: str) -> None:
     }
     rows = [payment(n, n * DAY / 3) for n in range(12)]
     last = rows[-1]
-    before = compiled(rows, DEFAULT_SPECS, DAY)[last["transaction_id"]]
+    before = folded(rows, DEFAULT_SPECS, DAY)[last["transaction_id"]]
     new = last | {value: changed[value](last)}
-    after = compiled([*rows[:-1], new], DEFAULT_SPECS, DAY)[new["transaction_id"]]
+    after = folded([*rows[:-1], new], DEFAULT_SPECS, DAY)[new["transaction_id"]]
     assert before != after or value == "label_time"
     for name in before.keys() - {"label", "known_at", "transaction_id"}:
         assert before[name] == after[name], name
 
 
-class TestClock:
-    def test_whole_seconds_have_a_coarse_clock(self) -> None:
-        assert clock_for(True, 3).tick_us == 1_000_000
-        assert clock_for(False, 3).tick_us == 1
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=tables(), chosen=st.sets(st.integers(0, 19)), by_currency=st.booleans())
+def test_chosen_payments_get_the_evidence_that_they_have_among_all(
+    rows: list[Row], chosen: set[int], by_currency: bool
+) -> None:
+    table = pa.Table.from_pylist(rows, schema=transactions_schema())
+    wanted = np.array([number in chosen for number in range(len(rows))])
+    options: dict[str, Any] = {"label_delay": DAY, "by_currency": by_currency}
+    every = evidence_of(table, DEFAULT_SPECS, **options).to_pylist()
+    some = evidence_of(table, DEFAULT_SPECS, rows=wanted, **options).to_pylist()
+    ids = {row["transaction_id"] for row, one in zip(rows, wanted, strict=True) if one}
+    assert some == [row for row in every if row["transaction_id"] in ids]
 
-    @pytest.mark.parametrize("most", [0, 1, 15, 16, 17, 1000])
-    def test_there_is_room_for_all_payments_of_an_instant(self, most: int) -> None:
-        assert clock_for(True, most).tie_span > most
 
-    def test_too_many_at_one_instant_are_refused(self) -> None:
-        assert clock_for(False, 1_000).ticks(1) == 3_600_000_000
-        with pytest.raises(ValueError, match="2000 payments share one instant"):
-            clock_for(False, 2_000)
-        assert clock_for(True, 1_000_000_000).tick_us == 1_000_000
+def test_a_period_has_the_evidence_it_has_within_all_payments() -> None:
+    """Also where a fraud from long before became known in its windows."""
+    rows = [payment(n, n * DAY, label=1, label_time=START + (n + 9) * DAY) for n in range(60)]
+    rows.append(payment(90, timedelta(0), label=1, label_time=START + 50 * DAY))
+    since, until = START + 45 * DAY, START + 55 * DAY
+    everything = pa.Table.from_pylist(rows, schema=transactions_schema())
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.register("transactions", everything)
+        condition = read_back(DEFAULT_SPECS, 2 * DAY, since, until)
+        seen = database.sql(f"FROM transactions WHERE {condition}").to_arrow_table()
+    assert seen.num_rows < everything.num_rows
+    found = []
+    for table in (everything, seen):
+        times = [row["event_time"] for row in table.to_pylist()]
+        inside = np.array([since <= time < until for time in times])
+        found.append(evidence_of(table, DEFAULT_SPECS, label_delay=2 * DAY, rows=inside))
+    assert found[0].num_rows == 10
+    assert found[0].equals(found[1])
+
+
+def test_a_span_without_ends_is_everything() -> None:
+    assert during(None, None) == "true"
+    assert read_back(DEFAULT_SPECS, DAY, None, None) == "true"
+
+
+PLAIN_RUN = """
+import sys
+import pyarrow as pa
+from datetime import timedelta
+from counterfoil.domain.features import kernels
+from counterfoil.domain.features.fold import evidence_of
+from counterfoil.domain.features.spec import DEFAULT_SPECS
+
+assert not hasattr(kernels.payments, "py_func")  # not compiled
+with pa.ipc.open_file(sys.argv[1]) as source:
+    table = source.read_all()
+evidence = evidence_of(table, DEFAULT_SPECS, label_delay=timedelta(days=1), by_currency=True)
+with pa.ipc.new_file(sys.argv[2], evidence.schema) as target:
+    target.write_table(evidence)
+"""
+
+
+def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -> None:
+    rows = [
+        payment(
+            n, n * timedelta(hours=5), amount=Decimal(n * n % 17), currency="EU"[n % 2], account_id="ab"[n % 3 % 2],
+            merchant_id="mn"[n % 5 % 2], source_ip_id=None if n % 7 == 0 else "i", label=int(n % 4 == 0),
+        )
+        for n in range(60)
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=transactions_schema())
+    given_file, made = tmp_path / "given.arrow", tmp_path / "made.arrow"
+    with pa.ipc.new_file(str(given_file), table.schema) as target:
+        target.write_table(table)
+    command = [sys.executable, "-c", PLAIN_RUN, str(given_file), str(made)]
+    subprocess.run(command, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, check=True)
+    with pa.ipc.open_file(str(made)) as source:
+        plain = source.read_all()
+    assert plain.equals(evidence_of(table, DEFAULT_SPECS, label_delay=DAY, by_currency=True))

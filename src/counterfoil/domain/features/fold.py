@@ -1,0 +1,267 @@
+"""Fold each entity's payments, in the order of time and id, into the evidence of every payment.
+
+A window is half-open, `(t - w, t]`; of payments at one instant, those with a greater transaction id are not seen.
+Money is added as integers. A fraud counts from when it is known, in a stream of its own. No entity costs more than
+its payments: windows are differences of running sums, or slide.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.arrays import Doubles, Flags, Integers
+from counterfoil.domain.features import kernels
+from counterfoil.domain.features.aggregates import Aggregate, Family
+from counterfoil.domain.features.columns import CYCLES, PASSED_ON
+from counterfoil.domain.features.groups import Groups, running, running_squares, running_totals
+from counterfoil.domain.features.payments import Payments, in_order, known_at, microseconds, times_of
+from counterfoil.domain.features.spec import Entity, FeatureSpec
+from counterfoil.domain.schemas import MINOR_UNITS, TIMESTAMP
+
+HOUR = 3_600_000_000
+"""An hour in microseconds."""
+
+_TO_MONDAY = 259_200_000_000
+"""The epoch was a Thursday: three days on, weeks begin on Monday."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an entity keeps of its past: the last payments one by one, older ones by the tile of time they fall in."""
+
+    payments: int = 4096
+    tile: timedelta = timedelta(hours=1)
+
+
+def evidence_of(
+    transactions: pa.Table,
+    specs: Iterable[FeatureSpec],
+    *,
+    label_delay: timedelta,
+    own_columns: Sequence[str] = (),
+    by_currency: bool = False,
+    rows: Flags | None = None,
+    kept: Kept = Kept(),
+) -> pa.Table:
+    """Turn `transactions` into evidence, in the order of time and id: one row a payment, or a payment of `rows`.
+
+    `rows` says for each row of `transactions` whether its evidence is wanted; the others are history only. With
+    `by_currency`, amounts are only combined with amounts of the same currency.
+    """
+    specs = tuple(specs)
+    order = in_order(transactions)
+    payments = Payments(transactions.take(pa.array(order)), label_delay)
+    wanted = np.ones(len(order), np.bool_) if rows is None else rows[order]
+    values = behaviour_of(payments, specs, by_currency=by_currency, wanted=wanted, kept=kept)
+    chosen = payments.transactions if rows is None else payments.transactions.filter(pa.array(wanted))
+    columns = passed_on(chosen, label_delay, own_columns)
+    for spec, value in zip(specs, values, strict=True):
+        columns[spec.name] = pa.array(value if rows is None else value[wanted], from_pandas=True)
+    return pa.table(columns)
+
+
+def columns_of(specs: Iterable[FeatureSpec], *, by_currency: bool = False) -> tuple[str, ...]:
+    """The columns of `transactions` that these features are made of."""
+    columns = {"event_time": None}
+    for spec in specs:
+        columns |= dict.fromkeys(spec.entity.columns)
+        columns |= dict.fromkeys(_READ[spec.aggregate.declared.family])
+        columns |= dict.fromkeys(["currency"] if by_currency and spec.aggregate.is_money else [])
+    return tuple(columns)
+
+
+_READ = {
+    Family.PAYMENTS: (),
+    Family.AMOUNTS: ("amount",),
+    Family.LARGEST: ("amount",),
+    Family.ACCOUNTS: ("account_id",),
+    Family.MERCHANTS: ("merchant_id",),
+    Family.LABELS: ("label", "label_time"),
+}
+"""The columns that a family's statistics are made of, beside the entity's and the time."""
+
+
+def passed_on(transactions: pa.Table, label_delay: timedelta, own_columns: Sequence[str]) -> dict[str, pa.Array]:
+    """The columns of evidence that are no features, of the same rows."""
+    time = times_of(transactions["event_time"])
+    known = known_at(time, times_of(transactions["label_time"]), label_delay)
+    columns = {name: transactions[name] for name in PASSED_ON if name != "known_at"}
+    columns["known_at"] = pa.array(known).cast(TIMESTAMP)
+    columns |= {name: transactions[name] for name in own_columns}
+    minor = Payments(transactions, label_delay).minor / MINOR_UNITS
+    columns["amount"] = pa.array(minor, mask=transactions["amount"].is_null().to_numpy())
+    return columns | {name: pa.array(value) for name, value in zip(CYCLES, _cycles(time), strict=True)}
+
+
+def _cycles(time: Integers) -> tuple[Doubles, ...]:
+    """Sine and cosine of the time of the day, then of the week."""
+    day = 2 * np.pi * (time % (24 * HOUR)) / (24 * HOUR)
+    week = 2 * np.pi * ((time + _TO_MONDAY) % (7 * 24 * HOUR)) / (7 * 24 * HOUR)
+    return np.sin(day), np.cos(day), np.sin(week), np.cos(week)
+
+
+def behaviour_of(
+    payments: Payments,
+    specs: Sequence[FeatureSpec],
+    *,
+    by_currency: bool = False,
+    wanted: Flags | None = None,
+    kept: Kept = Kept(),
+) -> Doubles:
+    """The features' values, one row a spec and one column a payment; NaN is null. Payments not `wanted` stay NaN."""
+    values = np.full((len(specs), len(payments)), np.nan)
+    if wanted is None:
+        wanted = np.ones(len(payments), np.bool_)
+    for entity in dict.fromkeys(spec.entity for spec in specs):
+        mine = {number: spec for number, spec in enumerate(specs) if spec.entity is entity}
+        _Fold(payments, mine, entity, wanted, kept, values).fill(by_currency)
+    return values
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Some specs of one family as compiled code takes them: codes of aggregates, and the rows of `out`."""
+
+    codes: Integers
+    itself: Flags
+    numbers: Integers
+
+    @classmethod
+    def of(cls, specs: Mapping[int, FeatureSpec]) -> "_Columns":
+        declared = [spec.aggregate.declared for spec in specs.values()]
+        return cls(
+            np.array([one.code for one in declared], np.int64),
+            np.array([one.itself for one in declared], np.bool_),
+            np.array(list(specs), np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """The features of one kind of entity; `specs` by their row in `out`."""
+
+    payments: Payments
+    specs: Mapping[int, FeatureSpec]
+    entity: Entity
+    wanted: Flags
+    kept: Kept
+    out: Doubles
+    _full: dict[int, Flags] = field(default_factory=dict)
+
+    def fill(self, by_currency: bool) -> None:
+        """Set the features' rows of `out`."""
+        groups = Groups.of(self.payments, self.entity.columns)
+        if groups.longest > self.kept.payments + 1:
+            tick = self.payments.tick[groups.row]
+            for hours in {spec.hours for spec in self.specs.values()}:
+                self._full[hours] = np.zeros(len(self.payments), np.bool_)
+                kernels.overfull(tick, groups.starts, hours * HOUR, self.kept.payments, groups.row, self._full[hours])
+        self._payments(groups)
+        self._distinct(groups, Family.ACCOUNTS, "account_id")
+        self._distinct(groups, Family.MERCHANTS, "merchant_id")
+        self._labels(groups)
+        if any(spec.aggregate.is_money for spec in self.specs.values()):
+            alike = ["currency"] if by_currency else []
+            money = Groups.of(self.payments, self.entity.columns, alike) if alike else groups
+            self._amounts(money)
+            self._largest(money)
+
+    def _of(self, family: Family) -> dict[int, FeatureSpec]:
+        return {n: spec for n, spec in self.specs.items() if spec.aggregate.declared.family is family}
+
+    def _by_window(self, family: Family) -> Iterator[tuple[int, dict[int, FeatureSpec]]]:
+        specs = self._of(family)
+        for hours in dict.fromkeys(spec.hours for spec in specs.values()):
+            yield hours, {n: spec for n, spec in specs.items() if spec.hours == hours}
+
+    def _lefts(self, groups: Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
+        left = np.empty(len(tick), np.int64)
+        full = _NOWHERE if exact else self._full.get(hours, _NOWHERE)
+        kernels.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
+        return left
+
+    def _payments(self, groups: Groups) -> None:
+        tick, quarter = self.payments.tick[groups.row], self.payments.quarter[groups.row]
+        quarters = np.zeros((4, 0), np.int64)
+        if any(spec.aggregate is Aggregate.QUARTER_SHARE for spec in self.specs.values()):
+            quarters = np.stack([running(quarter == one) for one in range(4)])
+        for hours, specs in self._by_window(Family.PAYMENTS):
+            columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
+            kernels.payments(
+                tick, left, quarter, quarters, hours * HOUR,
+                groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
+            )  # fmt: skip
+
+    def _amounts(self, groups: Groups) -> None:
+        tick, minor = self.payments.tick[groups.row], self.payments.minor[groups.row]
+        has = self.payments.has_amount[groups.row]
+        count, total, square = running(has), running_totals(minor), running_squares(minor)
+        for hours, specs in self._by_window(Family.AMOUNTS):
+            columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
+            kernels.amounts(
+                minor, has, left, count, total, square,
+                groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
+            )  # fmt: skip
+
+    def _largest(self, groups: Groups) -> None:
+        specs = self._of(Family.LARGEST)
+        if not specs:
+            return
+        tick, minor = self.payments.tick[groups.row], self.payments.minor[groups.row]
+        has = self.payments.has_amount[groups.row]
+        lefts = {spec.hours: self._lefts(groups, tick, spec.hours) for spec in specs.values()}
+        columns = _Columns.of(specs)
+        kernels.largest(
+            minor, has, groups.starts, np.stack([lefts[spec.hours] for spec in specs.values()]),
+            groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
+        )  # fmt: skip
+
+    def _distinct(self, groups: Groups, family: Family, column: str) -> None:
+        specs = self._of(family)
+        if not specs:
+            return
+        (codes, count), tick = self.payments.codes(column), self.payments.tick[groups.row]
+        for number, spec in specs.items():
+            left = self._lefts(groups, tick, spec.hours, exact=True)
+            kernels.distinct(
+                codes[groups.row], count, groups.starts, left, self.kept.payments,
+                groups.row, self.wanted, number, self.out,
+            )  # fmt: skip
+
+    def _labels(self, groups: Groups) -> None:
+        """Payments whose delay ended in the window, whatever their label, and frauds that became known in it."""
+        if not self._of(Family.LABELS):
+            return
+        tick, position = self.payments.tick[groups.row], np.arange(len(groups.row))
+        arrivals, starts = self._arrivals(groups)
+        delay = max(microseconds(self.payments.label_delay), 1)
+        ended, known = (
+            self._up_to(tick - delay, groups.starts, tick, groups.starts, position),
+            self._up_to(tick, groups.starts, arrivals, starts, np.zeros_like(position)),
+        )
+        for hours, specs in self._by_window(Family.LABELS):
+            columns, begin = _Columns.of(specs), tick - hours * HOUR
+            kernels.labels(
+                ended - self._up_to(begin - delay, groups.starts, tick, groups.starts, position),
+                known - self._up_to(begin, groups.starts, arrivals, starts, known),
+                groups.row, self.wanted, columns.codes, columns.numbers, self.out,
+            )  # fmt: skip
+
+    def _arrivals(self, groups: Groups) -> tuple[Integers, Integers]:
+        """When the groups' frauds became known, in order, and where each group's start."""
+        frauds = np.flatnonzero(self.payments.fraud[groups.row])
+        known = self.payments.known[groups.row[frauds]]
+        group = np.searchsorted(groups.starts, frauds, side="right")
+        return known[np.lexsort((known, group))], np.searchsorted(frauds, groups.starts)
+
+    def _up_to(self, ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers) -> Integers:
+        found = np.empty(len(ask), np.int64)
+        tile = microseconds(self.kept.tile)
+        kernels.up_to(ask, asks, tick, starts, behind, self.kept.payments, tile, found)
+        return found
+
+
+_NOWHERE: Flags = np.zeros(0, np.bool_)

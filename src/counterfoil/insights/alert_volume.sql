@@ -2,10 +2,10 @@
 SELECT
   event_date,
   count(*) AS scored,
-  count_if(anomaly_signal >= :review) AS alerts,
+  count(CASE WHEN anomaly_signal >= :review THEN 1 END) AS alerts,
   :alerts_per_day AS budget,
-  count_if(anomaly_signal >= :review) - :alerts_per_day AS above_budget,
-  CAST(count_if(anomaly_signal >= :review) AS double) / count(*) AS alert_share
+  count(CASE WHEN anomaly_signal >= :review THEN 1 END) - :alerts_per_day AS above_budget,
+  CAST(count(CASE WHEN anomaly_signal >= :review THEN 1 END) AS double) / count(*) AS alert_share
 FROM scored_payments
 GROUP BY event_date
 ORDER BY event_date

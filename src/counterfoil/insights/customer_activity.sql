@@ -2,7 +2,7 @@
 -- New: the account's first payment in the lake. Dormant: no payment in the 28 days before the first of this week.
 -- Weeks begin on Monday (UTC). The first weeks of a lake have new accounts only because nothing is older.
 SELECT
-  date_trunc('week', event_date) AS week,
+  CAST(date_trunc('week', event_date) AS date) AS week,
   count(DISTINCT account_id) AS active,
   count(DISTINCT CASE WHEN previous IS NULL THEN account_id END) AS new,
   count(DISTINCT CASE WHEN date_diff('day', previous, event_date) > 28 THEN account_id END) AS back_from_dormancy,
@@ -19,5 +19,5 @@ FROM (
   ) AS days
 ) AS visits
 WHERE event_date >= :since
-GROUP BY date_trunc('week', event_date)
+GROUP BY CAST(date_trunc('week', event_date) AS date)
 ORDER BY week

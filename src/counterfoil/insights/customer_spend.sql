@@ -18,10 +18,10 @@ FROM (
     spend,
     lag(spend) OVER (PARTITION BY account_id, currency ORDER BY month) AS spend_before
   FROM (
-    SELECT account_id, currency, date_trunc('month', event_date) AS month, count(*) AS payments, sum(amount) AS spend
+    SELECT account_id, currency, CAST(date_trunc('month', event_date) AS date) AS month, count(*) AS payments, sum(amount) AS spend
     FROM transactions
     WHERE account_id IS NOT NULL AND amount IS NOT NULL AND event_date >= :since AND event_date < :until
-    GROUP BY account_id, currency, date_trunc('month', event_date)
+    GROUP BY account_id, currency, CAST(date_trunc('month', event_date) AS date)
   ) AS months
 ) AS changes
 WHERE spend_before IS NOT NULL

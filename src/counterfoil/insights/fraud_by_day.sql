@@ -5,8 +5,8 @@ SELECT
   count(*) AS payments,
   sum(amount) AS volume,
   count(label) AS labelled,
-  count_if(label = 1) AS frauds,
-  CAST(count_if(label = 1) AS double) / nullif(count(label), 0) AS fraud_rate,
+  count(CASE WHEN label = 1 THEN 1 END) AS frauds,
+  CAST(count(CASE WHEN label = 1 THEN 1 END) AS double) / nullif(count(label), 0) AS fraud_rate,
   sum(CASE WHEN label = 1 THEN amount END) AS loss
 FROM known_payments
 GROUP BY event_date, currency

@@ -4,8 +4,8 @@ SELECT
   count(*) AS payments,
   min(event_time) AS first_payment,
   max(newest) AS last_payment,
-  count_if(date_diff('second', event_time, newest) > 172800) AS late,
-  CAST(count_if(date_diff('second', event_time, newest) > 172800) AS double) / count(*) AS share_late
+  count(CASE WHEN date_diff('second', event_time, newest) > 172800 THEN 1 END) AS late,
+  CAST(count(CASE WHEN date_diff('second', event_time, newest) > 172800 THEN 1 END) AS double) / count(*) AS share_late
 FROM (
   SELECT source, event_time, max(event_time) OVER (PARTITION BY source) AS newest
   FROM transactions

@@ -1,6 +1,6 @@
 -- Which columns of the payments have no value, week by week?
 SELECT
-  date_trunc('week', event_date) AS week,
+  CAST(date_trunc('week', event_date) AS date) AS week,
   count(*) AS payments,
   count(*) - count(amount) AS no_amount,
   count(*) - count(currency) AS no_currency,
@@ -11,5 +11,5 @@ SELECT
   count(*) - count(device_id) AS no_device
 FROM transactions
 WHERE event_date >= :since AND event_date < :until
-GROUP BY date_trunc('week', event_date)
+GROUP BY CAST(date_trunc('week', event_date) AS date)
 ORDER BY week

@@ -12,18 +12,18 @@ FROM (
     coalesce(counts.payments, 0) AS payments,
     CAST(coalesce(counts.payments, 0) AS double) / weeks.payments AS share
   FROM (
-    SELECT date_trunc('week', event_date) AS week, count(*) AS payments
+    SELECT CAST(date_trunc('week', event_date) AS date) AS week, count(*) AS payments
     FROM scored_payments
-    GROUP BY date_trunc('week', event_date)
+    GROUP BY CAST(date_trunc('week', event_date) AS date)
   ) AS weeks
   CROSS JOIN UNNEST(ARRAY[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) AS tenths(tenth)
   LEFT JOIN (
     SELECT
-      date_trunc('week', event_date) AS week,
+      CAST(date_trunc('week', event_date) AS date) AS week,
       CAST(least(floor(novelty * 10), 9) AS integer) AS tenth,
       count(*) AS payments
     FROM scored_payments
-    GROUP BY date_trunc('week', event_date), CAST(least(floor(novelty * 10), 9) AS integer)
+    GROUP BY CAST(date_trunc('week', event_date) AS date), CAST(least(floor(novelty * 10), 9) AS integer)
   ) AS counts ON counts.week = weeks.week AND counts.tenth = tenths.tenth
 ) AS shares
 GROUP BY week

@@ -4,10 +4,10 @@ SELECT
   account_id,
   currency,
   count(*) AS payments,
-  count_if(anomaly_signal >= :review) AS alerts,
+  count(CASE WHEN anomaly_signal >= :review THEN 1 END) AS alerts,
   max(anomaly_signal) AS highest_signal,
   sum(CASE WHEN anomaly_signal >= :review THEN amount END) AS amount_alerted,
-  count_if(label = 1) AS frauds,
+  count(CASE WHEN label = 1 THEN 1 END) AS frauds,
   max(event_time) AS last_payment
 FROM scored_payments
 WHERE account_id IS NOT NULL

@@ -9,8 +9,8 @@ SELECT
   count(DISTINCT payments.account_id) AS accounts,
   count(*) AS payments,
   count(payments.label) AS labelled,
-  count_if(payments.label = 1) AS frauds,
-  CAST(count_if(payments.label = 1) AS double) / nullif(count(payments.label), 0) AS fraud_rate
+  count(CASE WHEN payments.label = 1 THEN 1 END) AS frauds,
+  CAST(count(CASE WHEN payments.label = 1 THEN 1 END) AS double) / nullif(count(payments.label), 0) AS fraud_rate
 FROM known_payments AS payments
 LEFT JOIN source_ips AS ips ON ips.source_ip_id = payments.source_ip_id
 WHERE payments.source_ip_id IS NOT NULL

@@ -6,7 +6,7 @@ SELECT
   max(anomaly_signal) AS highest,
   count(*) AS payments,
   count(label) AS labelled,
-  count_if(label = 1) AS frauds,
+  count(CASE WHEN label = 1 THEN 1 END) AS frauds,
   sum(CASE WHEN label IS NOT NULL THEN anomaly_signal END) AS expected
 FROM (
   SELECT

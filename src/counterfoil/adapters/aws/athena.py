@@ -9,8 +9,8 @@ import pyarrow as pa
 from counterfoil.adapters.aws.clients import aws_reported
 
 
-def ask_athena(sql: str, values: Mapping[str, Any], *, database: str, workgroup: str | None = None) -> pa.Table:
-    """Run a query in Athena's dialect whose parameters stand as `:name`; all columns of the answer as Athena types them.
+def ask_athena(sql: str, values: Mapping[str, Any], *, database: str, workgroup: str = "primary") -> pa.Table:
+    """Run a query in Athena's dialect whose parameters stand as `:name`; the answer has Athena's types.
 
     Raises StoreUnavailableError, which names the database and Athena's reason.
     """

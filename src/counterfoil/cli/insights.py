@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from counterfoil.cli.options import WorkspaceFolder
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
+    from counterfoil.workspace.wiring import Workspace
 
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC) [default: all]")]
 To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC) [default: all]")]
@@ -58,6 +60,41 @@ def query(
         answers.show_answer(answer, wanted.question)
     else:
         typer.echo(answers.as_csv(answer) if format is Format.CSV else answers.as_json(answer), nl=False)
+
+
+def report(
+    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC)")],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC)")],
+    out: Annotated[Path | None, typer.Option(help="The HTML file [default: in the workspace's folder 'reports']")]
+    = None,
+    known_until: KnownUntil = None,
+    release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
+    review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Write the insight report of a period: one HTML file that needs nothing else."""
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.workspace.wiring import open_workspace
+
+    place = open_workspace(workspace)
+    asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
+    with console.progress("report") as steps:
+        steps.tell("asking the lake")
+        path = write_report(place, asked, out)
+    console.out.print(f"report in {path}", soft_wrap=True)
+
+
+def write_report(place: "Workspace", asked: "QueryParameters", out: Path | None = None) -> Path:
+    """Write the report of a period, in place when it is whole; in the workspace unless `out` says where."""
+    from counterfoil.adapters.folder.whole_files import write_whole
+    from counterfoil.insights.report import report as build
+
+    last = asked.until - timedelta(days=1)
+    path = out or place.root / "reports" / f"{asked.since}-to-{last}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, build(place, asked, datetime.now(UTC)))
+    return path
 
 
 def _parameters(

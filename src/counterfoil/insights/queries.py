@@ -124,7 +124,11 @@ def ask(tables: TableStore, name: str, parameters: QueryParameters = QueryParame
     Without `release`, the release of the newest run of scores counts. Raises NotFoundError for an unknown name and
     for a table that is not there, UsageError for a parameter that is needed and has no value.
     """
-    wanted = query(name)
+    return answer(tables, query(name), parameters)
+
+
+def answer(tables: TableStore, wanted: Query, parameters: QueryParameters) -> pa.Table:
+    """Answer a question, named or not, as `ask` does."""
     needed = wanted.parameters
     values = {key: value for key, value in parameters.values().items() if key in needed}
     with lake(tables, wanted.tables) as database:
@@ -132,7 +136,7 @@ def ask(tables: TableStore, name: str, parameters: QueryParameters = QueryParame
             values["release"] = newest_release(tables)
         missing = [key for key, value in values.items() if value is None]
         if missing:
-            raise UsageError(f"query {name!r} needs {' and '.join(missing)}: give --{missing[0]}")
+            raise UsageError(f"query {wanted.name!r} needs {' and '.join(missing)}: give --{missing[0]}")
         return _with_plain_counts(database.sql(wanted.duckdb(), params=values).to_arrow_table())
 
 

@@ -1,5 +1,6 @@
 """The riskiest payments of a run, each beside its precedents, as an analyst would want to see them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from counterfoil.ports.releases import ReferenceStore
 from counterfoil.steps.lake.engine import engine, parquet_source
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
+_ORDER = "anomaly_signal DESC, s.event_time, s.transaction_id"
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,48 @@ class Case:
 
 def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
     """Return the payments of a run with the highest signals; of equal ones, the earlier first."""
-    scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
-    if not scores:
+    files = tables.files(SCORE_TABLE, run)
+    if not files:
         return []
+    chosen = f"FROM {parquet_source(files)} s ORDER BY {_ORDER} LIMIT {most}"
+    return _cases(tables, references, chosen, {})
+
+
+def cases_of(
+    tables: TableStore, references: ReferenceStore, release_id: str, transaction_ids: Sequence[str]
+) -> list[Case]:
+    """Return these payments as a release scored them, in the order of the ids; unknown ones are left out."""
+    files = tables.files(SCORE_TABLE)
+    if not files or not transaction_ids:
+        return []
+    chosen = (
+        f"FROM {parquet_source(files)} s WHERE release_id = $release AND list_contains($ids, transaction_id) "
+        "QUALIFY row_number() OVER (PARTITION BY transaction_id ORDER BY overlay_seq DESC) = 1"
+    )
+    cases = _cases(tables, references, chosen, {"release": release_id, "ids": list(transaction_ids)})
+    return sorted(cases, key=lambda case: transaction_ids.index(case.payment.id))
+
+
+def _cases(tables: TableStore, references: ReferenceStore, chosen: str, parameters: Mapping[str, Any]) -> list[Case]:
+    """The scores that the query `chosen` gives as cases, the highest signal first."""
     payments = parquet_source(tables.files(TRANSACTIONS))
-    order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(
-            f"WITH s AS (FROM read_parquet({scores!r}) s ORDER BY {order} LIMIT {most}) "
-            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, "
+            f"WITH s AS ({chosen}) "
+            "SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
-            f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
+            f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {_ORDER}",
+            dict(parameters),
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}
     return [
         Case(
             signal,
-            decision,
             Payment(*payment),
             tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
         )
-        for signal, decision, precedents, _, reasons, *payment in rows
+        for signal, precedents, _, reasons, *payment in rows
     ]
 
 

@@ -45,9 +45,9 @@ def by_day(days: Sequence[date], series: Mapping[str, Sequence[float | None]], u
                 axes.bar(np.array(days), heights, color=colour, label=name, width=0.8)
             else:
                 axes.plot(np.array(days), heights, color=colour, label=name, marker="o", markersize=2.5, linewidth=1.4)
-        locator = AutoDateLocator(maxticks=8)
+        locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         axes.set_ylim(bottom=0)
         _finish(axes, unit, len(series) > 1)
         return _as_svg(figure)

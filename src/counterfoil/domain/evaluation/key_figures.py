@@ -87,7 +87,7 @@ def _change(key: str, now: Doubles, before: Doubles) -> Doubles:
 
 
 def _ratio(above: Doubles, below: Doubles) -> Doubles:
-    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0))
 
 
 def _bounds(parts: list[Doubles] | None) -> tuple[float, float] | None:

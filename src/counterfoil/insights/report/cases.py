@@ -24,7 +24,7 @@ _SIDES = {1: "fraud", 0: "good", None: "unknown"}
 
 def case_section(source: Source) -> Section:
     """Frauds that were caught and missed, false alarms, and alerts that nobody has looked at, two each."""
-    verdicts = {}
+    verdicts: dict[str, str] = {}
     for verdict, (condition, order) in _CHOSEN.items():
         text = (
             f"SELECT transaction_id FROM scored_payments WHERE {condition} "

@@ -30,12 +30,12 @@ def signal_section(source: Source) -> Section:
     if bands is None or not bands.num_rows:
         return Section("signals", "Signals", "No payment of this period was scored.")
     rows = bands.to_pylist()
-    names = [f"{10 ** (row['band'] / 2):.3g}" for row in rows]
+    names = [f"{100 * 10 ** (row['band'] / 2):.2g} %" for row in rows]
     counts = {"payments": [row["payments"] for row in rows], "known frauds": [row["frauds"] for row in rows]}
     words = "; ".join(f"from {name}: {row['payments']:,} payments, {row['frauds']:,} known frauds"
                       for name, row in zip(names, rows, strict=True))  # fmt: skip
     chart = Chart(
-        "Payments by signal (each band begins at the signal below it; logarithmic)",
+        "Payments by signal: each band begins at the signal under it (logarithmic)",
         charts.histogram(names, counts, "payments"), words, Table("By band of the signal", bands),
     )  # fmt: skip
     return Section("signals", "Signals", charts=[chart])

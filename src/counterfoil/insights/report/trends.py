@@ -1,8 +1,9 @@
 """Trends of payments, frauds and losses, alerts, and the tables of merchants, accounts and source IPs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import takewhile
+from typing import Any
 
 import pyarrow as pa
 
@@ -123,9 +124,9 @@ def _note(name: str) -> str:
     return " ".join(line.removeprefix("--").strip() for line in comment)
 
 
-def _together(answer: pa.Table) -> list[dict[str, object]]:
+def _together(answer: pa.Table) -> list[dict[str, Any]]:
     """The rows of all currencies by day, or by week where there are too many days; money only of one currency."""
-    days: dict[date, dict[str, object]] = {}
+    days: dict[date, dict[str, Any]] = {}
     spans = {row["event_date"] for row in answer.select(["event_date"]).to_pylist()}
     weekly = len(spans) > MOST_DAYS
     for row in answer.to_pylist():
@@ -135,7 +136,7 @@ def _together(answer: pa.Table) -> list[dict[str, object]]:
             day, {"event_date": day, "payments": 0, "labelled": 0, "frauds": 0, "loss": 0, "volume": 0}
         )
         for key in ("payments", "labelled", "frauds", "loss", "volume"):
-            kept[key] += row[key] or 0  # type: ignore[operator]
+            kept[key] += row[key] or 0
     return [days[day] for day in sorted(days)]
 
 
@@ -145,10 +146,10 @@ def _one(currencies: Sequence[str | None]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _words(title: str, days: Sequence[date], series: dict[str, Sequence[object]]) -> str:
+def _words(title: str, days: Sequence[date], series: Mapping[str, Sequence[Any]]) -> str:
     """What a chart shows, for those who do not see it."""
     told = []
     for name, values in series.items():
-        known = [float(value) for value in values if value is not None]  # type: ignore[arg-type]
+        known = [float(value) for value in values if value is not None]
         told.append(f"{name} between {min(known):,.4g} and {max(known):,.4g}" if known else f"{name} never known")
     return f"{title}, {days[0]} to {days[-1]}: {'; '.join(told)}"

@@ -70,7 +70,7 @@ def _cases(tables: TableStore, references: ReferenceStore, chosen: str, paramete
     with engine() as database:
         rows = database.execute(
             f"WITH s AS ({chosen}) "
-            "SELECT s.anomaly_signal, s.precedents, s.release_id, s.reasons, "
+            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {_ORDER}",
             dict(parameters),
@@ -79,11 +79,12 @@ def _cases(tables: TableStore, references: ReferenceStore, chosen: str, paramete
     return [
         Case(
             signal,
+            decision,
             Payment(*payment),
-            tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
+            tuple(_precedent(p, kept.get(p["reference_id"], {})) for p in precedents),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
         )
-        for signal, precedents, _, reasons, *payment in rows
+        for signal, decision, precedents, _, reasons, *payment in rows
     ]
 
 
@@ -95,7 +96,9 @@ def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict
     return [row for row in base.to_pylist() if row["reference_id"] in wanted]
 
 
-def _precedent(row: dict[str, Any], similarity: float) -> Payment:
-    names = ("reference_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
-    values: list[Any] = [*(row[name] for name in names), similarity]
-    return Payment(*values)
+def _precedent(cited: Mapping[str, Any], kept: Mapping[str, Any]) -> Payment:
+    """A precedent as it was kept; of one that was forgotten since, no more than the score itself says."""
+    return Payment(
+        cited["reference_id"], cited["event_time"], kept.get("amount"), kept.get("currency"), kept.get("merchant_id"),
+        kept.get("category"), cited["label"], cited["similarity"],
+    )  # fmt: skip

@@ -11,7 +11,6 @@ from counterfoil.cli.options import WorkspaceFolder
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
-    from counterfoil.workspace.wiring import Workspace
 
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC) [default: all]")]
 To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC) [default: all]")]
@@ -75,26 +74,15 @@ def report(
 ) -> None:  # fmt: skip
     """Write the insight report of a period: one HTML file that needs nothing else."""
     from counterfoil.cli.show import terminal as console
+    from counterfoil.insights.report import write_report
     from counterfoil.workspace.wiring import open_workspace
 
     place = open_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
     with console.progress("report") as steps:
         steps.tell("asking the lake")
-        path = write_report(place, asked, out)
+        path = write_report(place, asked, datetime.now(UTC), out)
     console.out.print(f"report in {path}", soft_wrap=True)
-
-
-def write_report(place: "Workspace", asked: "QueryParameters", out: Path | None = None) -> Path:
-    """Write the report of a period, in place when it is whole; in the workspace unless `out` says where."""
-    from counterfoil.adapters.folder.whole_files import write_whole
-    from counterfoil.insights.report import report as build
-
-    last = asked.until - timedelta(days=1)
-    path = out or place.root / "reports" / f"{asked.since}-to-{last}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, build(place, asked, datetime.now(UTC)))
-    return path
 
 
 def _parameters(

@@ -1,11 +1,12 @@
 """Named questions to the lake, written once in Athena's dialect; here DuckDB answers them over the same files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -172,18 +173,25 @@ def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPy
             files = tables.files(name)
             if not files:
                 raise NotFoundError(f"the lake has no table {name!r}{_way_out(name)}")
-            # Files lie in folders by date: the engine opens only those that a condition on the date leaves.
-            dated = any(part.startswith(f"{EVENT_DATE}=") for part in files[0].parts)
-            source = parquet_source(files)
-            if dated:
-                types = f"hive_partitioning = true, hive_types = {{'{EVENT_DATE}': DATE}}"
-                source = source.replace("hive_partitioning = false", types)
+            source = dated_source(files)
             columns = database.execute(f"DESCRIBE FROM {source}").fetchall()
             zoned = [column for column, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
             plain = ", ".join(f'"{column}" AT TIME ZONE \'UTC\' AS "{column}"' for column in zoned)
             star = f"* REPLACE ({plain})" if plain else "*"
             database.execute(f'CREATE VIEW "{name}" AS SELECT {star} FROM {source}')
         yield database
+
+
+def dated_source(files: Sequence[Path]) -> str:
+    """The rows of these files as SQL takes them; files in folders by date have the column `event_date`.
+
+    The engine then opens only the files that a condition on the date leaves.
+    """
+    source = parquet_source(files)
+    if not any(part.startswith(f"{EVENT_DATE}=") for part in files[0].parts):
+        return source
+    dated = f"hive_partitioning = true, hive_types = {{'{EVENT_DATE}': DATE}}"
+    return source.replace("hive_partitioning = false", dated)
 
 
 def _way_out(table: str) -> str:

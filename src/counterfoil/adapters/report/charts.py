@@ -88,6 +88,17 @@ def reliability(promised: Sequence[float], came: Sequence[float]) -> str:
         return _as_svg(figure)
 
 
+def precision_over_recall(recall: Sequence[float], precision: Sequence[float]) -> str:
+    """Draw the precision of all thresholds over their recall."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS):
+        figure, axes = _axes("share of alerts that are frauds")
+        axes.plot(recall, precision, color=_FIRST, drawstyle="steps-pre", linewidth=1.4)
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="recall: share of frauds that are alerted on")
+        return _as_svg(figure)
+
+
 def _axes(unit: str) -> tuple["Figure", "Axes"]:
     from matplotlib.figure import Figure
 

@@ -99,6 +99,15 @@ def render(page: Page) -> str:
     return str(environment().get_template("report.html").render(page=page))
 
 
+def snippet(
+    title: str, *, facts: Sequence[tuple[str, str]] = (), tables: Sequence[Table] = (), cases: Sequence[CaseView] = (),
+    charts: Sequence[Chart] = (),
+) -> str:  # fmt: skip
+    """A piece of HTML for a notebook: a title, facts, tables, cases and charts, each value escaped."""
+    parts = {"facts": facts, "tables": tables, "cases": cases, "charts": charts}
+    return str(environment().get_template("snippet.html").render(title=title, **parts))
+
+
 @cache
 def environment() -> "jinja2.Environment":
     """The templates, which escape whatever is put into them."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.adapters.report.page import Page, Section, render
 from counterfoil.domain.tables import TABLES
 from counterfoil.insights.queries import QueryParameters, newest_release
@@ -35,3 +37,11 @@ def report(place: Workspace, asked: QueryParameters, made_at: datetime) -> str:
     ]
     glossary = [(table.name, f"{table.about}.") for table in TABLES if not table.restricted]
     return render(Page("Counterfoil insight report", facts, source.notices, sections, glossary))
+
+
+def write_report(place: Workspace, asked: QueryParameters, made_at: datetime, out: Path | None = None) -> Path:
+    """Write the report, in place when it is whole: to `out`, or in the workspace's folder `reports`."""
+    last = asked.until - timedelta(days=1)
+    path = out or place.root / "reports" / f"{asked.since}-to-{last}.html"
+    write_whole(path, report(place, asked, made_at))
+    return path

@@ -1,7 +1,7 @@
 """A workspace as a data scientist works with it: tables, questions, releases, scores, evaluations, the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,18 @@ class Lab:
         """What the scores of a run, the newest if none is named, are worth by the labels that are known."""
         scores = self.scores(run)
         return EvaluationView(scores.run, judge(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
+
+    def thresholds(self, run: str | None = None) -> Rows:
+        """What alerting from some signals on would have meant in a run, by the labels that are known."""
+        from counterfoil.steps.insights.thresholds import thresholds_of_run
+
+        scores = self.scores(run)
+        found = thresholds_of_run(self.place.tables, self.place.registry, scores.run)
+        points = [(f"{budget} alerts a day", point) for budget, point in found.by_budget]
+        named = [(name, getattr(found, name)) for name in ("review", "block", "best")]
+        kept = [(name, point) for name, point in [*points, *named] if point is not None]
+        rows = [{"where": name, **asdict(point)} for name, point in kept]
+        return Rows(f"Thresholds of run {scores.run}", pa.Table.from_pylist(rows))
 
     def say(self, transaction_id: str, verdict: str, *, by: str, reason: str) -> None:
         """Keep what somebody says of a scored payment in the decision log; it is never changed, only added to.

@@ -4,19 +4,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= .counterfoil
 INSTALLED := $(VENV)/.installed
+DEMO_INSTALLED := $(VENV)/.installed-demo
 PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
+CDK_INSTALLED := $(VENV)/.cdk-installed
+SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
 RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-quality faults fuzz clean
+.PHONY: help demo check test lint format bench bench-quality faults fuzz notebooks synth deploy execute clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## Install, then run the main job on simulated payments: no AWS, no Docker
+demo: $(DEMO_INSTALLED) ## Install what it needs, then run the main job on simulated payments: no AWS, no Docker
 	$(BIN)/counterfoil demo --workspace $(WORKSPACE)
+
+notebooks: $(INSTALLED) ## Run all notebooks on the demo's workspace; outputs go to build/notebooks
+	test -d $(WORKSPACE)/lake/scores || $(BIN)/counterfoil demo --workspace $(WORKSPACE)
+	$(BIN)/python -m counterfoil.insights.run_notebooks notebooks --workspace $(WORKSPACE) --out build/notebooks
+
+check: $(INSTALLED) ## Check style, types, import rules and units: what to run before each commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n 2 --dist loadgroup -m "not slow"
 
 test: lint ## Install, then check style, types and import rules, and run all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup  # two workers: more threads than cores wait for each other
@@ -26,6 +40,10 @@ lint: $(INSTALLED) ## Check style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/hadolint containers/*/Dockerfile
+	$(BIN)/shellcheck $(SCRIPTS)
 
 format: $(INSTALLED) ## Put the code into the house's format
 	$(BIN)/ruff check --fix .
@@ -43,6 +61,19 @@ faults: $(INSTALLED) ## Kill every step at every one of its fault points (takes 
 fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N FORMATS="csv jsonl")
 	for format in $(FORMATS); do $(BIN)/python tests/fuzz/fuzz_input_formats.py $$format -runs=$(RUNS) || exit 1; done
 
+synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-nag's and cfn-lint's rules
+	$(BIN)/python -m infra.synth build/cdk
+	$(BIN)/python -m infra.permissions build/cdk/prod
+	$(BIN)/python -m infra.picture build/cdk/prod
+	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
+
+deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.deploy.deploy \
+	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)' $(FIRST:%=--first)
+
+execute: $(INSTALLED) ## Start a pipeline on AWS and wait (ENVIRONMENT=dev PIPELINE=training PARAMETERS="A=1 B=2")
+	$(BIN)/python -m infra.deploy.execute $(PIPELINE) --environment "$(ENVIRONMENT)" $(PARAMETERS:%=-p %)
+
 clean: ## Remove the environment, caches and the local workspace
 	rm -rf $(VENV) $(WORKSPACE) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,8 +81,18 @@ clean: ## Remove the environment, caches and the local workspace
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,notebooks,spark,dev]'
-	touch $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
+	touch $(DEMO_INSTALLED) $(INSTALLED)
+
+# A part of the above: `make test` completes it.
+$(DEMO_INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $(DEMO_INSTALLED)
+
+$(CDK_INSTALLED): $(INSTALLED) infra/package.json infra/package-lock.json
+	npm ci --prefix infra --no-audit --no-fund
+	touch $(CDK_INSTALLED)
 
 # Not in an extra: nothing but this needs it, and it comes for few machines.
 $(FUZZER_INSTALLED): $(INSTALLED)

@@ -13,6 +13,7 @@ from counterfoil.domain.tables import (
     ADDRESSES,
     EVIDENCE,
     FORGOTTEN_TABLE,
+    LABELS_TABLE,
     REJECTED_ROWS,
     SCORE_TABLE,
     SCORED_EVIDENCE,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from sagemaker.mlops.workflow.fail_step import FailStep
     from sagemaker.mlops.workflow.steps import ProcessingStep
 
-COLLECT = Job("collect", "collector", (TRANSACTIONS, REJECTED_ROWS, ADDRESSES, "summary"), volume_gb=200, hours=8)
+COLLECTED = (TRANSACTIONS, LABELS_TABLE, REJECTED_ROWS, ADDRESSES, "summary")
+COLLECT = Job("collect", "collector", COLLECTED, volume_gb=200, hours=8)
 CURATE = Job("curate", "curation", (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE, "summary"), volume_gb=100)
 FEATURES = Job("features", "detector", (EVIDENCE, "summary"), volume_gb=200, hours=8)
 TRAIN = Job("train", "detector", ("release", "summary"), gpu=True, volume_gb=100, hours=12)
@@ -47,7 +49,6 @@ JOBS = {
     job.step: job
     for job in (COLLECT, CURATE, FEATURES, TRAIN, EVALUATE, GATE, REGISTER, DETECT, PUBLISH, REPORT)
 }  # fmt: skip
-COLLECTED = (TRANSACTIONS, REJECTED_ROWS, ADDRESSES, "summary")
 CURATED = (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
 DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 
@@ -55,14 +56,14 @@ DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 def collect(site: Site) -> "ProcessingStep":
     """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
     options = {"--mapping": site["Mapping"], "--input-version": site[INPUT_VERSION]}
-    lake = [site.lake(TRANSACTIONS), site.lake(FORGOTTEN_TABLE)]
+    lake = [site.lake(table) for table in (TRANSACTIONS, LABELS_TABLE, FORGOTTEN_TABLE)]
     return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
     """Source IPs and their metadata."""
-    new = [output_of(collected, channel) for channel in (TRANSACTIONS, ADDRESSES)]
-    lake = [site.lake(TRANSACTIONS), site.lake(ADDRESSES)]
+    tables = (TRANSACTIONS, LABELS_TABLE, ADDRESSES)
+    new, lake = [output_of(collected, table) for table in tables], [site.lake(table) for table in tables]
     options = {"--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"]}
     return site.step(CURATE, [*lake, *new], options)
 
@@ -73,22 +74,31 @@ def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any,
         "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
         "--since": since, "--until": until, "--scope": scope,
     }  # fmt: skip
-    return site.step(FEATURES, [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)], options)
+    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
+    return site.step(FEATURES, [*payments, *_labels(site, collected)], options)
 
 
-def train(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
+def _labels(site: Site, collected: "ProcessingStep") -> list[Input]:
+    """What was said of payments after they were collected, in the lake and by the new files."""
+    return [site.lake(LABELS_TABLE), output_of(collected, LABELS_TABLE)]
+
+
+def train(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") -> "ProcessingStep":
     """A candidate, from the labels that are known before the first day that it is judged on."""
     options = {
         "--mapping": site["Mapping"], "--since": site["TrainFrom"], "--until": site["TrainUntil"],
         "--known-until": site["EvaluateFrom"], "--label-delay-days": site["LabelDelayDays"],
     }  # fmt: skip
-    return site.step(TRAIN, [output_of(featured, EVIDENCE)], options)
+    return site.step(TRAIN, [output_of(featured, EVIDENCE), *_labels(site, collected)], options)
 
 
-def evaluate(site: Site, featured: "ProcessingStep", trained: "ProcessingStep") -> "ProcessingStep":
+def evaluate(
+    site: Site, collected: "ProcessingStep", featured: "ProcessingStep", trained: "ProcessingStep"
+) -> "ProcessingStep":
     """Candidate and champion on the same later days."""
     options = {"--since": site["EvaluateFrom"], "--until": site["EvaluateUntil"], "--champion": site["Champion"]}
-    return site.step(EVALUATE, [output_of(featured, EVIDENCE), output_of(trained, "release")], options)
+    inputs = [output_of(featured, EVIDENCE), output_of(trained, "release"), *_labels(site, collected)]
+    return site.step(EVALUATE, inputs, options)
 
 
 def gate(site: Site, trained: "ProcessingStep", evaluated: "ProcessingStep") -> "ProcessingStep":

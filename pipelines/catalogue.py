@@ -4,7 +4,7 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.domain.tables import ADDRESSES, FORGOTTEN_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import ADDRESSES, FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.workspace.settings import PipelineSettings
 from pipelines.builders import JOBS
@@ -18,9 +18,9 @@ from pipelines.training import training
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.pipeline import Pipeline
 
-__all__ = ["PIPELINES", "build", "definition", "pipeline_name"]
+__all__ = ["JOBS", "PIPELINES", "build", "definition", "pipeline_name"]
 
-LAKE_TABLES = (ADDRESSES, FORGOTTEN_TABLE, TRANSACTIONS)
+LAKE_TABLES = (ADDRESSES, FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS)
 """The tables that the pipelines read. Each must have a manifest before an execution starts: SageMaker fails a job
 whose input prefix has no object."""
 

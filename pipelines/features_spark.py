@@ -5,9 +5,9 @@ The local session does not run it: there `features` on DuckDB gives the same evi
 
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from pipelines.builders import FEATURES
-from pipelines.jobs import Site, environment, output_of, retry_policies, tags
+from pipelines.jobs import Site, environment, network, output_of, retry_policies, tags
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep
@@ -38,6 +38,8 @@ def features_on_spark(
         "--since": since, "--until": until, "--scope": scope,
         "--lake-uri": site.lake(TRANSACTIONS).uri,
         "--transactions-uri": output_of(collected, TRANSACTIONS).uri,
+        "--labels-uri": site.lake(LABELS_TABLE).uri,
+        "--new-labels-uri": output_of(collected, LABELS_TABLE).uri,
         "--evidence-uri": evidence.s3_output.s3_uri,
     }  # fmt: skip
     run = _processor(site, instances, instance_type).run(
@@ -62,6 +64,7 @@ def _processor(site: Site, instances: Any, instance_type: Any) -> Any:
         max_runtime_in_seconds=FEATURES.hours * 3600,
         env=environment(settings),
         tags=tags(settings),
+        network_config=network(settings),
         sagemaker_session=site.session,
     )
 

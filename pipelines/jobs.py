@@ -106,6 +106,7 @@ class Site:
             max_runtime_in_seconds=job.hours * 3600,
             env=environment(settings),
             tags=tags(settings),
+            network_config=network(settings),
             sagemaker_session=self.session,
         )
 
@@ -142,6 +143,18 @@ def environment(settings: PipelineSettings) -> dict[str, str]:
     # `publish` writes where the steps read. The local session has its own way to the workspace's lake.
     where = {} if settings.bucket == LOCAL_BUCKET else {"COUNTERFOIL_LAKE": lake}
     return {**_QUIET, **settings.environment, **where}
+
+
+def network(settings: PipelineSettings) -> Any:
+    """The private network that jobs run in, or None for SageMaker's own. Raises UsageError for half of it."""
+    if not settings.subnets and not settings.security_groups:
+        return None
+    if not settings.subnets or not settings.security_groups:
+        missing = "SUBNETS" if not settings.subnets else "SECURITY_GROUPS"
+        raise UsageError(f"COUNTERFOIL_PIPELINE_{missing} is empty: a job in a network needs subnets and groups")
+    from sagemaker.core.network import NetworkConfig
+
+    return NetworkConfig(subnets=settings.subnets, security_group_ids=settings.security_groups)
 
 
 def tags(settings: PipelineSettings) -> list[dict[str, str]]:

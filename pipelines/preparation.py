@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from counterfoil.domain.tables import FORGOTTEN_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import ReleaseRegistry
 from counterfoil.steps.releases.releases import CHAMPION, resolve
@@ -31,7 +31,8 @@ def prepare_start(
     check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
     if values.get(INPUT_VERSION, NONE) == NONE:
         # Rows of an account that was forgotten meanwhile are not collected: that is another answer.
-        runs = [*place.tables.runs(TRANSACTIONS), *place.tables.runs(FORGOTTEN_TABLE)]
+        # What was said of payments meanwhile changes evidence and training.
+        runs = [run for table in (TRANSACTIONS, FORGOTTEN_TABLE, LABELS_TABLE) for run in place.tables.runs(table)]
         # After a change of the workspace's own key the same files give other rows; in S3 the lake has another place.
         runs += [changed] if (changed := place.key_file.changed_id) else []
         values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs)

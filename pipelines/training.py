@@ -14,8 +14,8 @@ def training(site: Site) -> list[Any]:
     # Not before features has read the lake: it would find its new payments twice, or a manifest without files.
     published = build.publish(site, {collected: build.COLLECTED, curated: build.CURATED}, after=[featured])
 
-    trained = build.train(site, featured)
-    evaluated = build.evaluate(site, featured, trained)
+    trained = build.train(site, collected, featured)
+    evaluated = build.evaluate(site, collected, featured, trained)
     judged = build.gate(site, trained, evaluated)
     registered = build.register(site, trained, evaluated, judged)
     decided = build.passed(judged, then=[registered], otherwise=[build.fail(judged)])

@@ -8,8 +8,10 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psycopg
@@ -20,6 +22,9 @@ from quick_embedder import QuickEmbedder
 
 from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
+
+if TYPE_CHECKING:
+    from counterfoil.workspace.wiring import Workspace
 
 _numbers = itertools.count(1)
 
@@ -164,3 +169,67 @@ def write_mmdb(tmp_path: Path) -> Callable[..., Path]:
 def embedder() -> QuickEmbedder:
     """Return a TextEmbedder that is as quick as it is deaf to meaning."""
     return QuickEmbedder()
+
+
+@dataclass(frozen=True)
+class ScoringPlace:
+    """A workspace with collected payments, a champion and its profiles, and the payments of the days after.
+
+    `newer` are those payments as the mapping's files have them, in the order of time.
+    """
+
+    root: Path
+    release_id: str
+    newer: list[dict[str, str]]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that works here."""
+        paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
+        return {**os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "PYTHONPATH": os.pathsep.join(paths)}
+
+    def open(self, **settings: object) -> "Workspace":
+        """The workspace as a new process sees it, with the quick encoder."""
+        from counterfoil.workspace.settings import Settings
+        from counterfoil.workspace.wiring import Workspace
+
+        place = Workspace(Settings(workspace=self.root, **settings))
+        place.__dict__["embedder"] = QuickEmbedder()  # where cached_property keeps what it made
+        return place
+
+
+@pytest.fixture(scope="session")
+def scoring_place() -> Iterator[ScoringPlace]:
+    """Return a workspace to score in, in a path that is short, as a socket's must be."""
+    import pyarrow.compute as pc
+
+    from counterfoil.adapters.files.mapping_files import load_mapping
+    from counterfoil.domain.periods import Period
+    from counterfoil.domain.training.options import TrainingOptions
+    from counterfoil.simulation import as_csv, simulate
+    from counterfoil.steps.features import build_features
+    from counterfoil.steps.intake.collect import collect
+    from counterfoil.steps.scoring.profiles import build_profiles
+    from counterfoil.steps.train import TrainingRequest, train
+
+    root = Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp"))
+    mapping, cut = load_mapping("counterfoil-simulated"), dt.datetime(2024, 2, 12, tzinfo=dt.UTC)
+    payments = simulate(accounts=60, merchants=60, days=56, start=dt.date(2024, 1, 1), seed=3)
+    is_old = pc.less(payments["paid_at"], f"{cut:%Y-%m-%d}")
+    for name, part in (("older", payments.filter(is_old)), ("newer", payments.filter(pc.invert(is_old)))):
+        (root / f"{name}.csv").write_bytes(as_csv(part))
+    place = ScoringPlace(root, "", payments.filter(pc.invert(is_old)).to_pylist())
+    here = place.open()
+    collect(
+        [root / "older.csv"], mapping,
+        key=here.pseudonym_key, reader=here.reader, tables=here.tables, ledger=here.ledger,
+    )  # fmt: skip
+    delay = dt.timedelta(days=7)
+    build_features(here.tables, mapping, label_delay=delay)
+    request = TrainingRequest(Period(until=cut), known_until=cut, options=TrainingOptions(trees=16, rounds=20))
+    release = train(here.tables, here.references, here.registry, here.embedder, mapping, request)
+    here.registry.set_alias("champion", release.release_id)
+    build_profiles(here.tables, here.profiles, release.specs, delay)
+    yield replace(place, release_id=release.release_id)
+    embedded_postgres.stop(root / "postgres")
+    shutil.rmtree(root)

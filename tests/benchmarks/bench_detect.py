@@ -23,11 +23,12 @@ from single_payments import latencies
 from threadpoolctl import threadpool_limits
 from timing import Laps, alternate, timed
 
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.release.references import vectors_of
 from counterfoil.domain.scoring.compare import BLOCK_ROWS, References
 from counterfoil.domain.scoring.scores import score_table
 from counterfoil.steps.scoring.score import detect
-from counterfoil.steps.scoring.scorer import Detector, remembering
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.workspace.wiring import Workspace
 
 LEAST_FASTER = 100.0

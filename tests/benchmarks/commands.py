@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,19 @@ class Took:
 
 def counterfoil(workspace: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Took:
     """Run a command of Counterfoil in a workspace; end the program with its output if it fails."""
-    command = [str(COUNTERFOIL), *arguments, "--workspace", str(workspace)]
-    print(f"  {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
+    return _run([str(COUNTERFOIL), *arguments, "--workspace", str(workspace)], arguments, settings or {})
+
+
+def run_python(code: str, *arguments: str, settings: Mapping[str, str]) -> Took:
+    """Run a line of Python with these arguments, as `counterfoil` does a command."""
+    return _run([sys.executable, "-c", code, *arguments], arguments, settings)
+
+
+def _run(command: Sequence[str], shown: Sequence[str], settings: Mapping[str, str]) -> Took:
+    print(f"  {' '.join(shown[:3])} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(settings or {}))
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment(settings))
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)

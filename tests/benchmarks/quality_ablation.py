@@ -22,12 +22,11 @@ from quality_tables import number
 from report import markdown_table, print_machine, write_json
 from sklearn.metrics import average_precision_score
 
-from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.blocks import Embed, remembering
 from counterfoil.domain.encoding.odds import BAGGED
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.domain.training.validation import time_splits
-from counterfoil.steps.scoring.scorer import remembering
 
 CASES = ("transactions_2019", "handbook", "ulb")
 GOOD_ROWS = 60_000

@@ -21,7 +21,7 @@ from report import arguments
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.arrays import Doubles, Floats, Labels
-from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.blocks import Embed, remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.references import vectors_of
@@ -34,7 +34,6 @@ from counterfoil.ports.lake import TableStore
 from counterfoil.steps.backtest import Windows
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.lake.evidence import evidence_files
-from counterfoil.steps.scoring.scorer import remembering
 from counterfoil.steps.train import TrainingRequest, evidence_schema, sample_payments
 from counterfoil.workspace.wiring import Workspace, open_workspace
 

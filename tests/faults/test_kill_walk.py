@@ -12,7 +12,7 @@ from undisturbed import NAMES, Walk, Walks
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-MOST = 16
+MOST = 6
 """How often a step is killed, at most, unless all points are walked."""
 
 ALL = os.environ.get("COUNTERFOIL_FAULTS") == "all"

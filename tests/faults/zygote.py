@@ -33,7 +33,8 @@ IMPORTED = (
     "counterfoil.adapters.postgres.tls", "counterfoil.adapters.postgres.references",
     "counterfoil.adapters.mlflow_registry.releases", "counterfoil.steps.intake.curate",
     "counterfoil.steps.insights.riskiest",
-    "counterfoil.steps.lake.status", "counterfoil.steps.train",
+    "counterfoil.steps.lake.status", "counterfoil.steps.train", "counterfoil.steps.features",
+    "counterfoil.steps.scoring.score", "counterfoil.domain.scoring.compare", "lightgbm", "pandas",
 )  # fmt: skip
 """What the steps import where they use it."""
 

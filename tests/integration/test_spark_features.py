@@ -28,6 +28,7 @@ from counterfoil.simulation import simulate
 from counterfoil.simulation.dirt import as_csv
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.lake.labels import append_labels
 
 pytest.importorskip("pyspark")
 pytestmark = pytest.mark.xdist_group("spark")  # one JVM at a time
@@ -80,6 +81,14 @@ def assert_same(spark: list[Path], duckdb: list[Path]) -> pa.Table:
     return expected
 
 
+def frauds_said_and_taken_back(tables: TableStore, ids: list[str]) -> None:
+    """Say of some payments that they were frauds, and of some of these, while the new ones are made, that not."""
+    for run, said, label, day in (("said", ids[::20], 1, 30), ("back", ids[::60], 0, 37)):
+        labels = pa.table({"transaction_id": said, "label": [label] * len(said)})
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        assert append_labels(tables, labels, said_by="x", said_at=moment, run=run).rows == len(said)
+
+
 def evidence_in(root: Path) -> list[Path]:
     return sorted((root / "processing" / "output" / "evidence").glob("*/*.parquet"))
 
@@ -94,6 +103,7 @@ def test_new_payments_of_all_entities_on_top_of_the_lake_s(tmp_path: Path) -> No
         paths[-1].write_bytes(as_csv(part))
     inputs = root / "processing" / "input"
     collected(FolderTables(inputs / "lake"), "counterfoil-simulated", paths[0])
+    frauds_said_and_taken_back(FolderTables(inputs / "lake"), ids.to_pylist()[: rows.num_rows - 900])
     tables = ProcessingTables(inputs, tmp_path / "duckdb" / "output")
     collected(ProcessingTables(inputs, tmp_path / "new"), "counterfoil-simulated", paths[1])
     (tmp_path / "new" / "transactions").rename(inputs / "transactions")

@@ -262,3 +262,18 @@ def test_containers_take_the_arguments_that_steps_give(name: str, definition: De
         group = typer.main.get_command(import_module(f"counterfoil.processing.{container}").app)
         known = {option for parameter in group.commands[step].params for option in parameter.opts}
         assert set(arguments[1::2]) == known - {"--help"}
+
+
+def test_jobs_run_in_the_network_that_is_named(settings: PipelineSettings) -> None:
+    private = settings.model_copy(update={"subnets": ["subnet-1"], "security_groups": ["sg-1"]})
+    steps = json.loads(catalogue.definition("detection", private))["Steps"]
+    networks = [step["Arguments"]["NetworkConfig"]["VpcConfig"] for step in steps if step["Type"] == "Processing"]
+    assert networks == [{"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}] * 6
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [({"subnets": ["subnet-1"]}, "SECURITY_GROUPS"), ({"security_groups": ["sg-1"]}, "SUBNETS")]
+)
+def test_half_a_network_is_refused(settings: PipelineSettings, given: dict[str, list[str]], missing: str) -> None:
+    with pytest.raises(UsageError, match=f"COUNTERFOIL_PIPELINE_{missing} is empty"):
+        catalogue.definition("detection", settings.model_copy(update=given))

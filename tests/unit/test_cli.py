@@ -1,8 +1,10 @@
 """The command line as a user meets it: exit codes, messages, speed of --help."""
 
 import errno
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("demo", "--mapping", "ulb-credit-card"), "give both --data and --mapping"),
         (("backtest", __file__, "-m", "ulb-credit-card"), "give either --train-fraction"),
         (("backtest", __file__, "-m", "ulb-credit-card", "--test-from", "2013-09-02"), "--train-until is needed"),
+        (("score", "--out", "scores.csv"), "scores.csv would be a Parquet file"),
+        (("score", "--since", "2024-02-02", "--until", "2024-02-01", "-w", "."), "before it begins on 2024-02-02"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(
@@ -134,3 +138,41 @@ def test_a_full_disk_is_told_in_one_line(capsys: pytest.CaptureFixture[str], num
     assert "lake/part-0.parquet" in error
     assert "make room, then run this again" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["status", "curate", "score", "thresholds run", "release list"])
+def test_a_mistyped_workspace_is_told_and_not_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    code, _, error = _run(capsys, *command.split(), "--workspace", str(tmp_path / "typo"))
+    assert code == 1
+    assert "there is no workspace in" in error
+    assert not (tmp_path / "typo").exists()
+
+
+def test_ctrl_c_ends_a_step_without_a_traceback(tmp_path: Path) -> None:
+    """The engine is in the middle of a query when the signal comes."""
+    program = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what starts the tests may ignore it
+        "from counterfoil import cli\n"
+        "from counterfoil.steps.lake.engine import engine\n"
+        "@cli.app.command()\n"
+        "def long() -> None:\n"
+        "    with engine() as database:\n"
+        "        print('begun', flush=True)\n"
+        "        database.execute('SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b').fetchall()\n"
+        "cli.main(['long'])\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as step:
+        assert step.stdout is not None
+        assert step.stdout.readline() == "begun\n"
+        time.sleep(0.2)
+        step.send_signal(signal.SIGINT)
+        try:
+            _, error = step.communicate(timeout=60)
+        finally:
+            step.kill()
+    assert step.returncode == 130
+    assert "Traceback" not in error

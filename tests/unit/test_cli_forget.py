@@ -96,3 +96,42 @@ def test_a_merchant_in_the_clear_is_never_told_to_be_gone(capsys: Capture, tmp_p
     assert list(transactions(tmp_path)) == ["p1"]
     (kept,) = (tmp_path / "work" / "reports").glob("forget-*.json")
     assert json.loads(kept.read_text())["rows_of_a_merchant_of_that_name"] == 1
+
+
+def test_all_spellings_of_an_iban_are_one_account_and_are_forgotten_together(capsys: Capture, tmp_path: Path) -> None:
+    ibans = (
+        "DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "de89370400440532013000",
+        "IBAN DE89370400440532013000", "DE88370400440532013000",
+    )  # fmt: skip
+    rows = "".join(f"x{number},2026-03-01,{number},{iban},Shop\n" for number, iban in enumerate(ibans, 1))
+    collect(capsys, tmp_path, "accounts", rows)
+    accounts = {name: row["account_id"] for name, row in transactions(tmp_path).items()}
+    assert len(set(accounts.values())) == 2
+    assert accounts["x5"] not in [accounts[f"x{number}"] for number in range(1, 5)]
+    code, out, told = run(capsys, "forget", "De89 3704 0044 0532 0130 00", *WHY)
+    assert code == 0, told
+    assert "nothing names it any more" in out
+    assert list(transactions(tmp_path)) == ["x5"]
+
+
+def test_an_iban_that_none_is_written_as_cannot_be_forgotten(capsys: Capture, tmp_path: Path) -> None:
+    collect(capsys, tmp_path, "accounts", "x1,2026-03-01,1,Ann,Shop\n")
+    code, _, told = run(capsys, "forget", "DE00000000000000000066", *WHY)
+    assert (code, "00, 01 or 99" in told) == (2, True), told
+
+
+def test_the_account_of_one_bank_is_forgotten_and_that_of_the_other_stays(capsys: Capture, tmp_path: Path) -> None:
+    banks = FIELDS.replace('"from"', '["bank", "from"]').replace('"to"', '["their_bank", "to"]')
+    (tmp_path / "banks.toml").write_text(f'{banks}[privacy]\nhashed = ["merchant"]\n')
+    (tmp_path / "in.csv").write_text(
+        "id,t,a,bank,from,their_bank,to\n"
+        "p1,2026-03-01,1,011,12345678,021,9\np2,2026-03-01,2,021,12345678,011,9\np3,2026-03-01,3,033,7,021,12345678\n"
+    )
+    assert run(capsys, "collect", str(tmp_path / "in.csv"), "-m", str(tmp_path / "banks.toml"))[0] == 0
+    before = transactions(tmp_path)
+    code, _, told = run(capsys, "forget", "12345678", *WHY)
+    assert (code, "--bank" in told) == (1, True), told
+    assert transactions(tmp_path) == before
+    code, _, told = run(capsys, "forget", "12345678", "--bank", "021", *WHY)
+    assert code == 0, told
+    assert transactions(tmp_path) == {"p1": before["p1"], "p3": {**before["p3"], "merchant_id": None}}

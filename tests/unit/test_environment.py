@@ -48,3 +48,11 @@ def test_python_is_the_same() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "python=3.11" in dependencies
     assert project["requires-python"] == ">=3.11,<3.12"
+
+
+def test_what_the_demo_installs_is_a_part_of_what_the_tests_install() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    makefile = (ROOT / "Makefile").read_text()
+    [demo], [whole] = (re.findall(rf"--editable '\.\[({names}[a-z,]*)\]'", makefile) for names in ("demo", "weights"))
+    assert demo == "demo"
+    assert {*extras["demo"]} <= {requirement for name in whole.split(",") for requirement in extras[name]}

@@ -9,26 +9,49 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import insights, operations, pipeline, privacy, references, release, thresholds
+from counterfoil.cli import (
+    insights,
+    labels,
+    operations,
+    pipeline,
+    privacy,
+    references,
+    release,
+    serve,
+    thresholds,
+)
 from counterfoil.cli.failures import complain
-from counterfoil.cli.options import Day, DelayDays, Files, MappingName, ReleaseId, WorkspaceFolder
+from counterfoil.cli.options import (
+    Day,
+    DelayDays,
+    Files,
+    MappingName,
+    ParquetFile,
+    ReleaseId,
+    WorkspaceFolder,
+    existing_workspace,
+)
+from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, UsageError
 
 if TYPE_CHECKING:
     from counterfoil.domain.periods import Period
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
 ))  # fmt: skip
 mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
 app.add_typer(mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(serve.token_app, name="token")
+app.add_typer(serve.profiles_app, name="profiles")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    """Run the CLI. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."""
+    settle_threads()
     try:
         app(args=arguments)
     except UsageError as error:
@@ -112,9 +135,8 @@ def curate(
     from counterfoil.cli.show import runs
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.curate import curate as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("curating") as steps:
         steps.tell("source IPs by day")
         delay = timedelta(days=label_delay_days)
@@ -131,9 +153,8 @@ def features(
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.features import build_features
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     with console.progress("features") as steps:
         steps.tell("windows over accounts, merchants and IPs")
         rows = build_features(
@@ -159,9 +180,8 @@ def train(
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.train import TrainingRequest
     from counterfoil.steps.train import train as run
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
     with console.progress("training") as steps:
         release = run(
@@ -174,7 +194,7 @@ def train(
 @app.command()
 def score(
     release: ReleaseId = None, since: Day = None, until: Day = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the scores to this Parquet file")] = None,
+    out: ParquetFile = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
@@ -184,14 +204,14 @@ def score(
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
     from counterfoil.steps.scoring.score import detect
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    period = _period(since, until)
+    place = existing_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=_period(since, until), compute=place.compute, progress=steps.count
+            place.tables, detector, period=period, compute=place.compute, progress=steps.count
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))
@@ -206,9 +226,8 @@ def evaluate(
     """Hold the scores of a run against the labels that are known now."""
     from counterfoil.cli.show import runs
     from counterfoil.steps.insights.evaluate_run import judge
-    from counterfoil.workspace.wiring import open_workspace
 
-    judged = judge(open_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    judged = judge(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
     runs.show_evaluation(judged.evaluation, run)
 
 
@@ -221,7 +240,7 @@ def backtest(
     exclude_compromised: Annotated[
         bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
     ] = False,
-    scores: Annotated[Path | None, typer.Option(help="Write the test window's scores to this Parquet file")] = None,
+    scores: ParquetFile = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
@@ -276,8 +295,11 @@ app.command()(thresholds.thresholds)
 app.command()(references.references)
 app.command()(insights.query)
 app.command()(insights.report)
+app.command()(labels.labels)
 app.command()(operations.status)
 app.command()(operations.replay)
+app.command()(serve.serve)
+app.command()(serve.watch)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 
@@ -287,9 +309,11 @@ def _utc(day: datetime | None) -> datetime | None:
 
 
 def _period(since: datetime | None, until: datetime | None) -> "Period":
-    """Days with both ends included, as the half-open span of the steps."""
+    """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
     from counterfoil.domain.periods import Period
 
+    if since is not None and until is not None and until < since:
+        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
     return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
 
 

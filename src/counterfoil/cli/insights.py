@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
@@ -43,7 +43,6 @@ def query(
     from counterfoil.cli.show import answers
     from counterfoil.insights import queries
     from counterfoil.insights.defaults import with_defaults
-    from counterfoil.workspace.wiring import open_workspace
 
     if name is None:
         answers.show_queries(queries.queries())
@@ -52,7 +51,7 @@ def query(
     if sql:
         typer.echo(wanted.athena())
         return
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top)
     answer = queries.ask(place.tables, name, with_defaults(place, wanted, asked))
     if format is Format.TABLE:
@@ -75,9 +74,8 @@ def report(
     """Write the insight report of a period: one HTML file that needs nothing else."""
     from counterfoil.cli.show import terminal as console
     from counterfoil.insights.report import write_report
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
     with console.progress("report") as steps:
         steps.tell("asking the lake")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 from counterfoil.errors import BusyError
 
 
@@ -18,9 +18,8 @@ def status(
     from counterfoil.adapters.folder.whole_files import write_whole
     from counterfoil.cli.show import operations as console_operations
     from counterfoil.steps.lake.status import status as look
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     found = look(place.tables, place.ledger)
     console_operations.show_status(found)
     if json is not None:
@@ -45,9 +44,8 @@ def replay(
     from counterfoil.cli.show import terminal as console
     from counterfoil.steps.intake.collect import Again, collect
     from counterfoil.steps.lake.status import mapping_of
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     name = mapping or mapping_of(place.ledger, place.reader.fingerprint(file))
     with console.progress("collecting again") as steps:
         collected = collect(

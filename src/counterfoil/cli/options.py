@@ -2,9 +2,14 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from counterfoil.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from counterfoil.workspace.wiring import Workspace
 
 Files = Annotated[list[Path], typer.Argument(help="Payment files (CSV, gzip, Parquet)", exists=True, dir_okay=False)]
 MappingName = Annotated[str, typer.Option("--mapping", "-m", help="A shipped mapping's name, or a .toml file")]
@@ -12,6 +17,31 @@ WorkspaceFolder = Annotated[
     Path | None,
     typer.Option("--workspace", "-w", help="Workspace folder [default: $COUNTERFOIL_WORKSPACE or .counterfoil]"),
 ]
+
+
+def existing_workspace(folder: Path | None) -> "Workspace":
+    """Open a workspace that something was written to. Raises NotFoundError for a folder that is not there.
+
+    A mistyped name would otherwise become an empty workspace. Where the stores are elsewhere, the folder is a cache.
+    """
+    from counterfoil.workspace.wiring import open_workspace
+
+    place = open_workspace(folder)
+    if place.settings.lake is None and not place.root.exists():
+        raise NotFoundError(
+            f"there is no workspace in {place.root}: name it by --workspace or COUNTERFOIL_WORKSPACE, or begin one "
+            "with 'counterfoil collect' or 'counterfoil demo'"
+        )
+    return place
+
+
+def _parquet(path: Path | None) -> Path | None:
+    if path is not None and path.suffix != ".parquet":
+        raise UsageError(f"{path} would be a Parquet file: let its name end in .parquet")
+    return path
+
+
+ParquetFile = Annotated[Path | None, typer.Option(callback=_parquet, help="Also write the scores to this Parquet file")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 DelayDays = Annotated[float, typer.Option(min=0, help="Days until a payment's label can be trusted")]
 ReleaseId = Annotated[

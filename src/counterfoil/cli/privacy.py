@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 from counterfoil.errors import UsageError
 
 Operator = Annotated[str, typer.Option(help="Who decides")]
@@ -18,6 +18,10 @@ def forget(
     ],
     operator: Operator,
     reason: Reason,
+    bank: Annotated[
+        list[str] | None,
+        typer.Option(help="What the mapping's account columns hold before the number (bank, branch), one by one"),
+    ] = None,
     pseudonym: Annotated[
         bool, typer.Option("--pseudonym", help="ACCOUNT is what stands in the column account_id")
     ] = False,
@@ -30,14 +34,13 @@ def forget(
     from counterfoil.cli.show import operations as console_operations
     from counterfoil.cli.show import terminal as console
     from counterfoil.workspace.forget_account import remove_account
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
     with console.progress("forgetting") as steps:
         removal = remove_account(
             place, text, operator, reason,
-            is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
+            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
         )  # fmt: skip
     console_operations.show_removal(removal)
     if not removal.report.absent:
@@ -59,9 +62,8 @@ def rotate_key(
     from counterfoil.cli.show import operations as console_operations
     from counterfoil.cli.show import terminal as console
     from counterfoil.workspace.rotate_key import copy_for_key, rotate_own_key
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     if (into is None) != (new_key_secret is None):
         raise UsageError("give both --into and --new-key-secret, or neither for a workspace with a key of its own")
     with console.progress("changing the key") as steps:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 
 
 def references(
@@ -19,9 +19,8 @@ def references(
     from counterfoil.adapters.folder.whole_files import write_whole
     from counterfoil.cli.show import references as console_references
     from counterfoil.steps.insights.reference_use import reference_use
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     use = reference_use(place.tables, place.references, run, most=most)
     console_references.show_use(use, run)
     if json is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Releases: list, show, compare, promote, roll back, retire.")
 
@@ -25,9 +25,8 @@ class Place(StrEnum):
 def list_releases(workspace: WorkspaceFolder = None) -> None:
     """List the releases, newest first."""
     from counterfoil.cli.show import releases as console_releases
-    from counterfoil.workspace.wiring import open_workspace
 
-    console_releases.show_releases(open_workspace(workspace).registry.releases())
+    console_releases.show_releases(existing_workspace(workspace).registry.releases())
 
 
 @app.command()
@@ -44,9 +43,8 @@ def show(
     from counterfoil.domain.release.fit import fit_of
     from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import find
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     source = None if mapping is None else load_mapping(mapping)
     registered = find(place.registry, release)
     loaded = load_release(place.registry, registered.release_id)
@@ -67,9 +65,8 @@ def diff(
     from counterfoil.domain.release.diff import differences
     from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import find
-    from counterfoil.workspace.wiring import open_workspace
 
-    registry = open_workspace(workspace).registry
+    registry = existing_workspace(workspace).registry
     one, other = find(registry, a), find(registry, b)
     found = differences(
         load_release(registry, one.release_id), load_release(registry, other.release_id), one.metrics, other.metrics
@@ -91,9 +88,8 @@ def promote(
     """Let a release be challenger, or champion: that is an operator's decision, with a reason."""
     from counterfoil.cli.show import releases as console_releases
     from counterfoil.steps.releases import releases
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     change = releases.promote(
         place.registry, place.decisions, release, to.value, operator, reason, without_gate=without_gate
     )
@@ -105,9 +101,8 @@ def rollback(operator: Operator = None, reason: Reason = "", workspace: Workspac
     """Let the champion before the present one be champion again."""
     from counterfoil.cli.show import releases as console_releases
     from counterfoil.steps.releases import releases
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     change = releases.rollback(place.registry, place.decisions, operator, reason)
     console_releases.show_change(change, f"is {change.state}")
 
@@ -125,9 +120,8 @@ def retire(
     """Take a release out of use."""
     from counterfoil.cli.show import releases as console_releases
     from counterfoil.steps.releases import releases
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     drop_from = place.references if drop_references else None
     change = releases.retire(place.registry, place.decisions, release, operator, reason, drop_from=drop_from)
     console_releases.show_change(change, f"is {change.state}")
@@ -145,9 +139,8 @@ def replay_score(
     """Score a payment again from what was kept; exit code 1 if the stored score is not reproduced."""
     from counterfoil.cli.show import releases as console_releases
     from counterfoil.steps.scoring import replay_score as replay
-    from counterfoil.workspace.wiring import open_workspace
 
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     found = replay.replay_score(
         place.tables, place.registry, place.references_for_scoring, place.embedder, transaction, run,
         compute=place.compute,

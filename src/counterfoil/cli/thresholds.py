@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.errors import UsageError
 
@@ -38,10 +38,9 @@ def thresholds(
     from counterfoil.cli.show import thresholds as console_thresholds
     from counterfoil.domain.evaluation.threshold_table import ALERTS_PER_DAY
     from counterfoil.steps.insights.thresholds import thresholds_of_run
-    from counterfoil.workspace.wiring import open_workspace
 
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm, recovered)
-    place = open_workspace(workspace)
+    place = existing_workspace(workspace)
     table = thresholds_of_run(
         place.tables, place.registry, run, alerts_per_day=alerts_per_day or ALERTS_PER_DAY, costs=costs
     )

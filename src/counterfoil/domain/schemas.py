@@ -83,6 +83,19 @@ ADDRESS_COLUMNS = (
 ADDRESSES = schema_of(ADDRESS_COLUMNS)
 """Restricted: the source IPs behind the keyed hashes of a run of `transactions`, one row each."""
 
+LABEL_COLUMNS = (
+    Column("transaction_id", TEXT, "The payment that the label is of", required=True),
+    Column("label", pa.int8(), "1 fraud, 0 good", required=True),
+    Column("label_time", TIMESTAMP, "When it became known (UTC), if whoever said it told"),
+    Column("said_by", TEXT, "Who said it: a mapping of files, an analyst, a service", required=True),
+    Column("said_at", TIMESTAMP, "When it was said (UTC); null: with the payment, by its own file"),
+    Column("source", TEXT, "Name of the input file, without its folder; null if no file said it"),
+    Column("source_line", COUNT, "Number of the record in the input file"),
+    Column("sequence", COUNT, "Number of the label, in the order in which they came", required=True),
+)
+LABELS = schema_of(LABEL_COLUMNS)
+"""What was said of payments after they were collected; nothing of it is ever taken back."""
+
 SOURCE_IP_COLUMNS = (
     Column("source_ip_id", TEXT, "Keyed hash of the source IP", required=True),
     Column("address", TEXT, "The address in its normal form; null where it is unreadable or was never kept"),

@@ -14,6 +14,7 @@ from counterfoil.domain.schemas import Column, schema_of
 TRANSACTIONS = "transactions"
 REJECTED_ROWS = "rejected"
 ADDRESSES = "addresses"
+LABELS_TABLE = "labels"
 SOURCE_IP_TABLE = "source_ips"
 SOURCE_IP_DAY_TABLE = "source_ip_days"
 EVIDENCE = "evidence"
@@ -61,6 +62,10 @@ TABLES: tuple[Table, ...] = (
     Table(
         ADDRESSES, "The source IPs behind the keyed hashes",
         schemas.ADDRESS_COLUMNS, "collect", order=("source_ip_id",), restricted=True,
+    ),
+    Table(
+        LABELS_TABLE, "What was said of payments after they were collected: append-only",
+        schemas.LABEL_COLUMNS, "collect", order=("sequence",),
     ),
     Table(
         SOURCE_IP_TABLE, "Every source IP that was seen, with what is known of its address",

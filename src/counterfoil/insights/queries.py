@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from counterfoil.domain.labels import labelled_payments
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import EVENT_DATE
-from counterfoil.domain.tables import SCORE_TABLE, table_of
+from counterfoil.domain.tables import LABELS_TABLE, SCORE_TABLE, TRANSACTIONS, table_of
 from counterfoil.domain.views import VIEWS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import TableStore
@@ -132,7 +133,7 @@ def answer(tables: TableStore, wanted: Query, parameters: QueryParameters) -> pa
     """Answer a question, named or not, as `ask` does."""
     needed = wanted.parameters
     values = {key: value for key, value in parameters.values().items() if key in needed}
-    with lake(tables, wanted.tables) as database:
+    with lake(tables, wanted.tables, parameters) as database:
         if "release" in values and values["release"] is None:
             values["release"] = newest_release(tables)
         missing = [key for key, value in values.items() if value is None]
@@ -161,8 +162,12 @@ def newest_release(tables: TableStore) -> str | None:
 
 
 @contextmanager
-def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
+def lake(
+    tables: TableStore, names: frozenset[str], parameters: QueryParameters = QueryParameters()
+) -> Iterator["duckdb.DuckDBPyConnection"]:
     """DuckDB with these tables as views, their times in UTC without a zone, as Athena has them.
+
+    Payments have the label that was known at `parameters.known_until` of all that was said (table `labels`).
 
     Raises NotFoundError for a table that is not there; it names the command that makes it.
     """
@@ -174,6 +179,11 @@ def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPy
             if not files:
                 raise NotFoundError(f"the lake has no table {name!r}{_way_out(name)}")
             source = dated_source(files)
+            said = tables.files(LABELS_TABLE) if name == TRANSACTIONS else []
+            if said:
+                delay, moment = parameters.label_delay, parameters.known_until
+                resolved = labelled_payments(source, parquet_source(said), label_delay=delay, before=moment)
+                source = f"({resolved})"
             columns = database.execute(f"DESCRIBE FROM {source}").fetchall()
             zoned = [column for column, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
             plain = ", ".join(f'"{column}" AT TIME ZONE \'UTC\' AS "{column}"' for column in zoned)

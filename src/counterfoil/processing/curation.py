@@ -8,7 +8,7 @@ import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
-from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from counterfoil.processing.job import Job, log
 from counterfoil.processing.options import DelayDays
 from counterfoil.steps.intake.curate import curate
@@ -30,8 +30,9 @@ def curate_step(
     job = Job.here()
     tables = job.tables
     touched = [path for run in tables.carried_runs(TRANSACTIONS) for path in tables.files(TRANSACTIONS, run)]
+    said = [path for run in tables.carried_runs(LABELS_TABLE) for path in tables.files(LABELS_TABLE, run)]
     summary = curate(
-        tables, load_mapping(mapping), touched=touched, networks=job.workspace.networks,
+        tables, load_mapping(mapping), touched=touched, said=said, networks=job.workspace.networks,
         label_delay=timedelta(days=label_delay_days),
     )  # fmt: skip
     log().info("source IPs curated", **asdict(summary))

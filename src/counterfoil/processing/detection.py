@@ -15,7 +15,6 @@ from counterfoil.ports.lake import LedgerEntry, SourceFile
 from counterfoil.processing.collector import COLLECTED
 from counterfoil.processing.job import Job, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, period
-from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.report import summarise
 from counterfoil.steps.lake.publish import Published, complete_files, publish_table
 
@@ -35,6 +34,8 @@ def features(
     label_delay_days: DelayDays = LABEL_DELAY_DAYS,
 ) -> None:
     """Build evidence of the new payments, or of all payments of a period."""
+    from counterfoil.steps.features import build_features
+
     if scope not in ("new", "all"):
         raise UsageError(f"--scope {scope!r}: 'new' or 'all' is expected")
     job = Job.here()

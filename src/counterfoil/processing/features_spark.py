@@ -13,7 +13,7 @@ import typer
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.spark.features import build_features_with_spark, find_transactions, open_session
 from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
-from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
+from counterfoil.domain.tables import EVIDENCE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.processing.detection import ROWS_PER_FILE, evidence_run
 from counterfoil.processing.job import NONE, Job, given, log
@@ -36,6 +36,8 @@ def features(
     label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     lake_uri: Annotated[str, typer.Option(help="The published table of payments; - for the channel's folder")] = NONE,
     transactions_uri: Annotated[str, typer.Option(help="The payments that were just collected; - as above")] = NONE,
+    labels_uri: Annotated[str, typer.Option(help="The published table of labels; - as above")] = NONE,
+    new_labels_uri: Annotated[str, typer.Option(help="The labels that were just collected; - as above")] = NONE,
     evidence_uri: Annotated[str, typer.Option(help="Where evidence is written; - as above")] = NONE,
 ) -> None:
     """Build evidence of the new payments, or of all payments of a period."""
@@ -50,11 +52,16 @@ def features(
         _place(lake_uri, job.inputs / "lake" / TRANSACTIONS),
         _place(transactions_uri, job.inputs / TRANSACTIONS),
     )
+    said = find_transactions(
+        spark,
+        _place(labels_uri, job.inputs / "lake" / LABELS_TABLE),
+        _place(new_labels_uri, job.inputs / LABELS_TABLE),
+    )
     run = evidence_run(list(transactions.new_runs) if only_new else [], since, until)
     rows = build_features_with_spark(
         spark, transactions, f"{evidence}/{run}", load_mapping(mapping),
         label_delay=timedelta(days=label_delay_days), since=span.since, until=span.until,
-        only_new=only_new, rows_per_file=ROWS_PER_FILE,
+        only_new=only_new, labels=(*said.lake, *said.new), rows_per_file=ROWS_PER_FILE,
     )  # fmt: skip
     spark.stop()
     log().info("evidence built", rows=rows, scope="new" if only_new else f"{since} to {until}", engine="spark")

@@ -16,6 +16,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer brings its own click and names it nowhere else
 
 from counterfoil.adapters.sagemaker.tables import ProcessingTables
+from counterfoil.cores import settle_threads
 from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.workspace.settings import load_settings
 from counterfoil.workspace.wiring import Workspace, open_workspace
@@ -121,6 +122,7 @@ def log() -> Any:
 
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a container's command. Returns 0 done, 1 failed, 2 wrong usage, and leaves the reason of a failure."""
+    settle_threads()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

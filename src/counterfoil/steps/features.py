@@ -6,20 +6,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.labels import spans_between
 from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.labels import labelled, moments_of_withdrawal
 from counterfoil.steps.lake.partitions import ROWS_AT_ONCE, Partitions, parts_for
 from counterfoil.steps.lake.parts import split
 
 WHOLE_RUN = "features"
+_SORTING = "500MB"
+"""What DuckDB may hold while it sorts; beyond it goes to the overflow folder. The fold needs less than this later."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,7 +34,7 @@ def build_features(
     *,
     label_delay: timedelta,
     period: Period = Period(),
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+    specs: tuple[FeatureSpec, ...] | None = None,
     run: str = WHOLE_RUN,
     only: Sequence[Path] | None = None,
     rows_per_file: int | None = None,
@@ -38,26 +43,35 @@ def build_features(
 
     Reads back as far as the longest window plus the label delay, so that a part of the payments gets the
     same evidence as it does within all of them. With `only`, just the payments that stand in these files of
-    `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the
-    order of time. Raises NotFoundError if nothing has been collected.
+    `transactions` get a row, and `period` is theirs. With `rows_per_file`, the run is cut into files in the order of
+    time. Without `specs`, the features are the default ones and those of the mapping's entities. Raises NotFoundError
+    if nothing has been collected.
     """
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
     if only is not None:
         period = _span(only)
+    if specs is None:
+        specs = specs_with(mapping.entities)
     staged = tables.stage(EVIDENCE, run)
-    seen = read_back(specs, label_delay, period.since, period.until)
-    wanted = period.condition() + (f" AND transaction_id IN ({_ids(only)})" if only is not None else "")
-    with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
-        with engine(near=staged) as database:
-            _view_transactions(database, files, mapping, seen)
-            (rows,) = one_row(database, "SELECT count(*) FROM transactions")
-            partitions = Partitions(
-                Path(name), parts_for(int(rows)), specs, label_delay, own_columns(mapping), mapping.currency_meaningful
-            )
-            _sort(database, partitions, wanted)
-        rows = partitions.write(staged / "part-0.parquet")
+    chosen = f" AND transaction_id IN ({_ids(only)})" if only is not None else ""
+    parts: list[Path] = []
+    for number, (span, before) in enumerate(spans_between(period, moments_of_withdrawal(tables, files, label_delay))):
+        source = labelled(tables, label_delay, files=files, before=before)
+        seen = read_back(specs, label_delay, span.since, span.until)
+        with tempfile.TemporaryDirectory(prefix=".fold-", dir=staged) as name:
+            with engine(near=staged, memory=_SORTING) as database:
+                _view_transactions(database, source, mapping, seen)
+                (rows,) = one_row(database, "SELECT count(*) FROM transactions")
+                partitions = Partitions(
+                    Path(name), parts_for(int(rows)), specs, label_delay, own_columns(mapping),
+                    mapping.currency_meaningful,
+                )  # fmt: skip
+                _sort(database, partitions, span.condition() + chosen)
+            parts.append(staged / f"span-{number}.parquet")
+            partitions.write(parts[-1])
+    rows = _joined(parts, staged / "part-0.parquet")
     if rows_per_file is not None:
         split(staged / "part-0.parquet", rows_per_file)
     tables.publish(EVIDENCE, run, replace=True)
@@ -78,15 +92,29 @@ def _span(files: Sequence[Path]) -> Period:
     return Period(_NEVER, _NEVER) if first is None else Period(first, last + timedelta(microseconds=1))
 
 
+def _joined(parts: Sequence[Path], target: Path) -> int:
+    """Let the evidence of spans one after another be one file; return how many rows it has."""
+    if len(parts) == 1:
+        parts[0].rename(target)
+        return int(pq.read_metadata(target).num_rows)
+    with pq.ParquetWriter(target, pq.read_schema(parts[0]), compression="snappy") as whole:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.read_row_group(group)
+                    whole.write_table(rows, row_group_size=max(rows.num_rows, 1))
+            part.unlink()
+    return int(pq.read_metadata(target).num_rows)
+
+
 def _ids(files: Sequence[Path]) -> str:
     return f"SELECT transaction_id FROM {parquet_source(files)}" if files else "NULL"
 
 
 def _view_transactions(
-    database: duckdb.DuckDBPyConnection, files: Sequence[Path], mapping: SourceMapping, condition: str
+    database: duckdb.DuckDBPyConnection, source: str, mapping: SourceMapping, condition: str
 ) -> None:
     """Define `transactions`, with a null column for evidence that none of the files has."""
-    source = parquet_source(files)
     there = {row[0] for row in database.execute(f"DESCRIBE FROM {source}").fetchall()} - {EVENT_DATE}
     nulls = [f"NULL::DOUBLE AS {n}" for n in mapping.numeric if n not in there]
     nulls += [f"NULL::VARCHAR AS {n}" for n in (*mapping.own_categorical, *mapping.own_textual) if n not in there]
@@ -98,4 +126,6 @@ def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: s
     """Write the payments that the fold reads, in the order of time and id."""
     query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
     target = str(partitions.path).replace("'", "''")
-    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_AT_ONCE})")
+    database.execute(
+        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {ROWS_AT_ONCE})"
+    )

@@ -1,15 +1,18 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
+from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.lineage import lineage_of
@@ -23,6 +26,7 @@ from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.lake.labels import labelled_evidence_files
 from counterfoil.steps.releases.registration import Candidate, register_candidate
 
 
@@ -30,14 +34,15 @@ from counterfoil.steps.releases.registration import Candidate, register_candidat
 class TrainingRequest:
     """What to train on. A label counts if it was known at `known_until` (None: all that are there).
 
-    At most `good_rows` good payments are sampled, by a hash of their ids; frauds are all taken.
+    At most `good_rows` good payments are sampled, by a hash of their ids; frauds are all taken. Without
+    `specs`, the default ones and those of the mapping's entities are looked at.
     """
 
     period: Period = Period()
     known_until: datetime | None = None
     label_delay_days: float = 7.0
     good_rows: int = 200_000
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS
+    specs: tuple[FeatureSpec, ...] | None = None
     options: TrainingOptions = field(default_factory=TrainingOptions)
 
 
@@ -70,9 +75,14 @@ def fit_candidate(
     Raises NotFoundError without evidence, and TrainingError when there is too little to learn from.
     """
     payments, weights = sample_payments(tables, request)
-    schema = evidence_schema(mapping, request.specs)
-    fitted = fit_release(payments, weights, schema, embed=embedder.embed, options=request.options, progress=progress)
-    return Candidate(_release(fitted, payments, mapping, request, embedder), fitted.references)
+    specs = specs_with(mapping.entities) if request.specs is None else request.specs
+    schema = evidence_schema(mapping, specs)
+    _require_columns(payments, schema, mapping)
+    options = replace(request.options, workers=cores())
+    embed = remembering(embedder.embed)
+    with threadpool_limits(1, "blas"):  # machines and mixtures are side by side already
+        fitted = fit_release(payments, weights, schema, embed=embed, options=options, progress=progress)
+    return Candidate(_release(fitted, payments, mapping, request, specs, embedder), fitted.references)
 
 
 def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> EvidenceSchema:
@@ -81,13 +91,25 @@ def evidence_schema(mapping: SourceMapping, specs: tuple[FeatureSpec, ...]) -> E
     return EvidenceSchema(numeric, mapping.categorical, mapping.textual)
 
 
+def _require_columns(payments: pa.Table, schema: EvidenceSchema, mapping: SourceMapping) -> None:
+    missing = [name for name in schema.columns if name not in payments.column_names]
+    if missing:
+        raise TrainingError(
+            f"the evidence has no {', '.join(missing)}, which mapping {mapping.name} declares: it was built with "
+            f"another mapping; run 'counterfoil features -m {mapping.name}' first"
+        )
+
+
 def sample_payments(tables: TableStore, request: TrainingRequest) -> tuple[pa.Table, Doubles]:
     """Return the training rows, in the order of a hash of their ids, and their inverse sampling rates."""
     files = evidence_files(tables)
-    known = f"AND known_at <= TIMESTAMPTZ '{request.known_until.isoformat()}'" if request.known_until else ""
+    until, delay = request.known_until, timedelta(days=request.label_delay_days)
+    known = f"AND known_at <= TIMESTAMPTZ '{until.isoformat()}'" if until else ""
     usable = f"label IS NOT NULL AND {request.period.condition()} {known}"
+    before = None if until is None else until + timedelta(microseconds=1)
+    evidence = labelled_evidence_files(tables, files, delay, before=before)
     with engine() as database:
-        database.execute(f"CREATE VIEW usable AS FROM read_parquet({files!r}) WHERE {usable}")
+        database.execute(f"CREATE VIEW usable AS FROM {evidence} WHERE {usable}")
         counts = dict(database.execute("SELECT label, count(*) FROM usable GROUP BY label").fetchall())
         database.execute(
             "CREATE TABLE chosen AS SELECT transaction_id FROM usable "
@@ -110,13 +132,14 @@ def _release(
     payments: pa.Table,
     mapping: SourceMapping,
     request: TrainingRequest,
+    specs: tuple[FeatureSpec, ...],
     embedder: TextEmbedder,
 ) -> Release:
     uses_text = fitted.encoder.text is not None
     labels = fitted.references.column("label").to_numpy()
     return Release(
         mapping=mapping.name,
-        specs=request.specs,
+        specs=specs,
         label_delay_days=request.label_delay_days,
         trained_from=_iso(request.period.since),
         trained_until=_iso(request.period.until),
@@ -138,7 +161,7 @@ def _release(
         ablation=fitted.ablation,
         notes=fitted.notes,
         thresholds=fitted.thresholds,
-        lineage=lineage_of(payments, evidence_schema(mapping, request.specs), mapping),
+        lineage=lineage_of(payments, evidence_schema(mapping, specs), mapping),
     )
 
 

@@ -2,16 +2,19 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.domain.privacy.forgetting import Marks, Trace
-from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, pseudonymise
+from counterfoil.domain.privacy.ibans import read_iban
+from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, pseudonymise_accounts
+from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.steps.lake.forgotten import read_traces
+from counterfoil.steps.lake.keys import is_of_older_form
 from counterfoil.steps.privacy.forget import Forgotten, Removal, forget
 from counterfoil.steps.privacy.tracing import mentions_in, rows_of_merchant
 from counterfoil.workspace.wiring import Workspace
@@ -25,6 +28,7 @@ def remove_account(
     operator: str,
     reason: str,
     *,
+    banks: Sequence[str] = (),
     is_pseudonym: bool = False,
     merchant_is_another: bool = False,
     progress: Callable[[str], None] = lambda _: None,
@@ -32,9 +36,10 @@ def remove_account(
     """Forget an account, given by its raw id or by its pseudonym, and keep the report as `reports/forget-*.json`.
 
     Raises UsageError for a text that is no account, or that names a merchant too whose name is kept as it is, unless
-    `merchant_is_another`; and as `forget` does. The raw id goes nowhere.
+    `merchant_is_another`; and as `forget` does. `banks` are what the mapping's account columns hold before the number:
+    its bank, its branch. The raw id goes nowhere.
     """
-    account = pseudonym_of(place, text, is_pseudonym=is_pseudonym)
+    account = pseudonym_of(place, text, banks, is_pseudonym=is_pseudonym)
     progress("looking for merchants of that name")
     namesakes = rows_of_merchant(place.tables, account, place.pseudonym_key)
     if namesakes and not merchant_is_another:
@@ -55,14 +60,23 @@ def remove_account(
     return removal
 
 
-def pseudonym_of(place: Workspace, text: str, *, is_pseudonym: bool = False) -> str:
-    """Return an account's pseudonym. Raises UsageError for a blank id, or what cannot be a pseudonym."""
+def pseudonym_of(place: Workspace, text: str, banks: Sequence[str] = (), *, is_pseudonym: bool = False) -> str:
+    """Return an account's pseudonym. Raises UsageError for a blank id, or what cannot be a pseudonym or an IBAN."""
     given = text.strip()
     if is_pseudonym:
         if not _PSEUDONYM.fullmatch(given):
             raise UsageError(f"a pseudonym has {HEX_DIGITS} hexadecimal digits: take one from a column account_id")
         return given
-    [account] = pseudonymise(pa.array([given]), "account", place.pseudonym_key).to_pylist()
+    iban = read_iban(given)
+    if iban is not None and iban.is_second_spelling:
+        raise UsageError("no IBAN has the check digits 00, 01 or 99: give the account's IBAN")
+    if iban is not None and is_of_older_form(place.tables.files(TRANSACTIONS)):
+        raise UsageError(
+            "the lake has this IBAN under a pseudonym for each spelling in the files: give them one by one, with "
+            "--pseudonym, from the column account_id"
+        )
+    parts = [pa.array([part], pa.string()) for part in (*banks, given)]
+    [account] = pseudonymise_accounts(parts, place.pseudonym_key).to_pylist()
     if account is None:
         raise UsageError("the account is blank: give its id as it stands in the files")
     return str(account)

@@ -63,6 +63,28 @@ class Settings(BaseSettings):
     unpack_ratio_from_bytes: int = Field(
         default=StreamLimits.ratio_from_bytes, ge=1, description="Up to here the ratio does not matter"
     )
+    profile_table: str | None = Field(
+        default=None, description="DynamoDB table of the service's profiles; in PostgreSQL if unset"
+    )
+    alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
+    alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
+    alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
+    service_mapping: str | None = Field(
+        default=None, description="Mapping of the service's payments, a name or a .toml file; the release's if unset"
+    )
+    service_threads: int = Field(default=8, ge=1, le=64, description="Requests that one process works on at once")
+    service_waiting: int = Field(default=64, ge=1, description="Requests that may wait; beyond them the answer is 503")
+    service_deadline_ms: int = Field(default=5000, ge=50, description="After so long a request is answered with 503")
+    service_profile_deadline_ms: int = Field(
+        default=200, ge=1, description="After so long a score is made without history"
+    )
+    service_body_bytes: int = Field(default=1_048_576, ge=1024, description="Bytes that a request's body may have")
+    service_refresh_seconds: float = Field(
+        default=5, gt=0, description="How often the service looks for a new champion and writes what profiles miss"
+    )
+    service_clock_ahead_hours: float = Field(
+        default=24, ge=0, description="How far a payment's time may lie ahead of the service's clock"
+    )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
 
     @property
@@ -94,10 +116,24 @@ class PipelineSettings(BaseSettings):
     step_roles: dict[str, str] = Field(default_factory=dict, description="JSON: a step's name to its own role's ARN")
     instance_type: str = Field(default="ml.m5.xlarge", description="Instance type of steps without a GPU")
     gpu_instance_type: str = Field(default="ml.g6.xlarge", description="Instance type of train and detect")
+    subnets: list[str] = Field(
+        default_factory=list, description="JSON: subnets that the jobs run in, to reach a database there"
+    )
+    security_groups: list[str] = Field(default_factory=list, description="JSON: security groups of the jobs")
     environment: dict[str, str] = Field(
         default_factory=dict, description="JSON: COUNTERFOIL_ settings of the containers; no secrets, their ids only"
     )
     tags: dict[str, str] = Field(default_factory=lambda: {"project": "counterfoil"}, description="JSON: tags of all")
+
+
+class MigrationSettings(BaseSettings):
+    """What the task that sets up a database is told besides; `COUNTERFOIL_MIGRATION_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_MIGRATION_", extra="ignore")
+
+    owner_secret: str | None = Field(default=None, description="Secrets Manager id of the owner's name and password")
+    steps_user: str = Field(default="counterfoil_steps", description="User of the pipelines' steps")
+    service_user: str = Field(default="counterfoil_service", description="User of service and watch")
 
 
 def load_settings(workspace: Path | None = None) -> Settings:
@@ -110,6 +146,12 @@ def load_pipeline_settings() -> PipelineSettings:
     """Read the settings of the pipelines. Raises UsageError naming every bad variable."""
     with _bad_variables_named(PipelineSettings):
         return PipelineSettings()
+
+
+def load_migration_settings() -> MigrationSettings:
+    """Read what the migration is told. Raises UsageError naming every bad variable."""
+    with _bad_variables_named(MigrationSettings):
+        return MigrationSettings()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Settings to adapters: one workspace object that makes each store when it is first asked for."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,24 @@ from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.ports.service import (
+    Alert,
+    AlertLog,
+    AlertSink,
+    Checkpoints,
+    ProfileStore,
+    ScoreLog,
+    TokenStore,
+)
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres.connections import Login
+    from counterfoil.domain.intake.mapping_model import SourceMapping
+    from counterfoil.steps.scoring.alerts import AlertDesk
+    from counterfoil.steps.scoring.champion import Champion
+    from counterfoil.steps.scoring.score_one import OnlineScorer
     from counterfoil.steps.scoring.scorer import Detector
 
 LEDGER_LEASE = timedelta(minutes=2)
@@ -152,6 +166,88 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{folder / 'mlflow.db'}"
         return MlflowRegistry(uri, cache=folder / "cache", artifact_root=folder / "artifacts")
+
+    @cached_property
+    def profiles(self) -> ProfileStore:
+        """What entities did, for scoring in real time: in DynamoDB, or in the database."""
+        if self.settings.profile_table is not None:
+            from counterfoil.adapters.aws.profiles import DynamoProfiles
+
+            return DynamoProfiles(self.settings.profile_table)
+        from counterfoil.adapters.postgres.profiles import PostgresProfiles
+
+        return PostgresProfiles(self.login)
+
+    @cached_property
+    def scores(self) -> ScoreLog:
+        """The scores that the service gave."""
+        from counterfoil.adapters.postgres.scores import PostgresScores
+
+        return PostgresScores(self.login)
+
+    @cached_property
+    def tokens(self) -> TokenStore:
+        """Who may ask the service."""
+        from counterfoil.adapters.postgres.tokens import PostgresTokens
+
+        return PostgresTokens(self.login)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """How far streams were consumed."""
+        from counterfoil.adapters.postgres.checkpoints import PostgresCheckpoints
+
+        return PostgresCheckpoints(self.login)
+
+    @cached_property
+    def alert_log(self) -> AlertLog:
+        """Alerts on their way."""
+        from counterfoil.adapters.postgres.alerts import PostgresAlerts
+
+        return PostgresAlerts(self.login)
+
+    def alert_desk(self, tell: Callable[[Alert], object]) -> "AlertDesk":
+        """Sends alerts to SNS, or to `tell` where no topic is set."""
+        from counterfoil.steps.scoring.alerts import AlertDesk
+
+        window = timedelta(minutes=self.settings.alerts_window_minutes)
+        return AlertDesk(self.scores, self.alert_log, self._alert_sink(tell), self.settings.alerts_per_day, window)
+
+    def _alert_sink(self, tell: Callable[[Alert], object]) -> AlertSink:
+        if self.settings.alerts_topic is not None:
+            from counterfoil.adapters.aws.alerts import SnsAlerts
+
+            return SnsAlerts(self.settings.alerts_topic)
+        from counterfoil.adapters.memory.alerts import ListedAlerts
+
+        return ListedAlerts(tell)
+
+    @cached_property
+    def champion(self) -> "Champion":
+        """The release in use, kept ready for scoring in real time."""
+        from counterfoil.steps.scoring.champion import Champion
+
+        return Champion(
+            self.registry,
+            self.references_for_scoring,
+            self.embedder,
+            self.tables,
+            self._mapping_of,
+            self.compute,
+        )
+
+    def _mapping_of(self, name: str) -> "SourceMapping":
+        from counterfoil.adapters.files.mapping_files import load_mapping
+
+        return load_mapping(self.settings.service_mapping or name)
+
+    @cached_property
+    def online_scorer(self) -> "OnlineScorer":
+        """Scores single payments."""
+        from counterfoil.steps.scoring.score_one import OnlineScorer
+
+        deadline = timedelta(milliseconds=self.settings.service_profile_deadline_ms)
+        return OnlineScorer(self.champion, self.profiles, self.scores, deadline, self.settings.service_threads)
 
     @cached_property
     def embedder(self) -> TextEmbedder:

@@ -1,5 +1,5 @@
 """Whole pipelines on small simulated payments: the real containers, definitions and stores; only the text encoder is
-the quick one of tests/conftest.py, because loading the real one would double the time."""
+the quick one of tests/conftest.py, and training grows few trees, because the real ones would triple the time."""
 
 import json
 import shutil

@@ -17,7 +17,7 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.release.references import checksum
 from counterfoil.domain.release.release import to_files
 from counterfoil.domain.tables import EVIDENCE
-from counterfoil.errors import NotFoundError, ReleaseMismatchError
+from counterfoil.errors import NotFoundError, ReleaseMismatchError, TrainingError
 from counterfoil.ports.releases import RegisteredRelease
 from counterfoil.steps.releases.registration import (
     Candidate,
@@ -103,6 +103,11 @@ class TestLineage:
         before = pc.less(payments.column("event_time"), pa.scalar(cut, payments.schema.field("event_time").type))
         last = pc.max(payments.filter(before).column("known_at")).as_py()
         assert found.learned_until == last > cut
+
+
+def test_evidence_of_another_mapping_is_told(fit: Fit, payments: pa.Table, lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the evidence has no category, which mapping .* declares"):
+        fit(lake(tmp_path, payments.drop_columns(["category"])))
 
 
 def test_thresholds_come_from_unseen_payments(candidate: Candidate) -> None:

@@ -6,14 +6,17 @@ Places are texts: folders, or whatever else the cluster's file systems can open 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.adapters.folder.manifest import MANIFEST, parse_manifest
 from counterfoil.adapters.spark.folding import features_frame, passed_on_frame, spark_schema
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
+from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.periods import during
+from counterfoil.domain.labels import current_labels, spans_between, withdrawals
+from counterfoil.domain.periods import Period
+from counterfoil.domain.schemas import LABELS
 from counterfoil.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -68,27 +71,51 @@ def build_features_with_spark(
     target: str,
     mapping: SourceMapping,
     *,
+    labels: Sequence[str] = (),
     label_delay: timedelta,
     since: datetime | None = None,
     until: datetime | None = None,
     only_new: bool = False,
-    specs: tuple[FeatureSpec, ...] = DEFAULT_SPECS,
+    specs: tuple[FeatureSpec, ...] | None = None,
     rows_per_file: int = 131_072,
 ) -> int:
     """Write the evidence of the payments in `[since, until)` into the folder `target` and return how many there are.
 
     The result is that of `steps.features.build_features`: Parquet files whose names sort by time, of at most
-    `rows_per_file` rows. With `only_new`, just the newly collected payments get a row. Raises NotFoundError if
-    there are no transactions.
+    `rows_per_file` rows. `labels` are the files and folders of what was said of payments later. With
+    `only_new`, just the newly collected payments get a row. Raises NotFoundError if there are no transactions.
     """
     if not transactions.lake and not transactions.new:
         raise NotFoundError("no transactions, neither in the lake nor newly collected: run 'counterfoil collect' first")
+    if specs is None:
+        specs = specs_with(mapping.entities)
     new = _read(spark, transactions.new, mapping) if only_new else None
     if new is not None:
         since, until = _span(new)
     payments = _read(spark, (*transactions.lake, *transactions.new), mapping)
-    payments = payments.where(_condition(read_back(specs, label_delay, since, until)))
-    wanted = _condition(during(since, until))
+    evidence = reduce(
+        lambda earlier, later: earlier.unionByName(later),
+        [
+            _evidence(_labelled(spark, payments, labels, label_delay, before), new, mapping, specs, label_delay, span)
+            for span, before in spans_between(Period(since, until), _withdrawn(spark, payments, labels, label_delay))
+        ],
+    )
+    ordered = evidence.orderBy("event_time", "transaction_id")
+    ordered.write.mode("overwrite").option("maxRecordsPerFile", rows_per_file).parquet(target)
+    return int(spark.read.parquet(target).count())
+
+
+def _evidence(
+    payments: "DataFrame",
+    new: "DataFrame | None",
+    mapping: SourceMapping,
+    specs: tuple[FeatureSpec, ...],
+    label_delay: timedelta,
+    span: Period,
+) -> "DataFrame":
+    """The evidence of the payments of a span, or of those among them that are `new`."""
+    payments = payments.where(_condition(read_back(specs, label_delay, span.since, span.until)))
+    wanted = _condition(span.condition())
     chosen = payments.where(wanted)
     if new is not None:
         chosen = chosen.join(new.select("transaction_id"), "transaction_id", "left_semi")
@@ -103,9 +130,53 @@ def build_features_with_spark(
             label_delay=label_delay, by_currency=mapping.currency_meaningful,
         )  # fmt: skip
         evidence = evidence.join(features, "transaction_id", "left")
-    ordered = evidence.select(*columns, *(spec.name for spec in specs)).orderBy("event_time", "transaction_id")
-    ordered.write.mode("overwrite").option("maxRecordsPerFile", rows_per_file).parquet(target)
-    return int(spark.read.parquet(target).count())
+    return evidence.select(*columns, *(spec.name for spec in specs))
+
+
+def _withdrawn(
+    spark: "SparkSession", payments: "DataFrame", labels: Sequence[str], label_delay: timedelta
+) -> list[datetime]:
+    """When payments that were known as frauds became known as good."""
+    if not labels:
+        return []
+    _view(spark, payments, labels)
+    query = _condition(withdrawals(_PAYMENTS, _SAID, label_delay))
+    rows = spark.sql(f"SELECT unix_micros(known_at) FROM ({query}) ORDER BY 1").collect()
+    return [_EPOCH + timedelta(microseconds=micros) for (micros,) in rows]
+
+
+def _labelled(
+    spark: "SparkSession",
+    payments: "DataFrame",
+    labels: Sequence[str],
+    label_delay: timedelta,
+    before: datetime | None,
+) -> "DataFrame":
+    """The payments, with the labels that were known before a moment."""
+    if not labels:
+        return payments
+    _view(spark, payments, labels)
+    current = spark.sql(_condition(current_labels(_PAYMENTS, _SAID, label_delay, before)))
+    told = current.selectExpr("transaction_id AS told_id", "label AS told", "label_time AS told_time")
+    joined = payments.join(told, payments.transaction_id == told.told_id, "left")
+    values = {"label": "told", "label_time": "told_time"}
+    return joined.selectExpr(
+        *(
+            f"CASE WHEN told_id IS NULL THEN {name} ELSE {values[name]} END AS {name}"
+            if name in values
+            else f"`{name}`"
+            for name in payments.columns
+        )
+    )
+
+
+_PAYMENTS, _SAID = "labelled_payments", "said_labels"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _view(spark: "SparkSession", payments: "DataFrame", labels: Sequence[str]) -> None:
+    payments.createOrReplaceTempView(_PAYMENTS)
+    _files_of(spark, labels, spark_schema(LABELS)).createOrReplaceTempView(_SAID)
 
 
 def _condition(condition: str) -> str:
@@ -115,7 +186,10 @@ def _condition(condition: str) -> str:
 
 def _read(spark: "SparkSession", places: Sequence[str], mapping: SourceMapping) -> "DataFrame":
     """Payments; evidence that a file does not have is null. No partition is read from a path."""
-    schema = spark_schema(mapping.schema)
+    return _files_of(spark, places, spark_schema(mapping.schema))
+
+
+def _files_of(spark: "SparkSession", places: Sequence[str], schema: str) -> "DataFrame":
     reader = spark.read.schema(schema).option("recursiveFileLookup", True).option("pathGlobFilter", "*.parquet")
     return reader.parquet(*places) if places else spark.createDataFrame([], schema)
 
@@ -123,10 +197,9 @@ def _read(spark: "SparkSession", places: Sequence[str], mapping: SourceMapping) 
 def _span(new: "DataFrame") -> tuple[datetime, datetime]:
     """The half-open time of these payments, in UTC; an empty one if there is none."""
     [(first, last)] = new.selectExpr("unix_micros(min(event_time))", "unix_micros(max(event_time))").collect()
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
     if first is None:
-        return epoch, epoch
-    return epoch + timedelta(microseconds=first), epoch + timedelta(microseconds=last + 1)
+        return _EPOCH, _EPOCH
+    return _EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last + 1)
 
 
 def _folders(spark: "SparkSession", place: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from counterfoil.cores import cores
 from counterfoil.errors import InputFileError, NotFoundError
 
 BUNDLED = "bundled"
@@ -129,6 +130,6 @@ def _load(folder: str, device: str | None, half_precision: bool) -> Any:
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     model = SentenceTransformer(folder, device=device)
     return model.half() if half_precision else model

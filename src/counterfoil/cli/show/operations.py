@@ -21,9 +21,10 @@ def show_status(status: "Status") -> None:
     """Files with their states, tables with their sizes, rejected rows by reason."""
     _show_files(status)
     if status.tables:
-        table = Table("table", "runs", "files", "rows")
+        table = Table("table", "runs", "files", "rows", Column("newest run", overflow="fold"))
         for size in status.tables:
-            table.add_row(size.table, f"{size.runs:,}", f"{size.files:,}", f"{size.rows:,}")
+            counts = (f"{count:,}" for count in (size.runs, size.files, size.rows))
+            table.add_row(size.table, *counts, escape(size.newest or ""))
         out.print(table)
     if status.rejected:
         table = Table("rejected because of", "rows")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from counterfoil.cli.show.labels import show_appended
 from counterfoil.cli.show.terminal import out
 from counterfoil.domain.evaluation.metrics import METRICS
 
@@ -32,6 +33,11 @@ def show_collected(files: Sequence["CollectedFile"]) -> None:
         for member, rows_in in file.members.items():
             table.add_row(f"  {escape(member)}", f"{rows_in:,}", "", "", "")
     out.print(table)
+    for file in files:
+        if file.labels.new or file.labels.changed:
+            said = f"{file.labels.new:,} new, {file.labels.changed:,} changed"
+            out.print(f"{escape(file.source)}: labels of payments that were collected before: {said}")
+        show_appended(file.labels)
 
 
 def show_curated(summary: "CurationSummary") -> None:
@@ -100,13 +106,16 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
 
 
 def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
-    """Scored payments, each above its weightiest reasons and its nearest precedents of both sides."""
+    """Scored payments, each above its account, its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:
         turned_out = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[case.payment.label]
         out.print(
             f"[bold]signal {case.signal:.4f}  {case.decision}  {_described(case.payment)}  ({turned_out})[/]",
             soft_wrap=True,
         )
+        if case.account:
+            more = f", {case.more_alerts:,} more alerts" if case.more_alerts else ""
+            out.print(f"    account {case.account[:16]}{more}", soft_wrap=True)
         if case.reasons:
             out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
         for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):

@@ -153,3 +153,19 @@ class TextBlock:
             reduced = np.asarray(centred @ self.components.T, dtype=np.float32)
             result[present] = unit_rows(reduced)[position]
         return result
+
+
+def remembering(embed: Embed, most: int = 100_000) -> Embed:
+    """Wrap a text encoder so that a sentence is encoded once in its life (the last `most` are kept)."""
+    known: dict[str, np.ndarray] = {}
+
+    def remembered(texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        found = dict(zip(new, embed(new), strict=True)) if new else {}
+        rows = [found[t] if t in found else known[t] for t in texts]
+        if len(known) + len(found) > most:
+            known.clear()
+        known.update(found)
+        return np.stack(rows) if rows else embed([])
+
+    return remembered  # type: ignore[return-value]

@@ -1,6 +1,7 @@
 """The encoder: evidence in, unit vectors of at most 512 float32 out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,11 +9,12 @@ import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
 from counterfoil.domain.encoding.blocks import CategoryBlock, CyclicBlock, Embed, NumericBlock, TextBlock
+from counterfoil.domain.encoding.boosting import BinnedEvidence
 from counterfoil.domain.encoding.evidence import EvidenceSchema, numbers
-from counterfoil.domain.encoding.odds import BAGGED, ROUNDS, OddsBlock
+from counterfoil.domain.encoding.odds import BAGGED, ROUNDS, OddsBlock, machines_of
 from counterfoil.domain.encoding.selection import relevance
 from counterfoil.domain.encoding.strangeness import Strangeness
-from counterfoil.domain.encoding.votes import TREES, VoteBlock
+from counterfoil.domain.encoding.votes import TREES, VoteBlock, forests_of
 from counterfoil.errors import TrainingError
 
 MAX_DIMENSIONS = 512
@@ -98,11 +100,13 @@ class Encoder:
         trees: int = TREES,
         rounds: int = ROUNDS,
         machines: Iterable[str] = (),
+        workers: int = 1,
     ) -> "Encoder":
         """Fit all blocks on the training rows; those that the mixture has no use for are left out.
 
         `trees` is the size of each forest, `rounds` that of each boosting machine. Odds are those of the mixture's
-        machines, and of `machines` for other mixtures to choose from.
+        machines, and of `machines` for other mixtures to choose from. `workers` machines are made at once, each on one
+        thread; what comes out does not depend on their number.
         Raises TrainingError if there is nothing to encode or too much.
         """
         if not (schema.numeric or schema.categorical or schema.textual):
@@ -125,9 +129,8 @@ class Encoder:
         values = encoder.forest_input(table)
         encoder = replace(encoder, strangeness=Strangeness.fit(values[labels == 0] if (labels == 0).any() else values))
         if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
-            votes = VoteBlock.fit(values, labels, seed, trees)
-            wanted = dict.fromkeys((mixture.machines, *machines)) if mixture.odds else ()
-            odds = {name: OddsBlock.fit(values, labels, seed, name, rounds) for name in wanted}
+            wanted = list(dict.fromkeys((mixture.machines, *machines)) if mixture.odds else ())
+            votes, odds = _learned(values, labels, seed, wanted, trees, rounds, workers)
             encoder = replace(encoder, votes=votes, odds=odds, mixture=mixture)
         if encoder.dimensions > MAX_DIMENSIONS:
             raise TrainingError(
@@ -187,6 +190,22 @@ class Encoder:
     def encode(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Floats:
         """Unit vectors, (rows, dimensions): of payments that are asked about or, with labels, of references."""
         return join(self.blocks(table, embed, labels), self.mixture)
+
+
+def _learned(
+    values: Floats, labels: Labels, seed: int, machines: Sequence[str], trees: int, rounds: int, workers: int
+) -> tuple[VoteBlock, dict[str, OddsBlock]]:
+    """The forests, and the odds of these sets of machines: all are made side by side from evidence binned once."""
+    binned = BinnedEvidence(values, labels)
+    forests = forests_of(binned, values, labels, seed, trees)
+    trios = [machines_of(name, binned, values, labels, seed, rounds) for name in machines]
+    with ThreadPoolExecutor(workers) as pool:
+        growing = [pool.submit(grow) for grow in forests]
+        making = [[pool.submit(make) for make in trio] for trio in trios]
+        odds = {
+            name: OddsBlock.of([made.result() for made in trio]) for name, trio in zip(machines, making, strict=True)
+        }
+        return VoteBlock.fit([grown.result() for grown in growing], values, labels), odds
 
 
 def join(blocks: Blocks, mixture: Mixture) -> Floats:

@@ -16,13 +16,15 @@ the riskier it is; else it would be chance whether more frauds or more good refe
 Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from counterfoil.domain.arrays import Doubles, Floats, Labels, unit_rows
+from counterfoil.domain.arrays import Doubles, Floats, Integers, Labels, unit_rows
+from counterfoil.domain.encoding.boosting import BinnedEvidence, GrownTree
 from counterfoil.domain.encoding.trees import FlatTrees
 from counterfoil.domain.encoding.votes import MOST_GOOD
 
@@ -32,6 +34,8 @@ ROUNDS = 400
 """Trees of a machine with deep trees; one with shallow trees has three for every four of them."""
 LEVELS: Floats = np.arange(-12, 9.1, 1.5, dtype=np.float32)
 """Log-odds from one fraud in 160,000 payments to 8,000 frauds to one good payment."""
+FEWEST_SEEN = 10
+"""Columns that a tree sees at least: a tree of two columns cannot find what three of them say together."""
 SOFTNESS = 2.0
 """A level goes from dark to light over so many log-odds."""
 LABEL = 6.0
@@ -41,32 +45,29 @@ about as good elsewhere; 3 and 20 were near 6 where they were tried."""
 
 
 @dataclass(frozen=True)
+class Grown:
+    """A machine: its log-odds are the sum of the trees' values, the evidence times `slopes`, and `base`."""
+
+    trees: Sequence[GrownTree]
+    slopes: Doubles
+    base: float
+
+
+@dataclass(frozen=True)
 class OddsBlock:
-    """The machines as one: the trees' values, the evidence times `slopes`, and `base` add up to the mean log-odds."""
+    """Machines as one: the trees' values, the evidence times `slopes`, and `base` add up to the mean log-odds."""
 
     trees: FlatTrees
     slopes: Doubles
     base: float
 
     @classmethod
-    def fit(
-        cls, values: Floats, labels: Labels, seed: int, machines: str = BAGGED, rounds: int = ROUNDS
-    ) -> "OddsBlock":
-        """Fit on scaled evidence (rows, columns) and labels with both kinds present, in an order without meaning.
-
-        `machines` is one of MACHINES.
-        """
-        made = [make(rounds, 3 * seed + place) for place, make in enumerate(MACHINES[machines])]
-        for machine in made:
-            rows = _rows_of(labels, machine.random_state)
-            machine.fit(values[rows], labels[rows] == 1)
-        boosted = [machine for machine in made if hasattr(machine, "_predictors")]
-        linear = [machine for machine in made if hasattr(machine, "coef_")]
-        trees = FlatTrees.of_boosting([tree for machine in boosted for (tree,) in machine._predictors])
-        slopes = sum((machine.coef_[0].astype(np.float64) for machine in linear), np.zeros(values.shape[1]))
-        base = sum(machine._baseline_prediction.item() for machine in boosted)
-        base += sum(machine.intercept_.item() for machine in linear)
-        return cls(trees.scaled(1 / len(made)), slopes / len(made), float(base) / len(made))
+    def of(cls, machines: Sequence["Grown"]) -> "OddsBlock":
+        """The mean of machines."""
+        share = 1 / len(machines)
+        trees = FlatTrees.of_boosting([tree for one in machines for tree in one.trees])
+        slopes = np.sum([one.slopes for one in machines], axis=0)
+        return cls(trees.scaled(share), slopes * share, share * sum(one.base for one in machines))
 
     @property
     def dimensions(self) -> int:
@@ -90,42 +91,71 @@ def lit(log_odds: Doubles) -> Floats:
     return unit_rows(np.asarray(np.tanh((log_odds[:, None] - LEVELS) / SOFTNESS), dtype=np.float32))
 
 
-def _rows_of(labels: Labels, seed: int) -> np.ndarray:
-    """All frauds and half of the good payments, so that the machines differ."""
+def _rows_of(labels: Labels, seed: int) -> Integers:
+    """All frauds and half of the good payments, ascending, so that the machines differ."""
     frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     drawn = np.random.default_rng(seed).choice(goods, min(-(-len(goods) // 2), MOST_GOOD), replace=False)
-    return np.concatenate([frauds, drawn])
+    return np.sort(np.concatenate([frauds, drawn]))
 
 
-def _fast(rounds: int, seed: int) -> Any:
-    return _boosting(rounds, seed, learning_rate=0.1, max_depth=6)
+def machines_of(
+    name: str, binned: BinnedEvidence, values: Floats, labels: Labels, seed: int, rounds: int = ROUNDS
+) -> list[Callable[[], Grown]]:
+    """What makes each machine of a trio (one of MACHINES) from scaled evidence (rows, columns).
+
+    `binned` holds the same rows, in an order without meaning; both kinds of labels are among them.
+    """
+    return [
+        partial(make, Learner(binned, values, labels, _rows_of(labels, 3 * seed + place), 3 * seed + place, rounds))
+        for place, make in enumerate(MACHINES[name])
+    ]
 
 
-def _slow(rounds: int, seed: int) -> Any:
-    return _boosting(rounds, seed, learning_rate=0.03, max_depth=6)
+@dataclass(frozen=True)
+class Learner:
+    """What a machine learns from: `rows` are positions in the others."""
+
+    binned: BinnedEvidence
+    values: Floats
+    labels: Labels
+    rows: Integers
+    seed: int
+    rounds: int
 
 
-def _shallow(rounds: int, seed: int) -> Any:
-    return _boosting(-(-3 * rounds // 4), seed, learning_rate=0.05, max_depth=3)
+def _fast(learner: Learner) -> Grown:
+    return _boosting(learner, learner.rounds, learning_rate=0.1, max_depth=6)
 
 
-def _boosting(rounds: int, seed: int, **steps: Any) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+def _slow(learner: Learner) -> Grown:
+    return _boosting(learner, learner.rounds, learning_rate=0.03, max_depth=6)
 
-    return HistGradientBoostingClassifier(
-        max_iter=rounds, max_leaf_nodes=31, min_samples_leaf=20, max_features=0.2, early_stopping=False,
-        random_state=seed, **steps,
+
+def _shallow(learner: Learner) -> Grown:
+    return _boosting(learner, -(-3 * learner.rounds // 4), learning_rate=0.05, max_depth=3)
+
+
+def _boosting(learner: Learner, rounds: int, **steps: Any) -> Grown:
+    """Each tree sees a fifth of the columns, FEWEST_SEEN at least."""
+    columns = learner.values.shape[1]
+    share = min(1.0, max(0.2, FEWEST_SEEN / columns))
+    trees = learner.binned.grow(
+        learner.rows, rounds, objective="binary", num_leaves=31, min_data_in_leaf=20, feature_fraction=share,
+        seed=learner.seed, **steps,
     )  # fmt: skip
+    return Grown(trees, np.zeros(learner.values.shape[1]), 0.0)
 
 
-def _linear(_: int, seed: int) -> Any:
+def _linear(learner: Learner) -> Grown:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=0.1, max_iter=2_000, random_state=seed)
+    model = LogisticRegression(C=0.1, max_iter=2_000, random_state=learner.seed)
+    model.fit(learner.values[learner.rows], learner.labels[learner.rows] == 1)
+    return Grown((), model.coef_[0].astype(np.float64), model.intercept_.item())
 
 
-MACHINES: Mapping[str, tuple[Callable[[int, int], Any], ...]] = {
+MACHINES: Mapping[str, tuple[Callable[[Learner], Grown], ...]] = {
     BAGGED: (_fast, _fast, _fast),
     VARIED: (_slow, _shallow, _linear),
 }
-"""What makes the machines of each trio, from the number of rounds and a seed."""
+"""What makes the machines of each trio."""

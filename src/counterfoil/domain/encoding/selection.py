@@ -1,7 +1,9 @@
-"""Which evidence is left out before anything is fitted, and why."""
+"""Which evidence is left out before anything is fitted, and why.
+
+Pandas is imported where it is used: a release can be read and listed without it.
+"""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles, Labels
@@ -65,6 +67,8 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _useless_text(values: np.ndarray, account: np.ndarray) -> str | None:
+    import pandas as pd
+
     frame = pd.DataFrame({"value": values, "account": account})
     different = frame["value"].nunique()
     if different < 2:
@@ -89,6 +93,8 @@ def relevance(values: Doubles, labels: Labels) -> Doubles:
     frauds = int((labels == 1).sum())
     if frauds < 10 or frauds == len(labels):
         return np.ones(values.shape[1])
+    import pandas as pd
+
     scores = np.empty(values.shape[1])
     for j in range(values.shape[1]):
         column = np.where(np.isfinite(values[:, j]), values[:, j], np.nanmedian(values[:, j]))

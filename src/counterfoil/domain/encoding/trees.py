@@ -1,18 +1,15 @@
 """Trees as flat arrays: no pickle, and one payment goes the same ways alone as among a million.
 
-Torch is imported where it is used: a release can be read and listed without it.
+The compiler is imported where it is used: a release can be read and listed without it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Floats, Integers
-
-CELLS_AT_ONCE = 1 << 20
-"""Rows times trees that walk together: what a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +51,19 @@ class FlatTrees:
 
     def values(self, rows: Floats) -> Floats:
         """The value of the leaf that each row reaches in each tree, (rows, trees)."""
-        return np.vstack([np.zeros((0, len(self.roots)), dtype=np.float32), *self._walked(rows)])
+        from counterfoil.domain.encoding import walk
+
+        found = np.empty((len(rows), len(self.roots)), np.float32)
+        walk.values(np.ascontiguousarray(rows), self.roots, self.feature, self.threshold, self.left, self.value, found)
+        return found
 
     def sums(self, rows: Floats) -> Doubles:
         """The sum of those values over all trees, (rows,), without holding them all."""
-        return np.concatenate([np.zeros(0), *(values.sum(axis=1, dtype=np.float64) for values in self._walked(rows))])
+        from counterfoil.domain.encoding import walk
 
-    def _walked(self, rows: Floats) -> Iterator[Floats]:
-        """The leaves' values, block by block of the rows."""
-        import torch
-
-        feature, left = torch.from_numpy(self.feature), torch.from_numpy(self.left)
-        threshold, value = torch.from_numpy(self.threshold), torch.from_numpy(self.value)
-        roots = torch.from_numpy(self.roots)
-        most = max(1, CELLS_AT_ONCE // len(self.roots))
-        for start in range(0, len(rows), most):
-            block = torch.from_numpy(np.ascontiguousarray(rows[start : start + most]))
-            node = roots.expand(len(block), -1)
-            for _ in range(self.depth):
-                node = left[node] + (block.gather(1, feature[node]) > threshold[node])
-            yield value[node].numpy()
+        found = np.zeros(len(rows))
+        walk.sums(np.ascontiguousarray(rows), self.roots, self.feature, self.threshold, self.left, self.value, found)
+        return found
 
 
 @dataclass(frozen=True)

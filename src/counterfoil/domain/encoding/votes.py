@@ -3,14 +3,19 @@
 Two payments are close in this space when the same voters judge them alike, which is a metric learned from the
 labels. A voter is a tree of a random forest (Breiman 2001) or of extremely randomised ones (Geurts, Ernst and
 Wehenkel 2006). The families err in different ways; each has the same share of the vector.
+LightGBM grows the random forest from histograms, in a tenth of the time that scikit-learn takes to sort. Scikit-learn
+grows the other, whose thresholds are drawn between the smallest and the largest value: LightGBM draws them among its
+bins and finds far values less well (average precision on validation, cards of 2019: .85 instead of .91).
 Scikit-learn is imported where it is used: a release can be read and listed without it.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Floats, Labels, frauds_and_first_good, unit_rows
+from counterfoil.domain.encoding.boosting import BinnedEvidence
 from counterfoil.domain.encoding.trees import FlatTrees
 
 MOST_GOOD = 60_000
@@ -19,6 +24,9 @@ STANDARD_GOOD = 10_000
 """Votes are standardised on all frauds and so many good payments."""
 TREES = 64
 """Of each forest."""
+FEWEST_TRIED = 10
+"""Columns that extremely randomised trees try at a node, at least: with few of them all thresholds may leave too few
+rows on one side, and a tree ends at its root."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,8 @@ class VoteBlock:
     families: tuple[Family, ...]
 
     @classmethod
-    def fit(cls, values: Floats, labels: Labels, seed: int, trees: int = TREES) -> "VoteBlock":
-        """Fit on scaled evidence (rows, columns) and labels with both kinds present.
-
-        The rows are expected in an order that has nothing to do with their content, as the first ones are taken.
-        """
-        rows = frauds_and_first_good(labels, MOST_GOOD)
-        values, labels = values[rows], labels[rows]
-        forests = [fit(values, labels, seed, trees) for fit in (_random_forest, _extra_trees)]
+    def fit(cls, forests: Sequence[FlatTrees], values: Floats, labels: Labels) -> "VoteBlock":
+        """A family for each grown forest; the rows are those that `forests_of` had."""
         rows = frauds_and_first_good(labels, STANDARD_GOOD)
         return cls(tuple(Family.fit(forest, values[rows], labels[rows]) for forest in forests))
 
@@ -73,19 +75,33 @@ class VoteBlock:
         return np.hstack([family.transform(values) * share for family in self.families])
 
 
-def _random_forest(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:
-    from sklearn.ensemble import RandomForestClassifier
+def forests_of(
+    binned: BinnedEvidence, values: Floats, labels: Labels, seed: int, trees: int = TREES
+) -> list[Callable[[], FlatTrees]]:
+    """What grows each forest, of `trees` trees, on scaled evidence (rows, columns) with both kinds of labels.
 
-    forest = RandomForestClassifier(
-        trees, max_depth=16, min_samples_leaf=3, max_features=0.3, n_jobs=-1, random_state=seed
-    )
-    return FlatTrees.of_forest(forest.fit(values, labels == 1).estimators_)
+    `binned` holds the same rows. They are expected in an order that has nothing to do with their content, as the first
+    ones are taken.
+    """
+    rows = frauds_and_first_good(labels, MOST_GOOD)
 
+    def random_forest() -> FlatTrees:
+        # A tree that fits squares has the share of frauds in each leaf, and splits as one by Gini's impurity does.
+        grown = binned.grow(
+            rows, trees, objective="regression", boosting="rf", bagging_freq=1, bagging_fraction=0.632,
+            feature_fraction=0.5, feature_fraction_bynode=0.5, num_leaves=1024, max_depth=16, min_data_in_leaf=3,
+            min_sum_hessian_in_leaf=0.0, seed=seed,
+        )  # fmt: skip
+        return FlatTrees.of_boosting(grown)
 
-def _extra_trees(values: Floats, labels: Labels, seed: int, trees: int) -> FlatTrees:
-    from sklearn.ensemble import ExtraTreesClassifier
+    def extra_trees() -> FlatTrees:
+        from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(
-        trees, max_depth=20, min_samples_leaf=3, max_features=1.0, n_jobs=-1, random_state=seed
-    )
-    return FlatTrees.of_forest(forest.fit(values, labels == 1).estimators_)
+        columns = values.shape[1]
+        tried = min(columns, max(FEWEST_TRIED, round(0.3 * columns)))
+        forest = ExtraTreesClassifier(
+            trees, max_depth=20, min_samples_leaf=3, max_features=tried, n_jobs=1, random_state=seed
+        )
+        return FlatTrees.of_forest(forest.fit(values[rows], labels[rows] == 1).estimators_)
+
+    return [random_forest, extra_trees]

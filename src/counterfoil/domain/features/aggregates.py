@@ -1,19 +1,7 @@
-"""What a feature may say of an entity's payments: each aggregate once, with what it needs and its formula.
+"""What a feature may say of an entity's payments: each aggregate once, with the statistics that it needs."""
 
-The formulas are plain functions of a window's statistics. `kernels.py` compiles them, so they know an aggregate by
-its `code`, and give NaN where the value is null. Amounts are integers of 1/10,000 unit of the currency.
-"""
-
-import math
 from dataclasses import dataclass
 from enum import StrEnum
-
-from counterfoil.domain.schemas import MINOR_UNITS
-
-SECOND = 1_000_000
-"""Microseconds, in which all times are counted."""
-
-_UNIT = float(MINOR_UNITS)
 
 
 class Family(StrEnum):
@@ -29,7 +17,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One aggregate: the statistics it needs, whether the payment itself is among them, and how a code names it."""
+    """One aggregate: the statistics it needs, whether the payment itself is among them, and its formula's code."""
 
     code: int
     family: Family
@@ -80,84 +68,22 @@ class Aggregate(StrEnum):
         return self.declared.itself
 
 
-# The codes, as compiled code sees them.
-_COUNT, _FIRST, _SHARE, _SINCE = 0, 1, 2, 3
-_SUM, _MEAN, _STD, _TO_MEAN, _DEVIATIONS = 0, 1, 2, 3, 4
-_LARGEST, _TO_LARGEST = 0, 1
-_DISTINCT = 0
-_ENDED, _RATE, _FRAUDS = 0, 1, 2
-
+# The codes are those of the formulas in `values.py`.
 _DECLARED: dict[Aggregate, Declaration] = {
-    Aggregate.COUNT: Declaration(_COUNT, Family.PAYMENTS, itself=True),
-    Aggregate.IS_FIRST: Declaration(_FIRST, Family.PAYMENTS, itself=False),
-    Aggregate.QUARTER_SHARE: Declaration(_SHARE, Family.PAYMENTS, itself=False),
-    Aggregate.SECONDS_SINCE_PREVIOUS: Declaration(_SINCE, Family.PAYMENTS, itself=False),
-    Aggregate.AMOUNT_SUM: Declaration(_SUM, Family.AMOUNTS, itself=True),
-    Aggregate.AMOUNT_MEAN: Declaration(_MEAN, Family.AMOUNTS, itself=True),
-    Aggregate.AMOUNT_STD: Declaration(_STD, Family.AMOUNTS, itself=True),
-    Aggregate.AMOUNT_TO_MEAN: Declaration(_TO_MEAN, Family.AMOUNTS, itself=False),
-    Aggregate.AMOUNT_DEVIATIONS: Declaration(_DEVIATIONS, Family.AMOUNTS, itself=False),
-    Aggregate.AMOUNT_MAX: Declaration(_LARGEST, Family.LARGEST, itself=True),
-    Aggregate.AMOUNT_TO_MAX: Declaration(_TO_LARGEST, Family.LARGEST, itself=False),
-    Aggregate.ACCOUNTS: Declaration(_DISTINCT, Family.ACCOUNTS, itself=True),
-    Aggregate.DISTINCT_MERCHANTS: Declaration(_DISTINCT, Family.MERCHANTS, itself=True),
-    Aggregate.DELAYED_COUNT: Declaration(_ENDED, Family.LABELS, itself=False),
-    Aggregate.FRAUD_RATE: Declaration(_RATE, Family.LABELS, itself=False),
-    Aggregate.FRAUDS: Declaration(_FRAUDS, Family.LABELS, itself=False),
+    Aggregate.COUNT: Declaration(0, Family.PAYMENTS, itself=True),
+    Aggregate.IS_FIRST: Declaration(1, Family.PAYMENTS, itself=False),
+    Aggregate.QUARTER_SHARE: Declaration(2, Family.PAYMENTS, itself=False),
+    Aggregate.SECONDS_SINCE_PREVIOUS: Declaration(3, Family.PAYMENTS, itself=False),
+    Aggregate.AMOUNT_SUM: Declaration(0, Family.AMOUNTS, itself=True),
+    Aggregate.AMOUNT_MEAN: Declaration(1, Family.AMOUNTS, itself=True),
+    Aggregate.AMOUNT_STD: Declaration(2, Family.AMOUNTS, itself=True),
+    Aggregate.AMOUNT_TO_MEAN: Declaration(3, Family.AMOUNTS, itself=False),
+    Aggregate.AMOUNT_DEVIATIONS: Declaration(4, Family.AMOUNTS, itself=False),
+    Aggregate.AMOUNT_MAX: Declaration(0, Family.LARGEST, itself=True),
+    Aggregate.AMOUNT_TO_MAX: Declaration(1, Family.LARGEST, itself=False),
+    Aggregate.ACCOUNTS: Declaration(0, Family.ACCOUNTS, itself=True),
+    Aggregate.DISTINCT_MERCHANTS: Declaration(0, Family.MERCHANTS, itself=True),
+    Aggregate.DELAYED_COUNT: Declaration(0, Family.LABELS, itself=False),
+    Aggregate.FRAUD_RATE: Declaration(1, Family.LABELS, itself=False),
+    Aggregate.FRAUDS: Declaration(2, Family.LABELS, itself=False),
 }
-
-
-def payments_value(code: int, payments: int, alike: int, since: int, window: int) -> float:
-    """A value of Family.PAYMENTS; `since` the last payment and `window` are in microseconds."""
-    if code == _COUNT:
-        return float(payments)
-    if code == _FIRST:
-        return 1.0 if payments == 0 else 0.0
-    if code == _SHARE:
-        return alike / payments if payments else math.nan
-    return (since if payments else window) / SECOND
-
-
-def amounts_value(code: int, amount: int, has_amount: bool, count: int, total: float, squares: float) -> float:
-    """A value of Family.AMOUNTS, for a payment of `amount`."""
-    if count == 0 or (code >= _TO_MEAN and not has_amount):
-        return math.nan
-    mean = total / count
-    if code == _SUM:
-        return total / _UNIT
-    if code == _MEAN:
-        return mean / _UNIT
-    if code == _TO_MEAN:
-        return amount / mean if mean != 0.0 else math.nan
-    deviation = math.nan
-    if count > 1:
-        deviation = math.sqrt(max(squares - total * total / count, 0.0) / (count - 1))
-    if code == _STD:
-        return deviation / _UNIT
-    # A tenth of the mean is the least deviation: equal payments would make any other infinitely far.
-    least = abs(mean) / 10
-    if deviation > least:  # not so for NaN
-        least = deviation
-    return (amount - mean) / least if least != 0.0 else math.nan
-
-
-def largest_value(code: int, amount: int, has_amount: bool, any_amount: bool, largest: int) -> float:
-    """A value of Family.LARGEST."""
-    if not any_amount:
-        return math.nan
-    if code == _LARGEST:
-        return largest / _UNIT
-    return amount / largest if has_amount and largest != 0 else math.nan
-
-
-def labels_value(code: int, ended: int, frauds: int) -> float:
-    """A value of Family.LABELS: of payments whose delay ended, and frauds that became known, in the window.
-
-    Counting labelled payments only would give away which are still unlabelled. A late label can become known in
-    a window in which no delay ended: a rate never exceeds 1.
-    """
-    if code == _ENDED:
-        return float(ended)
-    if code == _FRAUDS:
-        return float(frauds)
-    return frauds / max(ended, frauds, 1)

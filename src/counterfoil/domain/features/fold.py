@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.arrays import Doubles, Flags, Integers
-from counterfoil.domain.features import kernels
+from counterfoil.domain.features import values, windows
 from counterfoil.domain.features.aggregates import Aggregate, Family
 from counterfoil.domain.features.columns import CYCLES, PASSED_ON
 from counterfoil.domain.features.groups import Groups, running, running_squares, running_totals
 from counterfoil.domain.features.payments import Payments, in_order, known_at, microseconds, times_of
-from counterfoil.domain.features.spec import Entity, FeatureSpec
+from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
 from counterfoil.domain.schemas import MINOR_UNITS, TIMESTAMP
 
 HOUR = 3_600_000_000
@@ -145,7 +145,7 @@ class _Fold:
 
     payments: Payments
     specs: Mapping[int, FeatureSpec]
-    entity: Entity
+    entity: Entity | OwnEntity
     wanted: Flags
     kept: Kept
     out: Doubles
@@ -158,7 +158,7 @@ class _Fold:
             tick = self.payments.tick[groups.row]
             for hours in {spec.hours for spec in self.specs.values()}:
                 self._full[hours] = np.zeros(len(self.payments), np.bool_)
-                kernels.overfull(tick, groups.starts, hours * HOUR, self.kept.payments, groups.row, self._full[hours])
+                windows.overfull(tick, groups.starts, hours * HOUR, self.kept.payments, groups.row, self._full[hours])
         self._payments(groups)
         self._distinct(groups, Family.ACCOUNTS, "account_id")
         self._distinct(groups, Family.MERCHANTS, "merchant_id")
@@ -180,7 +180,7 @@ class _Fold:
     def _lefts(self, groups: Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
         left = np.empty(len(tick), np.int64)
         full = _NOWHERE if exact else self._full.get(hours, _NOWHERE)
-        kernels.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
+        windows.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
         return left
 
     def _payments(self, groups: Groups) -> None:
@@ -190,7 +190,7 @@ class _Fold:
             quarters = np.stack([running(quarter == one) for one in range(4)])
         for hours, specs in self._by_window(Family.PAYMENTS):
             columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
-            kernels.payments(
+            values.payments(
                 tick, left, quarter, quarters, hours * HOUR,
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
             )  # fmt: skip
@@ -201,7 +201,7 @@ class _Fold:
         count, total, square = running(has), running_totals(minor), running_squares(minor)
         for hours, specs in self._by_window(Family.AMOUNTS):
             columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
-            kernels.amounts(
+            values.amounts(
                 minor, has, left, count, total, square,
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
             )  # fmt: skip
@@ -214,7 +214,7 @@ class _Fold:
         has = self.payments.has_amount[groups.row]
         lefts = {spec.hours: self._lefts(groups, tick, spec.hours) for spec in specs.values()}
         columns = _Columns.of(specs)
-        kernels.largest(
+        values.largest(
             minor, has, groups.starts, np.stack([lefts[spec.hours] for spec in specs.values()]),
             groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
         )  # fmt: skip
@@ -226,7 +226,7 @@ class _Fold:
         (codes, count), tick = self.payments.codes(column), self.payments.tick[groups.row]
         for number, spec in specs.items():
             left = self._lefts(groups, tick, spec.hours, exact=True)
-            kernels.distinct(
+            values.distinct(
                 codes[groups.row], count, groups.starts, left, self.kept.payments,
                 groups.row, self.wanted, number, self.out,
             )  # fmt: skip
@@ -244,7 +244,7 @@ class _Fold:
         )
         for hours, specs in self._by_window(Family.LABELS):
             columns, begin = _Columns.of(specs), tick - hours * HOUR
-            kernels.labels(
+            values.labels(
                 ended - self._up_to(begin - delay, groups.starts, tick, groups.starts, position),
                 known - self._up_to(begin, groups.starts, arrivals, starts, known),
                 groups.row, self.wanted, columns.codes, columns.numbers, self.out,
@@ -260,7 +260,7 @@ class _Fold:
     def _up_to(self, ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers) -> Integers:
         found = np.empty(len(ask), np.int64)
         tile = microseconds(self.kept.tile)
-        kernels.up_to(ask, asks, tick, starts, behind, self.kept.payments, tile, found)
+        windows.up_to(ask, asks, tick, starts, behind, self.kept.payments, tile, found)
         return found
 
 

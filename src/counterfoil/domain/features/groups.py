@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterfoil.domain.arrays import Integers
-from counterfoil.domain.features import kernels
+from counterfoil.domain.features import windows
 from counterfoil.domain.features.payments import Payments
 
 _LIMB = 30
@@ -29,7 +29,7 @@ class Groups:
         coded = [payments.codes(name) for name in columns]
         coded += [(codes + 1, count + 1) for codes, count in map(payments.codes, alike)]
         for codes, count in reversed(coded):
-            row = kernels.grouped(row, codes, count)
+            row = windows.grouped(row, codes, count)
         differs = np.zeros(len(row), np.bool_)
         differs[:1] = True
         for codes, _ in coded:

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from counterfoil.domain.arrays import Flags, Integers
 from counterfoil.domain.schemas import FRAUD, MONEY, TIMESTAMP
 
-_DAY = 86_400_000_000
-_QUARTER = _DAY // 4
+DAY = 86_400_000_000
+QUARTER = DAY // 4
+"""Of the day, in microseconds."""
 
 
 def in_order(transactions: pa.Table) -> Integers:
@@ -76,7 +77,7 @@ class Payments:
     @cached_property
     def quarter(self) -> Integers:
         """The quarter of the day (UTC), from 0."""
-        return self.tick % _DAY // _QUARTER
+        return self.tick % DAY // QUARTER
 
     @cached_property
     def has_amount(self) -> Flags:

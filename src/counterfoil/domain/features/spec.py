@@ -1,6 +1,6 @@
 """Feature specs: what is computed, over whom, over how long, and from when it may be known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -11,7 +11,8 @@ DAY = 24
 WEEK = 7 * DAY
 MONTH = 30 * DAY
 YEAR = 365 * DAY
-"""Windows are declared in hours."""
+EVER = 100 * YEAR
+"""Windows are declared in hours. The last is an entity's whole life."""
 
 
 class Entity(StrEnum):
@@ -42,25 +43,38 @@ _ENTITY_COLUMNS: dict[Entity, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
+class OwnEntity:
+    """An entity that a mapping declares: whoever has the same values in one or two columns."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
 class FeatureSpec:
     """One feature: `aggregate` of `entity`'s payments over the half-open window `(t - hours, t]`.
 
     Payments at the same instant are ordered by transaction id: the later ones are not seen.
     """
 
-    entity: Entity
+    entity: Entity | OwnEntity
     aggregate: Aggregate
     hours: int
 
     @property
     def name(self) -> str:
-        """Entity, what, window: `account_amount_mean_7d`, or `account_count_1h` where it is not of whole days."""
+        """Entity, what, window: `account_amount_mean_7d`, `account_count_1h` (no whole days), `place_count_ever`."""
+        if self.hours == EVER:
+            return f"{self.entity}_{self.aggregate}_ever"
         window = f"{self.hours}h" if self.hours % DAY else f"{self.hours // DAY}d"
         return f"{self.entity}_{self.aggregate}_{window}"
 
 
-def _specs(entity: Entity, aggregate: Aggregate, *hours: int) -> tuple[FeatureSpec, ...]:
+def _specs(entity: Entity | OwnEntity, aggregate: Aggregate, *hours: int) -> tuple[FeatureSpec, ...]:
     return tuple(FeatureSpec(entity, aggregate, h) for h in hours)
 
 
@@ -99,6 +113,26 @@ DEFAULT_SPECS: tuple[FeatureSpec, ...] = (
     *_specs(Entity.SOURCE_IP, Aggregate.FRAUDS, 3 * MONTH, YEAR),
 )
 """The evidence of every release unless a mapping's columns make one impossible."""
+
+
+def specs_with(entities: Mapping[str, tuple[str, ...]]) -> tuple[FeatureSpec, ...]:
+    """The default evidence, and that of the entities (name -> columns) that a mapping declares."""
+    own = (OwnEntity(name, tuple(columns)) for name, columns in entities.items())
+    return (*DEFAULT_SPECS, *(spec for entity in own for spec in _specs_of_own(entity)))
+
+
+def _specs_of_own(entity: OwnEntity) -> tuple[FeatureSpec, ...]:
+    accounts = () if "account_id" in entity.columns else _specs(entity, Aggregate.ACCOUNTS, DAY, MONTH)
+    return (
+        *_specs(entity, Aggregate.COUNT, DAY, MONTH, EVER),
+        *_specs(entity, Aggregate.AMOUNT_MEAN, MONTH, EVER),
+        *_specs(entity, Aggregate.AMOUNT_TO_MEAN, MONTH, EVER),
+        *_specs(entity, Aggregate.SECONDS_SINCE_PREVIOUS, YEAR),
+        *accounts,
+        *_specs(entity, Aggregate.DELAYED_COUNT, MONTH, EVER),
+        *_specs(entity, Aggregate.FRAUD_RATE, WEEK, MONTH, EVER),
+        *_specs(entity, Aggregate.FRAUDS, EVER),
+    )
 
 
 def longest_window(specs: Iterable[FeatureSpec]) -> timedelta:

@@ -4,7 +4,7 @@ Every row that goes in comes out, in one table or the other. No raw value of a p
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,8 +18,15 @@ from counterfoil.domain.intake.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.intake.parsing import Fault, Parsed
 from counterfoil.domain.privacy.addresses import normal_addresses
 from counterfoil.domain.privacy.forgetting import ACCOUNT_FORGOTTEN
-from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, PseudonymKeys, as_keys, pseudonymise
-from counterfoil.domain.schemas import ADDRESSES, REJECTED
+from counterfoil.domain.privacy.ibans import IBAN_INVALID, read_iban
+from counterfoil.domain.privacy.pseudonyms import (
+    HEX_DIGITS,
+    PseudonymKeys,
+    as_keys,
+    pseudonymise,
+    pseudonymise_accounts,
+)
+from counterfoil.domain.schemas import ADDRESSES, LABELS, REJECTED
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,26 @@ def clean(
     columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
     columns.values["source_line"] = lines
     return _split(columns, mapping.schema, lines, source)
+
+
+def clean_labels(
+    batch: pa.Table, mapping: SourceMapping, *, key: PseudonymKeys, source: str, lines: pa.Array
+) -> tuple[pa.Table, pa.Table, int]:
+    """Turn raw rows of a file of labels into labels, rejections, and the number of rows whose label is unknown.
+
+    The labels have the columns `transaction_id`, `label`, `label_time`, `source` and `source_line` of schemas.LABELS.
+    Raises MappingError if a column's type does not fit.
+    """
+    raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
+    columns = _Columns()
+    _add_id(columns, raw, mapping, lines, "", key.keys[0])
+    _add_labels(columns, raw, mapping)
+    columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
+    columns.values["source_line"] = lines
+    names = ("transaction_id", "label", "label_time", "source", "source_line")
+    split = _split(columns, pa.schema([LABELS.field(name).with_nullable(True) for name in names]), lines, source)
+    known = split.transactions.filter(pc.is_valid(split.transactions["label"]))
+    return known, split.rejected, split.transactions.num_rows - known.num_rows
 
 
 def derived_ids(content_hash: str, lines: pa.Array) -> pa.Array:
@@ -147,18 +174,30 @@ def _add_parties(
 ) -> None:
     for name, canonical in PSEUDONYMS.items():
         column = mapping.read_fields.get(name)
-        if column is not None:
+        if name in mapping.account_columns:
+            columns.add(canonical, _accounts(raw, mapping.account_columns[name], key))
+        elif column is not None:
             text = parsing.text_of(raw[column], column)
             columns.add(canonical, Parsed(pseudonymise(text, name, key)))
             if name == "source_ip":
                 columns.source_ips = text
     for name, canonical in (("merchant", "merchant_id"), ("category", "category")):
         column = mapping.read_fields.get(name)
-        if column is not None and name in mapping.privacy.hashed:
-            paid = pseudonymise(parsing.text_of(raw[column], column), "account", key)
-            columns.add(canonical, Parsed(_without_forgotten(paid, forgotten)))
+        if name in mapping.account_columns:
+            paid = _accounts(raw, mapping.account_columns[name], key)
+            columns.add(canonical, Parsed(_without_forgotten(paid.values, forgotten), paid.faults))
         elif column is not None:
             columns.add(canonical, parsing.parse_text(raw[column], column))
+
+
+def _accounts(raw: dict[str, pa.Array], names: Sequence[str], key: bytes | PseudonymKeys) -> Parsed:
+    """The pseudonyms of accounts, and IBANs that are written as none is. The last of the columns has the number."""
+    parts = [parsing.text_of(raw[name], name) for name in names]
+    encoded = parts[-1].dictionary_encode()
+    read = [read_iban(text) for text in encoded.dictionary.to_pylist()]
+    wrong = pa.array([iban is not None and iban.is_second_spelling for iban in read], pa.bool_()).take(encoded.indices)
+    message = f"column {names[-1]!r} holds an IBAN with the check digits 00, 01 or 99, which none has"
+    return Parsed(pseudonymise_accounts(parts, key), (Fault(IBAN_INVALID, message, mask_of(wrong)),))
 
 
 def _without_forgotten(paid: pa.Array, forgotten: Collection[str]) -> pa.Array:

@@ -50,12 +50,15 @@ def parse_mapping(text: str, name: str) -> SourceMapping:
     problems: list[str] = []
     parts = {key: _part(model, raw.get(key), key, problems) for key, model in _SECTIONS.items()}
     problems += _top_level_problems(raw, name)
+    entities = raw.get("entities", {})
+    problems += rules.entity_problems(entities, parts["fields"], parts["evidence"])
     problems += _joint_problems(parts, labels_given="labels" in raw)
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise MappingError(f"mapping {name!r} has {_count(len(problems))}:\n{listed}")
-    given = {key: part for key, part in parts.items() if part is not None}
+    given: dict[str, Any] = {key: part for key, part in parts.items() if part is not None}
     top = {"name": raw.get("name", name), "description": raw.get("description", "")}
+    given["entities"] = {key: (names,) if isinstance(names, str) else names for key, names in entities.items()}
     return SourceMapping.model_validate({**top, **given})
 
 
@@ -115,6 +118,7 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
         yield from rules.amount_problems(parts["amount"])
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)
     if fields is not None:
+        yield from rules.time_field_problems(fields)
         yield from rules.identity_problems(fields, evidence)
         if parts["file"] is not None and parts["file"].format == "iso20022":
             yield from rules.iso20022_problems(fields, evidence, parts["privacy"])

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 
 from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
 from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.privacy.ibans import read_iban
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
 _LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
 _TOO_MANY_REJECTED = 0.05
+_NO_CONTENT = ("label", "label_time", "source", "source_line")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,16 @@ class MappingReport:
         return not self.problems
 
 
-def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | None, rows: int = 5) -> MappingReport:
+def check(
+    mapping: SourceMapping,
+    columns: Sequence[str],
+    cleaned: Cleaned | None,
+    rows: int = 5,
+    warnings: Sequence[str] = (),
+) -> MappingReport:
     """Report on `cleaned`, made from a file with these columns; show the first `rows` transactions.
 
+    `warnings` are suggestions from what is not kept, as those of `account_warnings`.
     `cleaned` is None where a missing column made cleaning impossible.
     """
     accepted = cleaned.transactions if cleaned is not None else mapping.schema.empty_table()
@@ -61,6 +70,13 @@ def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | Non
     tried = int(accepted.num_rows) + sum(reason.count for reason in rejected)
     coverage = _coverage(accepted, mapping)
     problems = [*column_problems(mapping, columns)]
+    repeated, others = _repeated_ids(accepted) if mapping.fields.transaction_id else (0, 0)
+    if others:
+        problems.append(
+            f"{repeated:,} of {accepted.num_rows:,} rows ({repeated / accepted.num_rows:.1%}) have the transaction id "
+            f"of an earlier row, and {others:,} of them tell something else: {mapping.fields.transaction_id!r} is no "
+            "id of a payment; map a column that is, or leave fields.transaction_id out"
+        )
     problems += [f"{item.count:,} of {tried:,} rows: {_example(item)}" for item in rejected]
     return MappingReport(
         mapping=mapping.name,
@@ -70,8 +86,26 @@ def check(mapping: SourceMapping, columns: Sequence[str], cleaned: Cleaned | Non
         coverage=coverage,
         rejected=rejected,
         problems=tuple(problems),
-        suggestions=tuple(_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows))),
+        suggestions=(
+            *_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows)),
+            *warnings,
+            *_repetitions(repeated, others, int(accepted.num_rows)),
+        ),
     )
+
+
+def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:
+    """Yield what is odd about account numbers as they stand in the file, without quoting any."""
+    ibans = [iban for number in numbers if number is not None and (iban := read_iban(number)) is not None]
+    wrong = sum(not iban.sum_is_right for iban in ibans)
+    if wrong:
+        yield (
+            f"{wrong:,} of {len(numbers):,} accounts have the form of an IBAN, and check digits that do not fit: they "
+            "are kept as accounts of their own"
+        )
+    unknown = sorted({iban.text[:2] for iban in ibans if not iban.known_country})
+    if unknown:
+        yield f"accounts have the form of IBANs of countries that the registry here does not know: {', '.join(unknown)}"
 
 
 def column_problems(mapping: SourceMapping, columns: Sequence[str]) -> Iterator[str]:
@@ -119,6 +153,26 @@ def _filled_columns(mapping: SourceMapping) -> set[str]:
     if "card_number" in mapped:
         filled |= {"card_bin", "card_last4"}
     return filled | {*mapping.numeric, *mapping.own_categorical, *mapping.own_textual}
+
+
+def _repeated_ids(accepted: pa.Table) -> tuple[int, int]:
+    """How many rows have the id of an earlier row, and how many of these tell something else of the payment."""
+    first: dict[str, dict[str, Any]] = {}
+    repeated = others = 0
+    ids = accepted["transaction_id"]
+    counts = pc.value_counts(ids.combine_chunks())
+    doubled = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    for row in accepted.filter(pc.is_in(ids, value_set=doubled)).to_pylist():
+        content = {name: value for name, value in row.items() if name not in _NO_CONTENT}
+        earlier = first.setdefault(row["transaction_id"], content)
+        repeated += earlier is not content
+        others += earlier is not content and earlier != content
+    return repeated, others
+
+
+def _repetitions(repeated: int, others: int, rows: int) -> Iterator[str]:
+    if repeated and not others:
+        yield f"{repeated:,} of {rows:,} rows ({repeated / rows:.1%}) repeat an earlier payment: one of each is kept"
 
 
 def _as_text(row: dict[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
 
 from counterfoil.domain.schemas import transactions_schema
+from counterfoil.errors import MappingError
 
 PSEUDONYMS = {
     "account": "account_id",
@@ -155,14 +156,18 @@ Column = Field(default=None, min_length=1)
 
 
 class Fields(_Part):
-    """Canonical field -> source column."""
+    """Canonical field -> source column.
+
+    An account may be made of several columns: what says whose number it is (bank, branch), then the number. So may
+    the merchant, if it is an account that is paid (privacy.hashed). Only a mapping of labels alone has no event time.
+    """
 
     transaction_id: str | None = Column
-    event_time: str = Field(min_length=1)
+    event_time: str = ""
     amount: str | None = Column
     currency: str | None = Column
-    account: str | None = Column
-    merchant: str | None = Column
+    account: str | tuple[str, ...] | None = Column
+    merchant: str | tuple[str, ...] | None = Column
     device: str | None = Column
     source_ip: str | None = Column
     email: str | None = Column
@@ -173,9 +178,21 @@ class Fields(_Part):
     label: str | None = Column
     label_time: str | None = Column
 
+    @field_validator("account", "merchant")
+    @classmethod
+    def _columns_of_an_account(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if isinstance(value, tuple) and (not all(value) or len(set(value)) < len(value)):
+            raise ValueError('names a column twice or none (write ["bank", "number"], the number last)')
+        return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+
     def mapped(self) -> dict[str, str]:
-        """Return the fields that have a source column."""
-        return {name: column for name, column in self if column is not None}
+        """Return the fields that have a source column; of several columns the last, which has the account's number."""
+        return {name: columns[-1] for name, columns in self.columns().items()}
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Return all columns of the fields that have any."""
+        given = {name: value for name, value in self if value}
+        return {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
 
 
 class Labels(_Part):
@@ -218,6 +235,7 @@ class SourceMapping(_Part):
     labels: Labels | None = None
     evidence: Evidence = Evidence()
     privacy: Privacy = Privacy()
+    entities: dict[str, tuple[str, ...]] = {}
 
     @field_validator("name")
     @classmethod
@@ -269,6 +287,32 @@ class SourceMapping(_Part):
             mapped.pop("currency", None)
         return mapped
 
+    @cached_property
+    def account_columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of the fields that are accounts: the payer's, and the one that is paid if that is hashed."""
+        accounts = ("account", *self.privacy.hashed)
+        return {name: columns for name, columns in self.fields.columns().items() if name in accounts}
+
+    @property
+    def of_labels(self) -> "SourceMapping":
+        """The same mapping for a file of labels: the payment's id, its label, and when that became known.
+
+        Raises MappingError if one of the first two is not mapped.
+        """
+        fields = self.fields
+        missing = [name for name in ("transaction_id", "label") if getattr(fields, name) is None]
+        if missing:
+            raise MappingError(f"mapping {self.name!r}: fields.{missing[0]} is missing: without it no label is read")
+        kept = Fields(transaction_id=fields.transaction_id, label=fields.label, label_time=fields.label_time)
+        return SourceMapping(
+            name=self.name,
+            description=self.description,
+            file=self.file,
+            time=self.time,
+            fields=kept,
+            labels=self.labels,
+        )
+
     @property
     def required_columns(self) -> tuple[str, ...]:
         """The columns without which no row can be kept."""
@@ -280,4 +324,5 @@ class SourceMapping(_Part):
         """The columns of the file that this mapping reads, each once."""
         evidence = self.evidence
         own = (*evidence.numeric.values(), *evidence.categorical.values(), *evidence.textual.values())
-        return tuple(dict.fromkeys((*self.read_fields.values(), *own)))
+        read = [column for name in self.read_fields for column in self.fields.columns()[name]]
+        return tuple(dict.fromkeys((*read, *own)))

@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from counterfoil.domain.features.spec import Entity
 from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.mapping_model import (
     CANONICAL_EVIDENCE,
@@ -66,6 +68,13 @@ def label_problems(fields: Fields | None, labels: Labels | None, *, given: bool)
             yield f"labels: {value!r} stands more than once; each value has one meaning"
 
 
+def time_field_problems(fields: Fields) -> Iterator[str]:
+    """Yield that there is no event time; only labels alone, for payments that are collected, need none."""
+    others = set(fields.mapped()) - {"transaction_id", "label", "label_time"}
+    if not fields.event_time and (others or fields.label is None or fields.transaction_id is None):
+        yield "fields.event_time is missing"
+
+
 def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str]:
     """Yield every source column that is an identity and would be kept as it is elsewhere."""
     mapped = fields.mapped()
@@ -86,7 +95,8 @@ def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privac
     hashed = () if privacy is None else privacy.hashed
     own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
     clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
-    for where, column in [(f"fields.{field}", column) for field, column in fields.mapped().items()] + own:
+    mapped = [(f"fields.{field}", column) for field, columns in fields.columns().items() for column in columns]
+    for where, column in mapped + own:
         if column not in iso20022.COLUMNS:
             yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
     for where, column in [*clear, *own]:
@@ -95,7 +105,12 @@ def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privac
 
 
 def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence | None) -> Iterator[str]:
-    """Yield hashed fields that are not there, or that are to be read as text."""
+    """Yield hashed fields that are not there, or that are read as text, and accounts kept as they are."""
+    if fields is not None and isinstance(fields.merchant, tuple) and "merchant" not in privacy.hashed:
+        yield (
+            "fields.merchant: several columns make an account, which is kept as a keyed hash only: "
+            'write privacy.hashed = ["merchant"], or name one column'
+        )
     if "merchant" in privacy.hashed:
         if fields is not None and fields.merchant is None:
             yield "privacy.hashed: 'merchant' is not mapped in [fields]"
@@ -148,6 +163,36 @@ def _canonical_problem(name: str, fields: Fields | None, currency: Currency | No
     if name == "currency" and currency is not None and not currency.meaningful:
         return "'currency' would always be empty: currency.meaningful is false"
     return None
+
+
+def entity_problems(entities: object, fields: Any, evidence: Any) -> Iterator[str]:
+    """Yield what is wrong with [entities]: names that are taken, and columns that payments do not have."""
+    if not isinstance(entities, Mapping):
+        yield "entities: is not a section (write [entities])"
+        return
+    known = [name for name, field in _ENTITY_COLUMNS.items() if fields is None or getattr(fields, field) is not None]
+    known += [] if evidence is None else list(evidence.categorical)
+    for name, value in entities.items():
+        where, columns = f"entities.{name}", [value] if isinstance(value, str) else value
+        if not _SNAKE_CASE.fullmatch(name):
+            yield f"{where}: the name is not snake_case (lower-case letters, digits, single underscores)"
+        if name in {entity.value for entity in Entity}:
+            yield f"{where}: {name!r} has features already; choose another name"
+        if (
+            not isinstance(columns, list)
+            or len(columns) not in (1, 2)
+            or len({str(one) for one in columns}) < len(columns)
+        ):
+            yield f'{where}: is neither a column nor a list of two (write {name} = "category")'
+            continue
+        for column in columns:
+            if column not in known:
+                yield f"{where}: payments have no column {column!r} to tell it by (there are: {', '.join(known)})"
+
+
+_ENTITY_COLUMNS = {f"{name}_id": name for name in ("account", "merchant", "device", "source_ip", "email", "phone")}
+_ENTITY_COLUMNS |= {"category": "category", "card_bin": "card_bin"}
+"""Canonical columns that an entity may be told by -> the field that fills them."""
 
 
 def _own_evidence(evidence: Evidence | None) -> Iterator[tuple[str, str, str]]:

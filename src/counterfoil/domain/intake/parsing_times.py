@@ -1,9 +1,11 @@
-"""Parse columns of times into UTC with microseconds."""
+"""Parse columns of times into UTC with microseconds.
+
+Pandas is imported where it is used: most commands name a mapping and parse nothing.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -125,6 +127,8 @@ def _from_pattern(text: pa.Array, time: TimeFormat) -> pa.Array:
 
 
 def _with_pandas(text: pa.Array, pattern: str, *, utc: bool) -> pa.Array:
+    import pandas as pd
+
     stamps = pd.to_datetime(text.to_pandas(), format=pattern, errors="coerce", utc=utc)
     return pa.Array.from_pandas(stamps, type=TIMESTAMP if utc else _NAIVE, safe=False)
 
@@ -139,6 +143,8 @@ def _localised(naive: pa.Array, time: TimeFormat) -> pa.Array:
         return pc.cast(naive, TIMESTAMP)
     as_utc = pc.cast(naive, TIMESTAMP)
     near = pa.array(~_outside(as_utc, time))  # further out zones have no rules, and the row is refused anyway
+    import pandas as pd
+
     stamps = pd.Series(pc.if_else(near, naive, pa.scalar(None, _NAIVE)).to_pandas()).astype("datetime64[us]")
     first_pass = np.ones(len(stamps), dtype=np.bool_)
     local = stamps.dt.tz_localize(time.zone, ambiguous=first_pass, nonexistent="NaT")

@@ -7,7 +7,7 @@ can no longer get from a person to the pseudonym.
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.privacy.addresses import normal_address
+from counterfoil.domain.privacy.ibans import normal_account, read_iban
 from counterfoil.errors import UsageError
 
 HEX_DIGITS = 32
@@ -24,6 +25,8 @@ MINIMUM_KEY_BYTES = 16
 
 _ID_DIGITS = 12
 
+_MARKS = re.compile(r"[\W_]+")
+_HEAD_OFFICE = re.compile(r"[A-Z]{6}[A-Z0-9]{2}XXX")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 
 
@@ -72,6 +75,46 @@ def pseudonymise(values: pa.Array, kind: str, key: bytes | PseudonymKeys) -> pa.
     return reduce(hashed_again, later, pa.array(hashes, pa.string())).take(encoded.indices)
 
 
+def pseudonymise_accounts(parts: Sequence[pa.Array], key: bytes | PseudonymKeys) -> pa.Array:
+    """Return the keyed hash (32 hex digits) of each account; null where there is no number.
+
+    The last of `parts` are the accounts' numbers, those before say whose they are: banks, branches. An IBAN says its
+    bank itself, and a number without any of them stands alone: both are hashed as `pseudonymise` does. Otherwise the
+    same number at two banks is two accounts. Raises UsageError if the key is too short.
+    """
+    texts = [pc.cast(part, pa.string()) for part in parts]
+    if len(texts) == 1:
+        return pseudonymise(texts[0], "account", key)
+    first, *later = as_keys(key).keys
+    each = pc.make_struct(*texts, field_names=[str(place) for place in range(len(texts))])
+    rows = dict[tuple[str | None, ...], int]()
+    places = pa.array([rows.setdefault(tuple(row.values()), len(rows)) for row in each.to_pylist()], pa.int64())
+    hashes = [_hash_of(row, first) for row in rows]
+    return reduce(hashed_again, later, pa.array(hashes, pa.string())).take(places)
+
+
+def _hash_of(parts: tuple[str | None, ...], key: bytes) -> str | None:
+    kind, text = _account_text(parts)
+    return keyed_hash(text, kind, key)
+
+
+def _account_text(parts: tuple[str | None, ...]) -> tuple[str, str]:
+    """The kind of an account, and the text that stands for it: no two accounts have the same."""
+    *banks, number = ((part or "").strip() for part in parts)
+    if not number or not any(banks) or read_iban(number) is not None:
+        return "account", normal_account(number)
+    while not banks[-1]:  # a bank that has no branches, or whose branch is not told
+        banks.pop()
+    # With its length before each part, no part can pretend to be the beginning of the next.
+    return "account of a bank", "".join(f"{len(bank)}:{bank}" for bank in map(_bank, banks)) + number
+
+
+def _bank(text: str) -> str:
+    """A bank's code in one spelling. The head office of a BIC may be written with or without its XXX."""
+    code = _MARKS.sub("", text).upper()
+    return code.removesuffix("XXX") if _HEAD_OFFICE.fullmatch(code) else code
+
+
 def as_keys(key: bytes | PseudonymKeys) -> PseudonymKeys:
     """One key as the only one."""
     return key if isinstance(key, PseudonymKeys) else PseudonymKeys((key,))
@@ -107,7 +150,7 @@ def _address(text: str) -> str:
 
 
 _NORMALISERS: dict[str, Callable[[str], str]] = {
-    "account": str,
+    "account": normal_account,
     "device": str,
     "source_ip": _address,
     "email": str.lower,

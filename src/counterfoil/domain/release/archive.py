@@ -37,8 +37,11 @@ def _unpack(kind: Any, data: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(data, dict) and _ARRAY in data:
         return arrays[data[_ARRAY]]
     if origin in (types.UnionType, typing.Union):
-        inner = next(argument for argument in arguments if argument is not type(None))
-        return None if data is None else _unpack(inner, data, arrays)
+        there = [argument for argument in arguments if argument is not type(None)]
+        objects = (
+            [argument for argument in there if dataclasses.is_dataclass(argument)] if isinstance(data, dict) else []
+        )
+        return None if data is None else _unpack((objects or there)[0], data, arrays)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{name: _unpack(hints[name], item, arrays) for name, item in data.items()})  # type: ignore[operator]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from counterfoil.domain.features.columns import CYCLES
-from counterfoil.domain.features.spec import DAY, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, EVER, Aggregate, Entity, FeatureSpec, OwnEntity
 
 _OWN_TOPICS = {"amount": "amount", "category": "category", "merchant_id": "merchant", **dict.fromkeys(CYCLES, "time")}
 
-_WHOSE = {
+_WHOSE: dict[Entity | OwnEntity, str] = {
     Entity.ACCOUNT: "the account",
     Entity.MERCHANT: "the merchant",
     Entity.SOURCE_IP: "the source IP",
@@ -19,7 +19,7 @@ _WHOSE = {
     Entity.ACCOUNT_SOURCE_IP: "the account from this source IP",
     Entity.ACCOUNT_DEVICE: "the account on this device",
 }
-_PAIRED_WITH = {
+_PAIRED_WITH: dict[Entity | OwnEntity, str] = {
     Entity.ACCOUNT_CATEGORY: "category",
     Entity.ACCOUNT_MERCHANT: "merchant",
     Entity.ACCOUNT_SOURCE_IP: "source IP",
@@ -37,10 +37,15 @@ def topic_of(column: str, specs: Mapping[str, FeatureSpec]) -> str:
     if spec.aggregate is Aggregate.QUARTER_SHARE:
         return "time"
     if spec.aggregate.is_delayed:
-        return f"past frauds of {_WHOSE[spec.entity].removeprefix('the ')}"
-    return _PAIRED_WITH.get(
-        spec.entity, "pace" if spec.entity is Entity.ACCOUNT else f"traffic of {_WHOSE[spec.entity]}"
-    )
+        return f"past frauds of {_whose(spec).removeprefix('the ')}"
+    if spec.entity in _PAIRED_WITH:
+        return _PAIRED_WITH[spec.entity]
+    return "pace" if spec.entity is Entity.ACCOUNT else f"traffic of {_whose(spec)}"
+
+
+def _whose(spec: FeatureSpec) -> str:
+    """Whose payments a feature is about; an entity that a mapping declares is called as it is there."""
+    return _WHOSE.get(spec.entity, f"this {str(spec.entity).replace('_', ' ')}")
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,16 @@ class Wording:
             return f"{column.replace('_', ' ')} is not known"
         spec = self.specs.get(column)
         if spec is not None:
-            return _behaviour(spec, float(value), None if common is None else float(common))
+            past = row.get(FeatureSpec(spec.entity, Aggregate.COUNT, spec.hours).name)
+            return _behaviour(spec, float(value), None if common is None else float(common), past)
         if isinstance(value, str):
             return f"{column.removesuffix('_id').replace('_', ' ')} {value}"
         return f"{column.replace('_', ' ')} {value:.4g}{_beside(common, '.4g')}"
 
 
-def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
-    whose, window = _WHOSE[spec.entity], _window(spec.hours)
+def _behaviour(spec: FeatureSpec, value: float, common: float | None, payments: float | None) -> str:
+    """`payments` of the entity in the window, this one with them, where that is known."""
+    whose, window = _whose(spec), _window(spec.hours)
     match spec.aggregate:
         case Aggregate.AMOUNT_TO_MEAN:
             return f"amount {value:.2g} times the mean of {whose} in {window}"
@@ -77,10 +84,11 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
         case Aggregate.IS_FIRST:
             return f"{'no' if value else 'a'} payment of {whose} in the {window} before"
         case Aggregate.SECONDS_SINCE_PREVIOUS:
-            past = "" if common is None else f" (usual: {_span(common)})"
+            past = "" if common is None else f" (usual of good payments: {_span(common)})"
             return f"{_span(value)} since the previous payment of {whose}{past}"
         case Aggregate.QUARTER_SHARE:
-            return f"{value:.0%} of the payments of {whose} in {window} fell in this quarter of the day"
+            before = "" if payments is None else f"{payments - 1:.0f} "
+            return f"{value:.0%} of the {before}payments of {whose} in {window} fell in this quarter of the day"
         case Aggregate.FRAUD_RATE:
             return f"{value:.1%} of the payments of {whose} in {window} turned out frauds{_beside(common, '.1%')}"
         case Aggregate.FRAUDS:
@@ -91,6 +99,8 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None) -> str:
 
 
 def _window(hours: int) -> str:
+    if hours == EVER:
+        return "all its time"
     size, unit = (hours, "hour") if hours % DAY else (hours // DAY, "day")
     return f"{size} {unit}{'s' * (size > 1)}"
 
@@ -115,4 +125,4 @@ def _span(seconds: float) -> str:
 
 
 def _beside(common: Any, form: str) -> str:
-    return "" if common is None else f" (usual: {common:{form}})"
+    return "" if common is None else f" (usual of good payments: {common:{form}})"

@@ -16,6 +16,7 @@ class TrainingOptions:
     """What may be chosen, and from what; the first of each is taken where too little can be judged.
 
     The defaults serve every mapping. `machines`, `shares` and `odds` make the mixtures (`encoding.encoder.Mixture`).
+    `workers` is how many machines are made at once; the release does not depend on it.
     """
 
     good_references: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
@@ -31,3 +32,4 @@ class TrainingOptions:
     alert_budget: float = ALERT_BUDGET
     seed: int = 0
     device: str = "cpu"
+    workers: int = 1

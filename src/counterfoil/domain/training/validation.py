@@ -1,6 +1,7 @@
 """Validation inside the training window: choose by later blocks of time, each judged by what was fitted before it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
@@ -15,8 +16,8 @@ from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.policy.thresholds import Thresholds, choose_thresholds
 from counterfoil.domain.release.references import condense
-from counterfoil.domain.scoring.compare import Comparison, References
 from counterfoil.domain.scoring.signal import Calibration, fit_calibration, margin
+from counterfoil.domain.training.nearest import mean_cosines
 from counterfoil.domain.training.options import TrainingOptions
 
 KEPT = 0.99
@@ -112,7 +113,7 @@ def fit_encoder(
     return Encoder.fit(
         payments, payments.column("label").to_numpy().astype(np.int8), schema,
         embed=embed, seed=options.seed, mixture=mixture, trees=options.trees, rounds=options.rounds,
-        machines=[other.machines for other in others],
+        machines=[other.machines for other in others], workers=options.workers,
     )  # fmt: skip
 
 
@@ -138,21 +139,25 @@ def _fewer_good(labels: Labels, weights: Doubles, most: int) -> tuple[np.ndarray
 def keep_references(blocks: Blocks, labels: Labels, mixture: Mixture, size: int) -> tuple[np.ndarray, Floats]:
     """All frauds and a condensed set of good payments: their row positions and vectors."""
     frauds, goods = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    good_vectors = join(blocks.take(goods), mixture)
+    good_vectors = join(blocks.take(goods[: CANDIDATES * size]), mixture)
     chosen = condense(good_vectors, size)
+    if len(chosen) < size and len(good_vectors) < len(goods):  # many are equal: look further
+        good_vectors = join(blocks.take(goods), mixture)
+        chosen = condense(good_vectors, size)
     vectors = np.vstack([join(blocks.take(frauds), mixture), good_vectors[chosen]])
     return np.concatenate([frauds, goods[chosen]]), vectors
 
 
-def _compared(fold: Fold, mixture: Mixture, k: int, size: int, options: TrainingOptions) -> Comparison:
+def _margins(fold: Fold, mixture: Mixture, neighbours: Sequence[int], size: int) -> dict[int, Doubles]:
+    """The margins of a fold's rows with `size` good references, by number of neighbours."""
     kept, vectors = keep_references(fold.fit_blocks, fold.fit_labels, mixture, size)
-    references = References(vectors, fold.fit_labels[kept], device=options.device)
-    return references.compare(join(fold.blocks, mixture), k)
+    known, asked = fold.fit_labels[kept], join(fold.blocks, mixture)
+    frauds, goods = (mean_cosines(asked, vectors[known == label], neighbours) for label in (1, 0))
+    return {k: margin(frauds[k], goods[k]) for k in neighbours}
 
 
-def _precision(fold: Fold, comparison: Comparison, k: int) -> float:
-    nearest = (replace(side, similarity=side.similarity[:, :k]).mean for side in (comparison.fraud, comparison.good))
-    return float(average_precision_score(fold.labels, margin(*nearest), sample_weight=fold.weights))
+def _precision(fold: Fold, margins: Doubles) -> float:
+    return float(average_precision_score(fold.labels, margins, sample_weight=fold.weights))
 
 
 def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
@@ -168,31 +173,33 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     largest = max(options.good_references)
     if not folds:
         return Choice(possible[0], options.neighbours[0], largest)
-    found = {
-        (mixture, k): precision
-        for mixture in possible
-        for k, precision in _precisions(folds, mixture, options.judged_good, options).items()
-    }
-    mixture, k = max(found, key=lambda choice: found[choice])
-    only = replace(options, neighbours=(k,))
-    by_size = {size: _precisions(folds, mixture, size, only)[k] for size in sorted(options.good_references)}
+    with ThreadPoolExecutor(options.workers) as pool:
+        judged = list(pool.map(lambda one: _precisions(folds, one, options.judged_good, options), possible))
+        found = {
+            (mixture, k): precision
+            for mixture, precisions in zip(possible, judged, strict=True)
+            for k, precision in precisions.items()
+        }
+        mixture, k = max(found, key=lambda choice: found[choice])
+        only, sizes = replace(options, neighbours=(k,)), sorted(options.good_references)
+        judged = list(pool.map(lambda size: _precisions(folds, mixture, size, only), sizes))
+    by_size = {size: precisions[k] for size, precisions in zip(sizes, judged, strict=True)}
     enough = next((size for size in by_size if by_size[size] >= KEPT * by_size[largest]), largest)
     return Choice(mixture, k, enough, by_size[enough])
 
 
 def _precisions(folds: list[Fold], mixture: Mixture, size: int, options: TrainingOptions) -> dict[int, float]:
     """Mean average precision by number of neighbours."""
-    deepest = max(options.neighbours)
-    compared = [(fold, _compared(fold, mixture, deepest, size, options)) for fold in folds]
-    return {k: float(np.mean([_precision(fold, found, k) for fold, found in compared])) for k in options.neighbours}
+    found = [(fold, _margins(fold, mixture, options.neighbours, size)) for fold in folds]
+    return {k: float(np.mean([_precision(fold, margins[k]) for fold, margins in found])) for k in options.neighbours}
 
 
 def calibrate(folds: list[Fold], choice: Choice, options: TrainingOptions) -> tuple[Calibration | None, Thresholds]:
     """Calibration and thresholds by the out-of-sample margins of all folds; no calibration without folds."""
     if not folds:
         return None, Thresholds()
-    compared = [_compared(f, choice.mixture, choice.neighbours, choice.good_references, options) for f in folds]
-    margins = np.concatenate([margin(c.fraud.mean, c.good.mean) for c in compared])
+    found = [_margins(f, choice.mixture, (choice.neighbours,), choice.good_references) for f in folds]
+    margins = np.concatenate([margins[choice.neighbours] for margins in found])
     labels = np.concatenate([fold.labels for fold in folds])
     weights = np.concatenate([fold.weights for fold in folds])
     distance = np.concatenate([fold.blocks.distance for fold in folds])
@@ -204,12 +211,14 @@ def calibrate(folds: list[Fold], choice: Choice, options: TrainingOptions) -> tu
 def ablate(folds: list[Fold], choice: Choice, options: TrainingOptions) -> dict[str, float]:
     """Mean average precision without each of the blocks that have columns in every fold."""
     only = replace(options, neighbours=(choice.neighbours,))
-    ablation = {}
-    for name in _silenceable(folds):
+
+    def without(name: str) -> float:
         quiet = [replace(f, fit_blocks=f.fit_blocks.without(name), blocks=f.blocks.without(name)) for f in folds]
-        found = _precisions(quiet, choice.mixture, choice.good_references, only)
-        ablation[name] = found[choice.neighbours]
-    return ablation
+        return _precisions(quiet, choice.mixture, choice.good_references, only)[choice.neighbours]
+
+    names = list(_silenceable(folds))
+    with ThreadPoolExecutor(options.workers) as pool:
+        return dict(zip(names, pool.map(without, names), strict=True))
 
 
 def _silenceable(folds: list[Fold]) -> Iterator[str]:

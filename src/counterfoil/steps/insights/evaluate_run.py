@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
 from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD
-from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
-from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.engine import engine, one_row
+from counterfoil.steps.lake.labels import labelled
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def judge(
     label_delay: timedelta = timedelta(0),
     alerts_per_day: int = 100,
 ) -> Judged:
-    """Evaluate the scores of one run of `detect` by the labels in `transactions`; unknown labels do not count.
+    """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 
     With `exclude_compromised_since`, payments leave the test from the day on which a fraud of their account
     was known at midnight, at least `label_delay` after it happened, counting frauds from that moment on (the
@@ -59,7 +60,7 @@ def _scores_with_labels(
     files = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not files:
         raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
-    source = parquet_source(tables.files(TRANSACTIONS))
+    source = labelled(tables, label_delay)
     columns = f"transaction_id, account_id, event_time, label, {known_at(label_delay)} AS known_at"
     with engine() as database:
         database.execute(f"CREATE VIEW payments AS SELECT {columns} FROM {source}")

@@ -6,10 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.domain.periods import LABEL_DELAY
+from counterfoil.domain.policy.decide import Decision
+from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore
 from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.labels import labelled
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
 _ORDER = "anomaly_signal DESC, s.event_time, s.transaction_id"
@@ -31,21 +34,34 @@ class Payment:
 
 @dataclass(frozen=True)
 class Case:
-    """A scored payment, what it is held against, and its reasons in words, the weightiest first."""
+    """A scored payment, its precedents, and its reasons in words, the weightiest first.
+
+    `more_alerts` is the number of other payments of its account that are not allowed.
+    """
 
     signal: float
     decision: str
     payment: Payment
     precedents: tuple[Payment, ...]
     reasons: tuple[str, ...] = ()
+    account: str | None = None
+    more_alerts: int = 0
 
 
 def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 5) -> list[Case]:
-    """Return the payments of a run with the highest signals; of equal ones, the earlier first."""
+    """Return the accounts of a run with the highest signals, each by its riskiest payment; of equal ones, the earlier.
+
+    A payment without an account stands for itself.
+    """
     files = tables.files(SCORE_TABLE, run)
     if not files:
         return []
-    chosen = f"FROM {parquet_source(files)} s ORDER BY {_ORDER} LIMIT {most}"
+    same = "PARTITION BY coalesce(account_id, transaction_id)"
+    chosen = (
+        f"FROM (SELECT *, count(*) FILTER (decision <> '{Decision.ALLOW}') OVER ({same}) AS alerts "
+        f"FROM {parquet_source(files)} s QUALIFY row_number() OVER ({same} ORDER BY {_ORDER}) = 1) s "
+        f"ORDER BY {_ORDER} LIMIT {most}"
+    )
     return _cases(tables, references, chosen, {})
 
 
@@ -57,7 +73,8 @@ def cases_of(
     if not files or not transaction_ids:
         return []
     chosen = (
-        f"FROM {parquet_source(files)} s WHERE release_id = $release AND list_contains($ids, transaction_id) "
+        f"SELECT *, (decision <> '{Decision.ALLOW}')::INTEGER AS alerts FROM {parquet_source(files)} s "
+        "WHERE release_id = $release AND list_contains($ids, transaction_id) "
         "QUALIFY row_number() OVER (PARTITION BY transaction_id ORDER BY overlay_seq DESC) = 1"
     )
     cases = _cases(tables, references, chosen, {"release": release_id, "ids": list(transaction_ids)})
@@ -66,11 +83,11 @@ def cases_of(
 
 def _cases(tables: TableStore, references: ReferenceStore, chosen: str, parameters: Mapping[str, Any]) -> list[Case]:
     """The scores that the query `chosen` gives as cases, the highest signal first."""
-    payments = parquet_source(tables.files(TRANSACTIONS))
+    payments = labelled(tables, LABEL_DELAY)
     with engine() as database:
         rows = database.execute(
             f"WITH s AS ({chosen}) "
-            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, "
+            "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, s.account_id, s.alerts, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
             f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {_ORDER}",
             dict(parameters),
@@ -83,8 +100,10 @@ def _cases(tables: TableStore, references: ReferenceStore, chosen: str, paramete
             Payment(*payment),
             tuple(_precedent(p, kept.get(p["reference_id"], {})) for p in precedents),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
+            account,
+            alerts - (decision != Decision.ALLOW),
         )
-        for signal, decision, precedents, _, reasons, *payment in rows
+        for signal, decision, precedents, _, reasons, account, alerts, *payment in rows
     ]
 
 

@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.threshold_table import ALERTS_PER_DAY, UNKNOWN, ThresholdTable, threshold_table
-from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReleaseRegistry
 from counterfoil.steps.insights.scores import run_files, single_release
 from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.labels import labelled
 from counterfoil.steps.releases.registration import load_release
 
 
@@ -46,7 +47,7 @@ def thresholds_of_run(
 def _scored_payments(tables: TableStore, run: str) -> pa.Table:
     """Signal, time and release of each score, beside label, amount and currency (null where not known)."""
     files = run_files(tables, run)
-    source = parquet_source(tables.files(TRANSACTIONS))
+    source = labelled(tables, LABEL_DELAY)
     columns = "transaction_id, label, amount::DOUBLE AS amount, currency"
     with engine() as database:
         return database.sql(

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
@@ -21,13 +22,20 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
-from counterfoil.errors import CounterfoilError, StoreUnavailableError
+from counterfoil.errors import CounterfoilError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
-from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
+from counterfoil.steps.lake.keys import ACCOUNT_FORM, FORM, HASHED, KEY_ID, require_form, require_key
+from counterfoil.steps.lake.labels import NOTHING_SAID, Appended, append_labels
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
+
+DUPLICATE = "duplicate_id"
+"""The reason code of rows of a payment that was collected before."""
+
+DUPLICATE_OF_OTHER_CONTENT = "duplicate_id_other_content"
+"""That of rows with the id of a payment that was collected before, which tell something else: the id may be none."""
 
 _RUN_KEY = b"counterfoil.run"
 
@@ -37,7 +45,8 @@ class CollectedFile:
     """What became of one file. `rejected` counts rows by reason; a skipped file has no counts.
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
-    `members`: of an archive, each file in it and the number of its records.
+    `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
+    collected before said anew of their labels.
     """
 
     source: str
@@ -47,6 +56,7 @@ class CollectedFile:
     skipped: bool = False
     held: bool = False
     members: Mapping[str, int] = field(default_factory=dict)
+    labels: Appended = NOTHING_SAID
 
 
 class Again(Enum):
@@ -78,16 +88,30 @@ def collect(
     ledger: FileLedger,
     on_progress: Callable[[Progress], None] | None = None,
     again: Again = Again.NO,
+    now: datetime | None = None,
 ) -> list[CollectedFile]:
     """Collect files one after another, skipping those that another process has and, but for `again`, that are done.
 
+    A label of a payment that was collected before is said `now` (by default, at this moment) and kept.
     `key` (16 bytes or more) makes the pseudonyms. Raises MappingError if a file does not fit the mapping and
     InputFileError if it cannot be read; that file is marked as failed, those before it stay collected. Raises
-    UsageError if what was collected before has pseudonyms of another key.
+    UsageError if what was collected before has pseudonyms of another key, or of another form of accounts.
     """
+    if not mapping.fields.event_time:
+        raise MappingError(f"mapping {mapping.name!r} is of labels alone: use it with 'counterfoil labels'")
     require_key(tables, as_keys(key))
+    require_form(tables)
     forgotten = forgotten_accounts(tables)
-    job = _Job(mapping, as_keys(key), reader, tables, on_progress or (lambda _: None), again, forgotten)
+    job = _Job(
+        mapping,
+        as_keys(key),
+        reader,
+        tables,
+        on_progress or (lambda _: None),
+        again,
+        forgotten,
+        now or datetime.now(UTC),
+    )
     return [_collect_claimed(path, job, ledger) for path in paths]
 
 
@@ -102,6 +126,7 @@ class _Job:
     report: Callable[[Progress], None]
     again: Again
     forgotten: frozenset[str]
+    now: datetime
 
 
 def _collect_claimed(path: Path, job: _Job, ledger: FileLedger) -> CollectedFile:
@@ -146,22 +171,23 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     staged = job.tables.stage(TRANSACTIONS, run)
     refused = _Rejected(job.tables.stage(REJECTED_ROWS, run))
     restricted = job.tables.stage(ADDRESSES, run)
-    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode()}
+    marks = {_RUN_KEY: run.encode(), KEY_ID: job.key.key_id.encode(), ACCOUNT_FORM: FORM}
     if job.mapping.privacy.hashed:
         marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
         members = _clean_all(path, file, job, spool, refused)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
-        refused.add(_as_rejections(duplicates))
+        refused.add(_as_rejections(duplicates.rows))
         spool.write_addresses(restricted)
         spool.write_by_date(staged)
     for table in (REJECTED_ROWS, ADDRESSES, TRANSACTIONS):
         job.tables.publish(table, run, instead_of=earlier)
+    said = _say_labels(job, run, duplicates.labels)
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive
+        printable(path.name), rows_in, rows_in - refused.rows, dict(refused.counts), members=in_archive, labels=said
     )
 
 
@@ -187,6 +213,16 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
     return rows_in
 
 
+def _say_labels(job: _Job, run: str, labels: pa.Table) -> Appended:
+    """Keep the labels of payments that were collected before: rows of theirs came again, now with a label.
+
+    After the publication, since a label may be of a payment of this very file.
+    """
+    if not labels.num_rows:
+        return NOTHING_SAID
+    return append_labels(job.tables, labels, said_by=job.mapping.name, said_at=job.now, run=run)
+
+
 def _earlier_runs(job: _Job, file: SourceFile) -> set[str]:
     """The runs that this file's rows take the place of; in all tables, since a kill may have left some of them."""
     if job.again is Again.NO:
@@ -209,8 +245,10 @@ def _as_rejections(duplicates: pa.Table) -> pa.Table:
     in_file = pc.equal(duplicates["earlier"], "file")
     first = "the transaction id stands on an earlier line of this file"
     other = "the transaction id was collected before, from another file"
-    messages = pc.if_else(in_file, first, other)
-    reasons = pa.repeat(pa.scalar("duplicate_id"), duplicates.num_rows)
+    differs = pc.is_valid(duplicates["differs"])
+    what = pc.binary_join_element_wise(", with another ", pc.fill_null(duplicates["differs"], ""), "")
+    messages = pc.binary_join_element_wise(pc.if_else(in_file, first, other), pc.if_else(differs, what, ""), "")
+    reasons = pc.if_else(differs, DUPLICATE_OF_OTHER_CONTENT, DUPLICATE)
     columns = [duplicates["source"], duplicates["source_line"], reasons, messages]
     return pa.Table.from_arrays(columns, schema=REJECTED)
 

@@ -28,11 +28,12 @@ from counterfoil.domain.intake.curation import (
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import ADDRESSES as ADDRESS_SCHEMA
-from counterfoil.domain.schemas import EVENT_DATE, SOURCE_IP_DAYS, SOURCE_IPS, TRANSACTION_FIELDS
+from counterfoil.domain.schemas import EVENT_DATE, FRAUD, SOURCE_IP_DAYS, SOURCE_IPS, TRANSACTION_FIELDS
 from counterfoil.domain.tables import ADDRESSES, SOURCE_IP_DAY_TABLE, SOURCE_IP_TABLE, TRANSACTIONS
 from counterfoil.errors import InputFileError, NotFoundError
 from counterfoil.ports.lake import NetworkDirectory, TableStore
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.labels import changes_of, labelled
 from counterfoil.steps.lake.results import write_results
 
 PAYMENTS_AT_ONCE = 1_000_000
@@ -70,6 +71,7 @@ def curate(
     mapping: SourceMapping | None = None,
     *,
     touched: Sequence[Path] | None = None,
+    said: Sequence[Path] = (),
     blocklist: Path | None = None,
     networks: NetworkDirectory | None = None,
     label_delay: timedelta = LABEL_DELAY,
@@ -78,7 +80,8 @@ def curate(
 
     `touched` are the files of `transactions` that are new, collected with `mapping`: only the months are made
     anew in which their payments lie or their frauds became known. Without `touched` all months are; so must it
-    be after a change of the label delay. `blocklist` is a text file of addresses and numbers, a tab between.
+    be after a change of the label delay. `said` are the files of `labels` that are new: their months too are made
+    anew. `blocklist` is a text file of addresses and numbers, a tab between.
     Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read.
     """
     files = tables.files(TRANSACTIONS)
@@ -88,10 +91,11 @@ def curate(
     restricted = tables.stage(SOURCE_IP_TABLE, _RUN)
     # Near the restricted table, since what overflows holds raw addresses too.
     with engine(near=restricted) as database:
-        months = _months(database, _new(files, touched, mapping), label_delay)
+        months = _months(database, tables, _new(files, touched, mapping), label_delay)
+        months |= _months_of_labels(database, tables, said, label_delay)
         if touched is None:
             months |= set(tables.runs(SOURCE_IP_DAY_TABLE))
-        _define(database, "payment", files, _PAYMENT)
+        _define(database, "payment", files, _PAYMENT, labelled(tables, label_delay, files=files))
         database.execute(f"CREATE TABLE known_fraud AS {known_frauds_query(label_delay)}")
         _write_source_ips(database, tables.files(ADDRESSES), listed, networks, restricted)
         days = _write_days(database, tables, sorted(months), files)
@@ -107,13 +111,28 @@ def _new(files: Sequence[Path], touched: Sequence[Path] | None, mapping: SourceM
     return touched if mapping is None or mapping.fields.source_ip is not None else ()
 
 
-def _months(database: duckdb.DuckDBPyConnection, files: Sequence[Path], label_delay: timedelta) -> set[str]:
+def _months(
+    database: duckdb.DuckDBPyConnection, tables: TableStore, files: Sequence[Path], label_delay: timedelta
+) -> set[str]:
     """The months (YYYY-MM) in which the payments of these files lie, or their frauds became known."""
-    _define(database, "payment", files, _PAYMENT)
+    _define(database, "payment", files, _PAYMENT, labelled(tables, label_delay, files=files) if files else None)
     known = database.execute(
         f"SELECT DISTINCT strftime(event_date, '%Y-%m') FROM ({known_frauds_query(label_delay)})"
     ).fetchall()
     return {_month_of(path) for path in files} | {month for (month,) in known}
+
+
+def _months_of_labels(
+    database: duckdb.DuckDBPyConnection, tables: TableStore, said: Sequence[Path], label_delay: timedelta
+) -> set[str]:
+    """The months in which payments of which these files of `labels` say something became known as frauds."""
+    changes = changes_of(tables, label_delay, files=tables.files(TRANSACTIONS)) if said else None
+    if changes is None:
+        return set()
+    named = f"SELECT transaction_id FROM {parquet_source(said)}"
+    became = f"FROM {changes} WHERE label = {FRAUD} AND transaction_id IN ({named})"
+    months = database.execute(f"SELECT DISTINCT strftime(known_at, '%Y-%m') {became}").fetchall()
+    return {month for (month,) in months}
 
 
 def _month_of(file: Path) -> str:
@@ -205,10 +224,12 @@ def _summary(
     )
 
 
-def _define(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
-    """Define a view of the rows with a source IP in these files, which may be none."""
+def _define(
+    database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], schema: pa.Schema, read: str | None = None
+) -> None:
+    """Define a view of the rows with a source IP in these files, which may be none; `read` is how SQL takes them."""
     if files:
-        source = parquet_source(files)
+        source = read or parquet_source(files)
     else:
         source = f"no_{name}"
         database.register(source, schema.empty_table())

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
+from counterfoil.steps.intake.duplicates import Duplicates
 from counterfoil.steps.lake.engine import open_engine
 from counterfoil.steps.lake.results import write_results
 
@@ -66,12 +67,8 @@ class Spool:
             self._database.unregister("found")
             self._has_addresses = True
 
-    def find_duplicates(self, published: Sequence[Path]) -> pa.Table:
-        """Close the spool for writing; return the rows whose id came before, as (source, source_line, earlier).
-
-        `earlier` tells an id that stands on an earlier line of this file ("file") from one that is in the
-        `published` files ("table"). These rows are left out from now on.
-        """
+    def find_duplicates(self, published: Sequence[Path]) -> Duplicates:
+        """Close the spool for writing; return the rows whose id came before. They are left out from now on."""
         self._rows.close()
         run = self._database.execute
         # A row is known by its place in the spool: the members of an archive each have a line 2.
@@ -90,8 +87,7 @@ class Spool:
             "  GROUP BY transaction_id HAVING count(*) > 1"
             ") USING (transaction_id) WHERE file_row_number > first_row"
         )
-        found = "SELECT source, source_line, earlier FROM duplicate JOIN spooled USING (file_row_number)"
-        return self._database.sql(f"{found} ORDER BY file_row_number").to_arrow_table()
+        return Duplicates.found(self._database, published, self._schema)
 
     def write_by_date(self, folder: Path) -> None:
         """Write the rows without duplicates to `folder`/event_date=YYYY-MM-DD/part-0.parquet.

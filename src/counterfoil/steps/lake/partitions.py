@@ -31,7 +31,7 @@ MOST_PARTS = 200
 """Each is an open file; beyond 50 million payments a part has more rows."""
 MOST_THREADS = 4
 """Each holds a part in memory."""
-ROWS_AT_ONCE = 131_072
+ROWS_AT_ONCE = 65_536
 """As many payments' evidence is put together at once."""
 ROW_GROUP = 32_768
 """Rows of a row group of evidence: a period is a run of them, and all are in the order of time."""
@@ -40,7 +40,7 @@ WANTED = "wanted"
 """The column of the sorted file that says whether a payment's evidence is asked for."""
 
 _ROW = "row"
-_SPILL = ipc.IpcWriteOptions(compression="lz4")
+_SPILL = ipc.IpcWriteOptions()
 
 
 def parts_for(rows: int) -> int:

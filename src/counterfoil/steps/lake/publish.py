@@ -13,7 +13,7 @@ from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, LedgerEntry, TableStore
 from counterfoil.steps.lake.forgotten import forgotten_accounts
-from counterfoil.steps.lake.keys import key_id_of
+from counterfoil.steps.lake.keys import is_of_older_form, key_id_of
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,13 @@ def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Seq
 
 def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:
     # One run tells it: from S3 all files of the runs that are asked for would be brought here.
-    there = next((key_id_of(lake.files(TRANSACTIONS, first)) for first in lake.runs(TRANSACTIONS)[:1]), None)
-    here = key_id_of(paths)
+    kept = [path for first in lake.runs(TRANSACTIONS)[:1] for path in lake.files(TRANSACTIONS, first)]
+    there, here = key_id_of(kept), key_id_of(paths)
+    if None not in (here, there) and is_of_older_form(kept) != is_of_older_form(paths):
+        raise UsageError(
+            f"the accounts of run {run!r} were hashed in another form than those of the lake, by another version: "
+            "collect the raw files into a new lake with this version"
+        )
     if None not in (here, there) and here != there:
         raise UsageError(
             f"the transactions of run {run!r} have pseudonyms of key {here}, those of the lake are of {there}: the "

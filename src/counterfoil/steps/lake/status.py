@@ -15,12 +15,13 @@ from counterfoil.steps.lake.engine import engine, parquet_source
 
 @dataclass(frozen=True)
 class TableSize:
-    """A table's published runs, files and rows."""
+    """A table's published runs, files and rows; `newest` is the name of the last run."""
 
     table: str
     runs: int
     files: int
     rows: int
+    newest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def status(tables: TableStore, ledger: FileLedger) -> Status:
 def _size(tables: TableStore, table: str) -> TableSize:
     files = tables.files(table)
     rows = sum(pq.read_metadata(path).num_rows for path in files)
-    return TableSize(table, len(tables.runs(table)), len(files), rows)
+    runs = tables.runs(table)
+    return TableSize(table, len(runs), len(files), rows, runs[-1] if runs else None)
 
 
 def _rejected(tables: TableStore) -> dict[str, int]:

@@ -106,7 +106,8 @@ def forget(
     traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
     if not traces.found:
         raise NotFoundError(
-            f"there is nothing of the account with the pseudonym {account}: give its id as it stands in the files, "
+            f"there is nothing of the account with the pseudonym {account}: give its id as it stands in the files "
+            "(with --bank, once for each column before the number, if its mapping makes accounts of several columns), "
             "or with --pseudonym what stands in the column account_id"
         )
     keep_traces(tables, traces)

@@ -1,6 +1,7 @@
 """Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
+from counterfoil.steps.lake.labels import labelled_evidence_files
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.scorer import Detector
 
@@ -83,7 +85,9 @@ def evidence_batches(
     names = dict.fromkeys(name for release in releases for name in scored_columns(release))
     columns = ", ".join(f'"{name}"' for name in (*names, *(["label"] if labelled else [])))
     condition = "label IS NOT NULL" if labelled else "true"
-    return _read(columns, f"read_parquet({files!r}) WHERE {period.condition()} AND {condition}", rows)
+    delay = timedelta(days=max((release.label_delay_days for release in releases), default=0))
+    source = labelled_evidence_files(tables, files, delay) if labelled else f"read_parquet({files!r})"
+    return _read(columns, f"{source} WHERE {period.condition()} AND {condition}", rows)
 
 
 def _read(columns: str, source: str, rows: int) -> Iterator[tuple[pa.Table, int]]:

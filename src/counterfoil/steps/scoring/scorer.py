@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.arrays import Doubles
-from counterfoil.domain.encoding.blocks import Embed
+from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.encoder import join
 from counterfoil.domain.policy.decide import Decision
 from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
@@ -77,7 +77,7 @@ class Detector:
         compared, distance = self._encode_and_compare(evidence)
         release = self.release
         scores = score_table(
-            evidence, compared, distance, self.references, release.calibration, release.thresholds, release.release_id
+            evidence, compared, distance, self.references, release.calibration, release.thresholds, self.release_id
         )
         if release.calibration.kind is not SignalKind.CALIBRATED:
             return scores
@@ -89,22 +89,6 @@ class Detector:
     def _margins(self, evidence: pa.Table) -> Doubles:
         compared = self.compare(evidence)
         return margin(compared.fraud.mean, compared.good.mean)
-
-
-def remembering(embed: Embed, most: int = 100_000) -> Embed:
-    """Wrap a text encoder so that a sentence is encoded once in its life (the last `most` are kept)."""
-    known: dict[str, np.ndarray] = {}
-
-    def remembered(texts: list[str]) -> np.ndarray:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        found = dict(zip(new, embed(new), strict=True)) if new else {}
-        rows = [found[t] if t in found else known[t] for t in texts]
-        if len(known) + len(found) > most:
-            known.clear()
-        known.update(found)
-        return np.stack(rows) if rows else embed([])
-
-    return remembered  # type: ignore[return-value]
 
 
 def _require_same_weights(release: Release, embedder: TextEmbedder) -> None:

@@ -1,4 +1,4 @@
-"""Python imports this at the start of a step whose PYTHONPATH has its folder: a quick text encoder and planned faults.
+"""Python imports this at the start of a step whose PYTHONPATH has its folder: a quick text encoder, few trees, faults.
 
 `plan.json` beside it says {"step": ..., "set": {place: value}, "fault": {"at": place, "call": n, "with": text,
 "after": bool, "do": "kill" | "hang" | "crash", "say": text}}, where a place is `module:name` and the fault comes
@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -67,12 +67,21 @@ def apply(plan):
         setattr(owner, name, faulty(getattr(owner, name), plan["fault"]))
 
 
+def grow_few_trees():
+    """Let training choose among few mixtures of small machines."""
+    step = import_module("counterfoil.steps.train")
+    few = step.TrainingOptions(good_references=(500, 1_000), odds=(0.25, 0.5), shares=(0.2,), trees=16, rounds=40)
+    step.TrainingRequest = partial(step.TrainingRequest, options=few)
+
+
 def begin():
     """Prepare this step. What fails here must not pass for a step without a fault, as Python would have it."""
     try:
         import_module("counterfoil.workspace.wiring").Workspace.embedder = import_module(
             "quick_embedder"
         ).QuickEmbedder()
+        if sys.orig_argv[2] == "train":
+            grow_few_trees()
         planned = json.loads((HERE / "plan.json").read_text()) if (HERE / "plan.json").exists() else {}
         if planned.get("step") == sys.orig_argv[2]:
             apply(planned)

@@ -22,6 +22,10 @@ DECLARATION = '<?xml version="1.0"?>'
 HEADER = "<GrpHdr><MsgId>M</MsgId><CreDtTm>2024-03-01T09:00:00Z</CreDtTm></GrpHdr>"
 
 
+IDS = ["PAY-7|ZZAAFI2AXXX|P-1|I-1|E-1|1", "PAY-7|ZZAAFI2AXXX|P-1||E-2|2", "PAY-7||P-2||E-3|3"]
+"""Of the transfers of pain001.xml: message, sender, payment information, instruction, end to end; its place."""
+
+
 def everything() -> SourceMapping:
     """Return a mapping that reads every column."""
     identities = {"account": "debtor_account", "device": "creditor_account", "email": "debtor_name"}
@@ -82,7 +86,8 @@ def test_every_column_of_a_pacs008_is_read() -> None:
         "debtor_agent_bic": "ZZAAFI2AXXX", "creditor_name": "Shop & Söner", "creditor_country": "SE",
         "creditor_account": "BG 555-1", "creditor_agent_bic": "ZZBBSE2BXXX", "instructing_agent_bic": "ZZAAFI2AXXX",
         "charge_bearer": "SLEV", "purpose": "GDDS", "category_purpose": "SUPP", "remittance": "invoice 1 of March",
-        "remittance_reference": "RF18",
+        "remittance_reference": "RF18", "debtor_bank": "ZZAAFI2AXXX", "creditor_bank": "ZZBBSE2BXXX",
+        "instructing_bank": "ZZAAFI2AXXX",
     }  # fmt: skip
 
 
@@ -90,9 +95,9 @@ def test_a_pain001_says_some_things_for_several_transfers() -> None:
     names = ("payment_id", "debtor_account", "instructed_amount", "instructed_currency", "charge_bearer",
              "execution_date", "category_purpose", "creditor_account")  # fmt: skip
     assert [tuple(row[name] for name in names) for row in rows(read(SAMPLES / "pain001.xml"))] == [
-        ("PAY-7/1", "FI0000000000000009", "2500.00", "EUR", "SLEV", "2024-03-04", "SALA", "FI0000000000000001"),
-        ("PAY-7/2", "FI0000000000000009", "12.5", "USD", "DEBT", "2024-03-04", "SALA", None),
-        ("PAY-7/3", None, "1.00", "EUR", None, "2024-03-05", None, None),
+        (IDS[0], "FI0000000000000009", "2500.00", "EUR", "SLEV", "2024-03-04", "SALA", "FI0000000000000001"),
+        (IDS[1], "FI0000000000000009", "12.5", "USD", "DEBT", "2024-03-04", "SALA", None),
+        (IDS[2], None, "1.00", "EUR", None, "2024-03-05", None, None),
     ]
 
 
@@ -111,7 +116,7 @@ def test_a_transfer_without_what_the_mapping_needs_is_rejected_and_its_neighbour
 
 def test_a_pain001_becomes_transactions() -> None:
     result = collected(SAMPLES / "pain001.xml", load_mapping("iso20022-pain001"))
-    assert result.transactions["transaction_id"].to_pylist() == ["PAY-7/1", "PAY-7/2", "PAY-7/3"]
+    assert result.transactions["transaction_id"].to_pylist() == IDS
     assert result.rejected.num_rows == 0
 
 
@@ -269,3 +274,61 @@ def test_a_hashed_merchant_is_no_category_for_then_a_release_would_name_accounts
 def test_columns_are_known_without_the_file() -> None:
     columns = READER.columns(SAMPLES / "pain001.xml", load_mapping("iso20022-pain001"))
     assert set(load_mapping("iso20022-pain001").source_columns) <= set(columns)
+
+
+BANK = "<{0}Agt><FinInstnId><ClrSysMmbId>{1}<MmbId>{2}</MmbId></ClrSysMmbId></FinInstnId></{0}Agt>"
+USABA = "<ClrSysId><Cd>USABA</Cd></ClrSysId>"
+
+
+def party(who: str, bank: str, number: str, system: str = "", branch: str = "") -> str:
+    issuer = f"<Issr>{branch}</Issr>" if branch else ""
+    account = f"<{who}Acct><Id><Othr><Id>{number}</Id>{issuer}</Othr></Id></{who}Acct>"
+    return account + BANK.format(who, system, bank)
+
+
+def of_banks(folder: Path, *transfers: str) -> Cleaned:
+    path = folder / "in.xml"
+    path.write_text(message(*transfers))
+    return collected(path, load_mapping("iso20022-pacs008"))
+
+
+def test_the_same_number_at_two_banks_is_two_accounts(tmp_path: Path) -> None:
+    made = of_banks(
+        tmp_path,
+        transfer(party("Dbtr", "011104238", "1234", USABA) + party("Cdtr", "021040078", "5678", USABA)),
+        transfer(party("Dbtr", "021040078", "1234", USABA) + party("Cdtr", "011104238", "1234", USABA)),
+        transfer(party("Dbtr", "021040078", "5678", USABA) + party("Cdtr", "011104238", "5678", USABA)),
+        transfer(party("Dbtr", "011104238", "1234") + party("Cdtr", "011104238", "1", branch="0001")),
+        transfer(party("Dbtr", "011104238", "1", branch="0002")),
+    ).transactions
+    payers, paid = made["account_id"].to_pylist(), made["merchant_id"].to_pylist()
+    assert payers[0] == paid[1]
+    assert payers[2] == paid[0]
+    assert len({*payers, *paid} - {None}) == 7
+    assert made["debtor_bank"].to_pylist()[:2] == ["USABA/011104238", "USABA/021040078"]
+
+
+def test_an_id_that_transfers_share_is_none(tmp_path: Path) -> None:
+    def pix(end_to_end: str, uetr: str = "") -> str:
+        ids = f"<PmtId><EndToEndId>{end_to_end}</EndToEndId><TxId>MERCHANT042</TxId>{uetr}</PmtId>"
+        return transfer(ids + party("Dbtr", "00000001", "111", branch="0001"))
+
+    shared = "<UETR>8A562C67-ca16-48ba-b074-65581be6f001</UETR>"
+    made = of_banks(tmp_path, pix("E1"), pix("E2"), pix("E2|x"), pix("E3", shared)).transactions["transaction_id"]
+    assert made.to_pylist() == [
+        "M|00000001|||E1|MERCHANT042", "M|00000001|||E2|MERCHANT042", "M|00000001|||E2%7Cx|MERCHANT042",
+        "8a562c67-ca16-48ba-b074-65581be6f001",
+    ]  # fmt: skip
+
+
+def test_a_transfer_keeps_its_id_wherever_its_message_is_found(tmp_path: Path) -> None:
+    def read_ids(*messages: str) -> list[str]:
+        return [row["payment_id"] for row in rows(read_text(tmp_path, "<F>" + "".join(messages) + "</F>"))]
+
+    known = transfer("<PmtId><EndToEndId>E1</EndToEndId><TxId>T1</TxId></PmtId>")
+    salary = transfer("<PmtId><EndToEndId>SALARY MARCH</EndToEndId></PmtId>")
+    batch = message(known, salary, salary)
+    first = read_ids(batch)
+    assert len(set(first)) == 3
+    assert read_ids(message(known)) == first[:1]
+    assert read_ids(message(known, header=HEADER.replace(">M<", ">N<")), batch)[1:] == first

@@ -1,19 +1,17 @@
 """The odds block: a row of levels that says how risky machines think a payment is."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from counterfoil.domain.encoding import odds
-from counterfoil.domain.encoding.odds import LABEL, LEVELS, MACHINES, VARIED, OddsBlock
+from counterfoil.domain.encoding.boosting import BinnedEvidence
+from counterfoil.domain.encoding.odds import BAGGED, LABEL, LEVELS, MACHINES, VARIED, Grown, OddsBlock, machines_of
 
 ROUNDS = 30
-Machine = Any
 
 
 def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -22,26 +20,17 @@ def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return values, (values[:, 0] + values[:, 1] * values[:, 2] + rng.normal(size=rows) / 2 > 2.2).astype(np.int8)
 
 
+def machines(values: np.ndarray, labels: np.ndarray, seed: int, name: str, rounds: int = ROUNDS) -> list[Grown]:
+    return [make() for make in machines_of(name, BinnedEvidence(values, labels), values, labels, seed, rounds)]
+
+
+def fitted(values: np.ndarray, labels: np.ndarray, seed: int, name: str = BAGGED, rounds: int = ROUNDS) -> OddsBlock:
+    return OddsBlock.of(machines(values, labels, seed, name, rounds))
+
+
 @pytest.fixture(scope="module", params=list(MACHINES))
 def block(request: pytest.FixtureRequest) -> OddsBlock:
-    return OddsBlock.fit(*training(), seed=7, machines=request.param, rounds=ROUNDS)
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
-    """The machines that the next fit makes."""
-    machines: list[Machine] = []
-    noting = {name: tuple(_noting(make, machines) for make in trio) for name, trio in MACHINES.items()}
-    monkeypatch.setattr(odds, "MACHINES", noting)
-    return machines
-
-
-def _noting(make: Callable[..., Machine], machines: list[Machine]) -> Callable[..., Machine]:
-    def noted(*given: int) -> Machine:
-        machines.append(make(*given))
-        return machines[-1]
-
-    return noted
+    return fitted(*training(), seed=7, name=request.param)
 
 
 def test_frauds_that_were_not_seen_have_higher_odds(block: OddsBlock) -> None:
@@ -49,50 +38,53 @@ def test_frauds_that_were_not_seen_have_higher_odds(block: OddsBlock) -> None:
     assert roc_auc_score(labels, block.log_odds(values)) > 0.9
 
 
-@pytest.mark.parametrize("machines", list(MACHINES))
-def test_the_odds_are_the_mean_of_the_machines(made: list[Machine], machines: str) -> None:
-    block = OddsBlock.fit(*training(), seed=7, machines=machines, rounds=ROUNDS)
+@pytest.mark.parametrize("name", list(MACHINES))
+def test_the_odds_are_the_mean_of_the_machines(name: str) -> None:
+    made = machines(*training(), seed=7, name=name)
     values, _ = training(seed=3)
-    expected = np.mean([machine.decision_function(values) for machine in made], axis=0)
-    np.testing.assert_allclose(block.log_odds(values), expected, atol=1e-5)
-    assert len({machine.random_state for machine in made}) == len(made) == 3
+    expected = np.mean([OddsBlock.of([one]).log_odds(values) for one in made if one.trees], axis=0)
+    expected = expected * sum(bool(one.trees) for one in made) / len(made)
+    expected += sum(values @ one.slopes + one.base for one in made if not one.trees) / len(made)
+    np.testing.assert_allclose(OddsBlock.of(made).log_odds(values), expected, atol=1e-5)
+    assert len(made) == 3
 
 
-def test_varied_machines_are_deep_shallow_and_linear(made: list[Machine]) -> None:
-    OddsBlock.fit(*training(), seed=7, machines=VARIED, rounds=ROUNDS)
-    deep, shallow, linear = made
-    assert (deep.max_depth, deep.n_iter_) == (6, ROUNDS)
-    assert (shallow.max_depth, shallow.n_iter_) == (3, 23)  # three for every four of 30, rounded up
-    assert linear.coef_.shape == (1, 5)
+def test_varied_machines_are_deep_shallow_and_linear() -> None:
+    deep, shallow, linear = machines(*training(), seed=7, name=VARIED)
+    assert [len(one.trees) for one in (deep, shallow, linear)] == [ROUNDS, 23, 0]  # three for every four, rounded up
+    assert max(len(tree.nodes) for tree in shallow.trees) <= 2**4 - 1 < max(len(tree.nodes) for tree in deep.trees)
+    assert not deep.slopes.any()
+    assert linear.slopes.all()
 
 
-@pytest.mark.parametrize("machines", list(MACHINES))
+@pytest.mark.parametrize("name", list(MACHINES))
 def test_machines_learn_from_all_frauds_and_from_different_halves_of_the_good(
-    monkeypatch: pytest.MonkeyPatch, machines: str
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     values, labels = training(rows=600)
     values[:, 0] = np.arange(600)
     seen: list[set[int]] = []
-    for kind in (HistGradientBoostingClassifier, LogisticRegression):
-        monkeypatch.setattr(kind, "fit", _watching(kind.fit, labels, seen))
-    OddsBlock.fit(values, labels, 1, machines, ROUNDS)
-    frauds = set(np.flatnonzero(labels == 1))
+    grow, fit = BinnedEvidence.grow, LogisticRegression.fit
+
+    def noting_grow(binned: BinnedEvidence, rows: np.ndarray, *rest: int, **settings: Any) -> Any:
+        assert (np.diff(rows) > 0).all()
+        seen.append(set(rows.tolist()))
+        return grow(binned, rows, *rest, **settings)
+
+    def noting_fit(model: LogisticRegression, rows: np.ndarray, fraud: np.ndarray) -> LogisticRegression:
+        seen.append(set(rows[:, 0].astype(int).tolist()))
+        assert np.array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
+        return fit(model, rows, fraud)
+
+    monkeypatch.setattr(BinnedEvidence, "grow", noting_grow)
+    monkeypatch.setattr(LogisticRegression, "fit", noting_fit)
+    fitted(values, labels, 1, name)
+    frauds = set(np.flatnonzero(labels == 1).tolist())
     assert len(seen) == 3
     for one in seen:
         assert frauds < one
         assert len(one) == len(frauds) + -(-(600 - len(frauds)) // 2)
     assert len({frozenset(one) for one in seen}) == 3
-
-
-def _watching(fit: Callable[..., Machine], labels: np.ndarray, seen: list[set[int]]) -> Callable[..., Machine]:
-    """Fit as before, and note which rows there are by their first column."""
-
-    def watched(machine: Machine, rows: np.ndarray, fraud: np.ndarray) -> Machine:
-        seen.append(set(rows[:, 0].astype(int)))
-        assert np.array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
-        return fit(machine, rows, fraud)
-
-    return watched
 
 
 def test_rows_have_length_one_and_nearer_odds_are_nearer(block: OddsBlock) -> None:
@@ -136,7 +128,7 @@ def test_one_row_is_the_same_bits_as_among_many(block: OddsBlock) -> None:
 
 def test_the_seed_makes_the_machines() -> None:
     values, labels = training(rows=600)
-    one, same, other = (OddsBlock.fit(values, labels, seed, rounds=5) for seed in (1, 1, 2))
+    one, same, other = (fitted(values, labels, seed, rounds=5) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     assert not np.array_equal(one.log_odds(values), other.log_odds(values))
 
@@ -144,4 +136,4 @@ def test_the_seed_makes_the_machines() -> None:
 def test_few_frauds_and_few_payments_still_have_odds() -> None:
     values, labels = training(rows=60)
     labels = (np.arange(60) < 10).astype(np.int8)
-    assert np.isfinite(OddsBlock.fit(values, labels, 0, rounds=5).transform(values)).all()
+    assert np.isfinite(fitted(values, labels, 0, rounds=5).transform(values)).all()

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier
 
 from counterfoil.domain.arrays import frauds_and_first_good
 from counterfoil.domain.encoding import votes
-from counterfoil.domain.encoding.votes import VoteBlock
+from counterfoil.domain.encoding.boosting import BinnedEvidence
+from counterfoil.domain.encoding.votes import VoteBlock, forests_of
 
 TREES = 24
 
@@ -16,9 +18,14 @@ def training(seed: int = 0, rows: int = 3000) -> tuple[np.ndarray, np.ndarray]:
     return values, (values[:, 0] + values[:, 1] * values[:, 2] + rng.normal(size=rows) / 2 > 2.2).astype(np.int8)
 
 
+def fitted(values: np.ndarray, labels: np.ndarray, seed: int) -> VoteBlock:
+    grow = forests_of(BinnedEvidence(values, labels), values, labels, seed, TREES)
+    return VoteBlock.fit([forest() for forest in grow], values, labels)
+
+
 @pytest.fixture(scope="module")
 def block() -> VoteBlock:
-    return VoteBlock.fit(*training(), seed=7, trees=TREES)
+    return fitted(*training(), seed=7)
 
 
 def test_the_families_have_equal_shares_of_rows_of_length_one(block: VoteBlock) -> None:
@@ -58,7 +65,7 @@ def test_one_row_is_the_same_bits_as_among_many(block: VoteBlock) -> None:
 
 def test_the_seed_makes_the_voters() -> None:
     values, labels = training(rows=600)
-    one, same, other = (VoteBlock.fit(values, labels, seed, TREES) for seed in (1, 1, 2))
+    one, same, other = (fitted(values, labels, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.transform(values), same.transform(values))
     for first, second in zip(one.families, other.families, strict=True):
         assert not np.array_equal(first.trees.values(values), second.trees.values(values))
@@ -66,13 +73,29 @@ def test_the_seed_makes_the_voters() -> None:
 
 def test_voters_learn_from_all_frauds_and_the_first_good_payments(monkeypatch: pytest.MonkeyPatch) -> None:
     values, labels = training(rows=600)
-    fewer = frauds_and_first_good(labels, 100)
-    expected = VoteBlock.fit(values[fewer], labels[fewer], 0, TREES).transform(values)
+    values[:, 0] = np.arange(600)
+    binned = BinnedEvidence(values, labels)
+    seen: list[list[int]] = []
+    grow, fit = BinnedEvidence.grow, ExtraTreesClassifier.fit
+
+    def noting_grow(one: BinnedEvidence, rows: np.ndarray, *rest: int, **settings: object) -> object:
+        seen.append(rows.tolist())
+        return grow(one, rows, *rest, **settings)
+
+    def noting_fit(forest: ExtraTreesClassifier, rows: np.ndarray, fraud: np.ndarray) -> ExtraTreesClassifier:
+        seen.append(rows[:, 0].astype(int).tolist())
+        np.testing.assert_array_equal(fraud, labels[rows[:, 0].astype(int)] == 1)
+        return fit(forest, rows, fraud)
+
     monkeypatch.setattr(votes, "MOST_GOOD", 100)
-    np.testing.assert_array_equal(VoteBlock.fit(values, labels, 0, TREES).transform(values), expected)
+    monkeypatch.setattr(BinnedEvidence, "grow", noting_grow)
+    monkeypatch.setattr(ExtraTreesClassifier, "fit", noting_fit)
+    for forest in forests_of(binned, values, labels, 0, TREES):
+        forest()
+    assert seen == [frauds_and_first_good(labels, 100).tolist()] * 2
 
 
 def test_few_frauds_and_few_payments_still_make_voters() -> None:
     values, labels = training(rows=60)
     labels = (np.arange(60) < 10).astype(np.int8)
-    assert np.isfinite(VoteBlock.fit(values, labels, 0, TREES).transform(values)).all()
+    assert np.isfinite(fitted(values, labels, 0).transform(values)).all()

@@ -22,7 +22,7 @@ from counterfoil.domain.features.columns import CYCLES, PASSED_ON
 from counterfoil.domain.features.fold import evidence_of
 from counterfoil.domain.features.groups import running_squares
 from counterfoil.domain.features.span import read_back
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DEFAULT_SPECS, EVER, Aggregate, Entity, FeatureSpec, OwnEntity, specs_with
 from counterfoil.domain.periods import during
 from counterfoil.domain.schemas import transactions_schema
 
@@ -441,11 +441,11 @@ PLAIN_RUN = """
 import sys
 import pyarrow as pa
 from datetime import timedelta
-from counterfoil.domain.features import kernels
+from counterfoil.domain.features import values
 from counterfoil.domain.features.fold import evidence_of
 from counterfoil.domain.features.spec import DEFAULT_SPECS
 
-assert not hasattr(kernels.payments, "py_func")  # not compiled
+assert not hasattr(values.payments, "py_func")  # not compiled
 with pa.ipc.open_file(sys.argv[1]) as source:
     table = source.read_all()
 evidence = evidence_of(table, DEFAULT_SPECS, label_delay=timedelta(days=1), by_currency=True)
@@ -471,3 +471,25 @@ def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -
     with pa.ipc.open_file(str(made)) as source:
         plain = source.read_all()
     assert plain.equals(evidence_of(table, DEFAULT_SPECS, label_delay=DAY, by_currency=True))
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=tables(), delay=DELAYS)
+def test_an_entity_that_a_mapping_declares_is_folded_as_the_built_in_ones(rows: list[Row], delay: timedelta) -> None:
+    pair = OwnEntity("own", Entity.ACCOUNT_CATEGORY.columns)
+    own = tuple(FeatureSpec(pair, aggregate, 72) for aggregate in Aggregate)
+    built_in = tuple(FeatureSpec(Entity.ACCOUNT_CATEGORY, aggregate, 72) for aggregate in Aggregate)
+    found = folded(rows, (*own, *built_in), delay)
+    for row in found.values():
+        assert [row[spec.name] for spec in own] == [row[spec.name] for spec in built_in]
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=tables(), delay=DELAYS)
+def test_a_lifetime_is_a_window_of_all_that_was_before(rows: list[Row], delay: timedelta) -> None:
+    specs = tuple(spec for spec in specs_with({"place": ("category",)}) if spec.hours == EVER)
+    assert {spec.aggregate for spec in specs} >= {Aggregate.COUNT, Aggregate.FRAUDS, Aggregate.AMOUNT_TO_MEAN}
+    found = folded(rows, specs, delay)
+    for row in rows:
+        for spec in specs:
+            assert_same(spec, found[row["transaction_id"]][spec.name], naive(row, rows, spec, delay, False))

@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, Aggregate, Entity, FeatureSpec, longest_window
+from counterfoil.domain.features.spec import (
+    DAY,
+    DEFAULT_SPECS,
+    Aggregate,
+    Entity,
+    FeatureSpec,
+    longest_window,
+    specs_with,
+)
 
 
 def test_a_name_is_entity_what_window() -> None:
@@ -44,3 +52,13 @@ def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregat
 def test_every_entity_is_in_the_default_evidence_and_has_columns(entity: Entity) -> None:
     assert entity.columns
     assert any(spec.entity is entity for spec in DEFAULT_SPECS)
+
+
+def test_a_mapping_s_entities_come_after_the_default_evidence_with_names_of_their_own() -> None:
+    specs = specs_with({"place": ("location",), "payer_place": ("account_id", "location")})
+    assert specs[: len(DEFAULT_SPECS)] == DEFAULT_SPECS
+    assert specs_with({}) == DEFAULT_SPECS
+    names = [spec.name for spec in specs]
+    assert len(names) == len(set(names))
+    assert {"place_count_ever", "place_accounts_30d", "payer_place_fraud_rate_7d"} < set(names)
+    assert "payer_place_accounts_30d" not in names  # there is one

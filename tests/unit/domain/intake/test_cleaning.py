@@ -394,3 +394,37 @@ def test_no_ip_gets_into_transactions_or_rejections() -> None:
     rows = [GOOD | {"id": "a", "ip": "198.51.100.23"}, GOOD | {"id": "b", "t": "x", "ip": "198.51.100.23"}]
     result = cleaned(*rows)
     assert "198.51.100" not in str(result.transactions.to_pylist()) + str(result.rejected.to_pylist())
+
+
+BANKS = 'account = ["bank", "from"]\nmerchant = ["their_bank", "to"]\n'
+HASHED = '[privacy]\nhashed = ["merchant"]\n'
+
+
+def test_an_account_of_several_columns_is_another_at_another_bank() -> None:
+    mapping = mapping_of(HASHED, fields=BANKS)
+    rows = [
+        {"t": GOOD["t"], "bank": bank, "from": "12345678", "their_bank": theirs, "to": to}
+        for bank, theirs, to in (("011", "021", "9"), ("021", "011", "9"), ("011", "021", "12345678"))
+    ]
+    made = cleaned(*rows, mapping=mapping).transactions
+    first, second, third = made["account_id"].to_pylist()
+    assert first == third != second
+    assert made["merchant_id"].to_pylist()[2] == second
+    assert len({first, second, *made["merchant_id"].to_pylist()}) == 4
+
+
+@pytest.mark.parametrize(("fields", "column"), [('account = "who"', "who"), (f"{BANKS}", "to"), (f"{BANKS}", "from")])
+def test_an_iban_with_check_digits_that_none_has_costs_its_row(fields: str, column: str) -> None:
+    mapping = mapping_of(HASHED if "merchant" in fields else "", fields=fields)
+    wrong = next(f"DE00{number:018}" for number in range(97) if _rest(f"DE00{number:018}") == 1)
+    row = dict.fromkeys(mapping.source_columns, "1") | {"t": GOOD["t"]}
+    result = cleaned({**row, column: f"{wrong[:4]} {wrong[4:]}"}, row, mapping=mapping)
+    assert result.transactions.num_rows == 1
+    (refused,) = result.rejected.to_pylist()
+    assert (refused["reason"], refused["source_line"]) == ("iban_invalid", 2)
+    assert repr(column) in refused["message"]
+    assert wrong[4:] not in refused["message"]
+
+
+def _rest(iban: str) -> int:
+    return int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97

@@ -167,3 +167,32 @@ def test_broken_toml_is_named() -> None:
 )
 def test_a_range_of_times_must_be_one(section: str, problem: str) -> None:
     assert problems(f'[fields]\nevent_time = "t"\n[time]\n{section}\n') == [problem]
+
+
+def test_entities_are_columns_or_pairs_of_them() -> None:
+    mapping = parse_mapping(FULL + '[entities]\nvia = "channel"\npayer_via = ["account_id", "channel"]\n', "file")
+    assert mapping.entities == {"via": ("channel",), "payer_via": ("account_id", "channel")}
+    assert parse_mapping(FULL, "file").entities == {}
+
+
+@pytest.mark.parametrize(
+    ("entity", "expected"),
+    [
+        ('via = "chanel"', "entities.via: payments have no column 'chanel' to tell it by (there are: account_id,"),
+        ('via = "device_id"', "entities.via: payments have no column 'device_id' to tell it by"),  # not mapped
+        ('via = "memo"', "entities.via: payments have no column 'memo' to tell it by"),  # a text
+        ('account = "channel"', "entities.account: 'account' has features already; choose another name"),
+        ('Via = "channel"', "entities.Via: the name is not snake_case"),
+        ("via = []", 'entities.via: is neither a column nor a list of two (write via = "category")'),
+        ("via = 3", "entities.via: is neither a column nor a list of two"),
+        ('via = ["channel", "channel"]', "entities.via: is neither a column nor a list of two"),
+        ('via = ["channel", "category", "account_id"]', "entities.via: is neither a column nor a list of two"),
+    ],
+)
+def test_an_entity_that_payments_do_not_have_is_named(entity: str, expected: str) -> None:
+    [problem] = problems(f"{FULL}[entities]\n{entity}\n")
+    assert problem.startswith(expected)
+
+
+def test_entities_that_are_no_section_are_named() -> None:
+    assert "entities: is not a section (write [entities])" in problems(f'entities = "channel"\n{FULL}')

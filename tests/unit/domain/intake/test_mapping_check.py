@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.domain.intake.mapping_check import MappingReport, check, shown_columns
+from counterfoil.domain.intake.mapping_check import MappingReport, account_warnings, check, shown_columns
 
 MAPPING = parse_mapping('[fields]\nevent_time = "t"\namount = "a"\nemail = "mail"\ncard_number = "card"\n', "mine")
 COLUMNS = ["t", "a", "mail", "card", "extra"]
@@ -78,3 +78,49 @@ def test_a_file_without_header_does_not_leak_its_first_row() -> None:
     assert "Ann" not in shown_columns(first_row)
     found = check(MAPPING, first_row, None)
     assert "ann" not in repr(found).lower()
+
+
+PAYPAL = parse_mapping(
+    '[fields]\ntransaction_id = "id"\nevent_time = "t"\namount = "a"\ncategory = "type"\naccount = "who"\n', "paypal"
+)
+
+
+def paypal(*rows: tuple[str, str, str]) -> MappingReport:
+    batch = pa.table(
+        {
+            "id": [row[0] for row in rows],
+            "t": ["2026-03-02T10:00:00Z"] * len(rows),
+            "a": [row[1] for row in rows],
+            "type": [row[2] for row in rows],
+            "who": ["x@example.org"] * len(rows),
+        }
+    )
+    done = clean(batch, PAYPAL, key=b"k" * 16, source="f.csv", first_line=2, content_hash="")
+    return check(PAYPAL, batch.column_names, done)
+
+
+def test_ids_that_several_rows_share_are_no_ids() -> None:
+    found = paypal(
+        ("8AB001", "50", "Payment"), ("8AB002", "50", "Hold"), ("8AB002", "50", "Release"), ("8AB002", "20", "Refund")
+    )
+    [problem] = found.problems
+    assert problem.startswith(
+        "2 of 4 rows (50.0%) have the transaction id of an earlier row, and 2 of them tell something"
+    )
+    assert "'id' is no id" in problem
+
+
+def test_rows_that_come_twice_are_told_and_no_problem() -> None:
+    found = paypal(("8AB001", "50", "Payment"), ("8AB001", "50", "Payment"))
+    assert found.ok
+    assert "1 of 2 rows (50.0%) repeat an earlier payment: one of each is kept" in found.suggestions
+    assert not any("repeat" in text for text in paypal(("8AB001", "50", "Payment")).suggestions)
+
+
+def test_ibans_that_look_odd_are_told_without_a_value() -> None:
+    accounts = ["DE89370400440532013000", "DE88370400440532013000", "QX62 01234567890123", "7", None]
+    [wrong, unknown] = account_warnings(accounts)
+    assert wrong.startswith("1 of 5 accounts have the form of an IBAN, and check digits that do not fit")
+    assert "QX" in unknown
+    assert "0123" not in unknown + wrong
+    assert list(account_warnings(["7", "DE89370400440532013000"])) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again, pseudonymise
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again, pseudonymise, pseudonymise_accounts
 from counterfoil.errors import UsageError
 
 KEY = b"0123456789abcdef"
@@ -38,6 +38,7 @@ def test_it_is_hmac_sha256_of_kind_and_value() -> None:
         ("source_ip", "8.8.8.8, 10.0.0.1", "8.8.8.8"),
         ("source_ip", "Unknown", "unknown"),
         ("account", " 42", "42"),
+        ("account", "DE89 3704 0044 0532 0130 00", "IBAN: de89370400440532013000"),
     ],
 )
 def test_two_spellings_are_one_pseudonym(kind: str, one: str, other: str) -> None:
@@ -126,3 +127,54 @@ class TestKeys:
         assert not self.old.extend(self.new)
         assert not self.new.extend(self.new)
         assert not self.new.followed_by(KEY).extend(self.old)
+
+
+def account(*parts: str | None) -> str | None:
+    arrays = [pa.array([part], pa.string()) for part in parts]
+    result: str | None = pseudonymise_accounts(arrays, KEY)[0].as_py()
+    return result
+
+
+_codes = st.text("0123456789:A", max_size=6)
+
+
+@given(st.tuples(_codes, _codes, _codes), st.tuples(_codes, _codes, _codes))
+def test_numbers_of_two_banks_are_two_accounts(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    def known(parts: tuple[str, str, str]) -> tuple[str, ...]:
+        *banks, number = parts
+        return (*(bank.replace(":", "") for bank in banks), number)  # a mark in a bank's code means nothing
+
+    if not one[2] or not other[2]:
+        assert one[2] or account(*one) is None
+    else:
+        assert (account(*one) == account(*other)) == (known(one) == known(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("01-10 42", "7"), ("011042", "7")),
+        (("cobadeffxxx", "7"), ("COBADEFF", "7")),
+        ((" 1 ", " 7 "), ("1", "7")),
+        ((None, "7"), ("", "7")),
+        (("1", None, "7"), ("1", "7")),
+        (("COBADEFF", "DE89 3704 0044 0532 0130 00"), ("BANKDEFF", "de89370400440532013000")),
+    ],
+)
+def test_two_spellings_of_a_bank_and_number_are_one_account(
+    one: tuple[str | None, ...], other: tuple[str | None, ...]
+) -> None:
+    assert account(*one) == account(*other)
+
+
+def test_an_iban_or_a_number_without_bank_is_hashed_as_in_one_column() -> None:
+    assert account("COBADEFF", "DE89370400440532013000") == hashed("DE89370400440532013000")
+    assert account(None, " 7") == account("7") == hashed("7")
+    assert account("1", None) is None
+    assert account("1", "7") not in (hashed("17"), hashed("1:17"), hashed("7"))
+
+
+def test_accounts_of_banks_go_through_all_keys() -> None:
+    keys = PseudonymKeys((KEY, b"fedcba9876543210"))
+    parts = [pa.array(["1", None]), pa.array(["7", None])]
+    assert pseudonymise_accounts(parts, keys) == hashed_again(pseudonymise_accounts(parts, KEY), keys.keys[1])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec, OwnEntity
 from counterfoil.domain.release.archive import pack, unpack
 
 
@@ -91,3 +92,9 @@ def test_what_is_no_such_value_is_refused(error: type[Exception]) -> None:
     data: dict[str, Any] = {"values": {"$array": "gone"}, "kind": "one"} if error is KeyError else {"kind": "one"}
     with pytest.raises(error):
         unpack(Inner, data, {})
+
+
+def test_of_several_kinds_an_object_is_that_of_a_dataclass() -> None:
+    own = FeatureSpec(OwnEntity("place", ("location",)), Aggregate.COUNT, 24)
+    for spec in (own, FeatureSpec(Entity.ACCOUNT, Aggregate.COUNT, 24)):
+        assert unpack(FeatureSpec, json.loads(json.dumps(pack(spec, {}))), {}) == spec

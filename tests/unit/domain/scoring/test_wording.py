@@ -5,7 +5,7 @@ import math
 import pytest
 
 from counterfoil.domain.features.columns import CYCLES
-from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec
+from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, MONTH, YEAR, Aggregate, Entity, FeatureSpec, specs_with
 from counterfoil.domain.scoring.wording import Wording, topic_of
 
 SPECS = {
@@ -36,21 +36,26 @@ def said(column: str, value: object, usual: object = None) -> str:
             0.0,
             "amount 3.2 deviations below the mean of the merchant in 30 days",
         ),
-        ("account_count_1h", 7.0, 1.0, "count of the account in 1 hour: 7 (usual: 1)"),
-        ("account_count_6h", 7.0, 1.0, "count of the account in 6 hours: 7 (usual: 1)"),
+        ("account_count_1h", 7.0, 1.0, "count of the account in 1 hour: 7 (usual of good payments: 1)"),
+        ("account_count_6h", 7.0, 1.0, "count of the account in 6 hours: 7 (usual of good payments: 1)"),
         (
             "merchant_fraud_rate_30d",
             0.25,
             0.001,
-            "25.0% of the payments of the merchant in 30 days turned out frauds (usual: 0.1%)",
+            "25.0% of the payments of the merchant in 30 days turned out frauds (usual of good payments: 0.1%)",
         ),
-        ("source_ip_frauds_365d", 3.0, 0.0, "3 frauds of the source IP became known in 365 days (usual: 0)"),
+        (
+            "source_ip_frauds_365d",
+            3.0,
+            0.0,
+            "3 frauds of the source IP became known in 365 days (usual of good payments: 0)",
+        ),
         ("account_device_is_first_30d", 1.0, 0.0, "no payment of the account on this device in the 30 days before"),
         (
             "account_seconds_since_previous_30d",
             95.0,
             86400.0,
-            "95 seconds since the previous payment of the account (usual: 24 hours)",
+            "95 seconds since the previous payment of the account (usual of good payments: 24 hours)",
         ),
         (
             "account_quarter_share_30d",
@@ -58,8 +63,8 @@ def said(column: str, value: object, usual: object = None) -> str:
             0.4,
             "2% of the payments of the account in 30 days fell in this quarter of the day",
         ),
-        ("amount", 1234.5, 42.0, "amount 1234 (usual: 42)"),
-        ("v14", -7.125, 0.05, "v14 -7.125 (usual: 0.05)"),
+        ("amount", 1234.5, 42.0, "amount 1234 (usual of good payments: 42)"),
+        ("v14", -7.125, 0.05, "v14 -7.125 (usual of good payments: 0.05)"),
         ("category", "misc_net", None, "category misc_net"),
         ("merchant_id", "Harbour Grocers", None, "merchant Harbour Grocers"),
         ("category", None, None, "category is not known"),
@@ -103,3 +108,13 @@ def test_a_time_that_is_not_there_is_said_not_guessed() -> None:
     assert [Wording({}).of(name, row, row) for name in ("hour_sin", "weekday_cos")] == [
         "hour is not known", "weekday is not known",
     ]  # fmt: skip
+
+
+def test_an_entity_of_a_mapping_is_called_as_it_is_there() -> None:
+    specs = {spec.name: spec for spec in specs_with({"payer_place": ("account_id", "location")})}
+    words = Wording(specs)
+    assert topic_of("payer_place_count_ever", specs) == "traffic of this payer place"
+    assert topic_of("payer_place_fraud_rate_7d", specs) == "past frauds of this payer place"
+    column = "payer_place_amount_to_mean_ever"
+    said_of_it = words.of(column, {column: 9.04}, {column: 1.0})
+    assert said_of_it == "amount 9 times the mean of this payer place in all its time"

@@ -126,13 +126,14 @@ def test_the_later_line_of_a_doubled_id_loses(tmp_path: Path) -> None:
         [("a", "2024-03-03T00:00:00Z"), ("b", "2024-01-01T00:00:00Z"), ("a", "2024-01-01T00:00:00Z")] * 2,
     )
     (done,) = run(tmp_path / "lake", path)
-    assert done.rejected == {"duplicate_id": 4}
+    assert done.rejected == {"duplicate_id": 2, "duplicate_id_other_content": 2}
     assert [(row["transaction_id"], row["source_line"]) for row in visible(tmp_path / "lake")] == [
         ("b", 3),
         ("a", 2),
     ]
     assert {row["message"] for row in visible(tmp_path / "lake", "rejected")} == {
-        "the transaction id stands on an earlier line of this file"
+        "the transaction id stands on an earlier line of this file",
+        "the transaction id stands on an earlier line of this file, with another event_time",
     }
 
 
@@ -140,7 +141,7 @@ def test_an_id_of_another_file_loses(tmp_path: Path) -> None:
     one = written(tmp_path, [("a", "2024-01-01T00:00:00Z")], "one.csv")
     two = written(tmp_path, [("b", "2024-01-01T00:00:00Z"), ("a", "2024-01-02T00:00:00Z")], "two.csv")
     done = run(tmp_path / "lake", one, two)
-    assert [file.rejected for file in done] == [{}, {"duplicate_id": 1}]
+    assert [file.rejected for file in done] == [{}, {"duplicate_id_other_content": 1}]
     assert ids(tmp_path / "lake") == ["a", "b"]
     assert "from another file" in visible(tmp_path / "lake", "rejected")[0]["message"]
 
@@ -153,7 +154,7 @@ def test_duplicates_are_found_among_tables_of_other_mappings(tmp_path: Path) -> 
     run(tmp_path / "lake", one)
     run(tmp_path / "lake", two, mapping=parse_mapping(text, "other"))
     (done,) = run(tmp_path / "lake", three)
-    assert done.rejected == {"duplicate_id": 2}
+    assert done.rejected == {"duplicate_id_other_content": 2}
 
 
 def test_a_done_file_is_skipped_and_a_moved_copy_gives_no_second_rows(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_the_members_of_an_archive_are_read_one_after_another(tmp_path: Path) ->
     assert kept == {("a", "in.zip/jan.csv", 2), ("c", "in.zip/feb.csv", 2)}
     bad = {(row["reason"], row["source"], row["source_line"]) for row in visible(tmp_path / "lake", "rejected")}
     assert bad == {
-        ("time_unreadable", "in.zip/jan.csv", 3), ("duplicate_id", "in.zip/feb.csv", 3),
+        ("time_unreadable", "in.zip/jan.csv", 3), ("duplicate_id_other_content", "in.zip/feb.csv", 3),
         ("ragged_row", "in.zip/feb.csv", 4),
     }  # fmt: skip
 
@@ -360,7 +361,7 @@ def test_the_addresses_are_those_of_the_collected_payments_once_each(tmp_path: P
         ("e", TIME, "nobody"), ("f", "never", "203.0.113.10"), ("a", TIME, "203.0.113.11"),
     ]  # fmt: skip
     (done,) = run(tmp_path / "lake", written_with_ips(tmp_path, lines), mapping=SHOP_WITH_IPS)
-    assert done.rejected == {"time_unreadable": 1, "duplicate_id": 1}
+    assert done.rejected == {"time_unreadable": 1, "duplicate_id_other_content": 1}
     rows = visible(tmp_path / "lake", "addresses")
     assert {row["address"] for row in rows} == {"203.0.113.9", "2001:db8::1", None}
     kept = [row["source_ip_id"] for row in rows]

@@ -57,7 +57,7 @@ def reasons(folder: Path) -> list[tuple[int, str]]:
         (f"x,{BETWEEN},11.00,ann,caf\udce9", "bytes_unreadable"),  # Latin-1 in UTF-8
         (f"x,{BETWEEN},11.00,ann,\udced\udca0\udc80", "bytes_unreadable"),  # a surrogate in UTF-8
         (f",{BETWEEN},11.00,ann,Shop", "id_missing"),
-        (f"first,{BETWEEN},11.00,ann,Shop", "duplicate_id"),
+        (f"first,{BETWEEN},11.00,ann,Shop", "duplicate_id_other_content"),
         ("x,,11.00,ann,Shop", "time_missing"),
         ("x,2024-02-30T00:00:00Z,11.00,ann,Shop", "time_unreadable"),
         ("x,2024-13-01T00:00:00Z,11.00,ann,Shop", "time_unreadable"),

@@ -37,15 +37,18 @@ def collected(folder: Path, ledger: MemoryLedger) -> FolderTables:
 
 
 def test_files_tables_and_reasons_are_counted(tmp_path: Path, ledger: MemoryLedger) -> None:
-    found = status(collected(tmp_path, ledger), ledger)
+    tables = collected(tmp_path, ledger)
+    found = status(tables, ledger)
     assert found.states == {"done": 2, "claimed": 1, "failed": 1}
     assert [Path(entry.file.location).name for entry in found.files] == [
         Path(entry.file.location).name for entry in ledger.entries()
     ]
     (failed,) = (entry for entry in found.files if entry.state == "failed")
     assert "'id'" in str(failed.reason)
+    newest = tables.runs("transactions")[-1]
     assert found.tables == (
-        TableSize("addresses", 2, 0, 0), TableSize("rejected", 2, 2, 3), TableSize("transactions", 2, 2, 2),
+        TableSize("addresses", 2, 0, 0, newest), TableSize("rejected", 2, 2, 3, newest),
+        TableSize("transactions", 2, 2, 2, newest),
     )  # fmt: skip
     assert found.rejected == {"time_unreadable": 2, "duplicate_id": 1}
 

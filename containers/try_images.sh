@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Build images from this commit and ask each entry point for its help: try_images.sh NAME...
+# With docker or buildah, whichever is here; without either it says so and skips (exit 0).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if docker=$(command -v docker); then
+    for name in "$@"; do
+        "$docker" build --file "containers/${name//-/_}/Dockerfile" --tag "counterfoil-$name:try" .
+        "$docker" run --rm "counterfoil-$name:try" --help
+        "$docker" image inspect --format "counterfoil-$name: {{.Size}} bytes" "counterfoil-$name:try"
+    done
+elif buildah=$(command -v buildah); then
+    for name in "$@"; do
+        "$buildah" build --isolation chroot --file "containers/${name//-/_}/Dockerfile" --tag "counterfoil-$name:try" .
+        container=$("$buildah" from "counterfoil-$name:try")
+        "$buildah" run --isolation chroot "$container" -- python /opt/counterfoil/main.py --help
+    done
+else
+    echo "skipped: neither docker nor buildah is here"
+fi

@@ -1,0 +1,1 @@
+"""One concept a file; the stacks beside this folder wire them and grant rights."""

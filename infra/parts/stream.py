@@ -1,0 +1,35 @@
+"""The stream of payments as they happen, and the queue of those that nobody can read."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.environments import Environment
+from infra.parts.acknowledged import DEAD_LETTERS, acknowledge
+
+
+class PaymentStream(Construct):
+    """Kinesis on demand: it grows with the load. Payments stay for two days."""
+
+    def __init__(self, scope: Construct, id: str, environment: Environment, key: kms.IKey) -> None:
+        super().__init__(scope, id)
+        self.stream = kinesis.Stream(
+            self, "Stream",
+            stream_name=f"{environment.prefix}-payments",
+            stream_mode=kinesis.StreamMode.ON_DEMAND,
+            encryption=kinesis.StreamEncryption.KMS, encryption_key=key,
+            retention_period=Duration.hours(48),
+            removal_policy=RemovalPolicy.RETAIN if environment.keep else RemovalPolicy.DESTROY,
+        )  # fmt: skip
+        acknowledge(
+            self.stream, "AwsSolutions-KDS3", "under our own key we decide who reads payments; its cost is small"
+        )
+        self.unreadable = sqs.Queue(
+            self, "Unreadable",
+            queue_name=f"{environment.prefix}-unreadable-payments",
+            encryption=sqs.QueueEncryption.KMS, encryption_master_key=key, enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )  # fmt: skip
+        acknowledge(self.unreadable, "AwsSolutions-SQS3", DEAD_LETTERS)

@@ -1,0 +1,49 @@
+"""The stack of the service: one payment in, its score out."""
+
+import aws_cdk as cdk
+from aws_cdk import Stack
+from constructs import Construct
+
+from infra.environments import Deployment
+from infra.lake import Lake
+from infra.network import TASKS, Network
+from infra.parts.alerts import Alerts
+from infra.parts.api import Api
+from infra.parts.canary import Canary
+from infra.parts.database import SERVICE
+from infra.parts.peers import SERVICE_PORT
+from infra.parts.scoring_rights import scoring_rights
+from infra.parts.scoring_service import HEALTH, ScoringService
+from infra.parts.settings import Stores
+from infra.parts.task import Container
+from infra.repositories import Repositories
+
+
+class Scoring(Stack):
+    """Service, public address and canary."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        deployment: Deployment,
+        network: Network,
+        lake: Lake,
+        repositories: Repositories,
+        stores: Stores,
+        env: cdk.Environment,
+    ) -> None:
+        super().__init__(scope, id, env=env)
+        environment = deployment.environment
+        self.alerts = Alerts(self, "Alerts", deployment, lake.key)
+        container = Container(
+            "scoring", repositories.by_image["scoring"], deployment.scoring_digest,
+            {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake},
+            cpu=environment.task_cpu, memory_mb=environment.task_memory_mb, port=SERVICE_PORT, health=HEALTH,
+        )  # fmt: skip
+        self.service = ScoringService(
+            self, "Service", environment, network.cluster, TASKS, network.peers.service, container,
+            scoring_rights(lake, stores, self.alerts.payments),
+        )  # fmt: skip
+        self.api = Api(self, "Api", deployment, network.vpc, TASKS, network.peers.gateway, self.service.address)
+        Canary(self, "Canary", environment, self.api.host, lake.buckets.results, lake.key, on=container.is_there)

@@ -1,0 +1,75 @@
+"""Profiles in PostgreSQL: one row an entity and entry."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.ports.service import Entry, LogPart
+
+_POSITION = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+_NEW = """
+SELECT entry.entity, entry_id, at, content
+FROM unnest(%s::text[], %s::bigint[]) AS wanted (entity, position)
+JOIN profile_entry AS entry
+    ON entry.entity = wanted.entity AND entry.written_by >= wanted.position::text::xid8
+ORDER BY entry.entity, at, entry_id
+"""
+
+
+class PostgresProfiles:
+    """A ProfileStore in the database of `login`. A position is the oldest transaction under way at the last reading."""
+
+    def __init__(self, login: Login) -> None:
+        self._connections = Connections(login)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append entries that their entities do not have yet; the first content of an id stays."""
+        if not entries:
+            return
+        # In one order for all writers, so that two never wait for each other.
+        ordered = sorted(entries, key=lambda entry: (entry.entity, entry.entry_id))
+        columns = (
+            [entry.entity for entry in ordered],
+            [entry.entry_id for entry in ordered],
+            [entry.at for entry in ordered],
+            [Jsonb(dict(entry.content)) for entry in ordered],
+        )
+        with self._connections.connection() as connection:
+            connection.execute(
+                "INSERT INTO profile_entry (entity, entry_id, at, content) "
+                "SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::jsonb[]) ON CONFLICT DO NOTHING",
+                columns,
+            )
+
+    def read(self, positions: Mapping[str, int]) -> dict[str, LogPart]:
+        """Return what is new to the reader of each entity; position 0 is the beginning."""
+        found: dict[str, list[Entry]] = {entity: [] for entity in positions}
+        with self._connections.connection() as connection:
+            # The position is taken first: what is committed between the two is read now and once more.
+            [(position,)] = connection.execute(_POSITION).fetchall()
+            for row in connection.execute(_NEW, (list(positions), list(positions.values()))):
+                found[row[0]].append(Entry(*row))
+        return {entity: LogPart(tuple(entries), position) for entity, entries in found.items()}
+
+    def expire(self, before: datetime) -> int:
+        """Remove entries whose `at` is earlier, and return how many."""
+        with self._connections.connection() as connection:
+            return connection.execute("DELETE FROM profile_entry WHERE at < %s", (before,)).rowcount
+
+    def forget(self, entities: Collection[str], transactions: Collection[str]) -> int:
+        """Remove the logs of entities, and the entries of transactions from all logs; return how many entries."""
+        query = "DELETE FROM profile_entry WHERE entity = ANY(%s) OR content ->> 'transaction_id' = ANY(%s)"
+        with self._connections.connection() as connection:
+            return connection.execute(query, (list(entities), list(transactions))).rowcount
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        with self._connections.connection() as connection:
+            connection.execute("SELECT 1 FROM profile_entry LIMIT 0")
+
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        self._connections.close()

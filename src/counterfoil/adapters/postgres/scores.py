@@ -1,0 +1,96 @@
+"""The scores that the service gave, in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.ports.service import KeptScore
+
+_COLUMNS = (
+    "transaction_id, content_hash, release_id, decision, signal, amount::text, account_id, payment, evidence, answer, "
+    "scored_at"
+)
+_INSERT = """
+INSERT INTO service_score
+    (transaction_id, content_hash, release_id, decision, signal, amount, account_id, payment, evidence, answer)
+VALUES (%s, %s, %s, %s, %s, %s::numeric, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_QUEUE = f"""
+SELECT {_COLUMNS} FROM service_score AS score
+WHERE decision <> 'allow' AND NOT EXISTS (
+    SELECT FROM decision WHERE kind = 'feedback' AND subject = score.transaction_id)
+ORDER BY signal * coalesce(amount, 0)::double precision DESC, transaction_id LIMIT %s
+"""
+
+
+class PostgresScores:
+    """A ScoreLog in the database of `login`. A trigger refuses to change what was kept."""
+
+    def __init__(self, login: Login) -> None:
+        self._connections = Connections(login)
+
+    def append(self, scores: Sequence[KeptScore]) -> list[KeptScore]:
+        """Keep scores and return what is kept of each transaction now: an earlier score stays."""
+        rows = sorted(map(_as_row, scores), key=lambda row: str(row[0]))  # two writers never wait for each other
+        with self._connections.connection() as connection:
+            with connection.transaction():
+                connection.cursor().executemany(_INSERT, rows)
+            kept = _find(connection, [score.transaction_id for score in scores])
+        return [kept[score.transaction_id] for score in scores]
+
+    def find(self, transactions: Collection[str]) -> dict[str, KeptScore]:
+        """Return the kept scores of these transactions, those that there are."""
+        with self._connections.connection() as connection:
+            return _find(connection, list(transactions))
+
+    def since(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on, oldest first."""
+        return self._since(moment, limit, "true")
+
+    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', oldest first."""
+        return self._since(moment, limit, "decision <> 'allow'")
+
+    def _since(self, moment: datetime, limit: int, condition: str) -> list[KeptScore]:
+        query = (
+            f"SELECT {_COLUMNS} FROM service_score WHERE scored_at >= %s AND {condition} ORDER BY scored_at LIMIT %s"
+        )
+        with self._connections.connection() as connection:
+            return [KeptScore(*row) for row in connection.execute(query, (moment, limit))]
+
+    def queue(self, limit: int) -> list[KeptScore]:
+        """Return payments to review that nobody has judged, by signal times amount, greatest first."""
+        with self._connections.connection() as connection:
+            return [KeptScore(*row) for row in connection.execute(_QUEUE, (limit,))]
+
+    def forget(self, account_id: str) -> list[str]:
+        """Remove an account's scores and return their transactions."""
+        query = "DELETE FROM service_score WHERE account_id = %s RETURNING transaction_id"
+        with self._connections.connection() as connection:
+            return [str(row[0]) for row in connection.execute(query, (account_id,))]
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        with self._connections.connection() as connection:
+            connection.execute("SELECT 1 FROM service_score LIMIT 0")
+
+    def close(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        self._connections.close()
+
+
+def _find(connection: psycopg.Connection, transactions: list[str]) -> dict[str, KeptScore]:
+    query = f"SELECT {_COLUMNS} FROM service_score WHERE transaction_id = ANY(%s)"
+    found = (KeptScore(*row) for row in connection.execute(query, (transactions,)))
+    return {score.transaction_id: score for score in found}
+
+
+def _as_row(score: KeptScore) -> tuple[Any, ...]:
+    return (
+        score.transaction_id, score.content_hash, score.release_id, score.decision, score.signal, score.amount,
+        score.account_id, Jsonb(dict(score.payment)), Jsonb(dict(score.evidence)), Jsonb(dict(score.answer)),
+    )  # fmt: skip

@@ -1,0 +1,263 @@
+"""What one entity keeps of its payments: enough to say at once what its next payment's features are.
+
+The last payments are kept one by one, older ones by the hour they fall in, and none beyond the longest window.
+`evidence_of` folds with the same rule, so a payment gets the same features here as in a batch. A payment that comes
+late is put where it belongs, as long as it is newer than what was added up.
+"""
+
+import struct
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from counterfoil.domain.arrays import Doubles, Integers
+from counterfoil.domain.features import values
+from counterfoil.domain.features.aggregates import Family
+from counterfoil.domain.features.fold import HOUR, Kept
+from counterfoil.domain.features.groups import running_squares
+from counterfoil.domain.features.payments import DAY, QUARTER, microseconds
+from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.errors import StoreUnavailableError
+
+NEVER = int(np.iinfo(np.int64).min)
+ROW_COLUMNS = 7
+"""Tick, amount, whether it has one, quarter of the day, currency, account, merchant; the last three by number."""
+TILE_COLUMNS = 12
+"""As `values.newest` reads them."""
+
+_FAMILIES = list(Family)
+
+_MAGIC, _VERSION = b"CFPR", 1
+_HEADER = struct.Struct("<4sI3q6I")
+_LENGTHS = np.dtype("<i4")
+_WHOLE = np.dtype("<i8")
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment as profiles need it: its time in microseconds, its amount in 1/10,000 of a unit."""
+
+    transaction_id: str
+    tick: int
+    minor: int | None
+    currency: str | None
+    account_id: str | None
+    merchant_id: str | None
+
+
+@dataclass(frozen=True)
+class Program:
+    """The features of one kind of entity, and what its profiles keep for them; `label_delay` in microseconds."""
+
+    specs: tuple[FeatureSpec, ...]
+    label_delay: int
+    by_currency: bool = False
+    kept: Kept = field(default_factory=Kept)
+
+    @cached_property
+    def steps(self) -> Integers:
+        """The specs as compiled code takes them, by window."""
+        declared = [spec.aggregate.declared for spec in self.specs]
+        rows = [
+            [_FAMILIES.index(one.family), one.code, spec.hours * HOUR, int(one.itself), place]
+            for place, (spec, one) in enumerate(zip(self.specs, declared, strict=True))
+        ]
+        return np.array(sorted(rows, key=lambda row: row[2]), np.int64).reshape(-1, 5)
+
+    @cached_property
+    def delay(self) -> int:
+        """How long after a payment its label counts: no label is known at the payment's own instant."""
+        return max(self.label_delay, 1)
+
+    @cached_property
+    def tile(self) -> int:
+        """The length of a tile in microseconds."""
+        return microseconds(self.kept.tile)
+
+    @cached_property
+    def reach(self) -> int:
+        """How far back a payment, or a fraud's becoming known, can matter, in microseconds."""
+        reaches = [spec.hours * HOUR + self.delay * spec.aggregate.is_delayed for spec in self.specs]
+        return max(reaches, default=0)
+
+
+@dataclass
+class Profile:
+    """The past of one entity. `late` counts what came when it could no longer be put where it belongs."""
+
+    program: Program
+    rows: Integers = field(default_factory=lambda: np.empty((0, ROW_COLUMNS), np.int64))
+    ids: list[str] = field(default_factory=list)
+    tiles: Integers = field(default_factory=lambda: np.empty((0, TILE_COLUMNS), np.int64))
+    tiled_until: int = NEVER
+    arrivals: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    arrival_tiles: Integers = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    arrived_until: int = NEVER
+    names: list[str] = field(default_factory=list)
+    late: int = 0
+
+    def __post_init__(self) -> None:
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+        self._seen = np.zeros(0, np.int64)
+
+    def features(self, payment: Payment) -> Doubles:
+        """The features of a payment that is newer than all before, in the order of the specs; NaN is null."""
+        if len(self.arrivals) > self.program.kept.payments:
+            self._settle(payment.tick)
+        strangers = len(self._numbers)
+        if len(self._seen) < strangers + 2:
+            self._seen = np.zeros(2 * strangers + 64, np.int64)
+        out = np.empty(len(self.program.specs))
+        values.newest(
+            payment.tick, payment.minor or 0, payment.minor is not None, payment.tick % DAY // QUARTER,
+            self._currency(payment),
+            _number(self._numbers, payment.account_id, strangers),
+            _number(self._numbers, payment.merchant_id, strangers + 1),
+            self.rows, self.tiles, self.tiled_until, self.program.tile,
+            self.arrivals, self.arrival_tiles, self.arrived_until, self.program.delay,
+            self.program.steps, self._seen, out,
+        )  # fmt: skip
+        return out
+
+    def add(self, payment: Payment) -> bool:
+        """Keep a payment, in its place; say no if it is older than what was added up, or kept already."""
+        ticks = self.rows[:, 0]
+        first, last = np.searchsorted(ticks, payment.tick), np.searchsorted(ticks, payment.tick, side="right")
+        place = bisect_left(self.ids, payment.transaction_id, int(first), int(last))
+        if place < last and self.ids[place] == payment.transaction_id:
+            return False
+        if place == 0 and payment.tick <= self.tiled_until:
+            self.late += 1
+            return False
+        row = [
+            payment.tick, payment.minor or 0, int(payment.minor is not None), payment.tick % DAY // QUARTER,
+            self._currency(payment, new=True), self._named(payment.account_id), self._named(payment.merchant_id),
+        ]  # fmt: skip
+        self.rows = np.insert(self.rows, place, row, axis=0)
+        self.ids.insert(place, payment.transaction_id)
+        if len(self.rows) > self.program.kept.payments:
+            self._add_up()
+        newest = int(self.rows[-1, 0])
+        self._settle(newest)
+        self._forget(newest - self.program.reach)
+        return True
+
+    def add_fraud(self, known: int) -> bool:
+        """Count a fraud from `known` on, in microseconds; say no if that is older than what was added up."""
+        if known <= self.arrived_until:
+            self.late += 1
+            return False
+        self.arrivals = np.insert(self.arrivals, np.searchsorted(self.arrivals, known), known)
+        return True
+
+    def to_bytes(self) -> bytes:
+        """The profile as a header and arrays of little-endian numbers, then its texts in UTF-8."""
+        self._drop_unused_names()
+        texts = [text.encode() for text in (*self.ids, *self.names)]
+        numbers = [self.rows, self.tiles, self.arrivals, self.arrival_tiles]
+        header = _HEADER.pack(
+            _MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late,
+            len(self.rows), len(self.tiles), len(self.arrivals), len(self.arrival_tiles),
+            len(self.ids), len(self.names),
+        )  # fmt: skip
+        lengths = np.array([len(text) for text in texts], _LENGTHS)
+        return b"".join([header, *(one.astype(_WHOLE).tobytes() for one in numbers), lengths.tobytes(), *texts])
+
+    @classmethod
+    def from_bytes(cls, state: bytes, program: Program) -> "Profile":
+        """The profile that `to_bytes` wrote. Raises StoreUnavailableError if this version did not write it."""
+        if len(state) < _HEADER.size or state[:8] != struct.pack("<4sI", _MAGIC, _VERSION):
+            raise StoreUnavailableError(
+                f"a profile of {len(state)} bytes is none of version {_VERSION}: remove the profiles; they are made"
+                " again from the payments"
+            )
+        _, _, tiled, arrived, late, *sizes = _HEADER.unpack_from(state)
+        shapes = [(sizes[0], ROW_COLUMNS), (sizes[1], TILE_COLUMNS), (sizes[2], 1), (sizes[3], 2)]
+        offset, arrays = _HEADER.size, []
+        for rows, columns in shapes:
+            flat = np.frombuffer(state, _WHOLE, rows * columns, offset)
+            arrays.append(flat.astype(np.int64).reshape(rows, columns))
+            offset += flat.nbytes
+        lengths = np.frombuffer(state, _LENGTHS, sizes[4] + sizes[5], offset)
+        ends = offset + lengths.nbytes + np.cumsum(lengths, dtype=np.int64)
+        texts = [state[end - length : end].decode() for end, length in zip(ends, lengths, strict=True)]
+        return cls(
+            program, arrays[0], texts[: sizes[4]], arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived,
+            texts[sizes[4] :], late,
+        )  # fmt: skip
+
+    def _drop_unused_names(self) -> None:
+        """Keep, in order, the names that payments or tiles still have: equal pasts are equal bytes."""
+        numbers = np.unique(np.concatenate([self.rows[:, 4:].ravel(), self.tiles[:, 2]]))
+        used = sorted((int(number) for number in numbers if number >= 0), key=lambda number: self.names[number])
+        new = np.full(len(self.names) + 1, -1)  # the last is that of null
+        new[used] = np.arange(len(used))
+        self.rows = np.hstack([self.rows[:, :4], new[self.rows[:, 4:]]])
+        self.tiles[:, 2] = new[self.tiles[:, 2]]
+        self.names = [self.names[number] for number in used]
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+
+    def _currency(self, payment: Payment, *, new: bool = False) -> int:
+        if not self.program.by_currency:
+            return -1
+        return self._named(payment.currency) if new else _number(self._numbers, payment.currency, -2)
+
+    def _named(self, name: str | None) -> int:
+        if name is None:
+            return -1
+        if name not in self._numbers:
+            self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return self._numbers[name]
+
+    def _add_up(self) -> None:
+        """Take the oldest payment into the tile of its hour and currency."""
+        tick, minor, has, quarter, currency = (int(value) for value in self.rows[0, :5])
+        self.rows, self.tiled_until = self.rows[1:], tick
+        del self.ids[0]
+        start = tick // self.program.tile * self.program.tile
+        mine = (self.tiles[:, 0] == start) & (self.tiles[:, 2] == currency)
+        if not mine.any():
+            self.tiles = np.vstack([self.tiles, [start, 0, currency, quarter, 0, 0, 0, 0, 0, 0, 0, 0]])
+            mine = np.append(mine, True)
+        tile = self.tiles[int(np.flatnonzero(mine)[-1])]
+        tile[1] += 1
+        if has:
+            tile[4] = max(int(tile[4]), minor) if tile[5] else minor
+            squares = running_squares(np.array([minor]))[:, 1]
+            tile[5:8] += [1, minor >> 32, minor & 0xFFFF_FFFF]
+            tile[8 : 8 + len(squares)] += squares
+
+    def _settle(self, now: int) -> None:
+        """Add up the frauds that are known by now, but for the last."""
+        known = np.searchsorted(self.arrivals, now, side="right")
+        for _ in range(int(known) - self.program.kept.payments):
+            self.arrived_until, self.arrivals = int(self.arrivals[0]), self.arrivals[1:]
+            start = self.arrived_until // self.program.tile * self.program.tile
+            if not len(self.arrival_tiles) or self.arrival_tiles[-1, 0] != start:
+                self.arrival_tiles = np.vstack([self.arrival_tiles, [start, 0]])
+            self.arrival_tiles[-1, 1] += 1
+
+    def _forget(self, until: int) -> None:
+        """Let go of whole tiles, and of payments and frauds within them, that no window can reach any more."""
+        first = (until + 1) // self.program.tile * self.program.tile
+        self.tiles = self.tiles[self.tiles[:, 0] >= first]
+        self.arrival_tiles = self.arrival_tiles[self.arrival_tiles[:, 0] >= first]
+        gone = int(np.searchsorted(self.rows[:, 0], first))
+        self.rows = self.rows[gone:]
+        del self.ids[:gone]
+        self.arrivals = self.arrivals[int(np.searchsorted(self.arrivals, first)) :]
+
+
+def _number(numbers: dict[str, int], name: str | None, stranger: int) -> int:
+    return -1 if name is None else numbers.get(name, stranger)
+
+
+def fold(state: bytes | None, payment: Payment, program: Program) -> tuple[bytes, Doubles]:
+    """The features of an entity's next payment, and the entity's profile with it; None is an entity that is new."""
+    profile = Profile(program) if state is None else Profile.from_bytes(state, program)
+    features = profile.features(payment)
+    profile.add(payment)
+    return profile.to_bytes(), features

@@ -1,0 +1,238 @@
+"""What scoring in real time asks of the world: profiles, kept scores, alerts, streams, tokens."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fact in the log of an entity: a payment, or what became known of its label.
+
+    `entity` is such as 'account:<pseudonym>'; `entry_id` names the fact, so that a retry adds nothing; `at` is the
+    time from which the entry ages; `content` is plain JSON.
+    """
+
+    entity: str
+    entry_id: str
+    at: datetime
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LogPart:
+    """Entries of one entity, by `at` and then id, and the position from which to read on.
+
+    Reading on from `position` may give some entries again, since writers end in another order than they began.
+    """
+
+    entries: tuple[Entry, ...]
+    position: int
+
+
+class ProfileStore(Protocol):
+    """Append-only logs of what entities did."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append entries that their entities do not have yet; the first content of an id stays."""
+        ...
+
+    def read(self, positions: Mapping[str, int]) -> dict[str, LogPart]:
+        """Return what is new to the reader of each entity; position 0 is the beginning."""
+        ...
+
+    def expire(self, before: datetime) -> int:
+        """Remove entries whose `at` is earlier, and return how many. DynamoDB removes them by itself: 0."""
+        ...
+
+    def forget(self, entities: Collection[str], transactions: Collection[str]) -> int:
+        """Remove the logs of entities, and the entries of transactions from all logs; return how many entries."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeptScore:
+    """A score as it was answered: `answer` is plain JSON, `payment` the canonical payment, as plain JSON too.
+
+    `content_hash` tells whether a payment that comes again is the same.
+    """
+
+    transaction_id: str
+    content_hash: str
+    release_id: str
+    decision: str
+    signal: float
+    amount: str | None
+    account_id: str | None
+    payment: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    answer: Mapping[str, Any]
+    scored_at: datetime | None = None
+
+
+class ScoreLog(Protocol):
+    """The scores that the service gave: append-only, one a transaction."""
+
+    def append(self, scores: Sequence[KeptScore]) -> list[KeptScore]:
+        """Keep scores and return what is kept of each transaction now: an earlier score stays."""
+        ...
+
+    def find(self, transactions: Collection[str]) -> dict[str, KeptScore]:
+        """Return the kept scores of these transactions, those that there are."""
+        ...
+
+    def since(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on, oldest first."""
+        ...
+
+    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', oldest first."""
+        ...
+
+    def queue(self, limit: int) -> list[KeptScore]:
+        """Return payments to review that nobody has judged, by signal times amount, greatest first."""
+        ...
+
+    def forget(self, account_id: str) -> list[str]:
+        """Remove an account's scores and return their transactions."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What the security team is told of a payment. No personal data: the account is a pseudonym."""
+
+    transaction_id: str
+    account_id: str | None
+    decision: str
+    signal: float
+    content: Mapping[str, Any]
+
+
+class AlertSink(Protocol):
+    """Where alerts go."""
+
+    def send(self, alert: Alert) -> None:
+        """Deliver one alert. Raises StoreUnavailableError; sending again after that may deliver it twice."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the sink does not answer."""
+        ...
+
+
+class AlertLog(Protocol):
+    """Alerts on their way: each payment has one at most, in the state held, repeated, pending or sent."""
+
+    def hold(self, alert: Alert, window: timedelta) -> None:
+        """Keep an alert as held, or as repeated if its account has another one in the window before now."""
+        ...
+
+    def promote(self, allowed: int, window: timedelta) -> int:
+        """Let held alerts of the window be pending, the riskiest first, until today has `allowed`; return how many."""
+        ...
+
+    def pending(self, limit: int) -> list[Alert]:
+        """Claim alerts that are to be sent and return them; nobody else gets them within half a minute."""
+        ...
+
+    def unclaim(self, transaction_id: str) -> None:
+        """Let an alert that could not be sent be claimed again at once."""
+        ...
+
+    def mark_sent(self, transaction_id: str) -> None:
+        """Keep that an alert was delivered."""
+        ...
+
+    def today(self) -> dict[str, int]:
+        """Return how many alerts of today (UTC) are in each state."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """How far a stream was consumed, and the records that could not be."""
+
+    def load(self, stream: str) -> dict[str, str]:
+        """Return the sequence of the last consumed record of each shard."""
+        ...
+
+    def save(self, stream: str, shard: str, sequence: str) -> None:
+        """Keep that all records of a shard up to this one were consumed."""
+        ...
+
+    def bury(self, stream: str, record: "Record", reason: str) -> None:
+        """Keep that a record was no payment, and why; of its content only the hash."""
+        ...
+
+    def buried(self, stream: str) -> list[tuple[str, str, str]]:
+        """Return shard, sequence and reason of the records that were buried."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a stream: its place (shard and sequence) and its bytes."""
+
+    shard: str
+    sequence: str
+    data: bytes
+
+
+class PaymentStream(Protocol):
+    """Payments as they happen, in order within a shard, at least once."""
+
+    def records(self, checkpoints: Mapping[str, str]) -> Iterator[Sequence[Record]]:
+        """Yield records after the checkpoint (sequence) of each shard, some at a time; empty where none came."""
+        ...
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token as it is kept: never the token itself."""
+
+    token_id: str
+    role: str
+    name: str
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class TokenStore(Protocol):
+    """Who may ask the service."""
+
+    def add(self, token: Token, digest: str) -> Token:
+        """Keep a token's digest (SHA-256, hex)."""
+        ...
+
+    def find(self, digest: str) -> Token | None:
+        """Return the token of a digest unless it was revoked."""
+        ...
+
+    def revoke(self, token_id: str) -> None:
+        """Let a token open nothing any more. Raises NotFoundError."""
+        ...
+
+    def tokens(self) -> list[Token]:
+        """Return all tokens, oldest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What each store answered: None, or why it is not ready."""
+
+    problems: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every store answered."""
+        return not any(self.problems.values())

@@ -1,0 +1,1 @@
+"""Scoring over HTTP and from streams. HTTP only: what it does is in `steps.scoring`."""

@@ -1,0 +1,233 @@
+"""The service: scores, feedback, health, metrics, and a page to review payments."""
+
+import time
+import traceback
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Body, Depends, FastAPI, Path, Request, Response
+from pydantic import Discriminator, Tag
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from counterfoil import __version__
+from counterfoil.service import models, page, problems
+from counterfoil.service.access import COOKIE, NOBODY, Access, Caller, Role
+from counterfoil.service.limits import BodyLimits
+from counterfoil.service.problems import ProblemError
+from counterfoil.service.serving import Serving, answer_of
+from counterfoil.service.workers import Workers
+from counterfoil.steps.scoring.feedback import Verdict, feedback_on, give_feedback, scored, standing
+from counterfoil.workspace.wiring import Workspace
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+log = structlog.get_logger()
+
+TransactionId = Annotated[str, Path(min_length=1, max_length=256, pattern="^[^\x00]+$")]
+
+
+def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
+    """The app of a workspace. Without `auth` everybody is operator: for the loopback alone."""
+    settings = place.settings
+    serving = Serving(place)
+    workers = Workers(
+        settings.service_threads, settings.service_waiting, timedelta(milliseconds=settings.service_deadline_ms)
+    )
+    access = Access(place.tokens, place.pseudonym_key.keys[0], required=auth)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        serving.open()
+        yield
+        serving.close()
+        workers.close()
+
+    app = FastAPI(
+        title="Counterfoil",
+        version=__version__,
+        description="Scores payments, and names the precedents of every score.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            status: {"model": models.Problem, "content": {problems.MEDIA_TYPE: {}}}
+            for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
+        },
+    )
+    app.state.serving, app.state.workers, app.state.access = serving, workers, access
+    problems.install(app)
+    _add_health(app, serving)
+    _add_scoring(app, serving, workers)
+    page.add_page(app, serving, workers, access)
+    app.add_middleware(BodyLimits, most_bytes=settings.service_body_bytes)
+    if not auth:  # no name of another site may lead here
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))
+    app.middleware("http")(_observed(serving))
+    return app
+
+
+def allowed(role: Role) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that lets callers of a role in, and tells who they are."""
+
+    async def caller(request: Request) -> Caller:
+        access: Access = request.app.state.access
+        if not access.required:
+            return NOBODY
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        session = request.cookies.get(COOKIE)
+        workers: Workers = request.app.state.workers
+        found = None
+        if scheme.lower() == "bearer" and secret:
+            found = await workers.run(access.of_token, secret.strip())
+        elif session and request.method == "GET":  # forms of the page prove themselves; see `page`
+            found = await workers.run(access.of_session, session)
+        if found is None:
+            raise ProblemError(401, "send a token (Authorization: Bearer ...); 'counterfoil token new' makes one")
+        if not found.role.includes(role):
+            raise ProblemError(403, f"this needs the role {role.value}, the token has {found.role.value}")
+        return found
+
+    return caller
+
+
+def _add_health(app: FastAPI, serving: Serving) -> None:
+    @app.get("/healthz", tags=["operations"])
+    async def healthz() -> models.Health:
+        """Tell that the process is alive."""
+        return models.Health()
+
+    @app.get("/readyz", tags=["operations"], responses={503: {"model": models.Readiness}})
+    def readyz(response: Response) -> models.Readiness:
+        """Ask every store; 503 while one does not answer."""
+        found = serving.ready()
+        response.status_code = 200 if found.ok else 503
+        return models.Readiness(ready=found.ok, stores=dict(found.problems))
+
+    @app.get("/metrics", tags=["operations"], dependencies=[Depends(allowed(Role.OPERATOR))])
+    async def metrics() -> Response:
+        """Return figures for Prometheus."""
+        return Response(serving.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _layout(body: Any) -> str:
+    return "source" if isinstance(body, dict) and body.get("layout") == "source" else "canonical"
+
+
+ScoreBody = Annotated[
+    Annotated[models.ScoreRequest, Tag("canonical")] | Annotated[models.SourceRequest, Tag("source")],
+    Discriminator(_layout),
+    Body(),
+]
+
+
+def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
+    place = serving.place
+
+    @app.post("/v1/score", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
+    async def score(body: ScoreBody) -> models.ScoreAnswer:
+        """Score one payment or up to 500. Safe to repeat: a payment that was scored keeps its answer."""
+        source_layout = isinstance(body, models.SourceRequest)
+        payments = [
+            payment.model_dump(exclude_unset=True) if isinstance(payment, models.Payment) else payment
+            for payment in body.payments
+        ]
+        return models.ScoreAnswer.model_validate(
+            await workers.run(lambda: serving.score(payments, source_layout=source_layout))
+        )
+
+    @app.get("/v1/transactions/{transaction_id}", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
+    async def transaction(transaction_id: TransactionId) -> models.Transaction:
+        """Tell what was scored, when, by which release and why, and what people said of it."""
+        kept = await workers.run(scored, place.scores, transaction_id)
+        said = await workers.run(feedback_on, place.decisions, transaction_id)
+        return models.Transaction(
+            score=models.Score.model_validate(answer_of(kept)),
+            payment=dict(kept.payment),
+            evidence=dict(kept.evidence),
+            feedback=[as_feedback(one) for one in said],
+            verdict=standing(said),
+        )
+
+    @app.post("/v1/feedback", tags=["feedback"])
+    async def feedback(
+        body: models.FeedbackRequest, caller: Annotated[Caller, Depends(allowed(Role.ANALYST))]
+    ) -> models.Feedback:
+        """Say that a scored payment is fraud or good, or that what was said does not count. Kept for ever."""
+        said = await workers.run(
+            lambda: give_feedback(
+                place.decisions, place.scores, place.profiles, body.transaction_id, Verdict(body.verdict), body.by,
+                body.reason, token=caller.token_id,
+            )
+        )  # fmt: skip
+        serving.metrics.feedback.labels(said.verdict).inc()
+        return as_feedback(said)
+
+    @app.get("/v1/releases/current", tags=["releases"], dependencies=[Depends(allowed(Role.SCORE))])
+    async def current_release() -> models.CurrentRelease:
+        """Tell which release scores, and its thresholds."""
+        in_use = await workers.run(place.champion.current)
+        release = in_use.detector.release
+        return models.CurrentRelease(
+            release_id=in_use.release_id,
+            mapping=release.mapping,
+            signal_kind=release.calibration.kind.value,
+            review=release.thresholds.review,
+            block=release.thresholds.block,
+            trained_until=release.trained_until,
+            references=release.reference_rows,
+            frauds=release.reference_frauds,
+        )
+
+
+def as_feedback(said: Any) -> models.Feedback:
+    """An entry of feedback as it is answered."""
+    return models.Feedback(
+        transaction_id=said.transaction_id,
+        verdict=said.verdict,
+        by=said.by,
+        reason=said.reason,
+        sequence=said.sequence,
+        at=said.at.isoformat(),
+    )
+
+
+def _observed(serving: Serving) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    """Give each request an id; count it, time it and log it, with no value of it."""
+
+    async def observe(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        request.state.request_id = uuid.uuid4().hex
+        begun = time.perf_counter()
+        status = 500
+        try:
+            answer = await go_on(request)
+            status = answer.status_code
+            answer.headers["X-Request-ID"] = request.state.request_id
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+            answer.headers.setdefault("Cache-Control", "no-store")
+            return answer
+        except Exception as error:  # noqa: BLE001 a traceback may quote a payment: the place says enough
+            log.error("failed", request_id=request.state.request_id, where=_place(error), reason=type(error).__name__)
+            return problems.problem(500, "the service failed: its log says where", request.state.request_id)
+        finally:
+            seconds = time.perf_counter() - begun
+            route = getattr(request.scope.get("route"), "path", "none")
+            serving.metrics.requests.labels(route, str(status)).inc()
+            serving.metrics.seconds.labels(route).observe(seconds)
+            if status >= 400 or route != "/healthz":
+                log.info(
+                    "request", request_id=request.state.request_id, method=request.method, route=route, status=status,
+                    milliseconds=round(seconds * 1000, 1),
+                )  # fmt: skip
+
+    return observe
+
+
+def _place(error: Exception) -> str:
+    """File and line of the innermost frame of ours, or of all if none is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "counterfoil" in frame.filename]
+    last = (ours or frames)[-1]
+    return f"{last.filename}:{last.lineno}"

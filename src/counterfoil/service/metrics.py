@@ -1,0 +1,32 @@
+"""Counters for Prometheus. No label has a value of a payment."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from counterfoil.steps.scoring.score_one import Counts
+
+BUCKETS = (0.002, 0.005, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """The figures of one process."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "counterfoil_requests", "Requests by route and status", ("route", "status"), registry=self._registry
+        )
+        self.seconds = Histogram(
+            "counterfoil_request_seconds", "Time of requests", ("route",), buckets=BUCKETS, registry=self._registry
+        )
+        self.scores = Counter("counterfoil_scores", "Scores by decision", ("decision",), registry=self._registry)
+        self.feedback = Counter("counterfoil_feedback", "Feedback by verdict", ("verdict",), registry=self._registry)
+        for name, words in (
+            ("without_history", "Requests that were scored without history"),
+            ("profile_failures", "Writings to profiles that were put off"),
+        ):
+            gauge = Gauge(f"counterfoil_{name}", words, registry=self._registry)
+            gauge.set_function(lambda name=name: getattr(counts, name))  # type: ignore[misc]
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' format."""
+        return generate_latest(self._registry)

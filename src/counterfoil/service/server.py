@@ -1,0 +1,55 @@
+"""The service as a process: uvicorn, JSON logs, an orderly end."""
+
+import logging
+import sys
+
+import structlog
+import uvicorn
+
+from counterfoil.errors import StoreUnavailableError, UsageError
+from counterfoil.service.app import LOOPBACK, create_app
+from counterfoil.workspace.wiring import Workspace, open_workspace
+
+GRACE_SECONDS = 10
+
+
+def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> None:
+    """Serve until a signal ends it; requests under way are answered first.
+
+    Raises UsageError for `auth=False` on an address that others can reach, NotFoundError without a release,
+    StoreUnavailableError if the address cannot be had.
+    """
+    if not auth and host not in LOOPBACK:
+        raise UsageError(f"--no-auth lets everybody in and {host} can be reached from outside: use --host 127.0.0.1")
+    log_as_json()
+    place.champion.current()  # what is wrong with the release is told before anything listens
+    app = create_app(place, auth=auth)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+    listening = config.bind_socket()
+    structlog.get_logger().info("listening", host=host, port=listening.getsockname()[1], auth=auth)
+    server = uvicorn.Server(config)
+    server.run([listening])
+    if not server.started:
+        raise StoreUnavailableError(f"the service did not start on {host}:{port}: its log says why")
+
+
+def main() -> None:
+    """Serve the workspace of the environment on all addresses of a container, with tokens."""
+    run_server(open_workspace(), "0.0.0.0", 8080)
+
+
+def log_as_json() -> None:
+    """One JSON object a line on standard error."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )

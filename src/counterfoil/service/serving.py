@@ -1,0 +1,131 @@
+"""What the endpoints share: the workspace's stores, the scorer, and the thread that keeps both up to date."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from counterfoil.domain.intake.requests import clean_requests, flattened
+from counterfoil.errors import CounterfoilError, ReleaseMismatchError
+from counterfoil.ports.service import KeptScore, Ready
+from counterfoil.service.metrics import Metrics
+from counterfoil.service.problems import of_faults
+from counterfoil.workspace.wiring import Workspace
+
+READY_SECONDS = 2.0
+ALERT_SECONDS = 0.5
+"""How often alerts are looked for: they are sent within a second of the decision."""
+log = structlog.get_logger()
+
+
+class Serving:
+    """Scores requests and looks after the stores. Opened once a process."""
+
+    def __init__(self, place: Workspace) -> None:
+        self.place = place
+        self.settings = place.settings
+        self.scorer = place.online_scorer
+        self.metrics = Metrics(self.scorer.counts)
+        self._key = place.pseudonym_key
+        self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
+        self._ended = threading.Event()
+        self._askers = ThreadPoolExecutor(4, thread_name_prefix="ready")
+        self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
+        refresh = self.settings.service_refresh_seconds
+        self._threads = [
+            threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
+            for work, seconds in (
+                (place.champion.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
+            )
+        ]  # fmt: skip
+
+    def open(self) -> None:
+        """Load the release in use; from now on look for a new one. Raises NotFoundError without a release."""
+        in_use = self.place.champion.current()
+        log.info("serving", release_id=in_use.release_id, mapping=in_use.mapping.name)
+        for thread in self._threads:
+            thread.start()
+
+    def finish_alerts(self) -> None:
+        """Send what is due now; what cannot be sent is sent by the next process."""
+        with suppress(CounterfoilError):
+            self._desk.work()
+
+    def close(self) -> None:
+        """Stop looking after the stores."""
+        self._ended.set()
+        self.scorer.close()
+        self._askers.shutdown(wait=False, cancel_futures=True)
+
+    def score(self, payments: Sequence[Mapping[str, Any]], *, source_layout: bool) -> dict[str, Any]:
+        """Score payments as the request has them; returns `models.ScoreAnswer`. Raises ProblemError."""
+        in_use = self.place.champion.current()
+        arrivals = clean_requests(
+            payments if source_layout else list(map(flattened, payments)),
+            in_use.source if source_layout else in_use.canonical,
+            key=self._key,
+            forgotten=in_use.forgotten,
+            latest=datetime.now(UTC) + self._ahead,
+        )
+        if arrivals.faults:
+            raise of_faults(arrivals.faults)
+        scores = self.scorer.score(arrivals, in_use)
+        for score in scores:
+            self.metrics.scores.labels(score.decision).inc()
+        return {
+            "release_id": in_use.release_id,
+            "scores": [answer_of(score) for score in scores],
+            "ignored_fields": list(arrivals.ignored),
+        }
+
+    def ready(self) -> Ready:
+        """Ask every store, each for two seconds at most."""
+        asked = {name: self._askers.submit(ask) for name, ask in self._questions().items()}
+        wait(asked.values(), READY_SECONDS)
+        return Ready({name: _problem(future) for name, future in asked.items()})
+
+    def _questions(self) -> dict[str, Callable[[], object]]:
+        place = self.place
+        return {
+            "scores": place.scores.ping,
+            "profiles": place.profiles.ping,
+            "references": self._require_references,
+            "registry": place.registry.releases,
+            "alerts": self._desk.sink.ping,
+        }
+
+    def _require_references(self) -> None:
+        release = self.place.champion.current().detector.release
+        if self.place.references_for_scoring.checksum(release.release_id) != release.reference_checksum:
+            raise ReleaseMismatchError(f"the references of release {release.release_id} are not those it has")
+
+    def _keep_on(self, work: Callable[[], object], seconds: float) -> None:
+        """Do something again and again until the service ends; a round that fails is tried again."""
+        while not self._ended.is_set():
+            try:
+                work()
+            except CounterfoilError as error:
+                log.warning("put off", work=work.__name__, reason=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 whatever one round fails with, the next one tries again
+                log.error("failed", work=work.__name__, reason=type(error).__name__)
+            self._ended.wait(seconds)
+
+
+def answer_of(score: KeptScore) -> dict[str, Any]:
+    """A kept score as it is answered."""
+    return {**score.answer, "scored_at": None if score.scored_at is None else score.scored_at.isoformat()}
+
+
+def _problem(future: Any) -> str | None:
+    """Why a store is not ready; its own words stay in the log, since they may name its address."""
+    if not future.done():
+        return f"no answer within {READY_SECONDS:g} s"
+    error = future.exception()
+    if error is None:
+        return None
+    log.warning("not ready", reason=str(error) if isinstance(error, CounterfoilError) else type(error).__name__)
+    return type(error).__name__

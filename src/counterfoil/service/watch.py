@@ -1,0 +1,51 @@
+"""Watch a stream: the scorer that HTTP uses, fed by records."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from counterfoil.ports.service import KeptScore, PaymentStream
+from counterfoil.service.server import log_as_json
+from counterfoil.service.serving import Serving
+from counterfoil.steps.scoring.consume import Consumed, Consumer
+from counterfoil.workspace.wiring import Workspace
+
+
+def watch(
+    place: Workspace,
+    name: str,
+    stream: PaymentStream,
+    *,
+    source_layout: bool,
+    tell: Callable[[KeptScore], object] = lambda _: None,
+) -> Consumed:
+    """Score the payments of a stream until it ends, or a signal ends this process between two batches.
+
+    Raises NotFoundError without a release.
+    """
+    log_as_json()
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
+    serving = Serving(place)
+    serving.open()
+    ahead = timedelta(hours=place.settings.service_clock_ahead_hours)
+    consumer = Consumer(
+        name, stream, place.checkpoints, place.online_scorer, place.pseudonym_key, source_layout, ahead, tell
+    )
+    try:
+        return consumer.run(ended.is_set)
+    finally:
+        serving.finish_alerts()
+        serving.close()
+
+
+def told(score: KeptScore) -> None:
+    """Print a score as a JSON line."""
+    import json
+
+    sys.stdout.write(json.dumps(score.answer) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,98 @@
+"""Alerts: within a second of a decision, one an account and window, and never more a day than people have time for.
+
+Every alert is held first. The budget of the day is given out little by little, to the riskiest that are held: a surge
+that lifts everybody does not use it up by noon.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from counterfoil.ports.service import Alert, AlertLog, AlertSink, KeptScore, ScoreLog
+
+AT_ONCE = 0.25
+"""The share of a day's budget that may be used at its beginning; the rest comes evenly over the day."""
+AT_A_TIME = 200
+BACK = timedelta(hours=1)
+"""A desk that opens looks so far back for scores that nobody alerted on."""
+LATE = timedelta(seconds=10)
+"""A score may become visible so long after its time."""
+REASONS = 3
+PRECEDENTS = 3
+
+
+def allowed_until(now: datetime, per_day: int) -> int:
+    """How many alerts may have been sent of this day (UTC) by now."""
+    begun = now.astimezone(UTC)
+    share = (begun - begun.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(days=1)
+    return min(per_day, math.ceil(per_day * (AT_ONCE + (1 - AT_ONCE) * share)))
+
+
+def alert_of(score: KeptScore) -> Alert:
+    """What the security team is told: what, why and the precedents; identifiers are keyed hashes."""
+    answer = score.answer
+    told = ("transaction_id", "event_time", "amount", "currency", "decision", "anomaly_signal", "signal_kind",
+            "novelty", "release_id", "without_history")  # fmt: skip
+    reasons: list[dict[str, Any]] = answer["reasons"]
+    cited: list[dict[str, Any]] = answer["precedents"]
+    content = {
+        **{name: answer[name] for name in told},
+        "account_id": score.account_id,
+        "reasons": [reason["words"] for reason in reasons[:REASONS] if reason["contribution"] > 0],
+        "precedents": [
+            {name: one[name] for name in ("reference_id", "label", "similarity")}
+            for one in [one for one in cited if one["label"] == "fraud"][:PRECEDENTS]
+        ],
+    }
+    return Alert(score.transaction_id, score.account_id, score.decision, score.signal, content)
+
+
+@dataclass
+class AlertDesk:
+    """Holds alerts back, gives the budget out, and delivers. `per_day` 0 sends none.
+
+    It reads the log of scores by itself, so that scoring never waits for it and a restart loses nothing. Any number of
+    processes may have a desk.
+    """
+
+    scores: ScoreLog
+    log: AlertLog
+    sink: AlertSink
+    per_day: int
+    window: timedelta
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self._read_until = self.clock() - BACK
+
+    def work(self) -> int:
+        """Hold what is new, give out what the budget allows by now, and send; return how many alerts were sent.
+
+        One that cannot be sent stays for the next call. Raises StoreUnavailableError.
+        """
+        begun = self.clock()
+        while True:
+            found = self.scores.alarming(self._read_until, AT_A_TIME)
+            for score in found:
+                self.log.hold(alert_of(score), self.window)
+            if len(found) < AT_A_TIME:
+                break
+            self._read_until = found[-1].scored_at or begun
+        # Scores of transactions that are still under way are read the next time.
+        self._read_until = begun - LATE
+        self.log.promote(allowed_until(begun, self.per_day), self.window)
+        return self._send()
+
+    def _send(self) -> int:
+        sent = 0
+        for alert in self.log.pending(AT_A_TIME):
+            try:
+                self.sink.send(alert)
+            except BaseException:
+                self.log.unclaim(alert.transaction_id)
+                raise
+            self.log.mark_sent(alert.transaction_id)
+            sent += 1
+        return sent

@@ -1,0 +1,188 @@
+"""Profiles: what accounts, merchants and source IPs did, as logs that scoring reads back and folds."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from counterfoil.domain.features.span import read_back
+from counterfoil.domain.features.spec import Aggregate, FeatureSpec, longest_window
+from counterfoil.domain.schemas import FRAUD
+from counterfoil.domain.tables import TRANSACTIONS
+from counterfoil.errors import NotFoundError
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.service import Entry, LogPart, ProfileStore
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+
+ENTITIES = {"account_id": "account", "merchant_id": "merchant", "source_ip_id": "source_ip"}
+"""The columns whose histories are kept -> how a log's name begins. Pairs are within their account's history."""
+
+KEPT = (
+    "transaction_id", "event_time", "amount", "currency", "account_id", "merchant_id", "device_id", "source_ip_id",
+    "category", "label", "label_time",
+)  # fmt: skip
+"""What a history keeps of a payment: the columns that windows read."""
+
+PAYMENT, LABEL = "payment", "label"
+BATCH = 2_000
+
+Row = Mapping[str, Any]
+
+
+def entities_of(payment: Row) -> list[str]:
+    """The logs that a payment belongs to."""
+    return [f"{kind}:{payment[column]}" for column, kind in ENTITIES.items() if payment.get(column) is not None]
+
+
+def payment_entries(payment: Row) -> list[Entry]:
+    """A canonical transaction as entries, one for each of its entities."""
+    content = {name: _plain(payment[name]) for name in KEPT if payment.get(name) is not None}
+    entry_id = f"{PAYMENT}:{payment['transaction_id']}"
+    return [Entry(entity, entry_id, _moment(payment["event_time"]), content) for entity in entities_of(payment)]
+
+
+def label_entries(payment: Row, label: int | None, known: datetime, number: int) -> list[Entry]:
+    """What became known of a payment's label, as entries of its entities; `number` orders what was said of it."""
+    content = {
+        "transaction_id": payment["transaction_id"], "label": label, "label_time": known.isoformat(), "number": number,
+    }  # fmt: skip
+    entry_id = f"{LABEL}:{payment['transaction_id']}:{number}"
+    return [Entry(entity, entry_id, known, content) for entity in entities_of(payment)]
+
+
+@dataclass
+class History:
+    """What a process knows of one entity: payments and the last word on their labels, by transaction."""
+
+    position: int = 0
+    payments: dict[str, Row] = field(default_factory=dict)
+    labels: dict[str, Row] = field(default_factory=dict)
+
+    def add(self, part: LogPart) -> None:
+        """Add what a store read; entries that are known already change nothing."""
+        for entry in part.entries:
+            content = entry.content
+            name = content["transaction_id"]
+            if entry.entry_id.startswith(f"{PAYMENT}:"):
+                self.payments.setdefault(name, _row(content))
+            elif content["number"] >= self.labels.get(name, {"number": -1})["number"]:
+                self.labels[name] = content
+        self.position = max(self.position, part.position)
+
+    def rows(self) -> Iterator[Row]:
+        """The payments, each with the last label that was said of it."""
+        for name, payment in self.payments.items():
+            said = self.labels.get(name)
+            if said is None:
+                yield payment
+            else:
+                yield {**payment, "label": said["label"], "label_time": _moment(said["label_time"])}
+
+
+class Histories:
+    """The histories that a process holds; each reading asks the store only for what is new. Threads may share it."""
+
+    def __init__(self, store: ProfileStore, most_entities: int = 20_000) -> None:
+        self._store = store
+        self._most = most_entities
+        self._held: OrderedDict[str, History] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def of(self, payments: Sequence[Row]) -> dict[str, Row]:
+        """All that the entities of these payments did, by transaction. Raises StoreUnavailableError."""
+        entities = list(dict.fromkeys(entity for payment in payments for entity in entities_of(payment)))
+        with self._guard:
+            positions = {entity: self._held[entity].position if entity in self._held else 0 for entity in entities}
+        parts = self._store.read(positions) if positions else {}
+        with self._guard:
+            for entity, part in parts.items():
+                # One that another thread dropped meanwhile must begin at the beginning.
+                held = self._held.get(entity)
+                if held is None and positions[entity]:
+                    part = self._store.read({entity: 0})[entity]
+                held = self._held.setdefault(entity, History())
+                held.add(part)
+                self._held.move_to_end(entity)
+            found = {row["transaction_id"]: row for entity in entities for row in self._held[entity].rows()}
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return found
+
+
+def seen_by_windows(
+    rows: Sequence[Row], first: datetime, specs: Sequence[FeatureSpec], label_delay: timedelta
+) -> list[Row]:
+    """The rows that windows of payments from `first` on can see: the batch's rule (`span.read_back`) for rows."""
+    others = longest_window(spec for spec in specs if spec.aggregate is not Aggregate.FRAUDS)
+    since, known_since = first - others - label_delay, first - longest_window(specs)
+
+    def is_seen(row: Row) -> bool:
+        at = row["event_time"]
+        if at >= since:
+            return True
+        known = max(row.get("label_time") or at, at + label_delay)
+        return bool(row.get("label") == FRAUD and known >= known_since)
+
+    return [row for row in rows if is_seen(row)]
+
+
+def as_transactions(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of transactions; what a history does not keep is null."""
+    columns = [pa.array([row.get(f.name) for row in rows], f.type) for f in schema]
+    return pa.Table.from_arrays(columns, schema=pa.schema([f.with_nullable(True) for f in schema]))
+
+
+def build_profiles(
+    tables: TableStore,
+    store: ProfileStore,
+    specs: Sequence[FeatureSpec],
+    label_delay: timedelta,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> int:
+    """Fill the store from the lake with all that windows of later payments can see; return how many payments.
+
+    May run beside a service and again: what is there already stays. Raises NotFoundError without payments.
+    """
+    files = tables.files(TRANSACTIONS)
+    if not files:
+        raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
+    with engine() as database:
+        [last] = one_row(database, f"SELECT max(event_time) FROM {parquet_source(files)}")
+        if last is None:
+            return 0
+        condition = read_back(specs, label_delay, last, None)
+        source = f"{parquet_source(files)} WHERE {condition}"
+        total = int(one_row(database, f"SELECT count(*) FROM {source}")[0])
+        done = 0
+        for batch in database.sql(f"SELECT {', '.join(KEPT)} FROM {source}").to_arrow_reader(BATCH):
+            rows = batch.to_pylist()
+            store.append([entry for row in rows for entry in payment_entries(row)])
+            done += len(rows)
+            progress(done, total)
+    return done
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _row(content: Row) -> Row:
+    row = dict(content)
+    row["event_time"] = _moment(content["event_time"])
+    if content.get("label_time") is not None:
+        row["label_time"] = _moment(content["label_time"])
+    if content.get("amount") is not None:
+        row["amount"] = Decimal(content["amount"])
+    return row

@@ -1,0 +1,229 @@
+"""Score single payments: read their entities' histories, fold them into evidence, score, keep the answer.
+
+The same function serves HTTP and streams. A payment is scored once: one that comes again gets the kept answer.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from counterfoil.domain.intake.requests import Arrivals, plain
+from counterfoil.errors import CounterfoilError, ReferenceConflictError
+from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
+from counterfoil.steps.scoring.champion import Champion, InUse
+from counterfoil.steps.scoring.online_evidence import evidence_of
+from counterfoil.steps.scoring.profiles import (
+    Histories,
+    Row,
+    as_transactions,
+    payment_entries,
+    seen_by_windows,
+)
+from counterfoil.steps.scoring.score import as_scored
+
+PAUSE = 1.0
+"""For so many seconds after the profile store was too slow or gone, scores are made without history at once."""
+
+SIDES = {1: "fraud", 0: "good"}
+
+
+class ContentConflictError(ReferenceConflictError):
+    """A transaction was scored before, with another content."""
+
+    def __init__(self, transactions: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(transactions)} of these transaction ids were scored before with another content: a payment keeps "
+            "its id and content, another payment needs another id"
+        )
+        self.transactions = tuple(transactions)
+
+
+@dataclass
+class Counts:
+    """What happened since the start, for metrics."""
+
+    without_history: int = 0
+    profile_failures: int = 0
+
+
+@dataclass
+class OnlineScorer:
+    """Scores payments with the release in use. Threads may share it.
+
+    `deadline` is how long histories are waited for. What could not be written to the profiles is written by
+    `catch_up`, from the kept scores.
+    """
+
+    champion: Champion
+    profiles: ProfileStore
+    scores: ScoreLog
+    deadline: timedelta = timedelta(milliseconds=200)
+    threads: int = 8
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self._histories = Histories(self.profiles)
+        self._readers = ThreadPoolExecutor(self.threads, thread_name_prefix="profiles")
+        self._paused_until = 0.0
+        self._behind_since: datetime | None = datetime.now(UTC) - timedelta(hours=1)
+        self._guard = threading.Lock()
+
+    def score(self, arrivals: Arrivals, in_use: InUse) -> list[KeptScore]:
+        """Score cleaned payments, in their order; those that were scored before keep their score.
+
+        Raises ContentConflictError if one was scored with another content, StoreUnavailableError if the answers
+        cannot be kept.
+        """
+        rows = arrivals.payments.to_pylist()
+        hashes = _one_content_each(rows, arrivals.hashes)
+        kept = self.scores.find(hashes)
+        _require_same(kept, hashes)
+        new = list({row["transaction_id"]: row for row in rows if row["transaction_id"] not in kept}.values())
+        if new:
+            answers = self._answers(new, hashes, in_use)
+            kept |= {score.transaction_id: score for score in self.scores.append(answers)}
+            _require_same(kept, hashes)
+        # Also of payments that came again: a crash may have come between the two.
+        self._remember(rows)
+        return [kept[row["transaction_id"]] for row in rows]
+
+    def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
+        history, why = self._history(rows)
+        evidence = self._evidence(rows, history, in_use)
+        scores = in_use.detector.score(evidence).to_pylist()
+        facts = evidence.to_pylist()
+        return [
+            _kept(row, hashes[row["transaction_id"]], fact, score, in_use, why)
+            for row, fact, score in zip(rows, facts, scores, strict=True)
+        ]
+
+    def _evidence(self, rows: list[Row], history: Mapping[str, Row], in_use: InUse) -> pa.Table:
+        release, mapping = in_use.detector.release, in_use.mapping
+        delay = timedelta(days=release.label_delay_days)
+        first = min(row["event_time"] for row in rows)
+        union = {**history, **{row["transaction_id"]: row for row in rows}}
+        seen = seen_by_windows(list(union.values()), first, release.specs, delay)
+        evidence = evidence_of(
+            as_transactions(seen, mapping.schema),
+            release.specs,
+            [row["transaction_id"] for row in rows],
+            label_delay=delay,
+            own_columns=(*mapping.numeric, *mapping.own_categorical, *mapping.own_textual),
+            by_currency=mapping.currency_meaningful,
+        )
+        return as_scored(evidence, release)
+
+    def _history(self, rows: list[Row]) -> tuple[Mapping[str, Row], str | None]:
+        """What the entities did, or nothing and why: the store was too slow, or gone."""
+        if time.monotonic() < self._paused_until:
+            return self._without("the profile store did not answer a moment ago")
+        reading: Future[dict[str, Row]] = self._readers.submit(self._histories.of, rows)
+        try:
+            return reading.result(self.deadline.total_seconds()), None
+        except TooLate:
+            reading.cancel()
+            why = f"the profile store did not answer within {self.deadline.total_seconds():g} s"
+        except CounterfoilError:
+            why = "the profile store is not available"
+        self._paused_until = time.monotonic() + PAUSE
+        return self._without(why)
+
+    def _without(self, why: str) -> tuple[Mapping[str, Row], str]:
+        self.counts.without_history += 1
+        return {}, why
+
+    def _remember(self, rows: list[Row]) -> None:
+        """Write payments to the profiles; if that fails they are written later, by `catch_up`."""
+        entries = [entry for row in rows for entry in payment_entries(row)]
+        if time.monotonic() >= self._paused_until:
+            writing = self._readers.submit(self.profiles.append, entries)
+            try:
+                writing.result(self.deadline.total_seconds())
+                return
+            except (TooLate, CounterfoilError):
+                self._paused_until = time.monotonic() + PAUSE
+        self.counts.profile_failures += 1
+        with self._guard:
+            self._behind_since = self._behind_since or datetime.now(UTC) - timedelta(minutes=1)
+
+    def catch_up(self, limit: int = 1_000) -> int:
+        """Write to the profiles what was scored and may not be there; return how many payments. May run at any time."""
+        with self._guard:
+            since, self._behind_since = self._behind_since, None
+        if since is None:
+            return 0
+        written = 0
+        try:
+            while True:
+                found = self.scores.since(since, limit)
+                self.profiles.append([entry for score in found for entry in payment_entries(score.payment)])
+                written += len(found)
+                if len(found) < limit or found[-1].scored_at is None or found[-1].scored_at <= since:
+                    return written
+                since = found[-1].scored_at
+        except CounterfoilError:
+            with self._guard:
+                self._behind_since = since
+            raise
+
+    def close(self) -> None:
+        """Wait for no reader any longer."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_content_each(rows: list[Row], hashes: Sequence[str]) -> dict[str, str]:
+    """The hash of each transaction. Raises ContentConflictError if a request has two contents of one id."""
+    found: dict[str, str] = {}
+    for row, content in zip(rows, hashes, strict=True):
+        if found.setdefault(row["transaction_id"], content) != content:
+            raise ContentConflictError([row["transaction_id"]])
+    return found
+
+
+def _require_same(kept: Mapping[str, KeptScore], hashes: Mapping[str, str]) -> None:
+    others = [name for name, score in kept.items() if score.content_hash != hashes[name]]
+    if others:
+        raise ContentConflictError(others)
+
+
+def _kept(
+    row: Row, content_hash: str, fact: Mapping[str, Any], score: Mapping[str, Any], in_use: InUse, why: str | None
+) -> KeptScore:
+    payment = plain(row)
+    numbers = ("anomaly_signal", "signal_kind", "novelty", "fraud_similarity", "good_similarity", "margin",
+               "usual_margin", "release_id", "overlay_seq", "decision")  # fmt: skip
+    used = in_use.detector.release.encoder.schema.columns
+    answer = {
+        "transaction_id": row["transaction_id"],
+        "event_time": payment["event_time"],
+        "amount": payment.get("amount"),
+        "currency": payment.get("currency"),
+        **{name: score[name] for name in numbers},
+        "reasons": score["reasons"] or [],
+        "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
+        "missing_evidence": [name for name in used if fact[name] is None],
+        "without_history": why,
+    }
+    return KeptScore(
+        row["transaction_id"], content_hash, score["release_id"], score["decision"], score["anomaly_signal"],
+        payment.get("amount"), row.get("account_id"), payment, plain(fact), answer,
+    )  # fmt: skip
+
+
+def _precedent(cited: Mapping[str, Any], in_use: InUse) -> dict[str, Any]:
+    known = in_use.precedents[cited["reference_id"]]
+    shown = {name: known[name] for name in ("event_time", "amount", "currency", "merchant_id", "category")}
+    return {
+        "reference_id": cited["reference_id"],
+        "label": SIDES[cited["label"]],
+        "similarity": cited["similarity"],
+        **dict.fromkeys(shown),
+        **plain(shown),
+    }

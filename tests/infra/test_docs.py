@@ -1,0 +1,47 @@
+"""The README says what the code does: its costs, its constructs and its tests are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from synthesised import Synthesised
+
+from infra.costs import Assumptions, Prices, lines, table
+from infra.picture import PICTURE, boxes, svg
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "infra" / "README.md").read_text()
+NAMED = (
+    "S3", "DynamoDB", "collector", "detector", "curation", "RDS", "Athena", "QuickSight", "GitHub Actions", "ECR",
+    "IAM", "VPC", "NAT", "API Gateway", "ECS", "Cloud Map", "Route 53",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("part", NAMED)
+def test_everything_that_the_architecture_names_has_a_row(part: str) -> None:
+    [row] = re.findall(rf"^\| {part} \|.*$", README.partition("## Decisions")[0], re.M)
+    assert len([cell for cell in row.split("|") if cell.strip()]) == 4
+
+
+def test_files_that_the_readme_names_are_there() -> None:
+    folders = (ROOT, ROOT / "infra", ROOT / "tests" / "infra", ROOT / "src" / "counterfoil")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|md))`", README)) | set(re.findall(r"`(containers/\w+)`", README))
+    assert len(named) > 30
+    assert not [name for name in named if not any((folder / name).exists() for folder in folders)]
+
+
+def test_the_picture_is_drawn_from_the_templates(prod: Synthesised) -> None:
+    prefix = "counterfoil-prod-"
+    assert svg(boxes(prod.templates, prefix), prefix) == PICTURE.read_text(), "make synth draws it anew"
+
+
+def test_the_costs_are_those_that_are_worked_out() -> None:
+    assert f"<!-- costs:begin -->\n{table()}<!-- costs:end -->" in README
+
+
+def test_costs_grow_with_the_payments_and_their_prices() -> None:
+    little, much = lines(1), lines(1_000)
+    assert sum(much.values()) > sum(little.values())
+    assert lines(100, Prices(api_million=2))["API Gateway"] == 2 * lines(100)["API Gateway"]
+    quick = lines(1_000, per=Assumptions(scores_per_vcpu=1_000))
+    assert min(int(re.findall(r"\d+", name)[0]) for name in quick if name.startswith("ECS")) == 3

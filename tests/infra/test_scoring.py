@@ -1,0 +1,150 @@
+"""The service, its public address, its canary, the stream's watch, and the alarms."""
+
+import json
+
+import pytest
+from aws_cdk.assertions import Match, Template
+from synthesised import DIGEST, Synthesised
+
+from infra.parts.alarms import Watchables, watched
+from infra.parts.api import CALLER_HEADER, ROLE_HEADER
+
+
+def _scoring(synthesised: Synthesised, environment: str = "prod") -> Template:
+    return Template.from_json(synthesised.templates[f"counterfoil-{environment}-scoring"])
+
+
+def test_no_task_runs_before_there_is_an_image(dev: Synthesised, prod: Synthesised) -> None:
+    assert {service["DesiredCount"] for service in dev.properties("AWS::ECS::Service")} == {0}
+    assert not dev.of("AWS::ApplicationAutoScaling::ScalableTarget")
+    counts = {service["ServiceName"]: service["DesiredCount"] for service in prod.properties("AWS::ECS::Service")}
+    assert counts == {"counterfoil-prod-scoring": 2, "counterfoil-prod-watch": 1}
+
+
+def test_images_are_named_by_content(prod: Synthesised) -> None:
+    for definition in prod.properties("AWS::ECS::TaskDefinition"):
+        [container] = definition["ContainerDefinitions"]
+        assert json.dumps(container["Image"]).rstrip('"]}').endswith(f"@{DIGEST}")
+
+
+def test_containers_keep_to_themselves(prod: Synthesised) -> None:
+    definitions = prod.properties("AWS::ECS::TaskDefinition")
+    assert len(definitions) == 4
+    for definition in definitions:
+        [container] = definition["ContainerDefinitions"]
+        assert container["ReadonlyRootFilesystem"] is True
+        assert container["User"] == "10001:10001"
+        assert container["Privileged"] is False
+        assert [mount["ContainerPath"] for mount in container["MountPoints"]] == ["/var/lib/counterfoil"]
+        assert definition["TaskRoleArn"] != definition["ExecutionRoleArn"]
+
+
+def test_a_deployment_that_fails_goes_back(prod: Synthesised) -> None:
+    for service in prod.properties("AWS::ECS::Service"):
+        breaker = service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
+        assert breaker == {"Enable": True, "Rollback": True}
+        assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
+
+
+def test_the_service_grows_with_its_load(prod: Synthesised) -> None:
+    template = _scoring(prod)
+    template.has_resource_properties(
+        "AWS::ApplicationAutoScaling::ScalableTarget", {"MinCapacity": 2, "MaxCapacity": 24}
+    )
+    template.resource_count_is("AWS::ApplicationAutoScaling::ScalingPolicy", 1)
+
+
+def test_cloud_map_tells_the_port_too(prod: Synthesised) -> None:
+    template = _scoring(prod)
+    template.has_resource_properties(
+        "AWS::ServiceDiscovery::Service", {"DnsConfig": Match.object_like({"DnsRecords": [{"TTL": 10, "Type": "SRV"}]})}
+    )
+    [service] = [s for s in prod.properties("AWS::ECS::Service") if s["ServiceName"].endswith("scoring")]
+    assert service["ServiceRegistries"][0]["ContainerPort"] == 8080
+
+
+def test_every_route_but_health_asks_who_calls(prod: Synthesised) -> None:
+    kinds = {route["RouteKey"]: route["AuthorizationType"] for route in prod.properties("AWS::ApiGatewayV2::Route")}
+    assert kinds["POST /v1/score"] == "AWS_IAM"
+    assert kinds["POST /v1/feedback"] == "JWT"
+    assert [key for key, kind in kinds.items() if kind == "NONE"] == ["GET /healthz"]
+
+
+def test_without_an_identity_provider_people_have_no_route(dev: Synthesised) -> None:
+    kinds = {route["RouteKey"]: route["AuthorizationType"] for route in dev.properties("AWS::ApiGatewayV2::Route")}
+    assert "POST /v1/feedback" not in kinds
+    assert set(kinds.values()) == {"AWS_IAM", "NONE"}
+
+
+def test_who_calls_is_written_by_the_gateway(prod: Synthesised) -> None:
+    integrations = prod.properties("AWS::ApiGatewayV2::Integration")
+    assert len(integrations) == 7
+    for integration in integrations:
+        mapping = integration["RequestParameters"]
+        assert mapping["overwrite:path"] == "$request.path"
+        assert {f"overwrite:header.{CALLER_HEADER}", f"overwrite:header.{ROLE_HEADER}"} <= mapping.keys()
+        assert integration["ConnectionType"] == "VPC_LINK"
+
+
+def test_the_stage_is_throttled_and_logged_without_paths(prod: Synthesised) -> None:
+    [stage] = prod.properties("AWS::ApiGatewayV2::Stage")
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 2000
+    json.loads(stage["AccessLogSettings"]["Format"])
+    assert "$context.path" not in stage["AccessLogSettings"]["Format"]
+
+
+def test_a_name_of_our_own_closes_the_generated_one(prod: Synthesised, dev: Synthesised) -> None:
+    template = _scoring(prod)
+    template.has_resource_properties("AWS::ApiGatewayV2::Api", {"DisableExecuteApiEndpoint": True})
+    template.has_resource_properties("AWS::Route53::RecordSet", {"Name": "fraud.example.com.", "Type": "A"})
+    template.resource_count_is("AWS::CertificateManager::Certificate", 1)
+    assert not dev.of("AWS::Route53::RecordSet")
+
+
+def test_the_canary_keeps_the_link_warm(prod: Synthesised) -> None:
+    [canary] = prod.properties("AWS::Synthetics::Canary")
+    assert canary["Schedule"]["Expression"] == "rate(5 minutes)"
+    assert canary["StartCanaryAfterCreation"] is True
+    compile(canary["Code"]["Script"], "canary", "exec")
+
+
+def test_the_canary_fails_where_health_fails(prod: Synthesised, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its script, run: a service that is not there makes it raise."""
+    [canary] = prod.properties("AWS::Synthetics::Canary")
+    space: dict[str, object] = {}
+    exec(compile(canary["Code"]["Script"], "canary", "exec"), space)
+    monkeypatch.setenv("HOST", "127.0.0.1:9")
+    with pytest.raises(ConnectionRefusedError):
+        space["handler"](None, None)  # type: ignore[operator]
+
+
+def test_payments_and_alerts_are_encrypted_on_their_way(prod: Synthesised) -> None:
+    [stream] = prod.properties("AWS::Kinesis::Stream")
+    assert stream["StreamEncryption"]["EncryptionType"] == "KMS"
+    assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    topics = prod.properties("AWS::SNS::Topic")
+    assert len(topics) == 2
+    for topic in topics:
+        assert "KmsMasterKeyId" in topic
+    assert len(prod.of("AWS::SNS::Subscription")) == 2
+
+
+def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
+    alarms = {alarm["AlarmName"]: alarm for alarm in prod.properties("AWS::CloudWatch::Alarm")}
+    names = Watchables(*["x"] * 9)
+    assert alarms.keys() == {f"counterfoil-prod-{one.name}" for one in watched(names, "x")}
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"]
+        assert alarm["OKActions"]
+        assert "infra/README.md" in alarm["AlarmDescription"]
+    assert alarms["counterfoil-prod-no-data"]["TreatMissingData"] == "breaching"
+
+
+def test_every_alarm_stands_on_the_dashboard_and_in_the_runbook(prod: Synthesised) -> None:
+    from pathlib import Path
+
+    [board] = prod.properties("AWS::CloudWatch::Dashboard")
+    runbook = (Path(__file__).parents[2] / "infra" / "README.md").read_text()
+    for one in watched(Watchables(*["x"] * 9), "x"):
+        assert one.name in json.dumps(board["DashboardBody"]).replace("-", "-")
+        assert f"`{one.name}`" in runbook

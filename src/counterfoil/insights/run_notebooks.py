@@ -47,7 +47,8 @@ def require_complete(path: Path) -> None:
     """Raise NotebookError unless every code cell was executed and the last one printed 'end of' and its name."""
     import nbformat
 
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
     skipped = [number for number, cell in enumerate(cells, 1) if cell.execution_count is None and cell.source.strip()]
     if skipped:
         raise NotebookError(f"notebook {path.name} did not run to its end: code cell {skipped[0]} never ran")

@@ -98,7 +98,7 @@ def _cases(tables: TableStore, references: ReferenceStore, chosen: str, paramete
             signal,
             decision,
             Payment(*payment),
-            tuple(_precedent(p, kept.get(p["reference_id"], {})) for p in precedents),
+            tuple(_precedent(p, kept.get(p["reference_id"], {})) for p in precedents or ()),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
             account,
             alerts - (decision != Decision.ALLOW),
@@ -111,7 +111,7 @@ def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict
     if not rows:
         return []
     base = references.read_base(str(rows[0][3])).drop_columns(["vector"])
-    wanted = {p["reference_id"] for row in rows for p in row[2]}
+    wanted = {p["reference_id"] for row in rows for p in row[2] or ()}
     return [row for row in base.to_pylist() if row["reference_id"] in wanted]
 
 

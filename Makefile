@@ -13,13 +13,17 @@ RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint format bench bench-quality faults fuzz synth deploy execute clean
+.PHONY: help demo check test lint format bench bench-quality faults fuzz notebooks synth deploy execute clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(DEMO_INSTALLED) ## Install what it needs, then run the main job on simulated payments: no AWS, no Docker
 	$(BIN)/counterfoil demo --workspace $(WORKSPACE)
+
+notebooks: $(INSTALLED) ## Run all notebooks on the demo's workspace; outputs go to build/notebooks
+	test -d $(WORKSPACE)/lake/scores || $(BIN)/counterfoil demo --workspace $(WORKSPACE)
+	$(BIN)/python -m counterfoil.insights.run_notebooks notebooks --workspace $(WORKSPACE) --out build/notebooks
 
 check: $(INSTALLED) ## Check style, types, import rules and units: what to run before each commit
 	$(BIN)/ruff check .

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil import __version__
-from counterfoil.cli import labels, operations, pipeline, privacy, references, release, serve, thresholds
+from counterfoil.cli import (
+    insights,
+    labels,
+    operations,
+    pipeline,
+    privacy,
+    references,
+    release,
+    serve,
+    thresholds,
+)
 from counterfoil.cli.failures import complain
 from counterfoil.cli.options import (
     Day,
@@ -297,6 +307,8 @@ def demo(
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(references.references)
+app.command()(insights.query)
+app.command()(insights.report)
 app.command()(labels.labels)
 app.command()(operations.status)
 app.command()(operations.replay)

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from counterfoil.cli.show import runs
 from counterfoil.cli.show import terminal as console
 from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.insights.queries import QueryParameters
+from counterfoil.insights.report import write_report
 from counterfoil.simulation import as_csv, simulate, spoil
 from counterfoil.steps.insights.evaluate_run import judge
 from counterfoil.steps.insights.riskiest import riskiest
 from counterfoil.steps.intake.collect import collect
-from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.workspace.wiring import Workspace
@@ -91,6 +93,16 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
     console.out.rule("the riskiest payments and their precedents")
     runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
     _show_files(workspace, run)
+    console.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
+
+
+def _report(workspace: Workspace, run: str) -> Path:
+    """Write the insight report of the days that a run scored; return its path."""
+    scores = parquet_source(workspace.tables.files(SCORE_TABLE, run))
+    with engine() as database:
+        first, last = one_row(database, f"SELECT min(event_time)::DATE, max(event_time)::DATE FROM {scores}")
+    asked = QueryParameters(first, last + timedelta(days=1), top=15)
+    return write_report(workspace, asked, datetime.now(UTC))
 
 
 def write_simulation(path: Path, accounts: int, merchants: int, days: int, start: date, seed: int, dirty: bool) -> int:

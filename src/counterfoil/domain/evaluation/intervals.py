@@ -53,7 +53,7 @@ def bootstrap(measure: Measure, label: NDArray[np.int8], account: Integers, *, d
     goods = np.bincount(account, minlength=accounts) - frauds
     values: dict[str, list[Doubles]] = {}
     used = 0
-    for copies in _drawn(accounts, draws, np.random.default_rng(seed)):
+    for copies in drawn_accounts(accounts, draws, np.random.default_rng(seed)):
         usable = copies[(copies @ frauds > 0) & (copies @ goods > 0)]
         used += usable.shape[0]
         for name, drawn in measure(usable).items():
@@ -61,7 +61,7 @@ def bootstrap(measure: Measure, label: NDArray[np.int8], account: Integers, *, d
     return Intervals(_bounds(values), draws, draws - used)
 
 
-def _drawn(accounts: int, draws: int, rng: np.random.Generator) -> Iterator[Integers]:
+def drawn_accounts(accounts: int, draws: int, rng: np.random.Generator) -> Iterator[Integers]:
     """Blocks (some draws, accounts) of how often each account was drawn."""
     block = max(1, CELLS_AT_ONCE // accounts)
     for first in range(0, draws, block):

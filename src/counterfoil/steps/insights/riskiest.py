@@ -1,5 +1,6 @@
 """The riskiest payments of a run, each beside its precedents, as an analyst would want to see them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,11 @@ from counterfoil.domain.policy.decide import Decision
 from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore
-from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.lake.labels import labelled
 
 _PAYMENT = ("transaction_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
+_ORDER = "anomaly_signal DESC, s.event_time, s.transaction_id"
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,44 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
 
     A payment without an account stands for itself.
     """
-    scores = [str(path) for path in tables.files(SCORE_TABLE, run)]
-    if not scores:
+    files = tables.files(SCORE_TABLE, run)
+    if not files:
         return []
+    same = "PARTITION BY coalesce(account_id, transaction_id)"
+    chosen = (
+        f"FROM (SELECT *, count(*) FILTER (decision <> '{Decision.ALLOW}') OVER ({same}) AS alerts "
+        f"FROM {parquet_source(files)} s QUALIFY row_number() OVER ({same} ORDER BY {_ORDER}) = 1) s "
+        f"ORDER BY {_ORDER} LIMIT {most}"
+    )
+    return _cases(tables, references, chosen, {})
+
+
+def cases_of(
+    tables: TableStore, references: ReferenceStore, release_id: str, transaction_ids: Sequence[str]
+) -> list[Case]:
+    """Return these payments as a release scored them, in the order of the ids; unknown ones are left out."""
+    files = tables.files(SCORE_TABLE)
+    if not files or not transaction_ids:
+        return []
+    chosen = (
+        f"SELECT *, (decision <> '{Decision.ALLOW}')::INTEGER AS alerts FROM {parquet_source(files)} s "
+        "WHERE release_id = $release AND list_contains($ids, transaction_id) "
+        "QUALIFY row_number() OVER (PARTITION BY transaction_id ORDER BY overlay_seq DESC) = 1"
+    )
+    cases = _cases(tables, references, chosen, {"release": release_id, "ids": list(transaction_ids)})
+    return sorted(cases, key=lambda case: transaction_ids.index(case.payment.id))
+
+
+def _cases(tables: TableStore, references: ReferenceStore, chosen: str, parameters: Mapping[str, Any]) -> list[Case]:
+    """The scores that the query `chosen` gives as cases, the highest signal first."""
     payments = labelled(tables, LABEL_DELAY)
-    order = "anomaly_signal DESC, s.event_time, s.transaction_id"
     with engine() as database:
         rows = database.execute(
-            f"WITH a AS (SELECT *, count(*) FILTER (decision <> '{Decision.ALLOW}') OVER same AS alerts "
-            f"FROM read_parquet({scores!r}) s WINDOW same AS (PARTITION BY coalesce(account_id, transaction_id)) "
-            f"QUALIFY row_number() OVER (PARTITION BY coalesce(account_id, transaction_id) ORDER BY {order}) = 1), "
-            f"s AS (FROM a s ORDER BY {order} LIMIT {most}) "
+            f"WITH s AS ({chosen}) "
             "SELECT s.anomaly_signal, s.decision, s.precedents, s.release_id, s.reasons, s.account_id, s.alerts, "
             f"{', '.join(f't.{name}' for name in _PAYMENT)} "
-            f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {order}"
+            f"FROM s JOIN {payments} t USING (transaction_id) ORDER BY {_ORDER}",
+            dict(parameters),
         ).fetchall()
     kept = {row["reference_id"]: row for row in _cited(references, rows)}
     return [
@@ -72,7 +98,7 @@ def riskiest(tables: TableStore, references: ReferenceStore, run: str, *, most: 
             signal,
             decision,
             Payment(*payment),
-            tuple(_precedent(kept[p["reference_id"]], p["similarity"]) for p in precedents),
+            tuple(_precedent(p, kept.get(p["reference_id"], {})) for p in precedents or ()),
             tuple(reason["words"] for reason in reasons or () if reason["contribution"] > 0),
             account,
             alerts - (decision != Decision.ALLOW),
@@ -85,11 +111,13 @@ def _cited(references: ReferenceStore, rows: list[tuple[Any, ...]]) -> list[dict
     if not rows:
         return []
     base = references.read_base(str(rows[0][3])).drop_columns(["vector"])
-    wanted = {p["reference_id"] for row in rows for p in row[2]}
+    wanted = {p["reference_id"] for row in rows for p in row[2] or ()}
     return [row for row in base.to_pylist() if row["reference_id"] in wanted]
 
 
-def _precedent(row: dict[str, Any], similarity: float) -> Payment:
-    names = ("reference_id", "event_time", "amount", "currency", "merchant_id", "category", "label")
-    values: list[Any] = [*(row[name] for name in names), similarity]
-    return Payment(*values)
+def _precedent(cited: Mapping[str, Any], kept: Mapping[str, Any]) -> Payment:
+    """A precedent as it was kept; of one that was forgotten since, no more than the score itself says."""
+    return Payment(
+        cited["reference_id"], cited["event_time"], kept.get("amount"), kept.get("currency"), kept.get("merchant_id"),
+        kept.get("category"), cited["label"], cited["similarity"],
+    )  # fmt: skip

@@ -60,7 +60,9 @@ def open_engine(overflow: Path, memory: str = MEMORY_LIMIT, threads: int | None 
         "autoinstall_known_extensions": False,
     }
     database = duckdb.connect(config=settings)
-    database.execute("SET enable_progress_bar = false")
+    # A notebook without ipywidgets has no bar, and DuckDB refuses there even to switch it off.
+    if one_row(database, "SELECT current_setting('enable_progress_bar')")[0]:
+        database.execute("SET enable_progress_bar = false")
     database.execute("SET TimeZone = 'UTC'")
     return database
 

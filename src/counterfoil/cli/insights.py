@@ -1,0 +1,99 @@
+"""Commands for analysts: named questions to the lake, and the report."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
+
+if TYPE_CHECKING:
+    from counterfoil.insights.queries import QueryParameters
+
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC) [default: all]")]
+To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC) [default: all]")]
+KnownUntil = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight (UTC) [default: all]")
+]
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def query(
+    name: Annotated[str | None, typer.Argument(help="A question's name [default: list them]")] = None,
+    since: From = None, until: To = None, known_until: KnownUntil = None,
+    release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
+    review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    top: Annotated[int, typer.Option(min=1, help="Rows at most, where a question asks for the first")] = 20,
+    format: Annotated[Format, typer.Option(help="How to write the answer; CSV is safe to open as a spreadsheet")]
+    = Format.TABLE,
+    sql: Annotated[bool, typer.Option("--sql", help="Show the query as Athena takes it, and do not run it")] = False,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Ask the lake a named question, or list the questions there are."""
+    from counterfoil.cli.show import answers
+    from counterfoil.insights import queries
+    from counterfoil.insights.defaults import with_defaults
+
+    if name is None:
+        answers.show_queries(queries.queries())
+        return
+    wanted = queries.query(name)
+    if sql:
+        typer.echo(wanted.athena())
+        return
+    place = existing_workspace(workspace)
+    asked = _parameters(since, until, known_until, release, review, alerts_per_day, top)
+    answer = queries.ask(place.tables, name, with_defaults(place, wanted, asked))
+    if format is Format.TABLE:
+        answers.show_answer(answer, wanted.question)
+    else:
+        typer.echo(answers.as_csv(answer) if format is Format.CSV else answers.as_json(answer), nl=False)
+
+
+def report(
+    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC)")],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC)")],
+    out: Annotated[Path | None, typer.Option(help="The HTML file [default: in the workspace's folder 'reports']")]
+    = None,
+    known_until: KnownUntil = None,
+    release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
+    review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Write the insight report of a period: one HTML file that needs nothing else."""
+    from counterfoil.cli.show import terminal as console
+    from counterfoil.insights.report import write_report
+
+    place = existing_workspace(workspace)
+    asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
+    with console.progress("report") as steps:
+        steps.tell("asking the lake")
+        path = write_report(place, asked, datetime.now(UTC), out)
+    console.out.print(f"report in {path}", soft_wrap=True)
+
+
+def _parameters(
+    since: datetime | None, until: datetime | None, known_until: datetime | None, release: str | None,
+    review: float | None, alerts_per_day: int, top: int,
+) -> "QueryParameters":  # fmt: skip
+    """The parameters of a query as the options name them; days have both ends included."""
+    from dataclasses import replace
+
+    from counterfoil.insights.queries import QueryParameters
+
+    asked = QueryParameters(release=release, review=review, alerts_per_day=alerts_per_day, top=top)
+    first = asked.since if since is None else since.date()
+    end = asked.until if until is None else until.date() + timedelta(days=1)
+    moment = asked.known_until if known_until is None else known_until.replace(tzinfo=UTC)
+    return replace(asked, since=first, until=end, known_until=moment)

@@ -1,0 +1,1 @@
+"""The public face for notebooks and analysts: named queries, the report, and a workspace to work with."""

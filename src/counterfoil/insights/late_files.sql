@@ -1,0 +1,16 @@
+-- Which files brought payments late: more than two days before the newest payment of the same file?
+SELECT
+  source,
+  count(*) AS payments,
+  min(event_time) AS first_payment,
+  max(newest) AS last_payment,
+  count(CASE WHEN date_diff('second', event_time, newest) > 172800 THEN 1 END) AS late,
+  CAST(count(CASE WHEN date_diff('second', event_time, newest) > 172800 THEN 1 END) AS double) / count(*) AS share_late
+FROM (
+  SELECT source, event_time, max(event_time) OVER (PARTITION BY source) AS newest
+  FROM transactions
+  WHERE event_date >= :since AND event_date < :until
+) AS arrivals
+GROUP BY source
+ORDER BY late DESC, payments DESC, source
+LIMIT :top

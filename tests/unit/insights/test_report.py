@@ -1,0 +1,138 @@
+"""The report on a lake without a registered release, and on lakes that lack much: it says so and never crashes."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.cli.show.answers import as_csv
+from counterfoil.domain.evaluation.drift import Profile, stability_index
+from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
+from counterfoil.errors import NotFoundError
+from counterfoil.insights.queries import QueryParameters
+from counterfoil.insights.report import report
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
+
+Lake = Callable[..., FolderTables]
+ASKED = QueryParameters(date(2026, 2, 1), date(2026, 2, 20), review=0.3)
+MADE = datetime(2026, 3, 1, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Nothing:
+    """A store that has nothing."""
+
+    def releases(self) -> list[object]:
+        return []
+
+    def fetch(self, release_id: str) -> Path:
+        raise NotFoundError(f"no release {release_id}")
+
+    def read_base(self, release_id: str) -> pa.Table:
+        raise NotFoundError(f"no references of {release_id}")
+
+
+def _report(root: Path, asked: QueryParameters = ASKED) -> str:
+    place = Workspace(Settings(workspace=root))
+    place.__dict__["registry"] = Nothing()  # no MLflow and no database for a page
+    place.__dict__["references_for_scoring"] = Nothing()
+    return report(place, asked, MADE)
+
+
+def _figures(frame: pd.DataFrame, root: Path, make_lake: Lake, **changes: tuple[str, ...]) -> str:
+    make_lake(root / "lake", frame, **changes)
+    return _report(root)
+
+
+def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
+    hostile = payments.assign(merchant_id=payments["merchant_id"].where(payments.index % 2 == 0, HOSTILE))
+    page = _figures(hostile, tmp_path, make_lake)
+    assert HOSTILE not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "src=" not in page
+    assert not [word for word in page.split('href="')[1:] if not word.startswith(("#", "data:"))]
+    assert len(page.encode()) < 1_500_000
+    assert "Nothing was scored" not in page
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda frame: frame.assign(label=np.nan), "No payment of the period has a label that is known"),
+        (lambda frame: frame.assign(merchant_id="the only one"), "the only one"),
+        (lambda frame: frame.assign(amount=np.nan), "Key figures"),
+        (lambda frame: frame.assign(account_id="a"), "too few for intervals"),
+        (lambda frame: frame.assign(category=None, source_ip_id=None, device_id=None), "Key figures"),
+    ],
+    ids=["no labels", "one merchant", "no amounts", "one account", "columns of nulls"],
+)
+def test_what_is_missing_is_said(
+    make_lake: Lake, payments: pd.DataFrame, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], told: str
+) -> None:
+    assert told in _figures(change(payments.tail(1500)), tmp_path, make_lake)
+
+
+def test_missing_tables_are_named_with_what_makes_them(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
+    page = _figures(payments.tail(1500), tmp_path, make_lake, without=("scores", "source_ips", "rejected"))
+    for told in ("Nothing was scored yet", "no table &#39;source_ips&#39;: run &#39;counterfoil curate&#39; first"):
+        assert told in page
+
+
+def test_an_empty_period_is_said(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
+    make_lake(tmp_path / "lake", payments.tail(1500))
+    page = _report(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
+    assert "No payment was made in this period." in page
+
+
+def test_formulas_are_harmless_in_csv() -> None:
+    written = as_csv(pa.table({"name": ["=1+1", "@x", "shop", None], "change": [-1.5, 2.0, 3.0, 4.0]}))
+    rows = list(csv.reader(io.StringIO(written)))
+    assert rows == [["name", "change"], ["'=1+1", "-1.5"], ["'@x", "2.0"], ["shop", "3.0"], ["", "4.0"]]
+
+
+class TestKeyFigures:
+    def test_values_and_changes_are_those_of_the_sums(self) -> None:
+        rng = np.random.default_rng(0)
+        now, before = (rng.integers(1, 9, (50, len(ACCOUNT_SUMS))).astype(float) for _ in range(2))
+        found = key_figures(now, before)
+        column = {name: place for place, name in enumerate(ACCOUNT_SUMS)}
+        volume, earlier = now[:, column["volume"]].sum(), before[:, column["volume"]].sum()
+        assert found["volume"].value == volume
+        assert found["volume"].change == pytest.approx(volume / earlier - 1)
+        rate = now[:, column["frauds"]].sum() / now[:, column["labelled"]].sum()
+        assert found["fraud_rate"].value == pytest.approx(rate)
+        low, high = found["fraud_rate"].interval or (1, 0)
+        assert low < rate < high
+
+    def test_equal_accounts_leave_no_doubt(self) -> None:
+        same = np.full((40, len(ACCOUNT_SUMS)), 3.0)
+        assert key_figures(same, same)["volume"].interval == (120.0, 120.0)
+
+    def test_few_accounts_have_no_interval_and_nothing_has_no_rate(self) -> None:
+        few = key_figures(np.ones((3, len(ACCOUNT_SUMS))), np.zeros((3, len(ACCOUNT_SUMS))))
+        assert few["volume"].interval is None
+        assert few["volume"].change is None
+        assert few["fraud_rate"].before is None
+
+
+class TestDrift:
+    PROFILE = Profile("x", np.array([-1.0]), np.array([1.0, 2.0]), np.array([0.25, 0.5, 0.15, 0.1]))
+
+    def test_values_fall_into_their_bins_edges_outwards(self) -> None:
+        values = np.array([-3, -1, -0.9, 0.9, 1, 1.9, 2, 9], dtype=np.float32)
+        assert self.PROFILE.counts(values).tolist() == [2, 2, 2, 2]
+
+    def test_the_index_is_zero_for_the_training_and_grows_with_the_move(self) -> None:
+        expected = self.PROFILE.expected
+        assert stability_index((expected * 1000).astype(np.int64), expected) == pytest.approx(0, abs=1e-12)
+        assert stability_index(np.array([100, 500, 200, 200]), expected) == pytest.approx(
+            -0.15 * np.log(0.4) + 0.05 * np.log(0.2 / 0.15) + 0.1 * np.log(2)
+        )

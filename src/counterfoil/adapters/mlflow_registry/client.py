@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from counterfoil.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
-
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _CURE = "check the tracking URI and that its server runs"
 _BY_THE_WAY = "(raised as a result of Query-invoked autoflush"

@@ -21,10 +21,9 @@ from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.releases import RegisteredRelease
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
-
-    from mlflow import MlflowClient
 
 _RELEASE_TAG = "release_id"
 _FILES_TAG = "counterfoil.files_sha256"

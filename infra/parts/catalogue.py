@@ -20,7 +20,7 @@ class Catalogue(Construct):
             database_input=glue.CfnDatabase.DatabaseInputProperty(name=database, description="Tables of Counterfoil"),
         )  # fmt: skip
         for table in CATALOGUED:
-            made = self._table(table, database, f"s3://{lake_bucket}/lake/{table.name}/")
+            made = self._table(table, database, f"s3://{lake_bucket}/lake/{table.name}/runs/")
             made.node.add_dependency(self.database)
 
     def _table(self, table: Catalogued, database: str, location: str) -> glue.CfnTable:

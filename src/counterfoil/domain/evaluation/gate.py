@@ -134,7 +134,8 @@ def _lead(figures: CandidateFigures, rules: GateRules) -> list[_Answer]:
     found = figures.candidate.evaluation.fraud_accounts
     if lead.low is None and found < FEWEST_ACCOUNTS:
         words += f" (too few accounts with frauds for an interval: {found:,}, at least {FEWEST_ACCOUNTS})"
-    return [_Answer(words, lead.low is not None and lead.low >= -rules.tolerance)]
+    asks_nothing = rules.tolerance >= 1  # no average precision is further from another
+    return [_Answer(words, asks_nothing or (lead.low is not None and lead.low >= -rules.tolerance))]
 
 
 def _shown(value: float | None, form: str = ".4f") -> str:

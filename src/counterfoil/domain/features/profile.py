@@ -249,6 +249,9 @@ class Profile:
         self.rows = self.rows[gone:]
         del self.ids[:gone]
         self.arrivals = self.arrivals[int(np.searchsorted(self.arrivals, first)) :]
+        # Nothing that was added up is left: whatever is as old is forgotten too, in whatever order it comes.
+        self.tiled_until = NEVER if self.tiled_until < first else self.tiled_until
+        self.arrived_until = NEVER if self.arrived_until < first else self.arrived_until
 
 
 def _number(numbers: dict[str, int], name: str | None, stranger: int) -> int:

@@ -69,7 +69,7 @@ def test_it_passes_if_and_only_if_every_rule_holds(
         auc is not None and auc >= rules.min_auc,
         ours is not None and ours * 10_000 / frauds >= rules.min_lift,
     ]
-    held += [low is not None and low >= -rules.tolerance] if champion else []
+    held += [rules.tolerance >= 1 or (low is not None and low >= -rules.tolerance)] if champion else []
     verdict = judge_candidate(judged, rules)
     assert verdict.passed == all(held)
     assert [reason.endswith(": held") for reason in verdict.reasons] == held
@@ -166,6 +166,7 @@ def test_no_interval_and_no_decision_by_it_for_fewer_than_ten_accounts_with_frau
     assert found.candidate.evaluation.intervals == {}
     assert not verdict.passed
     assert "too few accounts with frauds for an interval: 9, at least 10" in verdict.summary
+    assert judge_candidate(found, GateRules(tolerance=1, min_auc=0, min_lift=0)).passed  # which asks for no lead
     found, verdict = _judged(frauds=30, accounts=10)
     assert set(found.candidate.evaluation.intervals) >= {"auc", "average_precision"}
     assert verdict.passed

@@ -76,10 +76,13 @@ def test_the_signal_is_the_calibrated_margin_of_the_similarities(references: pa.
 
 
 def test_the_decision_is_by_the_thresholds(references: pa.Table) -> None:
-    scores = scored(references)
-    signal = scores.column("anomaly_signal").to_numpy()
-    assert scores.column("decision").to_pylist() == decide(signal, THRESHOLDS).to_pylist()
-    assert len(set(scores.column("decision").to_pylist())) > 1
+    labels = references.column("label").to_numpy()
+    compared = References(vectors_of(references), labels).compare(queries(), K)
+    signal = scored(references).column("anomaly_signal").to_numpy()
+    thresholds = Thresholds(*np.quantile(signal, [0.5, 0.9]))
+    scores = score_table(evidence(), compared, DISTANCE, references, CALIBRATED, thresholds, "r1")
+    assert scores.column("decision").to_pylist() == decide(signal, thresholds).to_pylist()
+    assert set(scores.column("decision").to_pylist()) == {"allow", "review", "block"}
 
 
 def test_precedents_are_references_frauds_first_and_most_similar_first(references: pa.Table) -> None:

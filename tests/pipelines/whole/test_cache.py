@@ -70,7 +70,7 @@ def begin(other, given):
     """Run the beginning of a training of some raw files, to its step features, which crashes."""
 
     def begun(name="second training", **changes):
-        with other.fault("features", fault={"at": "counterfoil.steps.features:_write", "do": "crash", "say": "x"}):
+        with other.fault("features", fault={"at": "counterfoil.steps.features:_sort", "do": "crash", "say": "x"}):
             execution = other.run("training", {**given[name], "Champion": "-", **changes})
         assert execution.failed_step == "features"
         return execution

@@ -65,7 +65,7 @@ def test_a_wrong_mapping(other, untrained):
 
 
 def test_a_crash_tells_no_personal_data(other, untrained):
-    fault = {"at": "counterfoil.steps.features:_write", "do": "crash", "say": " ".join(SECRETS)}
+    fault = {"at": "counterfoil.steps.features:_sort", "do": "crash", "say": " ".join(SECRETS)}
     with other.fault("features", fault=fault):
         execution = other.run("training", {**untrained, "LabelDelayDays": "6"})  # no other test's: it is not cached
     assert execution.failure == "step 'features' failed: AlgorithmError: unexpected ValueError: see the log"

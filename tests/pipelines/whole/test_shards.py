@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("whole_pipelines")  # they share their workspaces
 
-CUT = {"counterfoil.steps.features:_ROW_GROUP": 2048, "counterfoil.processing.detection:ROWS_PER_FILE": 2048}
+CUT = {"counterfoil.steps.lake.partitions:ROW_GROUP": 2048, "counterfoil.processing.detection:ROWS_PER_FILE": 2048}
 """Evidence is cut into files between row groups, and DuckDB makes these of 2,048 rows at least."""
 
 

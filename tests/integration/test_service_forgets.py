@@ -30,8 +30,8 @@ def naming(dsn: str, texts: list[str]) -> dict[str, int]:
         tables = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         found = {}
         for table in tables:
-            query = f'SELECT count(*) FROM "{table}" AS t WHERE t::text LIKE ANY(%s)'  # type: ignore[arg-type]
-            [(found[table],)] = connection.execute(query, ([f"%{text}%" for text in texts],)).fetchall()  # type: ignore[arg-type]
+            query = f'SELECT count(*) FROM "{table}" AS t WHERE t::text LIKE ANY(%s)'
+            [(found[table],)] = connection.execute(query, ([f"%{text}%" for text in texts],)).fetchall()
     return {table: count for table, count in found.items() if count}
 
 

@@ -36,7 +36,10 @@ class Scoring(Stack):
         super().__init__(scope, id, env=env)
         environment = deployment.environment
         self.alerts = Alerts(self, "Alerts", deployment, lake.key)
-        own = of_service(profile_table=lake.tables.profiles.table_name, alerts_topic=self.alerts.payments.topic_arn)
+        own = of_service(
+            profile_table=lake.tables.profiles.table_name, alerts_topic=self.alerts.payments.topic_arn,
+            trusted_gateway="true",
+        )  # fmt: skip
         container = Container(
             "scoring", repositories.by_image["scoring"], deployment.scoring_digest,
             {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own},

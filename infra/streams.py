@@ -38,7 +38,10 @@ class Streams(Stack):
         super().__init__(scope, id, env=env)
         environment, stores = deployment.environment, training.stores
         payments = PaymentStream(self, "Payments", environment, lake.key)
-        own = of_service(profile_table=lake.tables.profiles.table_name, alerts_topic=scoring.alerts.payments.topic_arn)
+        own = of_service(
+            profile_table=lake.tables.profiles.table_name, alerts_topic=scoring.alerts.payments.topic_arn,
+            payments_stream=payments.stream.stream_name,
+        )  # fmt: skip
         container = Container(
             "watch", repositories.by_image["scoring"], deployment.scoring_digest if deployment.watch else "",
             {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own},

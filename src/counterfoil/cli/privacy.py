@@ -72,6 +72,11 @@ def rotate_key(
         else:
             rotation = copy_for_key(place, into, new_key_secret, operator, reason, steps.tell)
     console_operations.show_rotation(rotation)
+    profiles = "" if into is None and place.settings.profile_table is None else " into a new, empty profile store"
+    typer.echo(
+        f"the service: stop it before, run 'counterfoil profiles build'{profiles}, start it again; its scores of "
+        "before keep the pseudonyms of the key that they were made with, and 'forget' with the raw id reaches them"
+    )
     if into is not None:
         typer.echo(
             "nothing uses it yet; set together: COUNTERFOIL_LAKE (and COUNTERFOIL_PIPELINE_BUCKET), "

@@ -107,6 +107,26 @@ class ScoreLog(Protocol):
         ...
 
 
+class AccountRows(Protocol):
+    """What the tables of scores and alerts hold of an account."""
+
+    def payments(self, account: str) -> frozenset[str]:
+        """Return the transactions that were scored or told as this account's."""
+        ...
+
+    def own(self, account: str) -> dict[str, int]:
+        """Count the account's rows, by table."""
+        ...
+
+    def naming(self, account: str, payments: Collection[str]) -> int:
+        """Count the scores of others that name the account as the one paid, or cite its payments."""
+        ...
+
+    def remove(self, account: str, payments: Collection[str]) -> None:
+        """Remove the account's rows, and its name and payments from the rows of others."""
+        ...
+
+
 @dataclass(frozen=True)
 class Alert:
     """What the security team is told of a payment. No personal data: the account is a pseudonym."""

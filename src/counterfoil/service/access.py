@@ -43,6 +43,16 @@ NOBODY = Caller("demo", Role.OPERATOR, None)
 """Who asks where nobody is asked: `serve --no-auth`."""
 
 
+CALLER_HEADER, ROLE_HEADER = "x-counterfoil-caller", "x-counterfoil-role"
+"""Who calls and as what, as a gateway has verified it. Anybody can write them: they count only behind a gateway."""
+
+
+def of_gateway(headers: Mapping[str, str]) -> Caller | None:
+    """Who calls, as a gateway tells; None where it names nobody or no role."""
+    name, role = headers.get(CALLER_HEADER, "").strip(), headers.get(ROLE_HEADER, "")
+    return Caller(name, Role(role), None) if name and role in list(Role) else None
+
+
 def new_token(store: TokenStore, role: str, name: str) -> str:
     """Make a token and return it, for the only time: the store keeps its digest. Raises UsageError."""
     if role not in list(Role):
@@ -60,13 +70,17 @@ def digest_of(secret: str) -> str:
 
 
 class Access:
-    """Tells who asks. `key` signs sessions, the same in all processes of a workspace."""
+    """Tells who asks. `key` signs sessions, the same in all processes of a workspace.
 
-    def __init__(self, store: TokenStore, key: bytes, *, required: bool = True) -> None:
+    With `gateway`, its headers count where a request has no token.
+    """
+
+    def __init__(self, store: TokenStore, key: bytes, *, required: bool = True, gateway: bool = False) -> None:
         self._store = store
         self._key = hmac.digest(key, b"counterfoil sessions", "sha256")
         self._known: dict[str, tuple[float, Caller | None]] = {}
         self.required = required
+        self.gateway = gateway
 
     def of_token(self, secret: str) -> Caller | None:
         """Who has this token. Raises StoreUnavailableError."""

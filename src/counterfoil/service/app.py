@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from counterfoil import __version__
 from counterfoil.service import models, page, problems
-from counterfoil.service.access import COOKIE, NOBODY, Access, Caller, Role
+from counterfoil.service.access import COOKIE, NOBODY, Access, Caller, Role, of_gateway
 from counterfoil.service.limits import BodyLimits
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving, answer_of
@@ -36,7 +36,7 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     workers = Workers(
         settings.service_threads, settings.service_waiting, timedelta(milliseconds=settings.service_deadline_ms)
     )
-    access = Access(place.tokens, place.pseudonym_key.keys[0], required=auth)
+    access = Access(place.tokens, place.pseudonym_key.keys[0], required=auth, gateway=settings.trusted_gateway)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -80,14 +80,17 @@ def allowed(role: Role) -> Callable[[Request], Awaitable[Caller]]:
         session = request.cookies.get(COOKIE)
         workers: Workers = request.app.state.workers
         found = None
-        if scheme.lower() == "bearer" and secret:
+        # Behind a gateway Authorization is its own, with SigV4 or a JWT, unless a token of ours stands there.
+        if scheme.lower() == "bearer" and secret and (not access.gateway or secret.strip().startswith("cf_")):
             found = await workers.run(access.of_token, secret.strip())
         elif session and request.method == "GET":  # forms of the page prove themselves; see `page`
             found = await workers.run(access.of_session, session)
+        elif access.gateway:
+            found = of_gateway(request.headers)
         if found is None:
             raise ProblemError(401, "send a token (Authorization: Bearer ...); 'counterfoil token new' makes one")
         if not found.role.includes(role):
-            raise ProblemError(403, f"this needs the role {role.value}, the token has {found.role.value}")
+            raise ProblemError(403, f"this needs the role {role.value}, the caller has {found.role.value}")
         return found
 
     return caller

@@ -82,7 +82,7 @@ class Reason(_Model):
 class Precedent(_Model):
     """A kept payment that is like this one."""
 
-    reference_id: str
+    reference_id: str | None = Field(description="null if its account was forgotten since")
     label: Literal["fraud", "good"]
     similarity: float = Field(description="Cosine")
     event_time: str | None

@@ -14,6 +14,7 @@ from counterfoil.errors import CounterfoilError, ReleaseMismatchError
 from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.metrics import Metrics
 from counterfoil.service.problems import of_faults
+from counterfoil.steps.privacy.forget_service import remove_from_service
 from counterfoil.workspace.wiring import Workspace
 
 READY_SECONDS = 2.0
@@ -33,13 +34,14 @@ class Serving:
         self._key = place.pseudonym_key
         self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
         self._ended = threading.Event()
+        self._just_forgotten: frozenset[str] = frozenset()
         self._askers = ThreadPoolExecutor(4, thread_name_prefix="ready")
         self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
         refresh = self.settings.service_refresh_seconds
         self._threads = [
             threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
             for work, seconds in (
-                (place.champion.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
+                (self.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
             )
         ]  # fmt: skip
 
@@ -49,6 +51,22 @@ class Serving:
         log.info("serving", release_id=in_use.release_id, mapping=in_use.mapping.name)
         for thread in self._threads:
             thread.start()
+
+    def refresh(self) -> None:
+        """Take up a new champion, and let go of accounts that were forgotten.
+
+        A round later, what requests that were under way may have written of them since is removed once more.
+        """
+        champion = self.place.champion
+        before = champion.current().forgotten
+        new = champion.refresh().forgotten - before
+        late, self._just_forgotten = self._just_forgotten, self._just_forgotten | new
+        for account in late:
+            stores = self.place.service_stores
+            remove_from_service(stores, account, stores.rows.payments(account))
+        self._just_forgotten -= late
+        if new or late:
+            self.scorer.drop_histories()
 
     def finish_alerts(self) -> None:
         """Send what is due now; what cannot be sent is sent by the next process."""

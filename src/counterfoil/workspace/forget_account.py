@@ -10,12 +10,13 @@ import pyarrow as pa
 from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.domain.privacy.forgetting import Marks, Trace
 from counterfoil.domain.privacy.ibans import read_iban
-from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, pseudonymise_accounts
+from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, PseudonymKeys, pseudonymise_accounts
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.steps.lake.forgotten import read_traces
 from counterfoil.steps.lake.keys import is_of_older_form
 from counterfoil.steps.privacy.forget import Forgotten, Removal, forget
+from counterfoil.steps.privacy.forget_service import remove_from_service
 from counterfoil.steps.privacy.tracing import mentions_in, rows_of_merchant
 from counterfoil.workspace.wiring import Workspace
 
@@ -51,8 +52,10 @@ def remove_account(
         )
     report = forget(
         place.tables, place.references, place.registry, place.decisions, place.ledger, account, operator, reason,
-        progress=progress,
+        service=place.service_stores, progress=progress,
     )  # fmt: skip
+    if not is_pseudonym:
+        _forget_under_earlier_keys(place, text, banks)
     progress("looking for copies outside the lake")
     written_to = str(place.root / "reports" / f"forget-{account}.json")
     removal = Removal(report, written_to, _copies(place, account), namesakes)
@@ -80,6 +83,17 @@ def pseudonym_of(place: Workspace, text: str, banks: Sequence[str] = (), *, is_p
     if account is None:
         raise UsageError("the account is blank: give its id as it stands in the files")
     return str(account)
+
+
+def _forget_under_earlier_keys(place: Workspace, text: str, banks: Sequence[str]) -> None:
+    """The service's scores keep the pseudonyms of the key that they were made with."""
+    parts = [pa.array([part], pa.string()) for part in (*banks, text.strip())]
+    keys = place.pseudonym_key.keys
+    for count in range(1, len(keys)):
+        [earlier] = pseudonymise_accounts(parts, PseudonymKeys(keys[:count])).to_pylist()
+        payments = place.service_stores.rows.payments(earlier)
+        if payments:
+            remove_from_service(place.service_stores, earlier, payments)
 
 
 def _copies(place: Workspace, account: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
@@ -41,7 +42,9 @@ def rotate_own_key(
 def _told(
     place: Workspace, earlier: PseudonymKeys, later: PseudonymKeys, copied: list[Rekeyed], operator: str, reason: str
 ) -> Rotation:
-    """Write the change into the decision log; return what was done."""
+    """Empty the profiles, write the change into the decision log; return what was done."""
+    # Histories of old pseudonyms belong to nobody any more; 'profiles build' makes them anew from the lake.
+    place.profiles.expire(datetime.max.replace(tzinfo=UTC))
     tell(place.decisions, earlier, later, operator, reason)
     kept = place.root / f"lake.{earlier.key_id}"
     return Rotation(earlier.key_id, later.key_id, tuple(copied), str(kept) if kept.exists() else None)

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
     alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
+    trusted_gateway: bool = Field(
+        default=False, description="Take caller and role from the headers of a gateway that overwrites them"
+    )
     service_mapping: str | None = Field(
         default=None, description="Mapping of the service's payments, a name or a .toml file; the release's if unset"
     )

@@ -28,6 +28,7 @@ from counterfoil.workspace.settings import Settings, load_settings
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres.connections import Login
     from counterfoil.domain.intake.mapping_model import SourceMapping
+    from counterfoil.steps.privacy.forget_service import ServiceStores
     from counterfoil.steps.scoring.alerts import AlertDesk
     from counterfoil.steps.scoring.champion import Champion
     from counterfoil.steps.scoring.score_one import OnlineScorer
@@ -185,6 +186,14 @@ class Workspace:
         from counterfoil.adapters.postgres.scores import PostgresScores
 
         return PostgresScores(self.login)
+
+    @cached_property
+    def service_stores(self) -> "ServiceStores":
+        """Where the service keeps what it knows of accounts."""
+        from counterfoil.adapters.postgres.account_rows import PostgresAccountRows
+        from counterfoil.steps.privacy.forget_service import ServiceStores
+
+        return ServiceStores(PostgresAccountRows(self.login), self.profiles)
 
     @cached_property
     def tokens(self) -> TokenStore:

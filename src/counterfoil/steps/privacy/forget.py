@@ -19,6 +19,12 @@ from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, Re
 from counterfoil.steps.lake.forgotten import Traces, keep_traces, read_traces
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
 from counterfoil.steps.privacy.forget_releases import Stores, replace_releases
+from counterfoil.steps.privacy.forget_service import (
+    ServiceStores,
+    find_in_service,
+    left_in_service,
+    remove_from_service,
+)
 from counterfoil.steps.privacy.tracing import (
     find_traces,
     mentions_in,
@@ -92,9 +98,11 @@ def forget(
     operator: str,
     reason: str,
     *,
+    service: ServiceStores | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Forgotten:
-    """Forget the account of a pseudonym. Killed at any moment and called again it ends the same.
+    """Forget the account of a pseudonym, in the stores of the service too. Killed at any moment and called again it
+    ends the same.
 
     Raises NotFoundError if there is nothing of the account and it was not forgotten before, UsageError without
     reason or a named operator.
@@ -104,6 +112,8 @@ def forget(
         raise UsageError(f"{CI} cannot forget an account, since a champion may change: name who decides it")
     progress("looking for the account")
     traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
+    if service is not None:
+        traces = traces.joined(find_in_service(service, account, traces.names(Trace.PAYMENT)))
     if not traces.found:
         raise NotFoundError(
             f"there is nothing of the account with the pseudonym {account}: give its id as it stands in the files "
@@ -120,8 +130,13 @@ def forget(
         progress(f"table {table}")
         _remove(tables, table, marks)
         tables.tidy(table)  # an earlier try may have been killed before the files that it replaced were gone
+    searched: dict[str, int] = {}
+    if service is not None:
+        progress("the service's tables")
+        remove_from_service(service, account, marks.payments)
+        searched = left_in_service(service, account, marks.payments)
     progress("searching")
-    report = _report(traces, successors, _search(tables, references, marks))
+    report = _report(traces, successors, searched | _search(tables, references, marks))
     if report.absent:
         _tell(log, report, operator, reason)
     return report

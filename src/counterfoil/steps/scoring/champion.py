@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -76,11 +76,17 @@ class Champion:
         return self._in_use or self.refresh()
 
     def refresh(self) -> InUse:
-        """Look whether another release is champion by now, and load it. The old one serves until that is done."""
+        """Look whether another release is champion by now, and load it; and which accounts are forgotten.
+
+        The old one serves until that is done.
+        """
         with self._loading:
             release_id = resolve(self._registry, self._fixed)
             if self._in_use is None or self._in_use.release_id != release_id:
                 self._in_use = self._load(release_id)
+            forgotten = forgotten_accounts(self._tables)
+            if self._in_use.forgotten != forgotten:
+                self._in_use = replace(self._in_use, forgotten=forgotten)
         return self._in_use
 
     def _load(self, release_id: str) -> InUse:

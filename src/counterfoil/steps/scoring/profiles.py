@@ -108,18 +108,26 @@ class Histories:
         self._most = most_entities
         self._held: OrderedDict[str, History] = OrderedDict()
         self._guard = threading.Lock()
+        self._drops = 0
+
+    def drop(self) -> None:
+        """Hold nothing any more: the store has removed entries."""
+        with self._guard:
+            self._held.clear()
+            self._drops += 1
 
     def of(self, payments: Sequence[Row]) -> dict[str, Row]:
         """All that the entities of these payments did, by transaction. Raises StoreUnavailableError."""
         entities = list(dict.fromkeys(entity for payment in payments for entity in entities_of(payment)))
         with self._guard:
+            drops = self._drops
             positions = {entity: self._held[entity].position if entity in self._held else 0 for entity in entities}
         parts = self._store.read(positions) if positions else {}
         with self._guard:
             for entity, part in parts.items():
                 # One that another thread dropped meanwhile must begin at the beginning.
                 held = self._held.get(entity)
-                if held is None and positions[entity]:
+                if (held is None and positions[entity]) or drops != self._drops:
                     part = self._store.read({entity: 0})[entity]
                 held = self._held.setdefault(entity, History())
                 held.add(part)

@@ -96,6 +96,12 @@ class OnlineScorer:
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
         history, why = self._history(rows)
+        forgotten = in_use.forgotten
+        history = {
+            name: row
+            for name, row in history.items()
+            if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
+        }
         evidence = self._evidence(rows, history, in_use)
         scores = in_use.detector.score(evidence).to_pylist()
         facts = evidence.to_pylist()
@@ -172,6 +178,10 @@ class OnlineScorer:
             with self._guard:
                 self._behind_since = since
             raise
+
+    def drop_histories(self) -> None:
+        """Read all histories anew: an account was forgotten."""
+        self._histories.drop()
 
     def close(self) -> None:
         """Wait for no reader any longer."""

@@ -73,7 +73,13 @@ class Case:
 
 
 CASES = [
-    Case("csv", 'format = "csv"', lambda: as_csv(","), 2, lambda: as_csv(",") + b'p,"x\n' * 3),
+    Case(
+        "csv",
+        'format = "csv"',
+        lambda: as_csv(","),
+        2,
+        lambda: as_csv(",").partition(b"\n")[0] + b'\n"' + b"x" * (9 << 20),
+    ),
     Case("tsv", 'format = "csv"\ndelimiter = "\\t"', lambda: as_csv("\t"), 2, lambda: b""),
     Case("gzip", 'format = "csv"', lambda: gzip.compress(as_csv(",")), 2, lambda: gzip.compress(as_csv(","))[:-9]),
     Case("zip", 'format = "csv"', lambda: in_zip(as_csv(",")), 2, lambda: in_zip(as_csv(","))[:-9]),

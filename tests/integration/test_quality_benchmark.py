@@ -21,7 +21,7 @@ from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-OPTIONAL = ("lightgbm", "pyod", "xgboost")
+OPTIONAL = ("pyod", "xgboost")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 WINDOWS = Windows(Period(until=START + 28 * DAY), Period(START + 35 * DAY))

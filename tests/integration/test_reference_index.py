@@ -103,7 +103,7 @@ def test_a_reader_selects_references_and_changes_nothing(dsn: str, reference_tab
 _KILLED_WRITE = """
 import sys, time
 import pyarrow.parquet as pq
-from counterfoil.adapters import references_partitions as partitions
+from counterfoil.adapters.postgres import reference_partitions as partitions
 from counterfoil.adapters.postgres.references import PostgresReferences
 
 def wait(*_):

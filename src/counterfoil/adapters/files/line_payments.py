@@ -21,13 +21,15 @@ class LinePayments:
 
     def __init__(self, mapping: SourceMapping, header: Sequence[str]) -> None:
         self._mapping = mapping
-        self._time = header.index(mapping.fields.event_time)
-        self._amount = None if mapping.fields.amount is None else header.index(mapping.fields.amount)
+        self._time = _place(header, mapping.fields.event_time)
+        self._amount = _place(header, mapping.fields.amount)
         self._quote = mapping.file.quote.encode()
         self._known: dict[tuple[bytes, bytes], bool] = {}
 
     def __call__(self, cells: Sequence[bytes]) -> bool:
-        """Whether these are the cells of a payment, as far as time and amount tell."""
+        """Whether these are the cells of a payment, as far as time and amount tell; without a time none is known."""
+        if self._time is None:
+            return False
         time = self._bare(cells[self._time])
         amount = b"" if self._amount is None else self._bare(cells[self._amount])
         shape = (_DIGIT.sub(b"1", time), _DIGIT.sub(b"1", amount))
@@ -43,9 +45,13 @@ class LinePayments:
     def _reads(self, time: bytes, amount: bytes) -> bool:
         mapping, fields = self._mapping, self._mapping.fields
         parsed = [parse_event_times(_text(time), fields.event_time, mapping.time)]
-        if fields.amount is not None:
+        if fields.amount is not None and self._amount is not None:
             parsed.append(parse_amounts(_text(amount), fields.amount, mapping.amount))
         return not any(fault.rows.any() for column in parsed for fault in column.faults)
+
+
+def _place(header: Sequence[str], column: str | None) -> int | None:
+    return header.index(column) if column in header else None
 
 
 def _text(cell: bytes) -> pa.Array:

@@ -253,6 +253,14 @@ def champion(copied: Place) -> str:
     return copied.promote_challenger("ada", "the first of all")
 
 
+@pytest.fixture
+def alone(key: bytes) -> Iterator[Place]:
+    """Return a workspace that no other test has."""
+    place = Place.make(key)
+    yield place
+    place.remove()
+
+
 @pytest.fixture(scope="session")
 def other(key: bytes) -> Iterator[Place]:
     """Return a third workspace, for what goes wrong before anything is trained."""

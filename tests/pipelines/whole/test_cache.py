@@ -11,6 +11,7 @@ CACHED = {
 NEVER = {"publish", "register"}
 LAKE_CHANGED = "input lake-transactions: 1 of 1 objects changed: what InputVersion names"
 FORGOTTEN_CHANGED = "input lake-forgotten: 1 of 1 objects changed: what InputVersion names"
+LABELS_CHANGED = "input lake-labels: 1 of 1 objects changed: what InputVersion names"
 OFF = ("CacheConfig is not enabled for this step",)
 
 
@@ -89,7 +90,7 @@ def test_a_changed_raw_file_repeats_all_that_follows(other, begin):
     versions = f"{first.parameters['InputVersion']} -> {changed.parameters['InputVersion']}"
     assert set(changed.step("collect").cache) == {
         f"argument --input-version: {versions}", "input raw: 1 of 1 objects changed: 0.csv",
-        LAKE_CHANGED, FORGOTTEN_CHANGED,
+        LAKE_CHANGED, FORGOTTEN_CHANGED, LABELS_CHANGED,
     }  # fmt: skip
     path.write_bytes(whole)
     assert cached(begin()) == {"collect", "curate"}

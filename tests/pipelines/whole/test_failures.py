@@ -89,20 +89,20 @@ def test_a_gate_that_fails_ends_the_execution_with_its_figures(life, output):
     assert (life.refused["releases"], life.refused["decisions"]) == ({}, 0)
 
 
-def test_a_file_that_fails_fails_the_execution_and_is_tried_again(other, untrained):
-    raw = other.root / "raw" / "partly"
+def test_a_file_that_fails_fails_the_execution_and_is_tried_again(alone, untrained):
+    raw = alone.root / "raw" / "partly"
     raw.mkdir()
-    shutil.copy(other.root / "raw" / "third" / "0.csv", raw / "good.csv")
+    shutil.copy(alone.root / "raw" / "third" / "0.csv", raw / "good.csv")
     (raw / "bad.csv").write_text("renamed,columns\n1,2\n")
     (raw / "day_$folder$").write_bytes(b"")
     parameters = {**untrained, "RawUri": "s3://counterfoil-local/raw/partly"}
     for _ in range(2):  # the next night it is no success from the cache
-        execution = other.run("training", parameters)
+        execution = alone.run("training", parameters)
         assert (execution.status, execution.failed_step) == ("Failed", "publish")
         assert "1 of the files could not be collected: bad.csv: " in execution.reason
         assert "AllowFailedFiles=true" in execution.reason
         assert execution.step("collect").cached_from is None
-        [run] = other.workspace.tables.runs("transactions")
-        assert other.rows("transactions", run).num_rows > 0
-        states = {entry.file.location[-8:]: entry.state for entry in other.workspace.ledger.entries()}
+        [run] = alone.workspace.tables.runs("transactions")
+        assert alone.rows("transactions", run).num_rows > 0
+        states = {entry.file.location[-8:]: entry.state for entry in alone.workspace.ledger.entries()}
         assert (states["good.csv"], states["/bad.csv"]) == ("done", "failed")

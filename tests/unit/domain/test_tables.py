@@ -6,6 +6,7 @@ import pytest
 from counterfoil.domain.schemas import SCORES, transactions_schema
 from counterfoil.domain.tables import (
     ADDRESSES,
+    LABELS_TABLE,
     PUBLISHED_TABLES,
     REJECTED_ROWS,
     SCORE_TABLE,
@@ -35,7 +36,7 @@ def test_names_are_told_apart() -> None:
 def test_scores_are_published_last_and_after_the_payments() -> None:
     assert PUBLISHED_TABLES[-2:] == SCORED
     assert PUBLISHED_TABLES.index(TRANSACTIONS) < PUBLISHED_TABLES.index(SCORE_TABLE)
-    assert written_by("collect") == (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
+    assert written_by("collect") == (REJECTED_ROWS, ADDRESSES, LABELS_TABLE, TRANSACTIONS)
 
 
 def test_raw_addresses_stand_in_restricted_tables_only() -> None:

@@ -5,6 +5,7 @@ Elements are named by the path of their local names below the message. A transfe
 (pain.001) or by the message's header.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 MESSAGES = {"FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001"}
@@ -13,6 +14,9 @@ MESSAGES = {"FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001"}
 TRANSFER = "CdtTrfTxInf"
 PAYMENT_INFORMATION = "PmtInf"
 HEADER = "GrpHdr"
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""A UETR is a UUID, in capitals or not; another text in its place is told apart by its case."""
 
 _T = f"{TRANSFER}/"
 _P = f"{PAYMENT_INFORMATION}/"
@@ -161,7 +165,8 @@ def _payment_id(values: Mapping[str, str], place: int) -> str | None:
     """
     uetr = _text(values, "uetr")
     if uetr is not None:
-        return uetr.strip().lower()
+        uetr = uetr.strip()
+        return uetr.lower() if _UUID.fullmatch(uetr) else uetr
     message = _text(values, "message_id")
     if message is None:
         return None

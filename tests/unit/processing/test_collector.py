@@ -86,7 +86,7 @@ def test_a_step_without_any_good_file_fails_and_says_why(root: Path) -> None:
     (raw / "payments.csv").write_text("a,b\n1,2\n")
     assert main(app, ARGUMENTS) == 1
     message = (root / "output" / "message").read_text()
-    assert "none of the new files could be collected" in message
+    assert "none of the files could be collected" in message
     assert _rows(root, "transactions") == 0
 
 

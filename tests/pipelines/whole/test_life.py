@@ -28,7 +28,11 @@ def test_a_candidate_is_held_against_the_champion_of_its_time(life, output):
     held = output(life.executions["second training"], "gate", "verdict", "verdict.json")
     assert life.executions["second training"].parameters["Champion"] == first
     assert f"of champion {first}: difference" in held["summary"]
-    assert held["figures"]["lead_low"] <= held["figures"]["lead"] <= held["figures"]["lead_high"]
+    figures = held["figures"]
+    assert figures["lead"] == pytest.approx(figures["average_precision"] - figures["champion_average_precision"])
+    # Three accounts have frauds: too few for an interval.
+    assert figures["lead_low"] is figures["lead_high"] is None
+    assert "too few accounts with frauds for an interval: 3, at least 10" in held["summary"]
 
 
 def test_training_finds_what_detection_collected(life, output):

@@ -28,10 +28,6 @@ AS_OF = "_as_of.json"
 """In the channel `summary`, and in curate's `source_ips`: the version of the lake's payments that the step has read."""
 
 
-FOLDER_MARKER = "_$folder$"
-"""How EMR and Hadoop end the names of objects that stand for folders."""
-
-
 @app.callback()
 def _collector() -> None:
     """Collect raw payment files."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _numbers = itertools.count(1)
 
+# rich asks for the width once, where the terminal is made: what tests read must not depend on who comes first.
+os.environ["COLUMNS"] = "200"
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:

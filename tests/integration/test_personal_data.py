@@ -244,8 +244,7 @@ def ids_of(person: int) -> set[str]:
     return set(mine.column("payment_id").to_pylist())
 
 
-def test_a_forgotten_account_is_gone_and_stays_so(life: Life, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_a_forgotten_account_is_gone_and_stays_so(life: Life, run: Run) -> None:
     person = somebody_referenced(life)
     ids, before = ids_of(person), resolve(life.place.registry)
     carded = sum(row["account"] == card(person) for row in with_cards(payments()))
@@ -294,8 +293,7 @@ def gone(place: Workspace, ids: set[str]) -> bool:
     return True
 
 
-def test_a_new_key_knows_whom_the_old_one_forgot(life: Life, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_a_new_key_knows_whom_the_old_one_forgot(life: Life, run: Run) -> None:
     assert run("rotate-key", "--operator", "ada", "--reason", "yearly")[0] == 0
     mapping, file = str(life.folder / "people.toml"), str(life.folder / "payments.csv")
     code, out = run("replay", file, "-m", mapping)

@@ -14,7 +14,7 @@ from counterfoil.workspace.forget_account import remove_account
 
 pytestmark = pytest.mark.xdist_group("service")
 
-RAW, MINE = "forget-me-0001", ("gone-1", "gone-2")
+RAW, MINE = "forget-me-0001", ("forgotten-1", "forgotten-2")
 
 
 def payment(name: str, account: str) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def test_nothing_of_a_forgotten_account_is_left_in_the_services_tables_nor_used(
     # A process that held its history, and wrote once more, lets go of both.
     held = serving.scorer._histories._held
     assert f"account:{account}" in held
-    serving.score([payment("gone-3", RAW)], source_layout=False)
+    serving.score([payment("forgotten-3", RAW)], source_layout=False)
     serving.refresh()
     assert not held
     with pytest.raises(ProblemError):
-        serving.score([payment("gone-4", RAW)], source_layout=False)
+        serving.score([payment("forgotten-4", RAW)], source_layout=False)
     serving.refresh()
-    assert naming(place.dsn, [account, *MINE, "gone-3"]).keys() == {"decision"}
+    assert naming(place.dsn, [account, *MINE, "forgotten-3"]).keys() == {"decision"}
     again = remove_account(scoring_place.open(), RAW, "ada", "asked for it").report
     assert (again.absent, again.rows) == (True, removal.report.rows)
     assert len(place.decisions.entries("forget", account)) == 1

@@ -149,8 +149,9 @@ def test_a_week_of_the_handbook_s_terminals_and_customers(shared_data: Path, tmp
     assert assert_same(evidence_in(root), tables.files("evidence")).num_rows == rows
 
 
-def test_every_aggregate_over_hours_and_days(tmp_path: Path) -> None:
+def test_every_aggregate_over_hours_and_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those that no default feature uses."""
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # the workers': else the first python3 of the PATH
     path, tables, mapping = tmp_path / "payments.csv", FolderTables(tmp_path / "lake"), "counterfoil-simulated"
     path.write_bytes(as_csv(simulate(accounts=20, merchants=30, days=30, start=date(2026, 1, 1), seed=4)))
     collected(tables, mapping, path)

@@ -20,7 +20,6 @@ HEADER = "id,t,a,from,to\n"
 def _settings(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
     monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(tmp_path / "work"))
-    monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "accounts.toml").write_text(f'{FIELDS}[privacy]\nhashed = ["merchant"]\n')
     (tmp_path / "shops.toml").write_text(FIELDS)
 

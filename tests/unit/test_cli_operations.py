@@ -15,7 +15,6 @@ def _settings(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
     monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(tmp_path / "work"))
     (tmp_path / "work").mkdir()
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture

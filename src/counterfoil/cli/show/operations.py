@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+
+from counterfoil.cli.show.terminal import out
 
 if TYPE_CHECKING:
     from counterfoil.steps.lake.status import Status
     from counterfoil.steps.privacy.forget import Removal
     from counterfoil.steps.privacy.rotate_key import Rotation
 
-out = Console(highlight=False)
 
 _STATES = {"done": "collected", "claimed": "claimed", "released": "may be collected (its rows are not published)"}
 

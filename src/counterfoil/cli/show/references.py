@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Column, Table
+
+from counterfoil.cli.show.terminal import out
 
 if TYPE_CHECKING:
     from counterfoil.domain.evaluation.reference_use import ReferenceUse
-
-out = Console(highlight=False)
 
 
 def show_use(use: "ReferenceUse", run: str) -> None:

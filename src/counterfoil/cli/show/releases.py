@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from counterfoil.cli.show.terminal import out
 from counterfoil.steps.releases.releases import GATE_TAG, is_retired
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from counterfoil.ports.releases import Decision, RegisteredRelease
     from counterfoil.steps.releases.releases import Change
     from counterfoil.steps.scoring.replay_score import Replay
-
-out = Console(highlight=False)
 
 
 def show_releases(releases: Sequence["RegisteredRelease"]) -> None:

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from counterfoil.steps.progress import Steps
-
-if TYPE_CHECKING:
-    pass
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Column, Table
+
+from counterfoil.cli.show.terminal import out
 
 if TYPE_CHECKING:
     from counterfoil.domain.evaluation.threshold_table import OperatingPoint, ThresholdTable
 
-out = Console(highlight=False)
 
 # In two or three lines each: the table is to fit into 80 columns.
 _HEADINGS = (

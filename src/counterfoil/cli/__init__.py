@@ -14,6 +14,7 @@ from counterfoil.cli import (
     labels,
     operations,
     pipeline,
+    policy,
     privacy,
     references,
     release,
@@ -45,6 +46,7 @@ mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a fil
 app.add_typer(mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(policy.app, name="policy")
 app.add_typer(serve.token_app, name="token")
 app.add_typer(serve.profiles_app, name="profiles")
 
@@ -220,7 +222,8 @@ def score(
         steps.tell("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=period, compute=place.compute, progress=steps.count
+            place.tables, detector, period=period, compute=place.compute, progress=steps.count,
+            policy=place.policies.current(),
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))

@@ -11,6 +11,7 @@ from counterfoil.adapters.folder.key import KeyFile, keys_of_text
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
+from counterfoil.ports.desk import ListStore
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from counterfoil.steps.privacy.forget_service import ServiceStores
     from counterfoil.steps.scoring.alerts import AlertDesk
     from counterfoil.steps.scoring.champion import Champion
+    from counterfoil.steps.scoring.policies import Policies
     from counterfoil.steps.scoring.score_one import OnlineScorer
     from counterfoil.steps.scoring.scorer import Detector
 
@@ -196,6 +198,20 @@ class Workspace:
         return ServiceStores(PostgresAccountRows(self.login), self.profiles)
 
     @cached_property
+    def lists(self) -> ListStore:
+        """The lists that a policy reads."""
+        from counterfoil.adapters.postgres.policy_lists import PostgresLists
+
+        return PostgresLists(self.login)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The policy in force."""
+        from counterfoil.steps.scoring.policies import Policies
+
+        return Policies(self.decisions, self.lists, self.pseudonym_key)
+
+    @cached_property
     def tokens(self) -> TokenStore:
         """Who may ask the service."""
         from counterfoil.adapters.postgres.tokens import PostgresTokens
@@ -244,6 +260,7 @@ class Workspace:
             self.tables,
             self._mapping_of,
             self.compute,
+            policy=lambda: self.policies.current(),
         )
 
     def _mapping_of(self, name: str) -> "SourceMapping":

@@ -10,6 +10,7 @@ import typer
 
 from counterfoil import __version__
 from counterfoil.cli import (
+    cases,
     insights,
     labels,
     operations,
@@ -47,6 +48,7 @@ app.add_typer(mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(policy.app, name="policy")
+app.add_typer(cases.app, name="cases")
 app.add_typer(serve.token_app, name="token")
 app.add_typer(serve.profiles_app, name="profiles")
 

@@ -46,6 +46,7 @@ def _told(
     # Histories of old pseudonyms belong to nobody any more; 'profiles build' makes them anew from the lake.
     place.profiles.expire(datetime.max.replace(tzinfo=UTC))
     place.lists.rekey(later)
+    place.cases.rekey(later)
     tell(place.decisions, earlier, later, operator, reason)
     kept = place.root / f"lake.{earlier.key_id}"
     return Rotation(earlier.key_id, later.key_id, tuple(copied), str(kept) if kept.exists() else None)

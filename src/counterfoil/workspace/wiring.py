@@ -11,7 +11,7 @@ from counterfoil.adapters.folder.key import KeyFile, keys_of_text
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
-from counterfoil.ports.desk import ListStore
+from counterfoil.ports.desk import CaseStore, ListStore
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import (
@@ -203,6 +203,13 @@ class Workspace:
         from counterfoil.adapters.postgres.policy_lists import PostgresLists
 
         return PostgresLists(self.login)
+
+    @cached_property
+    def cases(self) -> CaseStore:
+        """Alerts that are looked at together."""
+        from counterfoil.adapters.postgres.cases import PostgresCases
+
+        return PostgresCases(self.login)
 
     @cached_property
     def policies(self) -> "Policies":

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from counterfoil.cli.show.answers import harmless
 from counterfoil.cli.show.terminal import out
 from counterfoil.ports.desk import Case
 
 if TYPE_CHECKING:
     from counterfoil.ports.desk import CaseAlert, CaseNote
-
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_cases(cases: Sequence[Case]) -> None:
@@ -51,9 +50,4 @@ def write_cases(cases: Sequence[Case], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Case)])
-        writer.writerows([_cell(value) for value in astuple(case)] for case in cases)
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+        writer.writerows([harmless(value) for value in astuple(case)] for case in cases)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -32,13 +32,12 @@ from counterfoil.cli.options import (
     ReleaseId,
     WorkspaceFolder,
     existing_workspace,
+    period_of,
+    utc,
 )
 from counterfoil.cores import settle_threads
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, CounterfoilError, InputFileError, UsageError
-
-if TYPE_CHECKING:
-    from counterfoil.domain.periods import Period
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
     "Fraud and anomaly detection in payments: every score names its precedents."
@@ -174,7 +173,7 @@ def features(
             place.tables,
             load_mapping(mapping),
             label_delay=timedelta(days=label_delay_days),
-            period=_period(since, until),
+            period=period_of(since, until),
         )
     console.out.print(f"{rows:,} payments with evidence in {place.root / 'lake' / 'evidence'}")
 
@@ -195,7 +194,7 @@ def train(
     from counterfoil.steps.train import train as run
 
     place = existing_workspace(workspace)
-    request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
+    request = TrainingRequest(period_of(since, until), utc(known_until), label_delay_days)
     with console.progress("training") as steps:
         release = run(
             place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
@@ -218,7 +217,7 @@ def score(
     from counterfoil.steps.insights.scores import write_scores
     from counterfoil.steps.scoring.score import detect
 
-    period = _period(since, until)
+    period = period_of(since, until)
     place = existing_workspace(workspace)
     with console.progress("scoring") as steps:
         steps.tell("loading the release")
@@ -274,7 +273,7 @@ def backtest(
         raise InputFileError("\n".join(problems) or "every file was left out by its name (rename it to read it)")
     request = BacktestRequest(
         found.files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
-        _period(train_from, train_until), _period(test_from, test_until), scores, json,
+        period_of(train_from, train_until), period_of(test_from, test_until), scores, json,
     )  # fmt: skip
     run_backtest(open_workspace(workspace), request)
 
@@ -321,19 +320,6 @@ app.command()(serve.serve)
 app.command()(serve.watch)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
-
-
-def _utc(day: datetime | None) -> datetime | None:
-    return None if day is None else day.replace(tzinfo=UTC)
-
-
-def _period(since: datetime | None, until: datetime | None) -> "Period":
-    """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
-    from counterfoil.domain.periods import Period
-
-    if since is not None and until is not None and until < since:
-        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
-    return Period(_utc(since), None if until is None else until.replace(tzinfo=UTC) + timedelta(days=1))
 
 
 if __name__ == "__main__":

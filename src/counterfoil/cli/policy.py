@@ -79,6 +79,26 @@ def show(workspace: WorkspaceFolder = None) -> None:
     show_lists(place.lists.summaries())
 
 
+@app.command()
+def backtest(
+    file: RuleFile,
+    run: Annotated[str, typer.Option(help="The run of scores, as 'counterfoil score' named it")],
+    mapping: OneMapping = None, since: Day = None, until: Day = None,
+    cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
+    cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
+    from counterfoil.cli.options import period_of
+    from counterfoil.cli.show.policy import show_trial
+    from counterfoil.domain.evaluation.alert_costs import AlertCosts
+    from counterfoil.workspace.policy_files import load_rules, try_rules
+
+    place = existing_workspace(workspace)
+    costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
+    show_trial(try_rules(place, load_rules(file, mapping), run, period_of(since, until), costs))
+
+
 @app.command("add")
 def add_to_list(
     name: ListName,

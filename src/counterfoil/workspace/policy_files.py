@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
+from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.features.spec import specs_with
+from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.fields import known_fields
-from counterfoil.domain.policy.lists import Entity, ListEffect, ReadList, end_of, read_list
+from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadList, end_of, read_list
+from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports.releases import Decision
@@ -34,9 +38,12 @@ class AddedList:
 
 def load_rules(path: Path, mapping: str | None = None) -> RuleSet:
     """Read a rule set whose rules may read the default evidence and that of a mapping. Raises RuleSetError."""
-    source = None if mapping is None else load_mapping(mapping)
-    specs = () if source is None else specs_with(source.entities)
-    return read_rules(_text_of(path, LARGEST_RULES), known_fields(source, specs))
+    text = _text_of(path, LARGEST_RULES)
+    if mapping is None:
+        return read_rules(text, known_fields())
+    source = load_mapping(mapping)
+    own = (*source.own_categorical, *source.own_textual)
+    return read_rules(text, known_fields(specs_with(source.entities), source.numeric, own))
 
 
 def add_list_file(
@@ -82,3 +89,15 @@ def _text_of(path: Path, largest: int) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputFileError(f"{path.name} is not UTF-8 at byte {error.start}: save it as UTF-8") from None
+
+
+def try_rules(place: Workspace, rules: RuleSet, run: str, period: Period, costs: AlertCosts) -> PolicyTrial:
+    """Try a rule set, with the lists there are, on a run of scores beside the policy in force."""
+    from counterfoil.steps.insights.policy_trial import backtest_policy
+    from counterfoil.steps.insights.scores import release_of_run
+    from counterfoil.steps.releases.registration import load_release
+
+    today = place.policies.current()
+    release = load_release(place.registry, release_of_run(place.tables, run))
+    tried = Policy(rules, today.lists if today is not None else NO_LISTS)
+    return backtest_policy(place.tables, run, release.thresholds, tried, today, period=period, costs=costs)

@@ -16,7 +16,7 @@ from counterfoil.insights import queries
 from counterfoil.insights.defaults import with_defaults
 from counterfoil.insights.results import Cases, EvaluationView, ReleaseView, ScoredCase
 from counterfoil.insights.rows import LakeTables, Rows
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.evaluate_run import judge
 from counterfoil.steps.insights.riskiest import cases_of, riskiest
@@ -193,7 +193,7 @@ class Lab:
             raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
         self.explain(transaction_id)
         details = {"verdict": verdict, "release_id": queries.newest_release(self.place.tables)}
-        self.place.decisions.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
+        self.place.decisions.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
 
     def said(self) -> Rows:
         """What people said of scored payments; of each payment the last word counts."""

@@ -49,7 +49,7 @@ def test_a_file_is_collected_shown_and_collected_again(capsys: Capture, tmp_path
     assert "run 'counterfoil curate'" in out
     run(capsys, "status", "--json", str(tmp_path / "status.json"))
     found = json.loads((tmp_path / "status.json").read_text())
-    assert (found["states"], found["rejected"]) == ({"done": 1, "released": 1}, {})
+    assert (found["states"], found["rejected"]) == ({"done": 1, "unclaimed": 1}, {})
     assert {table["table"]: table["rows"] for table in found["tables"]}["transactions"] == 2
 
 

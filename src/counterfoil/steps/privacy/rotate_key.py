@@ -132,13 +132,13 @@ def _require_nothing_else(target: TableStore, source: TableStore) -> None:
 
 
 def require_quiet(ledger: FileLedger) -> None:
-    """Raise UsageError if a living process is collecting a file; claims of dead ones are let go of."""
+    """Raise UsageError if a living process is collecting a file; claims of dead ones are given up."""
     for entry in ledger.entries():
         if entry.state != "claimed":
             continue
         if not ledger.claim(entry.file, entry.mapping):
             raise UsageError(f"{entry.file.location} is being collected: wait until it is, then run this again")
-        ledger.release(entry.file)
+        ledger.unclaim(entry.file)
 
 
 def tell(

@@ -161,7 +161,7 @@ def test_only_living_claims_are_waited_for() -> None:
     ledger.claim(file, "shop")
     with pytest.raises(UsageError, match=r"/in\.csv is being collected"):
         require_quiet(ledger)
-    ledger.release(file)
+    ledger.unclaim(file)
     require_quiet(ledger)
 
 

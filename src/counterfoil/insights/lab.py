@@ -18,7 +18,7 @@ from counterfoil.insights.results import Cases, EvaluationView, ReleaseView, Sco
 from counterfoil.insights.rows import LakeTables, Rows
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import cases_of, riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
@@ -168,7 +168,7 @@ class Lab:
     def evaluate(self, run: str | None = None, alerts_per_day: int = 100) -> EvaluationView:
         """What the scores of a run, the newest if none is named, are worth by the labels that are known."""
         scores = self.scores(run)
-        return EvaluationView(scores.run, judge(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
+        return EvaluationView(scores.run, evaluate_run(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
 
     def thresholds(self, run: str | None = None) -> Rows:
         """What alerting from some signals on would have meant in a run, by the labels that are known."""

@@ -30,7 +30,7 @@ from counterfoil.ports.releases import TextEmbedder
 from counterfoil.simulation import DIRT, simulate, spoil
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.candidate import CandidateEvaluation, evaluate_candidate
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.scoring.compute import Compute
@@ -192,9 +192,9 @@ class TestScores:
         )
 
     def test_frauds_of_later_days_are_found(self, job: Job) -> None:
-        judged = judge(job.workspace.tables, job.run)
-        assert judged.evaluation.frauds >= 10
-        assert judged.evaluation.metrics["auc"] > 0.8
+        evaluated = evaluate_run(job.workspace.tables, job.run)
+        assert evaluated.evaluation.frauds >= 10
+        assert evaluated.evaluation.metrics["auc"] > 0.8
 
 
 class TestMismatch:

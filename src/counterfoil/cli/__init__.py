@@ -232,12 +232,12 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="The run that 'counterfoil score' named")],
     alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Hold the scores of a run against the labels that are known now."""
+    """Compare the scores of a run with the labels that are known now."""
     from counterfoil.cli.show import runs
-    from counterfoil.steps.insights.evaluate_run import judge
+    from counterfoil.steps.insights.evaluate_run import evaluate_run
 
-    judged = judge(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
-    runs.show_evaluation(judged.evaluation, run)
+    evaluated = evaluate_run(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    runs.show_evaluation(evaluated.evaluation, run)
 
 
 @app.command()
@@ -311,7 +311,8 @@ app.command()(insights.query)
 app.command()(insights.report)
 app.command()(labels.labels)
 app.command()(operations.status)
-app.command()(operations.replay)
+app.command()(operations.recollect)
+app.command("replay", hidden=True)(operations.recollect)  # what `recollect` was called before
 app.command()(serve.serve)
 app.command()(serve.watch)
 app.command()(privacy.forget)

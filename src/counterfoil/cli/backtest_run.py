@@ -68,7 +68,7 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
         )  # fmt: skip
     runs.show_collected(collected)
     runs.show_release(result.release)
-    runs.show_evaluation(result.judged.evaluation, "test window")
+    runs.show_evaluation(result.evaluated.evaluation, "test window")
     _write(result, request)
     return result
 
@@ -85,7 +85,7 @@ def _scratch(workspace: Workspace) -> Iterator[FolderTables]:
 
 def _write(result: Backtest, request: BacktestRequest) -> None:
     if request.scores:
-        console.out.print(f"scores: {write_parquet(result.judged.scores, request.scores)}")
+        console.out.print(f"scores: {write_parquet(result.evaluated.scores, request.scores)}")
     if request.figures:
         write_whole(request.figures, json.dumps(figures(result), indent=1) + "\n")
         console.out.print(f"figures: {request.figures}")
@@ -111,6 +111,6 @@ def figures(result: Backtest) -> dict[str, Any]:
         "ablation": release.ablation,
         "left_out": release.left_out,
         "notes": list(release.notes),
-        "excluded_as_compromised": result.judged.left_out,
-        "test": result.judged.evaluation.as_dict(),
+        "excluded_as_compromised": result.evaluated.left_out,
+        "test": result.evaluated.evaluation.as_dict(),
     }

@@ -17,7 +17,7 @@ from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.insights.queries import QueryParameters
 from counterfoil.insights.report import write_report
 from counterfoil.simulation import as_csv, simulate, spoil
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
@@ -88,8 +88,8 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         execution = run_here("detection", plan.detection(), workspace, on_event=on_event)
     [run] = output(execution, workspace, "report", "report", "summary.json")["runs"]
     console.out.rule("what was scored")
-    judged = judge(workspace.tables, run, label_delay=label_delay)
-    runs.show_evaluation(judged.evaluation, f"scores of run {run}, against the labels that came in")
+    evaluated = evaluate_run(workspace.tables, run, label_delay=label_delay)
+    runs.show_evaluation(evaluated.evaluation, f"scores of run {run}, against the labels that came in")
     console.out.rule("the riskiest payments and their precedents")
     runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
     _show_files(workspace, run)

@@ -26,7 +26,7 @@ def status(
         write_whole(json, json_format.dumps(found.as_dict(), indent=1) + "\n")
 
 
-def replay(
+def recollect(
     file: Annotated[
         Path, typer.Argument(help="A file that was collected, or failed to be", exists=True, dir_okay=False)
     ],

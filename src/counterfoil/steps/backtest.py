@@ -9,7 +9,7 @@ from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
-from counterfoil.steps.insights.evaluate_run import Judged, judge
+from counterfoil.steps.insights.evaluate_run import EvaluatedRun, evaluate_run
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.progress import Steps
@@ -39,7 +39,7 @@ class Backtest:
     """What a backtest gives."""
 
     release: Release
-    judged: Judged
+    evaluated: EvaluatedRun
     windows: Windows
     run: str  # of the table `scores`
 
@@ -86,5 +86,5 @@ def backtest(
     steps.tell("evaluating")
     since = windows.training.since or datetime.min.replace(tzinfo=UTC)
     excluded = since if exclude_compromised else None
-    judged = judge(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
-    return Backtest(release, judged, windows, run)
+    evaluated = evaluate_run(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
+    return Backtest(release, evaluated, windows, run)

@@ -168,7 +168,7 @@ def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
     for entry in ledger.entries():
         earlier = entry.file.location == file.location and entry.file != file
         if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
-            ledger.release(entry.file)
+            ledger.unclaim(entry.file)
 
 
 def _reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from counterfoil.domain.privacy.forgetting import Marks, Trace, without
 from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
-from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, ReleaseRegistry
+from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore, ReleaseRegistry
 from counterfoil.steps.lake.forgotten import Traces, keep_traces, read_traces
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
 from counterfoil.steps.privacy.forget_releases import Stores, replace_releases
@@ -199,4 +199,4 @@ def _tell(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> No
     shown = {name: value for name, value in report.as_dict().items() if name not in left_out}
     details = json.loads(json.dumps({**shown, **counts}))  # as the log gives it back
     if not any(told.details == details for told in log.entries(FORGET, report.account)):
-        log.append(Decision(FORGET, report.account, operator, reason, details))
+        log.append(LoggedDecision(FORGET, report.account, operator, reason, details))

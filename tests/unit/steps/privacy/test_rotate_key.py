@@ -18,7 +18,7 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.curate import curate
@@ -39,13 +39,13 @@ class Log:
     """A DecisionLog in memory."""
 
     def __init__(self) -> None:
-        self.told: list[Decision] = []
+        self.told: list[LoggedDecision] = []
 
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         self.told.append(decision)
         return decision
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
+    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
         return [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
 
 
@@ -161,7 +161,7 @@ def test_only_living_claims_are_waited_for() -> None:
     ledger.claim(file, "shop")
     with pytest.raises(UsageError, match=r"/in\.csv is being collected"):
         require_quiet(ledger)
-    ledger.release(file)
+    ledger.unclaim(file)
     require_quiet(ledger)
 
 

@@ -117,10 +117,10 @@ def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = Non
     from counterfoil.workspace.wiring import open_workspace
 
     place, found = open_workspace(workspace), find_files(files)
-    with console.progress("collecting") as steps:
+    with console.progress("collecting") as progress:
         collected = run(
             found.files, load_mapping(mapping), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
-            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0), keep_going=True,
+            ledger=place.ledger, progress=progress, keep_going=True,
         )  # fmt: skip
     runs.show_collected(collected, found.left_out)
     failed = [f"{path} {problem}" for path, problem in found.problems] + [f.failed for f in collected if f.failed]
@@ -146,8 +146,8 @@ def curate(
     from counterfoil.steps.intake.curate import curate as run
 
     place = existing_workspace(workspace)
-    with console.progress("curating") as steps:
-        steps.tell("source IPs by day")
+    with console.progress("curating") as progress:
+        progress.begin("source IPs by day")
         delay = timedelta(days=label_delay_days)
         summary = run(place.tables, blocklist=blocklist, networks=place.networks, label_delay=delay)
     runs.show_curated(summary)
@@ -164,8 +164,8 @@ def features(
     from counterfoil.steps.features import build_features
 
     place = existing_workspace(workspace)
-    with console.progress("features") as steps:
-        steps.tell("windows over accounts, merchants and IPs")
+    with console.progress("features") as progress:
+        progress.begin("windows over accounts, merchants and IPs")
         rows = build_features(
             place.tables,
             load_mapping(mapping),
@@ -192,10 +192,10 @@ def train(
 
     place = existing_workspace(workspace)
     request = TrainingRequest(_period(since, until), _utc(known_until), label_delay_days)
-    with console.progress("training") as steps:
+    with console.progress("training") as progress:
         release = run(
             place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-            progress=steps.tell,
+            progress=progress,
         )  # fmt: skip
     runs.show_release(release)
 
@@ -216,11 +216,11 @@ def score(
 
     period = _period(since, until)
     place = existing_workspace(workspace)
-    with console.progress("scoring") as steps:
-        steps.tell("loading the release")
+    with console.progress("scoring") as progress:
+        progress.begin("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=period, compute=place.compute, progress=steps.count
+            place.tables, detector, period=period, compute=place.compute, progress=progress
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))

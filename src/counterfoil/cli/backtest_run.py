@@ -46,15 +46,15 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
     if request.fraction is None and request.training.until is None:
         raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
-    with _scratch(workspace) as tables, console.progress("backtest") as steps:
+    with _scratch(workspace) as tables, console.progress("backtest") as progress:
         for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back
             keep_traces(tables, Traces(account, frozenset()))
-        steps.tell("collecting")
+        progress.begin("collecting")
         collected = collect(
             request.files, mapping, key=workspace.pseudonym_key, reader=workspace.reader, tables=tables,
-            ledger=MemoryLedger(), on_progress=lambda p: steps.count(p.rows_in, 0),
+            ledger=MemoryLedger(), progress=progress,
         )  # fmt: skip
-        steps.tell("building features")
+        progress.begin("building features")
         build_features(tables, mapping, label_delay=request.label_delay)
         windows = (
             Windows(request.training, request.test)
@@ -64,7 +64,7 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
         result = backtest(
             tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
             label_delay=request.label_delay, exclude_compromised=request.exclude_compromised,
-            compute=workspace.compute, steps=steps,
+            compute=workspace.compute, progress=progress,
         )  # fmt: skip
     runs.show_collected(collected)
     runs.show_release(result.release)

@@ -135,10 +135,10 @@ def _simulated(workspace: Workspace, label_delay: timedelta) -> Plan:
 def _own_file(workspace: Workspace, data: Path, mapping: str, label_delay: timedelta) -> Plan:
     """Collect the file to see which days it has, and cut them into training, judging and scoring."""
     console.out.rule("collect")
-    with console.progress("collecting") as steps:
+    with console.progress("collecting") as progress:
         collected = collect(
             [data], load_mapping(mapping), key=workspace.pseudonym_key, reader=workspace.reader,
-            tables=workspace.tables, ledger=workspace.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            tables=workspace.tables, ledger=workspace.ledger, progress=progress,
         )  # fmt: skip
     runs.show_collected(collected)
     files = [str(path) for path in workspace.tables.files(TRANSACTIONS)]

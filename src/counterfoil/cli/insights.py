@@ -77,8 +77,8 @@ def report(
 
     place = existing_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
-    with console.progress("report") as steps:
-        steps.tell("asking the lake")
+    with console.progress("report") as progress:
+        progress.begin("asking the lake")
         path = write_report(place, asked, datetime.now(UTC), out)
     console.out.print(f"report in {path}", soft_wrap=True)
 

@@ -47,10 +47,10 @@ def recollect(
 
     place = existing_workspace(workspace)
     name = mapping or mapping_of(place.ledger, place.reader.fingerprint(file))
-    with console.progress("collecting again") as steps:
+    with console.progress("collecting again") as progress:
         collected = collect(
             [file], load_mapping(name), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
-            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            ledger=place.ledger, progress=progress,
             again=Again.ANY_CONTENT if corrected else Again.SAME_CONTENT,
         )  # fmt: skip
     if collected[0].skipped:

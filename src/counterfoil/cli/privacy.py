@@ -37,10 +37,10 @@ def forget(
 
     place = existing_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
-    with console.progress("forgetting") as steps:
+    with console.progress("forgetting") as progress:
         removal = remove_account(
             place, text, operator, reason,
-            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
+            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=progress,
         )  # fmt: skip
     console_operations.show_removal(removal)
     if not removal.report.absent:
@@ -66,11 +66,11 @@ def rotate_key(
     place = existing_workspace(workspace)
     if (into is None) != (new_key_secret is None):
         raise UsageError("give both --into and --new-key-secret, or neither for a workspace with a key of its own")
-    with console.progress("changing the key") as steps:
+    with console.progress("changing the key") as progress:
         if into is None or new_key_secret is None:
-            rotation = rotate_own_key(place, operator, reason, steps.tell)
+            rotation = rotate_own_key(place, operator, reason, progress)
         else:
-            rotation = copy_for_key(place, into, new_key_secret, operator, reason, steps.tell)
+            rotation = copy_for_key(place, into, new_key_secret, operator, reason, progress)
     console_operations.show_rotation(rotation)
     profiles = "" if into is None and place.settings.profile_table is None else " into a new, empty profile store"
     typer.echo(

@@ -116,6 +116,6 @@ def profiles_build(release: ReleaseId = None, workspace: WorkspaceFolder = None)
     place = open_workspace(workspace)
     loaded = load_release(place.registry, resolve(place.registry, release))
     delay = timedelta(days=loaded.label_delay_days)
-    with console.progress("profiles") as steps:
-        done = build_profiles(place.tables, place.profiles, loaded.specs, delay, progress=steps.count)
+    with console.progress("profiles") as progress:
+        done = build_profiles(place.tables, place.profiles, loaded.specs, delay, progress=progress)
     console.out.print(f"{done:,} payments are in the profiles")

@@ -14,8 +14,7 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.adapters.memory.ledger import MemoryLedger
-from counterfoil.cli.show import runs
-from counterfoil.cli.show import terminal as console
+from counterfoil.cli.show import runs, terminal
 from counterfoil.domain.periods import Period
 from counterfoil.errors import UsageError
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
@@ -46,7 +45,7 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
     if request.fraction is None and request.training.until is None:
         raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
-    with _scratch(workspace) as tables, console.progress("backtest") as progress:
+    with _scratch(workspace) as tables, terminal.progress("backtest") as progress:
         for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back
             keep_traces(tables, Traces(account, frozenset()))
         progress.begin("collecting")
@@ -85,10 +84,10 @@ def _scratch(workspace: Workspace) -> Iterator[FolderTables]:
 
 def _write(result: Backtest, request: BacktestRequest) -> None:
     if request.scores:
-        console.out.print(f"scores: {write_parquet(result.evaluated.scores, request.scores)}")
+        terminal.out.print(f"scores: {write_parquet(result.evaluated.scores, request.scores)}")
     if request.figures:
         write_whole(request.figures, json.dumps(figures(result), indent=1) + "\n")
-        console.out.print(f"figures: {request.figures}")
+        terminal.out.print(f"figures: {request.figures}")
 
 
 def figures(result: Backtest) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.training.training import TrainingOptions
 from counterfoil.processing import collector
 from counterfoil.processing.job import main as run_container
+from counterfoil.progress import Progress
 from counterfoil.steps.releases.releases import resolve
 from counterfoil.steps.train import TrainingRequest, train
 from counterfoil.workspace.settings import Settings
@@ -115,7 +116,7 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     request = TrainingRequest(Period(), options=TrainingOptions(trees=16, shares=(0.2,), neighbours=(5,)))
     release = train(
         place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-        progress=life.said.append,
+        progress=Progress(begin=life.said.append),
     )  # fmt: skip
     assert run("score")[0] == 0
     [life.run] = place.tables.runs("scores")

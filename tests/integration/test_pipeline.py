@@ -228,6 +228,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[3], sys.argv[4]]
 from quick_embedder import QuickEmbedder
+from counterfoil.progress import Progress
 from test_pipeline import MAPPING, REQUEST, TEST, Compute, Detector, Settings, Workspace, detect, load_release, train
 
 workspace = Workspace(Settings(workspace=Path(sys.argv[1])))
@@ -238,11 +239,11 @@ def die(*_):
 tables, stores = workspace.tables, (workspace.references, workspace.registry)
 if sys.argv[2] == "train":
     stage = lambda text: die() if text == "registering the release" else None
-    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=stage)
+    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=Progress(begin=stage))
 else:
     release = load_release(workspace.registry, sys.argv[2])
     detector = Detector.load(release, workspace.references_for_scoring, QuickEmbedder())
-    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=die)
+    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=Progress(count=die))
 """
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil import __version__
-from counterfoil.cli import main
-from counterfoil.cli.failures import complain
+from counterfoil.cli import complain, main
 
 HEAVY = ("torch", "pandas", "pyarrow", "duckdb", "sklearn", "mlflow", "sentence_transformers", "psycopg")
 

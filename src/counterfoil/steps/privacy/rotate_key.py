@@ -4,7 +4,6 @@ The old lake stays what it is, so nothing is ever of two keys: whoever uses the 
 that was killed is made again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
 from counterfoil.ports.releases import DecisionLog, LoggedDecision
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
 
@@ -53,7 +53,7 @@ def rekey(
     earlier: PseudonymKeys,
     later: PseudonymKeys,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> list[Rekeyed]:
     """Copy all tables of the lake `source`, whose pseudonyms are of the keys `earlier`, to `target` under `later`.
 
@@ -68,7 +68,7 @@ def rekey(
     _require_nothing_else(target, source)
     done = []
     for table in source.tables():
-        progress(f"table {table}")
+        progress.begin(f"table {table}")
         done.append(_rekey_table(source, target, table, later))
     if _files(source) != before:
         raise UsageError("the lake was written to while it was copied: stop what writes to it, and run this again")

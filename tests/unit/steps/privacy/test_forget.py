@@ -20,6 +20,7 @@ from counterfoil.domain.tables import FORGOTTEN_TABLE
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import SourceFile
 from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import forgotten_accounts, read_traces
 from counterfoil.steps.lake.rewriting import below_run, rewrite
 from counterfoil.steps.lake.runs import run_ending
@@ -344,7 +345,7 @@ def test_what_is_written_meanwhile_is_found(place: Place, account: str) -> None:
             row = {"transaction_id": "late", "account_id": account, "source": "x", "source_ip_id": None}
             put(place.tables, "transactions", "late", pa.Table.from_pylist([row]))
 
-    report = place.forget(account, progress=write)
+    report = place.forget(account, progress=Progress(begin=write))
     assert not report.absent
     assert report.searched["table transactions"] == 1
     assert place.stores.entries("forget") == []

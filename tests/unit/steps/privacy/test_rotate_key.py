@@ -19,6 +19,7 @@ from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import SourceFile
 from counterfoil.ports.releases import LoggedDecision
+from counterfoil.progress import Progress
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.curate import curate
@@ -152,7 +153,7 @@ def test_a_lake_that_changes_meanwhile_is_no_lake_to_change_to(tmp_path: Path) -
             fill(old, tmp_path, OLD, "two.csv", "q")
 
     with pytest.raises(UsageError, match="written to while it was copied"):
-        rekey(old, new, OLD, NEW, progress=write_once)
+        rekey(old, new, OLD, NEW, progress=Progress(begin=write_once))
 
 
 def test_only_living_claims_are_waited_for() -> None:

@@ -31,8 +31,8 @@ class LookedAt:
     """What is looked at within a budget, how much of it is fraud, and all fraud: each by account, (accounts,).
 
     Bootstrap draws change how often an account counts, and not what was looked at. Were the places of a day given out
-    anew, the copies of an account would compete for them: the figures of draws would be lower, or higher, than that of
-    the table on the whole, and an interval of them might not even hold it.
+    anew, the copies of an account would compete for them, and days on which no drawn account paid would drop out: the
+    figures of draws would lie on one side of the table's, and an interval of them might not even hold it.
     """
 
     looked: Doubles

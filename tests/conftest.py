@@ -17,6 +17,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from in_chromium import chromium
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
@@ -24,6 +25,8 @@ from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from counterfoil.workspace.wiring import Workspace
 
 _numbers = itertools.count(1)
@@ -50,6 +53,13 @@ def dsn(postgres_server: str) -> Iterator[str]:
     yield make_conninfo(postgres_server, dbname=name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Return a headless Chromium; a test without one on its machine is skipped."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -58,11 +58,11 @@ ReleaseId = Annotated[
 
 
 def utc(day: datetime | None) -> datetime | None:
-    """A day's midnight in UTC."""
+    """The midnight in UTC at which a day begins."""
     return None if day is None else day.replace(tzinfo=UTC)
 
 
-def period_of(since: datetime | None, until: datetime | None) -> "Period":
+def days(since: datetime | None, until: datetime | None) -> "Period":
     """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
     from counterfoil.domain.periods import Period
 

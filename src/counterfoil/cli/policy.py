@@ -8,7 +8,7 @@ import typer
 
 from counterfoil.cli.options import Day, WorkspaceFolder, existing_workspace
 from counterfoil.cli.release import Operator, Reason
-from counterfoil.domain.policy.lists import Entity, ListEffect
+from counterfoil.domain.policy.desk_words import Entity, ListEffect
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
 
@@ -89,14 +89,14 @@ def backtest(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
-    from counterfoil.cli.options import period_of
+    from counterfoil.cli.options import days as days_of
     from counterfoil.cli.show.policy import show_trial
     from counterfoil.domain.evaluation.alert_costs import AlertCosts
     from counterfoil.workspace.policy_files import load_rules, try_rules
 
     place = existing_workspace(workspace)
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
-    show_trial(try_rules(place, load_rules(file, mapping), run, period_of(since, until), costs))
+    show_trial(try_rules(place, load_rules(file, mapping), run, days_of(since, until), costs))
 
 
 @app.command("add")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from counterfoil.adapters.files import csv_files, iso20022_files, jsonl_files, parquet_files
+from counterfoil.adapters.files import csv_files, iso20022_files, jsonl_files, mt940_files, parquet_files
 from counterfoil.adapters.files.input_streams import parts_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -23,7 +23,14 @@ class _Format(Protocol):
     def batches(self, part: Part, mapping: SourceMapping) -> Iterator[RawBatch]: ...
 
 
-_FORMATS: Mapping[str, _Format] = {"csv": csv_files, "jsonl": jsonl_files, "iso20022": iso20022_files}
+_FORMATS: Mapping[str, _Format] = {
+    "csv": csv_files,
+    "jsonl": jsonl_files,
+    "iso20022": iso20022_files,
+    "camt.053": iso20022_files,
+    "camt.054": iso20022_files,
+    "mt940": mt940_files,
+}
 """The formats that are read from front to back; Parquet is not."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from counterfoil.domain.intake.raw import BadRecordError
 
 OTHERS = {
+    "FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001",
     "FICdtTrf": "pacs.009", "FinInstnCdtTrf": "pacs.009", "PmtRtr": "pacs.004", "FIToFICstmrDrctDbt": "pacs.003",
     "FIToFIPmtStsRpt": "pacs.002", "FIToFIPmtRvsl": "pacs.007", "FIDrctDbt": "pacs.010", "FIToFIPmtStsReq": "pacs.028",
     "CstmrPmtStsRpt": "pain.002", "CstmrPmtRvsl": "pain.007", "CstmrDrctDbtInitn": "pain.008",
@@ -16,7 +17,7 @@ OTHERS = {
     "BkToCstmrStmt": "camt.053", "BkToCstmrDbtCdtNtfctn": "camt.054", "CstmrPmtCxlReq": "camt.055",
     "FIToFIPmtCxlReq": "camt.056", "RsltnOfInvstgtn": "camt.029",
 }  # fmt: skip
-"""The element that is the message -> what it is called; of messages whose transactions are not read."""
+"""The element that is the message -> what it is called; a reader refuses those that it does not know."""
 
 DOCUMENT = "Document"
 

@@ -49,7 +49,7 @@ class FileFormat(_Part):
     mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
     """
 
-    format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
+    format: Literal["csv", "parquet", "jsonl", "iso20022", "camt.053", "camt.054", "mt940"] = "csv"
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""
@@ -87,7 +87,7 @@ class FileFormat(_Part):
     @property
     def names_each_value(self) -> bool:
         """Whether every record names its own values, so that some may be absent, instead of a header for all."""
-        return self.format in ("jsonl", "iso20022")
+        return self.format not in ("csv", "parquet")
 
 
 class TimeFormat(_Part):

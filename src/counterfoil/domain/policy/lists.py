@@ -7,47 +7,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
+from counterfoil.domain.policy.desk_words import Entity as Entity
+from counterfoil.domain.policy.desk_words import ListEffect as ListEffect
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import UsageError
 
 WIDEST = 16
 """A prefix of IPv4 stands in a list as the pseudonyms of its addresses: 65,536 of a /16."""
-
-
-class Entity(StrEnum):
-    """What a list may name."""
-
-    ACCOUNT = "account"
-    MERCHANT = "merchant"
-    SOURCE_IP = "source_ip"
-    DEVICE = "device"
-    CARD_BIN = "card_bin"
-
-    @property
-    def column(self) -> str:
-        """The column of `transactions` that it is compared with."""
-        return self.value if self is Entity.CARD_BIN else f"{self.value}_id"
-
-    @property
-    def is_hashed(self) -> bool:
-        """Whether the column holds keyed hashes, which follow a change of the key."""
-        return self in (Entity.ACCOUNT, Entity.SOURCE_IP, Entity.DEVICE)
-
-
-class ListEffect(StrEnum):
-    """What an entry does to the payments of what it names; a watched one is reviewed, a snoozed one is not."""
-
-    SNOOZE = "snooze"
-    WATCH = "watch"
-    BLOCK = "block"
-    ALLOW = "allow"
-    FATAL_BLOCK = "fatal block"
 
 
 ENTRIES = pa.schema(

@@ -1,6 +1,6 @@
 """Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.lake.labels import labelled_evidence_files
@@ -33,7 +34,7 @@ def detect(
     *,
     period: Period = Period(),
     compute: Compute = Compute(),
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = Progress(),
     run: str | None = None,
     part: str = "part-0",
     policy: Policy | None = None,
@@ -63,7 +64,7 @@ def detect(
                 found = decided_in_batch(policy, found, rows, payments, decided_at)
             scores.write_table(found)
             done += rows.num_rows
-            progress(done, total)
+            progress.count(done, total)
     # In this order: whoever sees a score can replay it.
     tables.publish(SCORED_EVIDENCE, run)
     tables.publish(SCORE_TABLE, run)

@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.adapters.files import iso20022_files
 from counterfoil.adapters.files.input_files import InputFiles
-from counterfoil.adapters.files.iso20022_transfers import MOST_DEPTH, MOST_TEXT
+from counterfoil.adapters.files.iso20022_handler import MOST_DEPTH, MOST_TEXT
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.cleaning import Cleaned, clean

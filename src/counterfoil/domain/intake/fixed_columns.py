@@ -1,0 +1,28 @@
+"""Formats whose files have the same columns always, since a standard says what their records hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from counterfoil.domain.intake import camt, iso20022, mt940
+
+
+@dataclass(frozen=True)
+class FixedColumns:
+    """Every column that a mapping may name, and those that say who somebody is: they are kept as keyed hashes only."""
+
+    names: tuple[str, ...]
+    personal: frozenset[str]
+
+
+def _of(module: ModuleType) -> FixedColumns:
+    return FixedColumns(tuple(module.COLUMNS), frozenset(module.PERSONAL))
+
+
+FIXED_COLUMNS: Mapping[str, FixedColumns] = {
+    "iso20022": _of(iso20022),
+    "camt.053": _of(camt),
+    "camt.054": _of(camt),
+    "mt940": _of(mt940),
+}
+"""By `file.format`."""

@@ -13,7 +13,7 @@ from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadLi
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import InputFileError, UsageError
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.releases.releases import require_person
 from counterfoil.workspace.wiring import Workspace
 
@@ -67,7 +67,7 @@ def add_values(
         name, effect, read.entries, key_id=place.pseudonym_key.key_id, operator=str(operator)
     )  # fmt: skip
     details = {"effect": str(effect), "rows": read.rows, "new": new, "refused": dict(read.refused)}
-    place.decisions.append(Decision(ADD, name, str(operator), reason, details))
+    place.decisions.append(LoggedDecision(ADD, name, str(operator), reason, details))
     return AddedList(read, new)
 
 
@@ -78,7 +78,7 @@ def end_list_entry(place: Workspace, name: str, entity: Entity, value: str, oper
     ended = sum(place.lists.end(name, entry.entity, entry.value) for entry in entries)
     if not ended:
         raise UsageError(f"list {name!r} has no such {entity} now: 'counterfoil policy show' counts what it has")
-    place.decisions.append(Decision(END, name, str(operator), reason, {"entity": str(entity), "ended": ended}))
+    place.decisions.append(LoggedDecision(END, name, str(operator), reason, {"entity": str(entity), "ended": ended}))
     return ended
 
 

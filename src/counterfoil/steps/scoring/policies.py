@@ -16,7 +16,7 @@ from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.desk import ListStore
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.steps.releases.releases import require_person
 
 PROPOSE = "policy-propose"
@@ -32,9 +32,9 @@ _EMPTY = 'name = "lists-alone"'
 class Standing:
     """What the log tells: proposals that wait, by version, and the approved ones up to the one in force."""
 
-    waiting: Mapping[str, Decision]
-    approved: tuple[Decision, ...]
-    proposals: Mapping[str, Decision]
+    waiting: Mapping[str, LoggedDecision]
+    approved: tuple[LoggedDecision, ...]
+    proposals: Mapping[str, LoggedDecision]
 
     @property
     def in_force(self) -> str | None:
@@ -54,9 +54,9 @@ class Signed:
 def standing(log: DecisionLog) -> Standing:
     """Read the log."""
     entries = [entry for kind in (PROPOSE, APPROVE, ROLLBACK) for entry in log.entries(kind)]
-    waiting: dict[str, Decision] = {}
-    proposals: dict[str, Decision] = {}
-    approved: list[Decision] = []
+    waiting: dict[str, LoggedDecision] = {}
+    proposals: dict[str, LoggedDecision] = {}
+    approved: list[LoggedDecision] = []
     for entry in sorted(entries, key=lambda one: one.sequence or 0):
         if entry.kind == PROPOSE:
             waiting[entry.subject] = proposals[entry.subject] = entry
@@ -68,7 +68,7 @@ def standing(log: DecisionLog) -> Standing:
     return Standing(waiting, tuple(approved), proposals)
 
 
-def _counts(approval: Decision, proposal: Decision | None) -> bool:
+def _counts(approval: LoggedDecision, proposal: LoggedDecision | None) -> bool:
     return (
         proposal is not None
         and proposal.sequence == approval.details.get("proposal")
@@ -89,7 +89,7 @@ def propose(log: DecisionLog, rules: RuleSet, operator: str | None, reason: str)
         raise UsageError(f"policy {rules.version} is in force already: there is nothing to propose")
     kinds = {name: kind.value for name, kind in rules.kinds.items()}
     details = {"name": rules.name, "text": rules.text, "fields": kinds, "in_force": now.in_force}
-    log.append(Decision(PROPOSE, rules.version, str(operator), reason, details))
+    log.append(LoggedDecision(PROPOSE, rules.version, str(operator), reason, details))
     return Signed(rules.version, now.in_force, effect=False)
 
 
@@ -109,7 +109,7 @@ def approve(log: DecisionLog, version: str, operator: str | None, reason: str) -
             f"{operator} proposed policy {version} and cannot sign it twice: a second person has to approve it"
         )
     details = {"proposal": proposal.sequence, "maker": proposal.actor, "in_force": now.in_force}
-    entry = log.append(Decision(APPROVE, version, str(operator), reason, details))
+    entry = log.append(LoggedDecision(APPROVE, version, str(operator), reason, details))
     then = standing(log)
     return Signed(version, then.in_force, effect=any(one.sequence == entry.sequence for one in then.approved))
 
@@ -123,7 +123,7 @@ def rollback(log: DecisionLog, operator: str | None, reason: str) -> Signed:
     last = now.approved[-1]
     target = now.approved[-2].subject if len(now.approved) > 1 else NO_POLICY
     details = {"approval": last.sequence, "from": last.subject}
-    log.append(Decision(ROLLBACK, target, str(operator), reason, details))
+    log.append(LoggedDecision(ROLLBACK, target, str(operator), reason, details))
     then = standing(log)
     return Signed(last.subject, then.in_force, effect=all(one.sequence != last.sequence for one in then.approved))
 

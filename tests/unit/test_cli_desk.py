@@ -1,11 +1,13 @@
 """The commands policy and cases as users meet them: what they print, and how they refuse."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from counterfoil.adapters.postgres.cases import PostgresCases
 from counterfoil.cli import main
+from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.rules import read_rules
 from counterfoil.ports.desk import CaseAlert
 
@@ -40,11 +42,12 @@ def signed(name: str) -> tuple[str, ...]:
     return "--operator", name, "--reason", "agreed in the meeting"
 
 
-def test_a_rule_set_from_its_check_to_its_rollback(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from counterfoil.domain.policy.fields import known_fields
-
+@pytest.mark.usefixtures("here")
+def test_a_rule_set_from_its_check_to_its_rollback(capsys: pytest.CaptureFixture[str]) -> None:
     version = read_rules(RULES, known_fields()).version
-    assert run(capsys, "policy", "check", "rules.toml")[1].endswith(f"1 rules of 'cards' can be used; version {version}\n")
+    assert run(capsys, "policy", "check", "rules.toml")[1].endswith(
+        f"1 rules of 'cards' can be used; version {version}\n"
+    )
     assert run(capsys, "policy", "propose", "rules.toml", *signed("Ann"))[0] == 0
     code, text = run(capsys, "policy", "approve", version, *signed("ANN"))
     assert (code, "a second person has to approve it" in text) == (2, True)
@@ -82,8 +85,6 @@ def test_a_list_counts_what_it_took_and_what_it_refused(here: Path, capsys: pyte
 
 
 def test_a_case_from_the_queue_to_its_end(here: Path, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from datetime import UTC, datetime, timedelta
-
     alert = CaseAlert("t1", "a" * 32, datetime(2026, 3, 1, tzinfo=UTC), "review", 0.5, "10.0", "EUR", "r1", None)
     PostgresCases(dsn).take([alert], key_id="k", due_in=timedelta(days=1))
     [case] = [one.case_id for one in PostgresCases(dsn).queue(5)]

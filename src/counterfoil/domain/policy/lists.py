@@ -60,6 +60,8 @@ class Lists:
     def __init__(self, entries: pa.Table) -> None:
         self.entries = entries.select(ENTRIES.names).cast(ENTRIES)
         self._by_name: dict[str, dict[str, list[tuple[str, datetime, datetime | None]]]] = {}
+        if not entries.num_rows:  # pyarrow imports pandas before it gives the first time
+            return
         columns = [self.entries[name].to_pylist() for name in ENTRIES.names]
         for name, effect, entity, value, since, until in zip(*columns, strict=True):
             told = f"{effect}: list {name}"

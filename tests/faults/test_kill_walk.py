@@ -4,18 +4,15 @@ All points are walked with COUNTERFOIL_FAULTS=all (`make faults`); without it, o
 first and the last, and of these some, evenly spread over the step.
 """
 
-import os
 import signal
 
 import pytest
-from undisturbed import NAMES, Walk, Walks
+from undisturbed import ALL, NAMES, Walk, Walks
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-MOST = 6
+MOST = 3
 """How often a step is killed, at most, unless all points are walked."""
-
-ALL = os.environ.get("COUNTERFOIL_FAULTS") == "all"
 
 
 def chosen(walk: Walk) -> list[int]:

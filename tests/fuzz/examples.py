@@ -1,12 +1,13 @@
 """How many examples hypothesis draws: few in `make test`, ten times as many in `make properties`."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 FEW = 40
 """Where a test does not say how many."""
 
-settings.register_profile("few", max_examples=FEW, deadline=None)
-settings.register_profile("many", max_examples=10 * FEW, deadline=None)
+for _name, _most in (("few", FEW), ("many", 10 * FEW)):
+    # A busy machine is no fault of a property.
+    settings.register_profile(_name, max_examples=_most, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("few")
 
 

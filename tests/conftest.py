@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
+import examples as _profiles  # noqa: F401 of hypothesis: `make test` draws few examples
 import numpy as np
 import psycopg
 import pyarrow as pa
@@ -32,12 +32,32 @@ if TYPE_CHECKING:
 
 _numbers = itertools.count(1)
 
-# A busy machine is no fault of a property.
-hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("here")
-
 # rich asks for the width once, where the terminal is made: what tests read must not depend on who comes first.
 os.environ["COLUMNS"] = "200"
+
+LONG = (
+    "whole_pipelines", "faults", "public_data", "local_session", "service", "personal_data", "release_life", "spark",
+)  # fmt: skip
+"""Groups of tests that take longest: they begin first, so that no worker ends long after the others."""
+FOLDERS = ("infra", "unit/insights", "unit/adapters/aws")
+"""Folders below tests/ whose fixtures are dear: all their tests run on one worker."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a file's tests, of some folders all tests, run on one worker, which makes their fixtures once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            place = item.path.relative_to(Path(__file__).parent).as_posix()
+            folder = next((folder for folder in FOLDERS if place.startswith(f"{folder}/")), None)
+            item.add_marker(pytest.mark.xdist_group(folder or place))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("xdist_group")
+    name = mark.args[0] if mark else ""
+    return LONG.index(name) if name in LONG else len(LONG)
 
 
 @pytest.fixture(scope="session")

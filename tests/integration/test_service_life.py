@@ -47,14 +47,19 @@ class Server:
         return self.process.wait(20)
 
 
+PATIENT = {"service_deadline_ms": "60000", "service_profile_deadline_ms": "20000"}
+"""What the service waits for here: a busy machine is no reason to answer without history, or not at all."""
+
+
 def serve(place: Any, log: Any, tokens: dict[str, str], *options: str, **settings: str) -> Server:
     """Start `counterfoil serve` and wait until it listens."""
-    environment = place.environment | {f"COUNTERFOIL_{name.upper()}": value for name, value in settings.items()}
+    given = PATIENT | settings
+    environment = place.environment | {f"COUNTERFOIL_{name.upper()}": value for name, value in given.items()}
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-c", START, "serve", "--port", "0", *options], env=environment, stderr=out, text=True
         )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (found := re.search(r'"port": (\d+).*"listening"', log.read_text())):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
@@ -223,7 +228,11 @@ def test_the_log_has_no_value_of_a_payment(server: Server, client: httpx2.Client
     assert {"request_id", "route", "status", "milliseconds"} <= lines[-1].keys()
 
 
-def test_an_alert_is_told_within_a_second_or_two_once_an_account(server: Server, client: httpx2.Client) -> None:
+def test_an_alert_is_told_within_a_second_or_two_once_an_account(
+    server: Server, client: httpx2.Client, scoring_place: Any
+) -> None:
+    rows = scoring_place.newer[1000:1500]  # some of them are alarming; whoever scored them before had the same answer
+    client.post("/v1/score", json={"layout": "source", "payments": rows}).raise_for_status()
     text = ""
     deadline = time.monotonic() + 10
     while '"event": "alert"' not in text and time.monotonic() < deadline:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,7 +82,7 @@ def test_no_payments_are_no_vectors(encoder: Encoder, others: pa.Table, embedder
     assert encoder.encode(others.slice(0, 0), embedder.embed).shape == (0, encoder.dimensions)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(
     amount=st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)),
     category=st.one_of(st.none(), st.text()),

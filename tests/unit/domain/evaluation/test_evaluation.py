@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
@@ -321,7 +322,7 @@ class TestIntervals:
 
 
 class TestEvaluate:
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000), st.sampled_from(["cube", "logit", "rank", "line"]))
     def test_ranking_metrics_do_not_change_with_a_rising_transform(self, seed, transform):
         label, score, account, event_time = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)
@@ -339,7 +340,7 @@ class TestEvaluate:
                 assert moved.intervals.get(name) == plain.intervals.get(name)
         assert moved.card_precision_by_day == plain.card_precision_by_day
 
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000))
     def test_the_order_of_the_rows_does_not_matter(self, seed):
         columns = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)

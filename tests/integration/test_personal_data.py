@@ -115,8 +115,7 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     place = life.place
     request = TrainingRequest(Period(), options=TrainingOptions(trees=16, shares=(0.2,), neighbours=(5,)))
     release = train(
-        place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-        progress=Progress(begin=life.said.append),
+        place.stores, load_mapping(mapping), request, progress=Progress(begin=life.said.append),
     )  # fmt: skip
     assert run("score")[0] == 0
     [life.run] = place.tables.runs("scores")

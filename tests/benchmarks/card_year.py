@@ -68,4 +68,4 @@ def trained_workspace(folder: Path, path: Path) -> Workspace:
 
 def newest_release(workspace: Workspace) -> Release:
     """The release that was trained last."""
-    return load_release(workspace.registry)
+    return load_release(workspace.registry, workspace.registry.releases()[0].release_id)

@@ -265,7 +265,7 @@ def scoring_place() -> Iterator[ScoringPlace]:
     delay = dt.timedelta(days=7)
     build_features(here.tables, mapping, label_delay=delay)
     request = TrainingRequest(Period(until=cut), known_until=cut, options=TrainingOptions(trees=16, rounds=20))
-    release = train(here.tables, here.references, here.registry, here.embedder, mapping, request)
+    release = train(here.stores, mapping, request)
     here.registry.set_alias("champion", release.release_id)
     build_profiles(here.tables, here.profiles, release.specs, delay)
     yield replace(place, release_id=release.release_id)

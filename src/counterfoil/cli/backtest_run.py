@@ -17,6 +17,7 @@ from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.cli.show import runs, terminal
 from counterfoil.domain.periods import Period
 from counterfoil.errors import UsageError
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.scores import write_parquet
@@ -61,7 +62,7 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
             else windows_by_fraction(tables, request.fraction)
         )
         result = backtest(
-            tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
+            Stores(tables, workspace.references, workspace.registry, workspace.embedder), mapping, windows,
             label_delay=request.label_delay, exclude_compromised=request.exclude_compromised,
             compute=workspace.compute, progress=progress,
         )  # fmt: skip

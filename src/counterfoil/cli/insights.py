@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from counterfoil.cli.options import WorkspaceFolder, existing_workspace
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
@@ -32,7 +33,7 @@ def query(
     since: From = None, until: To = None, known_until: KnownUntil = None,
     release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
     review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
-    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = ALERTS_PER_DAY,
     top: Annotated[int, typer.Option(min=1, help="Rows at most, where a question asks for the first")] = 20,
     format: Annotated[Format, typer.Option(help="How to write the answer; CSV is safe to open as a spreadsheet")]
     = Format.TABLE,
@@ -68,7 +69,7 @@ def report(
     known_until: KnownUntil = None,
     release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
     review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
-    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = ALERTS_PER_DAY,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Write the insight report of a period: one HTML file that needs nothing else."""

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.options import Day, ParquetFile, ReleaseId, WorkspaceFolder, days, existing_workspace
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 
 
 def score(
@@ -34,7 +35,7 @@ def score(
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="The run that 'counterfoil score' named")],
-    alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, workspace: WorkspaceFolder = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1)] = ALERTS_PER_DAY, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Compare the scores of a run with the labels that are known now."""
     from counterfoil.cli.show import runs

@@ -58,8 +58,7 @@ def train(
     request = step.TrainingRequest(days(since, until), utc(known_until), label_delay_days)
     with terminal.progress("training") as progress:
         release = step.train(
-            place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-            progress=progress,
+            place.stores, load_mapping(mapping), request, progress=progress,
         )  # fmt: skip
     runs.show_release(release)
 

@@ -22,6 +22,7 @@ from counterfoil.ports.service import (
     ScoreLog,
     TokenStore,
 )
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.workspace.settings import Settings, load_settings
 
@@ -238,10 +239,7 @@ class Workspace:
         from counterfoil.steps.scoring.champion import Champion
 
         return Champion(
-            self.registry,
-            self.references_for_scoring,
-            self.embedder,
-            self.tables,
+            self.stores_for_scoring,
             self._mapping_of,
             self.compute,
         )
@@ -281,6 +279,16 @@ class Workspace:
     def compute(self) -> Compute:
         """Where and how vectors are compared."""
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    @property
+    def stores(self) -> Stores:
+        """What training needs, opened; `stores_for_scoring` has the references that scoring may read."""
+        return Stores(self.tables, self.references, self.registry, self.embedder)
+
+    @property
+    def stores_for_scoring(self) -> Stores:
+        """What scoring needs, opened."""
+        return Stores(self.tables, self.references_for_scoring, self.registry, self.embedder)
 
     def detector(self, name: str | None = None) -> "Detector":
         """A release ready to score: by its id or alias; the champion, else the newest, if there is no `name`.

@@ -9,8 +9,7 @@ from typing import Any
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
 from counterfoil.domain.policy.policy import Policy
-from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
@@ -55,19 +54,13 @@ class Champion:
 
     def __init__(
         self,
-        registry: ReleaseRegistry,
-        references: ReferenceStore,
-        embedder: TextEmbedder,
-        tables: TableStore,
+        stores: Stores,
         mapping_of: Callable[[str], SourceMapping],
         compute: Compute = Compute(),
         fixed: str | None = None,
         policy: Callable[[], Policy | None] = lambda: None,
     ) -> None:
-        self._registry = registry
-        self._references = references
-        self._embedder = embedder
-        self._tables = tables
+        self._stores = stores
         self._mapping_of = mapping_of
         self._compute = compute
         self._fixed = fixed
@@ -86,10 +79,10 @@ class Champion:
         The old one serves until that is done.
         """
         with self._loading:
-            release_id = resolve(self._registry, self._fixed)
+            release_id = resolve(self._stores.registry, self._fixed)
             if self._in_use is None or self._in_use.release_id != release_id:
                 self._in_use = self._load(release_id)
-            forgotten = forgotten_accounts(self._tables)
+            forgotten = forgotten_accounts(self._stores.tables)
             if self._in_use.forgotten != forgotten:
                 self._in_use = replace(self._in_use, forgotten=forgotten)
             policy = self._policy()
@@ -98,9 +91,9 @@ class Champion:
         return self._in_use
 
     def _load(self, release_id: str) -> InUse:
-        release = load_release(self._registry, release_id)
+        release = load_release(self._stores.registry, release_id)
         require_histories(release.specs)
-        detector = Detector.load(release, self._references, self._embedder, self._compute)
-        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._tables))
+        detector = Detector.load(release, self._stores.references, self._stores.embedder, self._compute)
+        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._stores.tables))
         in_use.precedents  # noqa: B018 before the first request needs them
         return in_use

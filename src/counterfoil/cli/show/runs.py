@@ -43,6 +43,8 @@ def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Pa
             said = f"{file.labels.new:,} new, {file.labels.changed:,} changed"
             out.print(f"{escape(file.source)}: labels of payments that were collected before: {said}")
         show_appended(file.labels)
+        for warning in file.warnings:
+            out.print(f"{escape(file.source)}: {escape(warning)}", soft_wrap=True)
     for path, reason in left_out:
         out.print(f"left out: {escape(printable(str(path)))} ({escape(reason)})", soft_wrap=True)
     if len(files) > 1:

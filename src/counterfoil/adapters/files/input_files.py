@@ -11,6 +11,7 @@ from counterfoil.adapters.files import csv_files, iso20022_files, jsonl_files, m
 from counterfoil.adapters.files.input_streams import parts_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.mapping_check import column_problems
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch, printable
@@ -26,7 +27,7 @@ class _Format(Protocol):
 _FORMATS: Mapping[str, _Format] = {
     "csv": csv_files,
     "jsonl": jsonl_files,
-    "iso20022": iso20022_files,
+    **dict.fromkeys(iso20022.KINDS, iso20022_files),
     "camt.053": iso20022_files,
     "camt.054": iso20022_files,
     "mt940": mt940_files,

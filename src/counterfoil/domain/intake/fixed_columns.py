@@ -20,7 +20,7 @@ def _of(module: ModuleType) -> FixedColumns:
 
 
 FIXED_COLUMNS: Mapping[str, FixedColumns] = {
-    "iso20022": _of(iso20022),
+    **{name: FixedColumns(kind.columns, iso20022.PERSONAL) for name, kind in iso20022.KINDS.items()},
     "camt.053": _of(camt),
     "camt.054": _of(camt),
     "mt940": _of(mt940),

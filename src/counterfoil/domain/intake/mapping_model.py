@@ -49,7 +49,9 @@ class FileFormat(_Part):
     mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
     """
 
-    format: Literal["csv", "parquet", "jsonl", "iso20022", "camt.053", "camt.054", "mt940"] = "csv"
+    format: Literal[
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940"
+    ] = "csv"
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""

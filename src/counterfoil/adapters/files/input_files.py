@@ -7,7 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from counterfoil.adapters.files import csv_files, iso20022_files, jsonl_files, mt940_files, parquet_files
+from counterfoil.adapters.files import (
+    csv_files,
+    iso8583_files,
+    iso20022_files,
+    jsonl_files,
+    mt103_files,
+    mt940_files,
+    nacha_files,
+    parquet_files,
+)
 from counterfoil.adapters.files.input_streams import parts_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -31,6 +40,9 @@ _FORMATS: Mapping[str, _Format] = {
     "camt.053": iso20022_files,
     "camt.054": iso20022_files,
     "mt940": mt940_files,
+    "mt103": mt103_files,
+    "nacha": nacha_files,
+    "iso8583": iso8583_files,
 }
 """The formats that are read from front to back; Parquet is not."""
 

@@ -50,8 +50,9 @@ class FileFormat(_Part):
     """
 
     format: Literal[
-        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940"
-    ] = "csv"
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940",
+        "mt103", "nacha", "iso8583",
+    ] = "csv"  # fmt: skip
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""

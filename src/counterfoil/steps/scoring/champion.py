@@ -8,6 +8,7 @@ from typing import Any
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
+from counterfoil.domain.policy.policy import Policy
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.steps.lake.forgotten import forgotten_accounts
@@ -25,6 +26,7 @@ class InUse:
     detector: Detector
     mapping: SourceMapping
     forgotten: frozenset[str] = frozenset()
+    policy: Policy | None = None
 
     @property
     def release_id(self) -> str:
@@ -60,6 +62,7 @@ class Champion:
         mapping_of: Callable[[str], SourceMapping],
         compute: Compute = Compute(),
         fixed: str | None = None,
+        policy: Callable[[], Policy | None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._references = references
@@ -68,6 +71,7 @@ class Champion:
         self._mapping_of = mapping_of
         self._compute = compute
         self._fixed = fixed
+        self._policy = policy
         self._loading = threading.Lock()
         self._in_use: InUse | None = None
 
@@ -76,7 +80,8 @@ class Champion:
         return self._in_use or self.refresh()
 
     def refresh(self) -> InUse:
-        """Look whether another release is champion by now, and load it; and which accounts are forgotten.
+        """Look whether another release is champion by now, and load it; which accounts are forgotten,
+        and which policy is in force.
 
         The old one serves until that is done.
         """
@@ -87,6 +92,9 @@ class Champion:
             forgotten = forgotten_accounts(self._tables)
             if self._in_use.forgotten != forgotten:
                 self._in_use = replace(self._in_use, forgotten=forgotten)
+            policy = self._policy()
+            if self._in_use.policy is not policy:
+                self._in_use = replace(self._in_use, policy=policy)
         return self._in_use
 
     def _load(self, release_id: str) -> InUse:

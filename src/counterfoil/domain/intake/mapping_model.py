@@ -38,7 +38,10 @@ class FileFormat(Part):
     mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
     """
 
-    format: Literal["csv", "parquet", "jsonl", "iso20022", "camt.053", "camt.054", "mt940"] = "csv"
+    format: Literal[
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940",
+        "mt103", "nacha", "iso8583",
+    ] = "csv"  # fmt: skip
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""

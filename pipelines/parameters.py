@@ -63,7 +63,7 @@ _TRAINING = (
     ),
     Parameter("MinAuc", "AUC that a candidate needs", f"{DEFAULT_RULES.min_auc:g}", Kind.SHARE),
     Parameter(
-        "MinLift", "Average precision that a candidate needs, in multiples of the fraud rate",
+        "MinLift", "Average precision that a candidate needs: its odds, in multiples of the odds of a fraud",
         f"{DEFAULT_RULES.min_lift:g}", Kind.NUMBER,
     ),
     Parameter("MinFrauds", "Frauds that the days to judge on must have", str(DEFAULT_RULES.min_frauds), Kind.COUNT),

@@ -13,10 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from in_chromium import chromium
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
@@ -24,9 +26,15 @@ from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from counterfoil.workspace.wiring import Workspace
 
 _numbers = itertools.count(1)
+
+# A busy machine is no fault of a property.
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 
 # rich asks for the width once, where the terminal is made: what tests read must not depend on who comes first.
 os.environ["COLUMNS"] = "200"
@@ -50,6 +58,13 @@ def dsn(postgres_server: str) -> Iterator[str]:
     yield make_conninfo(postgres_server, dbname=name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Return a headless Chromium; a test without one on its machine is skipped."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -3,53 +3,28 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from report_of import report_of
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
 from counterfoil.domain.evaluation.drift import Profile, stability_index
 from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
-from counterfoil.errors import NotFoundError
 from counterfoil.insights.queries import QueryParameters
-from counterfoil.insights.report import report
-from counterfoil.workspace.settings import Settings
-from counterfoil.workspace.wiring import Workspace
 
 Lake = Callable[..., FolderTables]
-ASKED = QueryParameters(date(2026, 2, 1), date(2026, 2, 20), review=0.3)
-MADE = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>"
-
-
-class Nothing:
-    """A store that has nothing."""
-
-    def releases(self) -> list[object]:
-        return []
-
-    def fetch(self, release_id: str) -> Path:
-        raise NotFoundError(f"no release {release_id}")
-
-    def read_base(self, release_id: str) -> pa.Table:
-        raise NotFoundError(f"no references of {release_id}")
-
-
-def _report(root: Path, asked: QueryParameters = ASKED) -> str:
-    place = Workspace(Settings(workspace=root))
-    place.__dict__["registry"] = Nothing()  # no MLflow and no database for a page
-    place.__dict__["references_for_scoring"] = Nothing()
-    return report(place, asked, MADE)
 
 
 def _figures(frame: pd.DataFrame, root: Path, make_lake: Lake, **changes: tuple[str, ...]) -> str:
     make_lake(root / "lake", frame, **changes)
-    return _report(root)
+    return report_of(root)
 
 
 def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
@@ -88,7 +63,7 @@ def test_missing_tables_are_named_with_what_makes_them(make_lake: Lake, payments
 
 def test_an_empty_period_is_said(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     make_lake(tmp_path / "lake", payments.tail(1500))
-    page = _report(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
+    page = report_of(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
     assert "No payment was made in this period." in page
 
 

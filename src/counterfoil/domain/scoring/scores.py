@@ -53,6 +53,8 @@ def score_table(
         pa.array(comparison.good.tied),
         pa.repeat(release_id, rows),
         pa.repeat(pa.scalar(overlay_seq, pa.int64()), rows),
+        pa.nulls(rows, pa.string()),
+        pa.nulls(rows, pa.list_(pa.string())),
     ]
     return pa.Table.from_arrays(columns, schema=SCORES)
 

@@ -22,7 +22,7 @@ from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.effect import decisions, differing, fitted_intercept, most_allowed
 from counterfoil.domain.scoring.signal import SignalKind
 from counterfoil.errors import ChangedError
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, OverlayStore, ScoreLog
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored
@@ -120,7 +120,7 @@ class Confirmations:
         details = {"said": last.sequence, "checked": effect.checked, "would_change": len(effect.moved)}
         kept = self.log.entries(HELD, last.transaction_id)
         if not any(entry.details["said"] == last.sequence for entry in kept):
-            self.log.append(Decision(HELD, last.transaction_id, "counterfoil", effect.why, details))
+            self.log.append(LoggedDecision(HELD, last.transaction_id, "counterfoil", effect.why, details))
 
     def _effect(
         self, score: KeptScore, words: Sequence[Word], said: int, at: datetime

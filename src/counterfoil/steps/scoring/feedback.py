@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from counterfoil.domain.policy.verdicts import Verdict as Verdict
 from counterfoil.domain.policy.verdicts import Word, label_that_holds
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.profiles import label_entries
 
@@ -29,7 +29,7 @@ class Said:
     word: Word
 
     @classmethod
-    def of(cls, entry: Decision) -> "Said":
+    def of(cls, entry: LoggedDecision) -> "Said":
         """Read an entry of the decision log."""
         if entry.sequence is None or entry.at is None:
             raise UsageError("a decision that is in no log yet is no feedback: append it first")
@@ -66,7 +66,7 @@ def give_feedback(
         "verdict": verdict.value, "release_id": score.release_id, "token": token, "principal": principal or by.strip(),
         "decision": score.decision,
     }  # fmt: skip
-    said = Said.of(log.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
+    said = Said.of(log.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
     tell_profiles(profiles, score, feedback_on(log, transaction_id))
     return said
 

@@ -77,7 +77,7 @@ class Log:
     behaviour: Behaviour
     profiles: dict[tuple[int, tuple[Any, ...]], Profile] = field(default_factory=dict)
     known: dict[str, tuple[int, tuple[tuple[int, tuple[Any, ...]], ...]]] = field(default_factory=dict)
-    frauds: set[str] = field(default_factory=set)
+    frauds: dict[str, int] = field(default_factory=dict)
     newest: tuple[int, str] = (-(2**63), "")
     position: int = 0
     stale: bool = False
@@ -126,14 +126,15 @@ class Log:
         if label != FRAUD:
             self.stale |= name in self.frauds
             return
-        if name in self.frauds:
-            return
         if name not in self.known:  # its payment is not read yet: both are read again together
             self.stale = True
             return
-        self.frauds.add(name)
         tick, mine = self.known[name]
         counts = self.behaviour.known_at(tick, None if label_time is None else as_tick(label_time))
+        if name in self.frauds:
+            self.stale |= self.frauds[name] != counts  # taken back and said again
+            return
+        self.frauds[name] = counts
         for key in mine:
             self.stale |= not self._profile(key).add_fraud(counts)
 
@@ -203,6 +204,7 @@ class HotLogs:
         for row in history.rows():
             if row.get("label") == FRAUD:
                 log._label(row["transaction_id"], FRAUD, row.get("label_time"))
+        # What is still not in order stays so: a payment that is in no log, or older than all windows.
         log.position, log.stale = part.position, False
         return log
 

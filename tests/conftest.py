@@ -224,14 +224,17 @@ class ScoringPlace:
     def environment(self) -> dict[str, str]:
         """The environment of a process that works here."""
         paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
-        return {**os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "PYTHONPATH": os.pathsep.join(paths)}
+        return {
+            **os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "COUNTERFOIL_FEEDBACK_ACTS": "false",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }  # fmt: skip
 
     def open(self, **settings: object) -> "Workspace":
-        """The workspace as a new process sees it, with the quick encoder."""
+        """The workspace as a new process sees it, with the quick encoder; feedback changes no scores of other tests."""
         from counterfoil.workspace.settings import Settings
         from counterfoil.workspace.wiring import Workspace
 
-        place = Workspace(Settings(workspace=self.root, **settings))
+        place = Workspace(Settings(workspace=self.root, **{"feedback_acts": False, **settings}))
         place.__dict__["embedder"] = QuickEmbedder()  # where cached_property keeps what it made
         return place
 

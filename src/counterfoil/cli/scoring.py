@@ -26,7 +26,8 @@ def score(
         progress.begin("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=period, compute=place.compute, progress=progress
+            place.tables, detector, period=period, compute=place.compute, progress=progress,
+            policy=place.policies.current(),
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))

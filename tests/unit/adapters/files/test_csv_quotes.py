@@ -86,6 +86,7 @@ def with_strays(table: list[tuple[tuple[str, str], ...]]) -> list[list[str]]:
     ]
 
 
+@pytest.mark.slow
 @QUICK
 @given(table=TABLES, end=ENDS)
 def test_of_a_writer_who_never_quotes_every_cell_is_as_it_was_written(
@@ -97,6 +98,7 @@ def test_of_a_writer_who_never_quotes_every_cell_is_as_it_was_written(
     assert cells(batches) == dict(enumerate(rows, start=2))
 
 
+@pytest.mark.slow
 @QUICK
 @given(table=TABLES, end=ENDS)
 def test_a_stray_quote_in_any_cell_costs_at_most_its_own_row(
@@ -116,6 +118,7 @@ CELL = st.text(st.sampled_from('ab ,\t"\n\\é36'), max_size=12)
 WRITTEN = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @QUICK
 @given(texts=WRITTEN, end=ENDS, quoting=st.sampled_from([0, 1]), quote=st.sampled_from("\"'"))
 def test_what_a_writer_quoted_is_read_as_it_was(
@@ -128,6 +131,7 @@ def test_what_a_writer_quoted_is_read_as_it_was(
     assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
 
 
+@pytest.mark.slow
 @QUICK
 @given(texts=WRITTEN, end=ENDS, quotes=st.booleans())
 def test_what_a_writer_escaped_is_read_as_it_was(
@@ -144,6 +148,7 @@ def test_what_a_writer_escaped_is_read_as_it_was(
     assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
 
 
+@pytest.mark.slow
 @QUICK
 @given(
     pieces=st.lists(

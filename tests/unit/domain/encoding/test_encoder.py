@@ -44,6 +44,7 @@ def others(evidence: Maker) -> pa.Table:
     return evidence(rows=200, seed=1)[0]
 
 
+@pytest.mark.slow
 def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     vectors = encoder.encode(others, embedder.embed)
     assert vectors.dtype == np.float32

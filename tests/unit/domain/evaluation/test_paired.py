@@ -28,6 +28,7 @@ def differences(first: np.ndarray, second: np.ndarray, draws: int = 100, seed: i
     return evaluate_pair(label, first, second, account, moment, draws=draws).differences
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(5))
 @given(seed=st.integers(0, 1000))
 def test_equal_scores_differ_by_exactly_nothing(seed: int) -> None:

@@ -455,6 +455,7 @@ with pa.ipc.new_file(sys.argv[2], evidence.schema) as target:
 """
 
 
+@pytest.mark.slow
 def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -> None:
     rows = [
         payment(

@@ -359,6 +359,7 @@ def test_rows_in_are_rows_out_for_any_cells(time: str, rows: list[dict[str, str 
     results[0].transactions.validate(full=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(20))
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(GOOD)), CELL, max_size=2), min_size=1, max_size=6))
 def test_rows_do_not_depend_on_their_neighbours(changes: list[dict[str, str | None]]) -> None:

@@ -121,6 +121,7 @@ def test_a_label_time_of_an_unknown_zone_is_refused() -> None:
     assert [list(fault.rows) for fault in found.faults] == [[True, False]] * 2
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(50))
 @given(
     rows=st.lists(

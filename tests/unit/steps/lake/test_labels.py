@@ -180,6 +180,7 @@ def _expected(
     return current
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(15))
 @given(st.sampled_from([None, 0, 1]), st.none() | _moments, _statements, st.sampled_from([1, 12, 13, 20, 35, 60, 200]))
 def test_what_is_known_at_a_moment_is_what_was_said_last_by_then(

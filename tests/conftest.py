@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import psycopg
 import pyarrow as pa
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from counterfoil.workspace.wiring import Workspace
 
 _numbers = itertools.count(1)
+
+# A busy machine is no fault of a property.
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("here")
 
 # rich asks for the width once, where the terminal is made: what tests read must not depend on who comes first.
 os.environ["COLUMNS"] = "200"

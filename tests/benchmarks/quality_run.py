@@ -142,7 +142,7 @@ def _training_rows(tables: TableStore, case: Case, result: Backtest) -> Rows:
 
 def _test_rows(tables: TableStore, result: Backtest) -> tuple[Rows, Doubles]:
     """The rows that the backtest was judged on, in its order, and its signals."""
-    scores = result.judged.scores.append_column("label", result.judged.labels)
+    scores = result.evaluated.scores.append_column("label", result.evaluated.labels)
     scores = scores.filter(pc.is_valid(scores.column("label")))
     since = ("event_time", ">=", result.windows.test.since)
     evidence = pa.concat_tables(

@@ -78,7 +78,7 @@ STEPS = (
     WalkedStep("train", lambda _: ("train", *MAPPING), releases=True),
     WalkedStep("promote", promote, releases=True),
     WalkedStep("score", lambda place: ("score", "--since", "2024-02-20", "--out", f"{place.root}/out/scores.parquet")),
-    WalkedStep("replay", lambda place: ("replay", days_file(place), "--corrected"), prepare=correct),
+    WalkedStep("recollect", lambda place: ("recollect", days_file(place), "--corrected"), prepare=correct),
     WalkedStep("forget", forget, releases=True),
     WalkedStep("rotate-key", lambda _: ("rotate-key", *DECIDED)),
 )  # fmt: skip

@@ -30,7 +30,7 @@ from counterfoil.ports.releases import TextEmbedder
 from counterfoil.simulation import DIRT, simulate, spoil
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.candidate import CandidateEvaluation, evaluate_candidate
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.scoring.compute import Compute
@@ -192,9 +192,9 @@ class TestScores:
         )
 
     def test_frauds_of_later_days_are_found(self, job: Job) -> None:
-        judged = judge(job.workspace.tables, job.run)
-        assert judged.evaluation.frauds >= 10
-        assert judged.evaluation.metrics["auc"] > 0.8
+        evaluated = evaluate_run(job.workspace.tables, job.run)
+        assert evaluated.evaluation.frauds >= 10
+        assert evaluated.evaluation.metrics["auc"] > 0.8
 
 
 class TestMismatch:
@@ -228,6 +228,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[3], sys.argv[4]]
 from quick_embedder import QuickEmbedder
+from counterfoil.progress import Progress
 from test_pipeline import MAPPING, REQUEST, TEST, Compute, Detector, Settings, Workspace, detect, load_release, train
 
 workspace = Workspace(Settings(workspace=Path(sys.argv[1])))
@@ -238,11 +239,11 @@ def die(*_):
 tables, stores = workspace.tables, (workspace.references, workspace.registry)
 if sys.argv[2] == "train":
     stage = lambda text: die() if text == "registering the release" else None
-    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=stage)
+    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=Progress(begin=stage))
 else:
     release = load_release(workspace.registry, sys.argv[2])
     detector = Detector.load(release, workspace.references_for_scoring, QuickEmbedder())
-    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=die)
+    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=Progress(count=die))
 """
 
 

@@ -26,7 +26,7 @@ from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import promote, resolve, retire, rollback
@@ -163,7 +163,7 @@ def test_the_thresholds_of_a_run_are_those_of_its_release(
     figures = json.loads((tmp_path / "figures.json").read_text())
     for name, threshold in (("review", own.review), ("block", own.block)):
         assert (figures[name] and figures[name]["threshold"]) == threshold
-    frauds = judge(life.workspace.tables, run).evaluation.frauds
+    frauds = evaluate_run(life.workspace.tables, run).evaluation.frauds
     assert (figures["payments"], figures["frauds"], figures["currency"]) == (scores.num_rows, frauds, "EUR")
     (budget,) = figures["by_budget"]
     alerts = (scores.column("anomaly_signal").to_numpy() >= budget["threshold"]).sum()

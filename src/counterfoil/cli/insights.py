@@ -72,15 +72,15 @@ def report(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Write the insight report of a period: one HTML file that needs nothing else."""
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import terminal
     from counterfoil.insights.report import write_report
 
     place = existing_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
-    with console.progress("report") as steps:
-        steps.tell("asking the lake")
+    with terminal.progress("report") as progress:
+        progress.begin("asking the lake")
         path = write_report(place, asked, datetime.now(UTC), out)
-    console.out.print(f"report in {path}", soft_wrap=True)
+    terminal.out.print(f"report in {path}", soft_wrap=True)
 
 
 def _parameters(

@@ -143,10 +143,10 @@ def replay_score(
 ) -> None:
     """Score a payment again from what was kept; exit code 1 if the stored score is not reproduced."""
     from counterfoil.cli.show import releases as console_releases
-    from counterfoil.steps.scoring import replay_score as replay
+    from counterfoil.steps.scoring import replay_score as step
 
     place = existing_workspace(workspace)
-    found = replay.replay_score(
+    found = step.replay_score(
         place.tables, place.registry, place.references_for_scoring, place.embedder, transaction, run,
         compute=place.compute,
     )  # fmt: skip

@@ -161,7 +161,9 @@ SCORE_COLUMNS = (
     Column("account_id", TEXT, "Keyed hash of the account that pays"),
     Column("anomaly_signal", NUMBER, "In [0, 1], higher is riskier", required=True),
     Column("signal_kind", TEXT, "calibrated (a probability of fraud) or novelty (no frauds known yet)", required=True),
-    Column("decision", TEXT, "allow, review or block, by the release's thresholds", required=True),
+    Column(
+        "decision", TEXT, "allow, review or block, by the release's thresholds and the policy in force", required=True
+    ),
     Column("margin", NUMBER, "Similarity to frauds less similarity to good payments", required=True),
     Column("usual_margin", NUMBER, "The margin with all evidence at its usual values; the reasons make the rest"),
     Column("reasons", pa.list_(REASON), "Greatest contribution first; null where the payment is allowed"),
@@ -173,6 +175,10 @@ SCORE_COLUMNS = (
     Column("good_tied", pa.bool_(), "Whether the next good payment is as similar as the last one named"),
     Column("release_id", TEXT, "The release that made the score", required=True),
     Column("overlay_seq", COUNT, "Number of analysts' confirmations it had seen; 0 is the base alone", required=True),
+    Column("policy_version", TEXT, "The rule set in force; null where the thresholds alone decided"),
+    Column(
+        "policy_hits", pa.list_(TEXT), "What spoke, strongest first: effect, then rule or list; null without a policy"
+    ),
 )
 SCORES = schema_of(SCORE_COLUMNS)
 

@@ -16,9 +16,9 @@ from counterfoil.insights import queries
 from counterfoil.insights.defaults import with_defaults
 from counterfoil.insights.results import Cases, EvaluationView, ReleaseView, ScoredCase
 from counterfoil.insights.rows import LakeTables, Rows
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import cases_of, riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
@@ -168,7 +168,7 @@ class Lab:
     def evaluate(self, run: str | None = None, alerts_per_day: int = 100) -> EvaluationView:
         """What the scores of a run, the newest if none is named, are worth by the labels that are known."""
         scores = self.scores(run)
-        return EvaluationView(scores.run, judge(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
+        return EvaluationView(scores.run, evaluate_run(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
 
     def thresholds(self, run: str | None = None) -> Rows:
         """What alerting from some signals on would have meant in a run, by the labels that are known."""
@@ -193,7 +193,7 @@ class Lab:
             raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
         self.explain(transaction_id)
         details = {"verdict": verdict, "release_id": queries.newest_release(self.place.tables)}
-        self.place.decisions.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
+        self.place.decisions.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
 
     def said(self) -> Rows:
         """What people said of scored payments; of each payment the last word counts."""

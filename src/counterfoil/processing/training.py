@@ -13,6 +13,7 @@ from counterfoil.errors import OlderFormatError
 from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
+from counterfoil.progress import Progress
 
 UNDEFINED_TAG = "metrics_undefined"
 """On a release whose window does not define all metrics: which, and why. Such are absent, and never NaN."""
@@ -33,7 +34,7 @@ def train(
     request = TrainingRequest(period(since, until), day("--known-until", known_until), label_delay_days)
     candidate = fit_candidate(
         job.tables, job.workspace.embedder, load_mapping(mapping), request,
-        progress=lambda what: log().info("training", what=what),
+        progress=Progress(begin=lambda what: log().info("training", what=what)),
     )  # fmt: skip
     write_candidate(candidate, job.output("release"))
     lineage = job.input(EVIDENCE) / LINEAGE

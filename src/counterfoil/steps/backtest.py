@@ -9,10 +9,10 @@ from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
-from counterfoil.steps.insights.evaluate_run import Judged, judge
+from counterfoil.progress import Progress
+from counterfoil.steps.insights.evaluate_run import EvaluatedRun, evaluate_run
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
-from counterfoil.steps.progress import Steps
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.score import detect
 from counterfoil.steps.scoring.scorer import Detector
@@ -39,7 +39,7 @@ class Backtest:
     """What a backtest gives."""
 
     release: Release
-    judged: Judged
+    evaluated: EvaluatedRun
     windows: Windows
     run: str  # of the table `scores`
 
@@ -72,7 +72,7 @@ def backtest(
     label_delay: timedelta,
     exclude_compromised: bool = False,
     compute: Compute = Compute(),
-    steps: Steps = Steps(),
+    progress: Progress = Progress(),
 ) -> Backtest:
     """Train on the training window of `evidence`, detect in the test window, and evaluate."""
     request = TrainingRequest(
@@ -80,11 +80,11 @@ def backtest(
         known_until=windows.test.since,
         label_delay_days=label_delay / timedelta(days=1),
     )
-    release = train(tables, references, registry, embedder, mapping, request, progress=steps.tell)
+    release = train(tables, references, registry, embedder, mapping, request, progress=progress)
     detector = Detector.load(release, references, embedder, compute)
-    run = detect(tables, detector, period=windows.test, compute=compute, progress=steps.count)
-    steps.tell("evaluating")
+    run = detect(tables, detector, period=windows.test, compute=compute, progress=progress)
+    progress.begin("evaluating")
     since = windows.training.since or datetime.min.replace(tzinfo=UTC)
     excluded = since if exclude_compromised else None
-    judged = judge(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
-    return Backtest(release, judged, windows, run)
+    evaluated = evaluate_run(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
+    return Backtest(release, evaluated, windows, run)

@@ -1,6 +1,5 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,6 +23,7 @@ from counterfoil.domain.training.training import Fitted, fit_release
 from counterfoil.errors import TrainingError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.lake.labels import labelled_evidence_files
@@ -54,7 +54,7 @@ def train(
     mapping: SourceMapping,
     request: TrainingRequest,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Release:
     """Fit a release on the table `evidence` and register it. Raises as `fit_candidate` does."""
     candidate = fit_candidate(tables, embedder, mapping, request, progress=progress)
@@ -68,7 +68,7 @@ def fit_candidate(
     mapping: SourceMapping,
     request: TrainingRequest,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Candidate:
     """Fit a release on the table `evidence`; nothing is written. The same payments give the same release.
 

@@ -105,6 +105,13 @@ ALTER TABLE input_file DROP CONSTRAINT input_file_state_check,
     ADD CONSTRAINT input_file_state_check CHECK (state IN ('claimed', 'released', 'done', 'failed'));
 """
 
+_UNCLAIMED_FILES = """
+ALTER TABLE input_file DROP CONSTRAINT input_file_state_check;
+UPDATE input_file SET state = 'unclaimed' WHERE state = 'released';
+ALTER TABLE input_file
+    ADD CONSTRAINT input_file_state_check CHECK (state IN ('claimed', 'unclaimed', 'done', 'failed'));
+"""
+
 _SERVICE = """
 -- Logs of entities. `written_by` is the writing transaction: whoever reads on from the oldest one that was under way
 -- when he last read misses nothing, whatever the order of the commits.
@@ -194,6 +201,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "decision log", _DECISIONS),
     Migration(5, "files that wait for publication", _RELEASED_FILES),
     Migration(6, "scoring in real time", _SERVICE),
+    Migration(7, "unclaimed files by that name", _UNCLAIMED_FILES),
 )
 
 

@@ -51,6 +51,8 @@ def score_table(
         pa.array(comparison.good.tied),
         pa.repeat(release_id, rows),
         pa.repeat(pa.scalar(0, pa.int64()), rows),
+        pa.nulls(rows, pa.string()),
+        pa.nulls(rows, pa.list_(pa.string())),
     ]
     return pa.Table.from_arrays(columns, schema=SCORES)
 

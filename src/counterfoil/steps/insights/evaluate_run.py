@@ -1,4 +1,4 @@
-"""Hold scores against the labels that came in since."""
+"""Compare the scores of a run with the labels that are known now."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from counterfoil.steps.lake.labels import labelled
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedRun:
     """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test."""
 
     scores: pa.Table
@@ -27,14 +27,14 @@ class Judged:
     left_out: int
 
 
-def judge(
+def evaluate_run(
     tables: TableStore,
     run: str,
     *,
     exclude_compromised_since: datetime | None = None,
     label_delay: timedelta = timedelta(0),
     alerts_per_day: int = 100,
-) -> Judged:
+) -> EvaluatedRun:
     """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 
     With `exclude_compromised_since`, payments leave the test from the day on which a fraud of their account
@@ -51,7 +51,7 @@ def judge(
         known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
         alerts_per_day=alerts_per_day,
     )
-    return Judged(scores.drop_columns(["label"]), labels, evaluation, left_out)
+    return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out)
 
 
 def _scores_with_labels(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.profiles import label_entries
 
@@ -38,7 +38,7 @@ class Said:
     at: datetime
 
     @classmethod
-    def of(cls, entry: Decision) -> "Said":
+    def of(cls, entry: LoggedDecision) -> "Said":
         """Read an entry of the decision log."""
         if entry.sequence is None or entry.at is None:
             raise UsageError("a decision that is in no log yet is no feedback: append it first")
@@ -69,7 +69,7 @@ def give_feedback(
     if verdict is Verdict.RETRACTED and not feedback_on(log, transaction_id):
         raise UsageError(f"nothing was said of transaction {transaction_id!r}: there is nothing to retract")
     details = {"verdict": verdict.value, "release_id": score.release_id, "token": token}
-    said = Said.of(log.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
+    said = Said.of(log.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
     if verdict in _LABELS:
         profiles.append(label_entries(score.payment, _LABELS[verdict], said.at.astimezone(UTC), said.sequence))
     return said

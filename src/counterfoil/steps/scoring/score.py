@@ -1,6 +1,6 @@
 """Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.lake.labels import labelled_evidence_files
@@ -31,7 +32,7 @@ def detect(
     *,
     period: Period = Period(),
     compute: Compute = Compute(),
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = Progress(),
     run: str | None = None,
     part: str = "part-0",
 ) -> str:
@@ -55,7 +56,7 @@ def detect(
             evidence.write_table(rows)
             scores.write_table(detector.score(rows))
             done += rows.num_rows
-            progress(done, total)
+            progress.count(done, total)
     # In this order: whoever sees a score can replay it.
     tables.publish(SCORED_EVIDENCE, run)
     tables.publish(SCORE_TABLE, run)

@@ -18,7 +18,7 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import MappingError
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.intake.curate import curate
 from counterfoil.steps.intake.say_labels import LabelledFile, say_labels
@@ -209,10 +209,10 @@ def test_scores_are_evaluated_by_the_labels_that_came_later(place: Place) -> Non
     staged = place.tables.stage("scores", "run")
     pq.write_table(pa.table(columns), staged / "part-0.parquet")
     place.tables.publish("scores", "run")
-    assert judge(place.tables, "run").labels.null_count == 60
+    assert evaluate_run(place.tables, "run").labels.null_count == 60
     feed = "".join(f"p{n},{int(n < 10)},\n" for n in range(60))
     place.say("feed.csv", f"id,l,lt\n{feed}", day(70))
-    judged = judge(place.tables, "run")
-    assert judged.labels.to_pylist() == [1] * 10 + [0] * 50
+    evaluated = evaluate_run(place.tables, "run")
+    assert evaluated.labels.to_pylist() == [1] * 10 + [0] * 50
     place.say("back.csv", "id,l,lt\np0,0,\n", day(80))
-    assert judge(place.tables, "run").labels.to_pylist() == [0] + [1] * 9 + [0] * 50
+    assert evaluate_run(place.tables, "run").labels.to_pylist() == [0] + [1] * 9 + [0] * 50

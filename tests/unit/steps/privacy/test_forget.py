@@ -19,7 +19,8 @@ from counterfoil.domain.release.references import checksum, in_canonical_order
 from counterfoil.domain.tables import FORGOTTEN_TABLE
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import Decision, RegisteredRelease
+from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import forgotten_accounts, read_traces
 from counterfoil.steps.lake.rewriting import below_run, rewrite
 from counterfoil.steps.lake.runs import run_ending
@@ -43,7 +44,7 @@ class Stores:
     root: Path
     found: dict[str, RegisteredRelease] = field(default_factory=dict)
     bases: dict[str, pa.Table] = field(default_factory=dict)
-    log: list[Decision] = field(default_factory=list)
+    log: list[LoggedDecision] = field(default_factory=list)
     writes: int = 0
     dies_at: int | None = None
 
@@ -79,12 +80,12 @@ class Stores:
         self.found[release_id] = replace(release, tags={**release.tags, key: value})
 
     # DecisionLog
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         self.write()
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
+    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
         return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
 
 
@@ -344,7 +345,7 @@ def test_what_is_written_meanwhile_is_found(place: Place, account: str) -> None:
             row = {"transaction_id": "late", "account_id": account, "source": "x", "source_ip_id": None}
             put(place.tables, "transactions", "late", pa.Table.from_pylist([row]))
 
-    report = place.forget(account, progress=write)
+    report = place.forget(account, progress=Progress(begin=write))
     assert not report.absent
     assert report.searched["table transactions"] == 1
     assert place.stores.entries("forget") == []

@@ -15,13 +15,15 @@ def score(
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil.cli.show import runs, terminal
-    from counterfoil.domain.tables import SCORE_TABLE
+    from counterfoil.domain.tables import EVIDENCE, SCORE_TABLE
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
+    from counterfoil.steps.lake.span import require_payments
     from counterfoil.steps.scoring.score import detect
 
     period = days(since, until)
     place = existing_workspace(workspace)
+    require_payments(place.tables, EVIDENCE, period)
     with terminal.progress("scoring") as progress:
         progress.begin("loading the release")
         detector = place.detector(release)

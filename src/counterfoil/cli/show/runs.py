@@ -118,6 +118,8 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
         table.add_row(words, metric.text(evaluation.metrics[key]), bounds)
     out.print(table)
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
+    if not evaluation.rows:
+        out.print("no scored payment has a known label yet: there is nothing to compare the scores with")
 
 
 def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:

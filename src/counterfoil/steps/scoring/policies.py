@@ -16,7 +16,7 @@ from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.desk import ListStore
-from counterfoil.ports.releases import LoggedDecision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.steps.releases.releases import require_person
 
 PROPOSE = "policy-propose"

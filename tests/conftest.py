@@ -17,6 +17,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from pgbouncer import Poolers
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
@@ -50,6 +51,14 @@ def dsn(postgres_server: str) -> Iterator[str]:
     yield make_conninfo(postgres_server, dbname=name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def poolers(postgres_server: str) -> Iterator[Poolers]:
+    """Return pgbouncers before the server of this test session."""
+    found = Poolers(postgres_server)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from counterfoil.errors import StoreUnavailableError
 READER = "counterfoil_reader"
 """Role for scoring: it may SELECT from the reference tables and nothing else."""
 
-_LOCK = 0x636F756E74  # "count": any number that no other program uses
+LOCK = 0x636F756E74  # "count": any number that no other program uses
+"""Who makes tables or roles holds this lock until the end of his transaction."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,11 @@ CREATE TABLE dead_letter (
 );
 """
 
+_CLAIMANTS = """
+-- Who has a claim: the number that he keeps locked for as long as he lives.
+ALTER TABLE input_file ADD COLUMN claimed_by bigint;
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "references", _REFERENCES),
     Migration(2, "reader role", _READER_ROLE),
@@ -194,6 +200,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "decision log", _DECISIONS),
     Migration(5, "files that wait for publication", _RELEASED_FILES),
     Migration(6, "scoring in real time", _SERVICE),
+    Migration(7, "claimants of input files", _CLAIMANTS),
 )
 
 
@@ -207,7 +214,7 @@ def migrate(connection: psycopg.Connection) -> None:
         if _applied(connection) == len(MIGRATIONS):
             return
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             connection.execute(_BOOKKEEPING)
             for migration in MIGRATIONS[_applied(connection) :]:
                 _apply(connection, migration)

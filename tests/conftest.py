@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from in_chromium import chromium
+from pgbouncer import Poolers
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
@@ -85,6 +86,14 @@ def browser() -> Iterator["Browser"]:
     """Return a headless Chromium; a test without one on its machine is skipped."""
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def poolers(postgres_server: str) -> Iterator[Poolers]:
+    """Return pgbouncers before the server of this test session."""
+    found = Poolers(postgres_server)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="session")

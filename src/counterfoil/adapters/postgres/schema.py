@@ -10,7 +10,8 @@ from counterfoil.errors import StoreUnavailableError
 READER = "counterfoil_reader"
 """Role for scoring: it may SELECT from the reference tables and nothing else."""
 
-_LOCK = 0x636F756E74  # "count": any number that no other program uses
+LOCK = 0x636F756E74  # "count": any number that no other program uses
+"""Who makes tables or roles holds this lock until the end of his transaction."""
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,11 @@ CREATE TABLE desk_case_note (
 CREATE INDEX desk_case_note_case ON desk_case_note (case_id);
 """
 
+_CLAIMANTS = """
+-- Who has a claim: the number that he keeps locked for as long as he lives.
+ALTER TABLE input_file ADD COLUMN claimed_by bigint;
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "references", _REFERENCES),
     Migration(2, "reader role", _READER_ROLE),
@@ -304,6 +310,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(7, "unclaimed files by that name", _UNCLAIMED_FILES),
     Migration(8, "overlays of feedback", _OVERLAYS),
     Migration(9, "the analyst's desk", _DESK),
+    Migration(10, "claimants of input files", _CLAIMANTS),
 )
 
 
@@ -317,7 +324,7 @@ def migrate(connection: psycopg.Connection) -> None:
         if _applied(connection) == len(MIGRATIONS):
             return
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
             connection.execute(_BOOKKEEPING)
             for migration in MIGRATIONS[_applied(connection) :]:
                 _apply(connection, migration)

@@ -89,14 +89,14 @@ def backtest(
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
-    from counterfoil.cli.options import days as days_of
+    from counterfoil.cli.options import days
     from counterfoil.cli.show.policy import show_trial
     from counterfoil.domain.evaluation.alert_costs import AlertCosts
     from counterfoil.workspace.policy_files import load_rules, try_rules
 
     place = existing_workspace(workspace)
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
-    show_trial(try_rules(place, load_rules(file, mapping), run, days_of(since, until), costs))
+    show_trial(try_rules(place, load_rules(file, mapping), run, days(since, until), costs))
 
 
 @app.command("add")

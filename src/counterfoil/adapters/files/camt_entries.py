@@ -1,7 +1,7 @@
 """Gather the bookings of ISO 20022 statements from what an XML parser meets on its way."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from xml.sax.xmlreader import AttributesImpl
 
 from counterfoil.adapters.files.iso20022_handler import MessageHandler, Scope
 from counterfoil.adapters.files.record_batches import Gathered
@@ -51,7 +51,7 @@ class Bookings(MessageHandler):
         """See MessageHandler."""
         self._begin()
 
-    def enter(self, local: str, attrs: AttributesImpl) -> None:
+    def enter(self, local: str, attrs: Mapping[str, str]) -> None:
         """See MessageHandler."""
         self._outer.append(self._path)
         self._path = f"{self._path}/{local}" if self._path else camt.STATEMENTS.get(local, local)
@@ -77,7 +77,7 @@ class Bookings(MessageHandler):
         return self._scopes[self._inside[-1]]
 
     def characters(self, content: str) -> None:
-        """See ContentHandler."""
+        """See MessageHandler."""
         self.events += 1
         if self._text is not None and self._scope.has_room_for(content):
             self._text.append(content)

@@ -16,6 +16,7 @@ from counterfoil.adapters.files.iso20022_handler import MessageHandler, Unreadab
 from counterfoil.adapters.files.iso20022_transfers import Transfers
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
+from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -26,7 +27,7 @@ MOST_MARKUP_BYTES = 4 << 20
 """Of one tag, comment or the like, which the parser must hold whole."""
 
 _KINDS: Mapping[str, Callable[[SourceMapping, Gathered], MessageHandler]] = {
-    "iso20022": Transfers,
+    **dict.fromkeys(iso20022.KINDS, Transfers),
     "camt.053": Bookings,
     "camt.054": Bookings,
 }
@@ -91,7 +92,18 @@ def _what_is_bad(kept: bytes, place: int) -> str | None:
 
 
 class _Parser(DefusedExpatParser):  # type: ignore[misc]
-    """A parser that can say at which byte it stopped."""
+    """A parser that gives what it meets to a handler with nothing in between, and can say at which byte it stopped."""
+
+    def __init__(self, handler: MessageHandler) -> None:
+        self._handler = handler
+        super().__init__(forbid_dtd=True)
+
+    def reset(self) -> None:
+        """See DefusedExpatParser, which refuses document types and entities."""
+        super().reset()
+        self._parser.StartElementHandler = self._handler.start
+        self._parser.EndElementHandler = self._handler.end
+        self._parser.CharacterDataHandler = self._handler.characters
 
     @property
     def stopped_at(self) -> int:
@@ -107,8 +119,7 @@ class _Documents:
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = _Parser(forbid_dtd=True)
-        self._parser.setContentHandler(self._records)
+        self._parser = _Parser(self._records)
         self._begun = self._records.events
         self._last = b""
         self._fed = 0

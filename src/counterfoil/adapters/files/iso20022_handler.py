@@ -1,8 +1,6 @@
 """What readers of all ISO 20022 messages share: texts by path, other messages, depth."""
 
 from collections.abc import Container, Mapping
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
 
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake import iso20022_messages
@@ -67,7 +65,7 @@ class OtherMessage:
         return 1
 
 
-class MessageHandler(ContentHandler):
+class MessageHandler:
     """Gathers the records of messages that a kind of reader knows, numbered through the file from 1.
 
     Each transaction of another message is refused under a number of its own. `messages` counts the messages that
@@ -79,7 +77,6 @@ class MessageHandler(ContentHandler):
     """The element that is a message of this kind -> what it is called."""
 
     def __init__(self, gathered: Gathered) -> None:
-        super().__init__()
         self.gathered = gathered
         self.messages = 0
         self.events = 0
@@ -94,8 +91,12 @@ class MessageHandler(ContentHandler):
         """Go into a message that is read."""
         raise NotImplementedError
 
-    def enter(self, local: str, attrs: AttributesImpl) -> None:
+    def enter(self, local: str, attrs: Mapping[str, str]) -> None:
         """Go into an element of a message that is read."""
+        raise NotImplementedError
+
+    def characters(self, content: str) -> None:
+        """Take in a piece of text."""
         raise NotImplementedError
 
     def leave(self) -> bool:
@@ -112,8 +113,8 @@ class MessageHandler(ContentHandler):
         self._records += 1
         self.gathered.refuse(self._records, why)
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        """See ContentHandler."""
+    def start(self, name: str, attrs: Mapping[str, str]) -> None:
+        """Take in the start of an element."""
         self.events += 1
         self.depth += 1
         if self.depth > MOST_DEPTH:
@@ -130,8 +131,8 @@ class MessageHandler(ContentHandler):
         else:
             self._begin_other(local, attrs)
 
-    def endElement(self, name: str) -> None:  # noqa: N802, ARG002
-        """See ContentHandler."""
+    def end(self, name: str) -> None:  # noqa: ARG002
+        """Take in the end of an element."""
         self.events += 1
         self.depth -= 1
         self._namespace = None
@@ -140,7 +141,7 @@ class MessageHandler(ContentHandler):
         if self._message is not None and self.leave():
             self._message = None
 
-    def _begin_other(self, local: str, attrs: AttributesImpl) -> None:
+    def _begin_other(self, local: str, attrs: Mapping[str, str]) -> None:
         """A message that is not read is known by its name, or as the child of a document of its namespace."""
         name = iso20022_messages.name_of(local, self._namespace)
         if name is not None and name not in self.read.values():

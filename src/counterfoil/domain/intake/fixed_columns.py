@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from counterfoil.domain.intake import camt, iso20022, mt940
+from counterfoil.domain.intake import camt, iso8583, iso20022, mt103, mt940, nacha
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,12 @@ def _of(module: ModuleType) -> FixedColumns:
 
 
 FIXED_COLUMNS: Mapping[str, FixedColumns] = {
-    "iso20022": _of(iso20022),
+    **{name: FixedColumns(kind.columns, iso20022.PERSONAL) for name, kind in iso20022.KINDS.items()},
     "camt.053": _of(camt),
     "camt.054": _of(camt),
     "mt940": _of(mt940),
+    "mt103": _of(mt103),
+    "nacha": _of(nacha),
+    "iso8583": _of(iso8583),
 }
 """By `file.format`."""

@@ -26,6 +26,8 @@ TRANSACTIONS = frozenset({
 })  # fmt: skip
 """Elements that are transactions, of which the innermost count."""
 
+_WITH_MAPPINGS = {"pacs.008", "pacs.009", "pacs.004", "pain.001", "pain.008", "camt.053", "camt.054"}
+
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:([a-z]{4}\.\d{3})\.\d{3}\.\d{2}")
 
 _CANNOT_HAVE = {
@@ -47,9 +49,14 @@ def name_of(element: str, namespace: str | None) -> str | None:
 
 def other_message(name: str, read: Sequence[str]) -> BadRecordError:
     """Return why a transaction of a message is refused that is none of those that are `read`."""
+    way_out = f": use a mapping for it, as the shipped {_shipped(name)}" if name in _WITH_MAPPINGS else ""
     return BadRecordError(
-        f"message_{name}", f"the message is {name}, of which nothing is read: {' and '.join(read)} are"
+        f"message_{name}", f"the message is {name}, of which nothing is read: {' and '.join(read)} are{way_out}"
     )
+
+
+def _shipped(name: str) -> str:
+    return f"iso20022-{name.replace('.', '')}"
 
 
 def wrong_message(name: str, required: Sequence[str]) -> BadRecordError | None:
@@ -60,6 +67,5 @@ def wrong_message(name: str, required: Sequence[str]) -> BadRecordError | None:
     columns = ", ".join(map(repr, missing))
     return BadRecordError(
         f"message_{name}",
-        f"the message is {name}, which has no {columns}: use a mapping for it, as the shipped "
-        f"iso20022-{name.replace('.', '')}",
+        f"the message is {name}, which has no {columns}: use a mapping for it, as the shipped {_shipped(name)}",
     )

@@ -57,15 +57,20 @@ class ReadList:
 class Lists:
     """Entries that are looked up by what they name."""
 
-    def __init__(self, entries: pa.Table) -> None:
-        self.entries = entries.select(ENTRIES.names).cast(ENTRIES)
+    def __init__(self, entries: pa.Table | None = None) -> None:
+        self._entries = entries
         self._by_name: dict[str, dict[str, list[tuple[str, datetime, datetime | None]]]] = {}
-        if not entries.num_rows:  # pyarrow imports pandas before it gives the first time
+        if entries is None:
             return
         columns = [self.entries[name].to_pylist() for name in ENTRIES.names]
         for name, effect, entity, value, since, until in zip(*columns, strict=True):
             told = f"{effect}: list {name}"
             self._by_name.setdefault(entity, {}).setdefault(value, []).append((told, since, until))
+
+    @property
+    def entries(self) -> pa.Table:
+        """The entries, following ENTRIES."""
+        return ENTRIES.empty_table() if self._entries is None else self._entries.select(ENTRIES.names).cast(ENTRIES)
 
     def hits(self, payment: Mapping[str, Any], at: datetime) -> set[str]:
         """What the lists say of a payment at a moment, such as 'block: list stolen'."""
@@ -78,7 +83,7 @@ class Lists:
         return found
 
 
-NO_LISTS = Lists(ENTRIES.empty_table())
+NO_LISTS = Lists()
 
 
 def read_list(text: str, entity: Entity | None, until: datetime | None, reason: str, key: PseudonymKeys) -> ReadList:

@@ -9,7 +9,7 @@ from typing import Any
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
-from counterfoil.domain.release.overlay import Overlay, OverlayReference
+from counterfoil.domain.scoring.overlay import Overlay, OverlayReference
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import OverlayStore

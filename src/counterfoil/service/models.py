@@ -114,6 +114,8 @@ class Score(_Model):
     without_history: str | None = Field(description="Why the entities' histories are not in it, if they are not")
     release_id: str
     overlay_seq: int
+    policy_version: str | None = Field(default=None, description="The rule set in force; null without a policy")
+    policy_hits: list[str] = Field(default=[], description="What the policy said, strongest first")
     scored_at: str
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.errors import UsageError
 
 LOCAL_BUCKET = "counterfoil-local"
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
     )
     payments_stream: str | None = Field(default=None, description="Kinesis data stream that 'watch' reads")
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
-    alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
+    alerts_per_day: int = Field(default=ALERTS_PER_DAY, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
     trusted_gateway: bool = Field(
         default=False, description="Take caller and role from the headers of a gateway that overwrites them"

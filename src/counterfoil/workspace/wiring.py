@@ -11,6 +11,7 @@ from counterfoil.adapters.folder.key import KeyFile, keys_of_text
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
+from counterfoil.ports.desk import CaseStore, ListStore
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import (
@@ -23,6 +24,7 @@ from counterfoil.ports.service import (
     ScoreLog,
     TokenStore,
 )
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.workspace.settings import Settings, load_settings
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from counterfoil.steps.scoring.alerts import AlertDesk
     from counterfoil.steps.scoring.champion import Champion
     from counterfoil.steps.scoring.confirm import Confirmations
+    from counterfoil.steps.scoring.policies import Policies
     from counterfoil.steps.scoring.score_one import OnlineScorer
     from counterfoil.steps.scoring.scorer import Detector
     from counterfoil.steps.scoring.settle import Settling
@@ -228,6 +231,27 @@ class Workspace:
         )  # fmt: skip
 
     @cached_property
+    def lists(self) -> ListStore:
+        """The lists that a policy reads."""
+        from counterfoil.adapters.postgres.policy_lists import PostgresLists
+
+        return PostgresLists(self.login)
+
+    @cached_property
+    def cases(self) -> CaseStore:
+        """Alerts that are looked at together."""
+        from counterfoil.adapters.postgres.cases import PostgresCases
+
+        return PostgresCases(self.login)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The policy in force."""
+        from counterfoil.steps.scoring.policies import Policies
+
+        return Policies(self.decisions, self.lists, self.pseudonym_key)
+
+    @cached_property
     def tokens(self) -> TokenStore:
         """Who may ask the service."""
         from counterfoil.adapters.postgres.tokens import PostgresTokens
@@ -270,14 +294,12 @@ class Workspace:
         from counterfoil.steps.scoring.champion import Champion
 
         return Champion(
-            self.registry,
-            self.references_for_scoring,
+            self.stores_for_scoring,
             self.overlays,
-            self.embedder,
-            self.tables,
             self._mapping_of,
             self.compute,
             self.settings.service_release,
+            policy=lambda: self.policies.current(),
         )
 
     def _mapping_of(self, name: str) -> "SourceMapping":
@@ -315,6 +337,16 @@ class Workspace:
     def compute(self) -> Compute:
         """Where and how vectors are compared."""
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    @property
+    def stores(self) -> Stores:
+        """What training needs, opened; `stores_for_scoring` has the references that scoring may read."""
+        return Stores(self.tables, self.references, self.registry, self.embedder)
+
+    @property
+    def stores_for_scoring(self) -> Stores:
+        """What scoring needs, opened."""
+        return Stores(self.tables, self.references_for_scoring, self.registry, self.embedder)
 
     def detector(self, name: str | None = None) -> "Detector":
         """A release ready to score: by its id or alias; the champion, else the newest, if there is no `name`.

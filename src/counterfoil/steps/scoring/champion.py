@@ -9,10 +9,10 @@ from typing import Any
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
+from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.scoring.overlay import Overlay, OverlayReference
-from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import OverlayStore
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
@@ -29,6 +29,7 @@ class InUse:
     mapping: SourceMapping
     forgotten: frozenset[str]
     shown_of_base: dict[str, dict[str, Any]]
+    policy: Policy | None = None
 
     @property
     def release_id(self) -> str:
@@ -66,23 +67,19 @@ class Champion:
 
     def __init__(
         self,
-        registry: ReleaseRegistry,
-        references: ReferenceStore,
+        stores: Stores,
         overlays: OverlayStore,
-        embedder: TextEmbedder,
-        tables: TableStore,
         mapping_of: Callable[[str], SourceMapping],
         compute: Compute = Compute(),
         fixed: str | None = None,
+        policy: Callable[[], Policy | None] = lambda: None,
     ) -> None:
-        self._registry = registry
-        self._references = references
+        self._stores = stores
         self._overlays = overlays
-        self._embedder = embedder
-        self._tables = tables
         self._mapping_of = mapping_of
         self._compute = compute
         self._fixed = fixed
+        self._policy = policy
         self._loading = threading.Lock()
         self._in_use: InUse | None = None
 
@@ -91,18 +88,22 @@ class Champion:
         return self._in_use or self.refresh()
 
     def refresh(self) -> InUse:
-        """Look whether another release is champion by now, and load it; and which accounts are forgotten.
+        """Look whether another release is champion by now, and load it; which accounts are forgotten,
+        and which policy is in force.
 
         The old one serves until that is done.
         """
         with self._loading:
-            release_id = resolve(self._registry, self._fixed)
+            release_id = resolve(self._stores.registry, self._fixed)
             if self._in_use is None or self._in_use.release_id != release_id:
                 self._in_use = self._load(release_id)
-            forgotten = forgotten_accounts(self._tables)
+            forgotten = forgotten_accounts(self._stores.tables)
             if self._in_use.forgotten != forgotten:
                 # What they brought is not in the overlay any more.
                 self._in_use = replace(self._in_use, forgotten=forgotten).with_overlay(self._overlay_of(release_id))
+            policy = self._policy()
+            if self._in_use.policy is not policy:
+                self._in_use = replace(self._in_use, policy=policy)
         return self._in_use
 
     def follow(self) -> InUse:
@@ -124,10 +125,10 @@ class Champion:
         return overlay
 
     def _load(self, release_id: str) -> InUse:
-        release = load_release(self._registry, release_id)
+        release = load_release(self._stores.registry, release_id)
         require_histories(release.specs)
-        detector = Detector.load(release, self._references, self._embedder, self._compute)
+        detector = Detector.load(release, self._stores.references, self._stores.embedder, self._compute)
         shown = detector.references.drop_columns(["vector", "known_at"]).to_pylist()
         by_id = {row["reference_id"]: row for row in shown}
-        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._tables), by_id)
+        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._stores.tables), by_id)
         return in_use.with_overlay(self._overlay_of(release_id))

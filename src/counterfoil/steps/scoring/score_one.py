@@ -18,6 +18,7 @@ import pyarrow as pa
 from counterfoil.domain.intake.requests import Arrivals, plain
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
+from counterfoil.steps.scoring.apply_policy import decided_one_by_one, payments_of_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.online_evidence import evidence_of, evidence_of_features
@@ -109,12 +110,18 @@ class OnlineScorer:
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
         evidence, why = self._evidence(rows, in_use)
-        scores = in_use.detector.score(evidence).to_pylist()
+        scores = self._decided(in_use, in_use.detector.score(evidence), evidence, rows).to_pylist()
         facts = evidence.to_pylist()
         return [
             _kept(row, hashes[row["transaction_id"]], fact, score, in_use, why)
             for row, fact, score in zip(rows, facts, scores, strict=True)
         ]
+
+    def _decided(self, in_use: InUse, scores: pa.Table, evidence: pa.Table, rows: list[Row]) -> pa.Table:
+        policy = in_use.policy
+        if policy is None:
+            return scores
+        return decided_one_by_one(policy, scores, evidence, payments_of_rows(policy, rows), datetime.now(UTC))
 
     def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, str | None]:
         """The evidence of payments, in their order, and why it is without history, if it is."""
@@ -262,7 +269,7 @@ def _kept(
 ) -> KeptScore:
     payment = plain(row)
     numbers = ("anomaly_signal", "signal_kind", "novelty", "fraud_similarity", "good_similarity", "margin",
-               "usual_margin", "release_id", "overlay_seq", "decision")  # fmt: skip
+               "usual_margin", "release_id", "overlay_seq", "decision", "policy_version")  # fmt: skip
     used = in_use.detector.release.encoder.schema.columns
     answer = {
         "transaction_id": row["transaction_id"],
@@ -270,6 +277,7 @@ def _kept(
         "amount": payment.get("amount"),
         "currency": payment.get("currency"),
         **{name: score[name] for name in numbers},
+        "policy_hits": score["policy_hits"] or [],
         "reasons": score["reasons"] or [],
         "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
         "missing_evidence": [name for name in used if fact[name] is None],

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,7 +180,8 @@ def _expected(
     return current
 
 
-@settings(deadline=None, max_examples=40)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(15))
 @given(st.sampled_from([None, 0, 1]), st.none() | _moments, _statements, st.sampled_from([1, 12, 13, 20, 35, 60, 200]))
 def test_what_is_known_at_a_moment_is_what_was_said_last_by_then(
     tmp_path_factory: pytest.TempPathFactory,

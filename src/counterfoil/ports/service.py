@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from counterfoil.domain.release.overlay import Change
+from counterfoil.domain.scoring.overlay import Change
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,11 @@ class OnlineScorer:
         with self._guard:
             self._hot = None
 
+    def remembers(self, entity: str) -> bool:
+        """Whether this process holds what an entity did, such as 'account:<pseudonym>'."""
+        with self._guard:
+            return self._histories.holds(entity) or (self._hot is not None and self._hot.holds(entity))
+
     def close(self) -> None:
         """Wait for no reader any longer."""
         self._readers.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,7 @@ FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
 SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
 RUNS ?= 10000
-FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
+FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022 pacs.009 pacs.004 pain.008 camt.053 mt940 mt103 nacha iso8583
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test lint format bench bench-quality faults fuzz notebooks synth deploy execute clean

@@ -11,6 +11,7 @@ from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.evaluation.alert_budget import LookedAt
 from counterfoil.domain.evaluation.card_precision import CardsLookedAt, card_days
 from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS, Intervals, Measure, account_numbers, bootstrap
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
 from counterfoil.domain.evaluation.reliability import (
     ReliabilityBin,
@@ -63,7 +64,7 @@ def evaluate(
     account: NDArray[np.object_] | NDArray[np.str_] | None,
     event_time: NDArray[np.datetime64],
     *,
-    alerts_per_day: int = 100,
+    alerts_per_day: int = ALERTS_PER_DAY,
     top_k: int = 100,
     draws: int = 500,
     seed: int = 0,

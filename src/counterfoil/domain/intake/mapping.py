@@ -10,17 +10,16 @@ from pydantic_core import ErrorDetails
 
 from counterfoil.domain.intake import mapping_rules as rules
 from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
+from counterfoil.domain.intake.mapping_amounts import AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
-    AmountFormat,
-    Currency,
     Evidence,
     Fields,
     FileFormat,
     Labels,
     Privacy,
     SourceMapping,
-    TimeFormat,
 )
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.errors import MappingError
 
 __all__ = ["SourceMapping", "parse_mapping"]
@@ -116,7 +115,7 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
     if parts["file"] is not None:
         yield from rules.file_problems(parts["file"])
     if parts["amount"] is not None:
-        yield from rules.amount_problems(parts["amount"])
+        yield from rules.amount_problems(parts["amount"], fields, parts["currency"], evidence)
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)
     if fields is not None:
         yield from rules.time_field_problems(fields)
@@ -126,7 +125,7 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
             yield from rules.fixed_column_problems(known, fields, evidence, parts["privacy"])
     if evidence is not None:
         yield from rules.evidence_name_problems(evidence)
-        yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"])
+        yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"], parts["amount"])
     if parts["privacy"] is not None:
         yield from rules.privacy_problems(parts["privacy"], fields, evidence)
 

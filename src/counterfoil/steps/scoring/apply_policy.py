@@ -28,13 +28,17 @@ def decided_in_batch(
 
 
 def run_policy(
-    database: duckdb.DuckDBPyConnection, policy: Policy, scores: pa.Table, read: pa.Table, at: datetime
+    database: duckdb.DuckDBPyConnection, policy: Policy, scores: pa.Table, read: pa.Table, at: datetime | None
 ) -> pa.Table:
-    """Scores whose decisions the policy made on `read` (see `inputs`), with the lists as they are at a moment."""
+    """Scores whose decisions the policy made on `read` (see `inputs`), with the lists as they are at a moment.
+
+    Without one, as they were when each payment was made.
+    """
     batch = read.append_column("row", pa.array(range(read.num_rows), pa.int64()))
-    database.register("batch", batch.append_column("decision", scores["decision"]))
+    batch = batch.append_column("decision", scores["decision"]).append_column("event_time", scores["event_time"])
+    database.register("batch", batch)
     database.register("entries", policy.lists.entries)
-    moment = f"'{at.isoformat()}'::TIMESTAMPTZ"
+    moment = "event_time" if at is None else f"'{at.isoformat()}'::TIMESTAMPTZ"
     decided = database.sql(policy.batch_sql(moment)).to_arrow_table()
     return _with_policy(policy, scores, decided["decided"], decided["hits"])
 

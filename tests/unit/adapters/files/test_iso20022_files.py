@@ -230,6 +230,7 @@ def test_endless_markup_is_refused_in_bounded_memory(
     assert "has a piece of markup of more than 262,144 bytes" in refusal(tmp_path, f"<d>{start}" + "x" * (1 << 20))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path, peaks = tmp_path / "in.xml", []
     for count in (500, 5_000):

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
@@ -46,6 +47,7 @@ def weighted_rows(draw):
 
 
 class TestRanking:
+    @pytest.mark.slow
     @given(weighted_rows())
     def test_weighted_auc_and_average_precision_are_those_of_scikit_learn(self, rows):
         label, score, weight = rows
@@ -54,6 +56,7 @@ class TestRanking:
         expected = average_precision_score(label, score, sample_weight=weight)
         assert average_precision(curve) == pytest.approx(expected)
 
+    @pytest.mark.slow
     @given(weighted_rows())
     def test_a_weight_is_a_number_of_copies(self, rows):
         label, score, weight = rows
@@ -63,6 +66,7 @@ class TestRanking:
         for measure in (area_under_curve, average_precision, lambda one: recall_at_fpr(one, 0.2)):
             assert measure(curve) == pytest.approx(measure(copied))
 
+    @pytest.mark.slow
     @given(weighted_rows(), st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0]))
     def test_recall_at_fpr_is_the_best_allowed_point_of_the_roc_curve(self, rows, allowed):
         label, score, weight = rows
@@ -206,6 +210,7 @@ class TestReliability:
         assert [one.observed_rate for one in bins] == [0.0, 1.0]
         assert expected_calibration_error(bins) == pytest.approx((0.4 / 3 + 0.3) / 2)
 
+    @pytest.mark.slow
     @given(weighted_rows(), st.integers(1, 12))
     def test_equal_scores_share_a_bin_and_no_row_is_lost(self, rows, number):
         label, score, _ = rows
@@ -312,6 +317,7 @@ class TestIntervals:
         assert numbers.tolist() == [1, 2, 0, 3, 1, 4]
         assert account_numbers(None, 3).tolist() == [0, 1, 2]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("accounts", [300, 5000])
     def test_eighty_thousand_rows_take_seconds(self, accounts):
         columns = scored(rows=80_000, accounts=accounts, prevalence=0.006)
@@ -321,7 +327,7 @@ class TestIntervals:
 
 
 class TestEvaluate:
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000), st.sampled_from(["cube", "logit", "rank", "line"]))
     def test_ranking_metrics_do_not_change_with_a_rising_transform(self, seed, transform):
         label, score, account, event_time = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)
@@ -339,7 +345,7 @@ class TestEvaluate:
                 assert moved.intervals.get(name) == plain.intervals.get(name)
         assert moved.card_precision_by_day == plain.card_precision_by_day
 
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000))
     def test_the_order_of_the_rows_does_not_matter(self, seed):
         columns = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)

@@ -13,12 +13,15 @@ import pytest
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.cel_tree import Kind
+from counterfoil.domain.policy.decide import decide
 from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.lists import ENTRIES, Lists
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import read_rules
 from counterfoil.domain.schemas import SCORES, TRANSACTION_FIELDS
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import UsageError
+from counterfoil.steps.insights.policy_trial import backtest_policy
 from counterfoil.steps.releases.registration import Candidate
 from counterfoil.steps.scoring.apply_policy import (
     decided_in_batch,
@@ -62,7 +65,7 @@ def tables(lake: Callable[..., FolderTables], payments: pa.Table, tmp_path: Path
     amounts = pa.array([Decimal(number % 100) for number in range(there.num_rows)], pa.decimal128(18, 4))
     columns = [
         amounts if field.name == "amount" else there[field.name].cast(field.type)
-        if field.name in ("transaction_id", "event_time", "account_id", "merchant_id")
+        if field.name in ("transaction_id", "event_time", "account_id", "merchant_id", "label")
         else pa.array(["file"] * there.num_rows) if field.name == "source"
         else pa.array(range(there.num_rows), pa.int64()) if field.name == "source_line"
         else pa.nulls(there.num_rows, field.type)
@@ -114,3 +117,35 @@ def test_without_a_policy_the_thresholds_decide_alone(tables: FolderTables, dete
     [path] = tables.files(SCORE_TABLE, detect(tables, detector, period=LAST_WEEK))
     scores = pq.read_table(path)
     assert scores["policy_version"].null_count == scores["policy_hits"].null_count == scores.num_rows
+
+
+def test_a_backtest_makes_the_decisions_that_a_run_made(
+    tables: FolderTables, policy: Policy, detector: Detector
+) -> None:
+    rules = Policy(policy.rules)
+    run = detect(tables, detector, period=LAST_WEEK, policy=rules)
+    [path] = tables.files(SCORE_TABLE, run)
+    stored = pq.read_table(path)
+    trial = backtest_policy(tables, run, detector.release.thresholds, rules, None)
+    assert trial.tried["alerts"] == sum(decision != "allow" for decision in stored["decision"].to_pylist())
+    alone = decide(stored["anomaly_signal"].to_numpy(), detector.release.thresholds).to_pylist()
+    assert trial.today["alerts"] == sum(decision != "allow" for decision in alone)
+    assert trial.changed == sum(a != b for a, b in zip(alone, stored["decision"].to_pylist(), strict=True)) > 0
+    assert (trial.payments, trial.unlabelled) == (stored.num_rows, 1)
+    assert trial.differences["alerts"].low is not None
+    assert trial.differences["alerts"].low <= trial.differences["alerts"].value <= trial.differences["alerts"].high
+
+
+def test_a_list_of_today_changes_nothing_of_the_past(tables: FolderTables, policy: Policy, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    trial = backtest_policy(tables, run, detector.release.thresholds, policy, Policy(policy.rules))
+    assert trial.changed == 0
+    assert all(difference.value in (0.0, None) for difference in trial.differences.values())
+
+
+def test_a_span_without_payments_is_told(tables: FolderTables, policy: Policy, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    with pytest.raises(UsageError, match="no payments in this span"):
+        backtest_policy(
+            tables, run, detector.release.thresholds, policy, None, period=Period(since=NOW)
+        )  # fmt: skip

@@ -86,6 +86,24 @@ def mapping_list() -> None:
         typer.echo(f"{name:<46} {load_mapping(name).description}")
 
 
+@mapping_app.command("new")
+def mapping_new(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="The .toml file to write [default: it is printed]")] = None,
+) -> None:
+    """Guess a mapping from a file's first rows, each guess with its reason, to start from."""
+    from counterfoil.workspace.new_mapping import new_mapping
+
+    text = new_mapping(file)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise UsageError(f"{out} is there already: name another file")
+    out.write_text(text, "utf-8")
+    typer.echo(f"{out}: look at each UNSURE line, then try it (counterfoil mapping check {out} {file})")
+
+
 @mapping_app.command("check")
 def mapping_check(
     mapping: Annotated[str, typer.Argument(help="A shipped mapping's name, or a .toml file")],

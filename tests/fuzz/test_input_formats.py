@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from input_formats import FORMATS, Accounted, InputFormat, require_accounted_for
 from mutations import mutated, spoilt
 
-RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
+RECORDS = {"zip": 8, "jsonl": 5, "json-array": 5, "json-objects": 5, "iso20022": 8}
 
 
 EXAMPLES = settings(

@@ -15,15 +15,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterfoil.domain.intake.blocklists import BLOCKLIST, Blocklist, parse_blocklist
 from counterfoil.domain.intake.curation import (
-    BLOCKLIST,
     SOURCE_IP_DAYS_QUERY,
     SOURCE_IP_QUERY,
     UNREADABLE,
-    Blocklist,
     described,
     known_frauds_query,
-    parse_blocklist,
 )
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import LABEL_DELAY
@@ -83,7 +81,7 @@ def curate(
     `touched` are the files of `transactions` that are new, collected with `mapping`: only the months are made
     anew in which their payments lie or their frauds became known, and the months `also` (YYYY-MM). Without `touched`
     all months are; so must it be after a change of the label delay. `said` are the files of `labels` that are new:
-    their months too are made anew. `blocklist` is a text file of addresses and numbers, a tab between.
+    their months too are made anew. `blocklist` is a text file of addresses and networks.
     Where another process publishes what this one replaces, what that one saw may be newer: all is read again.
     Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read, ChangedError
     if others are always faster.
@@ -221,6 +219,8 @@ def _write_source_ips(
     database.register("blocklist", BLOCKLIST.empty_table() if listed is None else listed.counts)
     result = database.sql(SOURCE_IP_QUERY, params={"unlisted": None if listed is None else 0})
     describe = described if networks is None else partial(described, origin_of=networks.origin)
+    if listed is not None and listed.networks:
+        describe = partial(describe, listed=listed.networks)
     write_results([result], SOURCE_IPS, staged, describe)
 
 
@@ -271,8 +271,8 @@ def _read_blocklist(path: Path) -> Blocklist:
             listed = parse_blocklist(lines)
     except OSError as error:
         raise InputFileError(f"{path} cannot be read as a blocklist: {error.strerror}") from None
-    if listed.unreadable and not listed.counts.num_rows:
+    if listed.unreadable and not listed.counts.num_rows and not listed.networks:
         raise InputFileError(
-            f"{path} is no blocklist: none of its {listed.unreadable:,} lines is an address, a tab and a number"
+            f"{path} is no blocklist: none of its {listed.unreadable:,} lines is an address or a network"
         )
     return listed

@@ -230,14 +230,19 @@ def score(
 @app.command()
 def evaluate(
     run: Annotated[str, typer.Argument(help="The run that 'counterfoil score' named")],
-    alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, workspace: WorkspaceFolder = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1)] = 100, label_delay_days: DelayDays = LABEL_DELAY_DAYS,
+    workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Hold the scores of a run against the labels that are known now."""
+    """Compare the scores of a run with the labels that can be trusted by now."""
     from counterfoil.cli.show import runs
     from counterfoil.steps.insights.evaluate_run import judge
 
-    judged = judge(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    judged = judge(
+        existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day,
+        label_delay=timedelta(days=label_delay_days), known_until=datetime.now(UTC) if label_delay_days else None,
+    )  # fmt: skip
     runs.show_evaluation(judged.evaluation, run)
+    runs.show_unripe(judged.unripe, label_delay_days)
 
 
 @app.command()

@@ -122,6 +122,16 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
         out.print("no scored payment has a known label yet: there is nothing to compare the scores with")
 
 
+def show_unripe(payments: int, days: float) -> None:
+    """How many payments were too young to count."""
+    if payments:
+        out.print(
+            f"{payments:,} payments younger than {days:g} days are left out: their labels cannot be trusted yet "
+            "(--label-delay-days 0 counts them)",
+            soft_wrap=True,
+        )
+
+
 def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
     """Scored payments, each above its account, its weightiest reasons and its nearest precedents of both sides."""
     for case in cases:

@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from in_chromium import chromium
+from pgbouncer import Poolers
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 
@@ -85,6 +86,14 @@ def browser() -> Iterator["Browser"]:
     """Return a headless Chromium; a test without one on its machine is skipped."""
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def poolers(postgres_server: str) -> Iterator[Poolers]:
+    """Return pgbouncers before the server of this test session."""
+    found = Poolers(postgres_server)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="session")
@@ -224,14 +233,17 @@ class ScoringPlace:
     def environment(self) -> dict[str, str]:
         """The environment of a process that works here."""
         paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
-        return {**os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "PYTHONPATH": os.pathsep.join(paths)}
+        return {
+            **os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "COUNTERFOIL_FEEDBACK_ACTS": "false",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }  # fmt: skip
 
     def open(self, **settings: object) -> "Workspace":
-        """The workspace as a new process sees it, with the quick encoder."""
+        """The workspace as a new process sees it, with the quick encoder; feedback changes no scores of other tests."""
         from counterfoil.workspace.settings import Settings
         from counterfoil.workspace.wiring import Workspace
 
-        place = Workspace(Settings(workspace=self.root, **settings))
+        place = Workspace(Settings(workspace=self.root, **{"feedback_acts": False, **settings}))
         place.__dict__["embedder"] = QuickEmbedder()  # where cached_property keeps what it made
         return place
 
@@ -265,7 +277,7 @@ def scoring_place() -> Iterator[ScoringPlace]:
     delay = dt.timedelta(days=7)
     build_features(here.tables, mapping, label_delay=delay)
     request = TrainingRequest(Period(until=cut), known_until=cut, options=TrainingOptions(trees=16, rounds=20))
-    release = train(here.tables, here.references, here.registry, here.embedder, mapping, request)
+    release = train(here.stores, mapping, request)
     here.registry.set_alias("champion", release.release_id)
     build_profiles(here.tables, here.profiles, release.specs, delay)
     yield replace(place, release_id=release.release_id)

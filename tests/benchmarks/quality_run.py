@@ -24,6 +24,7 @@ from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.ports.lake import TableStore
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
@@ -95,7 +96,7 @@ def run_case(case: Case, path: Path, workspace: Workspace) -> CaseRun:
         windows = case.windows(tables)
         start = time.process_time()
         result = backtest(
-            tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
+            Stores(tables, workspace.references, workspace.registry, workspace.embedder), mapping, windows,
             label_delay=case.delay, exclude_compromised=case.exclude_compromised, compute=workspace.compute,
         )  # fmt: skip
         cpu_s = time.process_time() - start

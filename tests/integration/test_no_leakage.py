@@ -25,6 +25,7 @@ from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.ports.releases import TextEmbedder
+from counterfoil.ports.stores import Stores
 from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
@@ -206,7 +207,7 @@ def collected(root: Path, rows: list[dict[str, str]], stores: Workspace, files: 
 
 def trained(tables: FolderTables, stores: Workspace, embedder: TextEmbedder) -> Release:
     request = TrainingRequest(Period(until=TRAINED_UNTIL), known_until=TRAINED_UNTIL, options=FEW_TREES)
-    return train(tables, stores.references, stores.registry, embedder, SIMULATED, request)
+    return train(Stores(tables, stores.references, stores.registry, embedder), SIMULATED, request)
 
 
 WEEK = {"mapping": SIMULATED, "delay": 7 * DAY, "specs": DEFAULT_SPECS}

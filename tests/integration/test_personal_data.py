@@ -116,8 +116,7 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     few = TrainingOptions(good_references=(500,), odds=(0.25,), trees=16, rounds=10, shares=(0.2,), neighbours=(5,))
     request = TrainingRequest(Period(), options=few)
     release = train(
-        place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-        progress=Progress(begin=life.said.append),
+        place.stores, load_mapping(mapping), request, progress=Progress(begin=life.said.append),
     )  # fmt: skip
     assert run("score")[0] == 0
     [life.run] = place.tables.runs("scores")

@@ -16,7 +16,7 @@ from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.cli.show import runs, terminal
 from counterfoil.domain.periods import Period
-from counterfoil.errors import UsageError
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.scores import write_parquet
@@ -42,8 +42,6 @@ class BacktestRequest:
 
 def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
     """Run a backtest; its release stays in the workspace, its tables do not."""
-    if request.fraction is None and request.training.until is None:
-        raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
     with _scratch(workspace) as tables, terminal.progress("backtest") as progress:
         for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back
@@ -61,7 +59,7 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
             else windows_by_fraction(tables, request.fraction)
         )
         result = backtest(
-            tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
+            Stores(tables, workspace.references, workspace.registry, workspace.embedder), mapping, windows,
             label_delay=request.label_delay, exclude_compromised=request.exclude_compromised,
             compute=workspace.compute, progress=progress,
         )  # fmt: skip

@@ -147,8 +147,7 @@ def replay_score(
 
     place = existing_workspace(workspace)
     found = step.replay_score(
-        place.tables, place.registry, place.references_for_scoring, place.embedder, transaction, run,
-        compute=place.compute,
+        place.stores_for_scoring, transaction, run, compute=place.compute
     )  # fmt: skip
     console_releases.show_replay(found)
     if not found.ok:

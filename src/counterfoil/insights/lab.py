@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import LABEL_DELAY, Period
 from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.errors import NotFoundError, UsageError
@@ -55,7 +56,7 @@ class Scores:
         place = self.lab.place
         return Cases(tuple(riskiest(place.tables, place.references_for_scoring, self.run, most=most)))
 
-    def evaluate(self, alerts_per_day: int = 100) -> EvaluationView:
+    def evaluate(self, alerts_per_day: int = ALERTS_PER_DAY) -> EvaluationView:
         """What the scores are worth by the labels that are known."""
         return self.lab.evaluate(self.run, alerts_per_day)
 
@@ -124,9 +125,7 @@ class Lab:
         if quick:
             request = replace(request, options=TrainingOptions(shares=(0.2,), neighbours=(5,), trees=16, rounds=20))
         place = self.place
-        return ReleaseView(
-            train(place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request)
-        )
+        return ReleaseView(train(place.stores, load_mapping(mapping), request))
 
     def release(self, name: str | None = None) -> ReleaseView:
         """A release by id or alias; the champion, else the newest, if no name is given."""
@@ -165,7 +164,7 @@ class Lab:
             raise NotFoundError(f"transaction {transaction_id!r} was not scored by release {release_id or 'any'}")
         return ScoredCase(found[0])
 
-    def evaluate(self, run: str | None = None, alerts_per_day: int = 100) -> EvaluationView:
+    def evaluate(self, run: str | None = None, alerts_per_day: int = ALERTS_PER_DAY) -> EvaluationView:
         """What the scores of a run, the newest if none is named, are worth by the labels that are known."""
         scores = self.scores(run)
         return EvaluationView(scores.run, evaluate_run(self.place.tables, scores.run, alerts_per_day=alerts_per_day))

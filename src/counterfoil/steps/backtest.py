@@ -8,7 +8,7 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.ports.stores import Stores
 from counterfoil.progress import Progress
 from counterfoil.steps.insights.evaluate_run import EvaluatedRun, evaluate_run
 from counterfoil.steps.lake.engine import engine, one_row
@@ -62,10 +62,7 @@ def windows_by_fraction(tables: TableStore, fraction: float) -> Windows:
 
 
 def backtest(
-    tables: TableStore,
-    references: ReferenceStore,
-    registry: ReleaseRegistry,
-    embedder: TextEmbedder,
+    stores: Stores,
     mapping: SourceMapping,
     windows: Windows,
     *,
@@ -80,11 +77,11 @@ def backtest(
         known_until=windows.test.since,
         label_delay_days=label_delay / timedelta(days=1),
     )
-    release = train(tables, references, registry, embedder, mapping, request, progress=progress)
-    detector = Detector.load(release, references, embedder, compute)
-    run = detect(tables, detector, period=windows.test, compute=compute, progress=progress)
+    release = train(stores, mapping, request, progress=progress)
+    detector = Detector.load(release, stores.references, stores.embedder, compute)
+    run = detect(stores.tables, detector, period=windows.test, compute=compute, progress=progress)
     progress.begin("evaluating")
     since = windows.training.since or datetime.min.replace(tzinfo=UTC)
     excluded = since if exclude_compromised else None
-    evaluated = evaluate_run(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
+    evaluated = evaluate_run(stores.tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
     return Backtest(release, evaluated, windows, run)

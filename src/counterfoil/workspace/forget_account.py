@@ -17,6 +17,7 @@ from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import read_traces
 from counterfoil.steps.lake.keys import is_of_older_form
 from counterfoil.steps.privacy.forget import Forgotten, Removal, forget
+from counterfoil.steps.privacy.forget_releases import ReleaseStores
 from counterfoil.steps.privacy.forget_service import remove_from_service
 from counterfoil.steps.privacy.tracing import mentions_in, rows_of_merchant
 from counterfoil.workspace.wiring import Workspace
@@ -51,8 +52,9 @@ def remove_account(
             'that has privacy.hashed = ["merchant"], and forget it there; if it is somebody else, give '
             "--merchant-is-another: the merchant's name then stays in these payments"
         )
+    releases = ReleaseStores(place.registry, place.references, place.decisions)
     report = forget(
-        place.tables, place.references, place.registry, place.decisions, place.ledger, account, operator, reason,
+        place.tables, releases, place.ledger, account, operator, reason,
         service=place.service_stores, progress=progress,
     )  # fmt: skip
     if not is_pseudonym:

@@ -34,7 +34,7 @@ from pipelines.local.events import Event
 from pipelines.local.record import SUCCEEDED, LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 FAULTS = Path(__file__).parent / "faults"
 ZYGOTE_SOCKET = "zygote.socket"

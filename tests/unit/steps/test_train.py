@@ -18,6 +18,7 @@ from counterfoil.domain.release.references import checksum
 from counterfoil.domain.release.release import to_files
 from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, TrainingError
+from counterfoil.ports import stores as ports
 from counterfoil.ports.releases import RegisteredRelease
 from counterfoil.progress import Progress
 from counterfoil.steps.releases.registration import (
@@ -222,6 +223,6 @@ class TestRegister:
         request_until_cut: TrainingRequest, embedder: Any, tmp_path: Path,
     ) -> None:  # fmt: skip
         stores: Any = Stores()
-        release = train(lake(tmp_path, payments), stores, stores, embedder, mapping, request_until_cut)
+        release = train(ports.Stores(lake(tmp_path, payments), stores, stores, embedder), mapping, request_until_cut)
         assert release.release_id == candidate.release.release_id
         assert stores.calls == ["base", "register"]

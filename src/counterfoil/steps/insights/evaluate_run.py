@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import SCORE_TABLE
@@ -33,7 +34,7 @@ def evaluate_run(
     *,
     exclude_compromised_since: datetime | None = None,
     label_delay: timedelta = timedelta(0),
-    alerts_per_day: int = 100,
+    alerts_per_day: int = ALERTS_PER_DAY,
 ) -> EvaluatedRun:
     """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 

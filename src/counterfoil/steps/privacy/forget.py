@@ -15,11 +15,11 @@ from counterfoil.domain.privacy.forgetting import Marks, Trace, without
 from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
-from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore, ReleaseRegistry
+from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore
 from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import Traces, keep_traces, read_traces
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
-from counterfoil.steps.privacy.forget_releases import Stores, replace_releases
+from counterfoil.steps.privacy.forget_releases import ReleaseStores, replace_releases
 from counterfoil.steps.privacy.forget_service import (
     ServiceStores,
     find_in_service,
@@ -91,9 +91,7 @@ class Removal:
 
 def forget(
     tables: TableStore,
-    references: ReferenceStore,
-    registry: ReleaseRegistry,
-    log: DecisionLog,
+    releases: ReleaseStores,
     ledger: FileLedger,
     account: str,
     operator: str,
@@ -112,7 +110,7 @@ def forget(
     if operator == CI:
         raise UsageError(f"{CI} cannot forget an account, since a champion may change: name who decides it")
     progress.begin("looking for the account")
-    traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
+    traces = find_traces(tables, releases.references, ledger, account, read_traces(tables, account))
     if service is not None:
         traces = traces.joined(find_in_service(service, account, traces.names(Trace.PAYMENT)))
     if not traces.found:
@@ -126,7 +124,7 @@ def forget(
     progress.begin("making releases without its references")
     kinds = (Trace.REFERENCE, Trace.PAYEE_REFERENCES)
     retired = sorted({release for kind in kinds for release, _ in traces.of(kind)})
-    successors = replace_releases(Stores(registry, references, log), retired, marks, operator, reason)
+    successors = replace_releases(releases, retired, marks, operator, reason)
     for table in _in_order(tables):
         progress.begin(f"table {table}")
         _remove(tables, table, marks)
@@ -137,9 +135,9 @@ def forget(
         remove_from_service(service, account, marks.payments)
         searched = left_in_service(service, account, marks.payments)
     progress.begin("searching")
-    report = _report(traces, successors, searched | _search(tables, references, marks))
+    report = _report(traces, successors, searched | _search(tables, releases.references, marks))
     if report.absent:
-        _tell(log, report, operator, reason)
+        _record(releases.log, report, operator, reason)
     return report
 
 
@@ -193,7 +191,7 @@ def _counts(traces: Traces, kind: Trace) -> dict[str, int]:
     return {place: int(count) for place, count in traces.of(kind)}
 
 
-def _tell(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:
+def _record(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:
     """Write into the decision log what was done, unless it says so already."""
     counts = {"own_scores": len(report.own_scores), "touched_scores": len(report.touched_scores)}
     left_out = ("account", "searched", *counts)

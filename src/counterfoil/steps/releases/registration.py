@@ -94,13 +94,8 @@ def read_release(folder: Path) -> Release:
     return from_files({name: (folder / name).read_bytes() for name in (DESCRIPTION_FILE, ARRAYS_FILE)})
 
 
-def load_release(registry: ReleaseRegistry, release_id: str | None = None) -> Release:
-    """Load a release by id, or the newest one. Raises NotFoundError if there is none."""
-    if release_id is None:
-        newest = registry.releases()
-        if not newest:
-            raise NotFoundError("no release in this workspace: run 'counterfoil train' first")
-        release_id = newest[0].release_id
+def load_release(registry: ReleaseRegistry, release_id: str) -> Release:
+    """Load a release by its id. Raises NotFoundError if there is none of this id."""
     return read_release(registry.fetch(release_id))
 
 

@@ -174,8 +174,10 @@ def test_only_the_chosen_machines_stay(evidence: Maker, embedder: Any) -> None:
 
 def test_blocks_carry_how_strange_each_row_is(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     blocks = encoder.blocks(others, embedder.embed)
-    np.testing.assert_array_equal(blocks.distance, encoder.distances(others))
-    np.testing.assert_array_equal(blocks.take(np.array([7, 3])).distance, encoder.distances(others)[[7, 3]])
+    np.testing.assert_array_equal(blocks.distance, encoder.strangeness.distance(encoder.forest_input(others)))
+    np.testing.assert_array_equal(
+        blocks.take(np.array([7, 3])).distance, encoder.strangeness.distance(encoder.forest_input(others))[[7, 3]]
+    )
 
 
 @pytest.mark.parametrize("name", ["votes", "odds", "numeric", "text"])
@@ -198,4 +200,7 @@ def test_what_is_strange_is_measured_by_good_payments_alone(evidence: Maker, emb
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, trees=4)
     good = encoder.forest_input(table)[labels == 0]
-    np.testing.assert_array_equal(encoder.distances(table), Strangeness.fit(good).distance(encoder.forest_input(table)))
+    np.testing.assert_array_equal(
+        encoder.strangeness.distance(encoder.forest_input(table)),
+        Strangeness.fit(good).distance(encoder.forest_input(table)),
+    )

@@ -31,7 +31,7 @@ def scores_of(found: Fitted, table: pa.Table, embed: Any) -> pa.Table:
     references = References(vectors_of(found.references), found.references.column("label").to_numpy())
     compared = references.compare(found.encoder.encode(table, embed), found.neighbours)
     return score_table(
-        table, compared, found.encoder.distances(table), found.references,
+        table, compared, found.encoder.strangeness.distance(found.encoder.forest_input(table)), found.references,
         found.calibration, found.thresholds, "r",
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from counterfoil.steps.lake.forgotten import forgotten_accounts, read_traces
 from counterfoil.steps.lake.rewriting import below_run, rewrite
 from counterfoil.steps.lake.runs import run_ending
 from counterfoil.steps.privacy.forget import Forgotten, forget
+from counterfoil.steps.privacy.forget_releases import ReleaseStores
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.releases.releases import promote, resolve, retire
 from counterfoil.steps.scoring.score import detect
@@ -85,8 +86,9 @@ class Stores:
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+        return [e for e in found if (e.sequence or 0) > after or not after]
 
 
 class References:
@@ -140,7 +142,7 @@ class Place:
         self.tables.stores = self.stores
         stores = self.stores
         given = {"operator": "ada", "reason": "asked for it", **options}
-        return forget(self.tables, References(stores), stores, stores, self.ledger, account, **given)
+        return forget(self.tables, ReleaseStores(stores, References(stores), stores), self.ledger, account, **given)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         return [row for path in self.tables.files(table) for row in pq.ParquetFile(path).read().to_pylist()]
@@ -381,7 +383,9 @@ def test_a_lake_in_s3_forgets_too(bucket: str, tmp_path: Path) -> None:
         tables.publish("transactions", run)
     before = tables.files("transactions", "two")
     stores = Stores(tmp_path / "releases")
-    report = forget(tables, References(stores), stores, stores, MemoryLedger(), "a", "ada", "asked for it")
+    report = forget(
+        tables, ReleaseStores(stores, References(stores), stores), MemoryLedger(), "a", "ada", "asked for it"
+    )
     assert (report.absent, report.payments, report.sources) == (True, 3, ("in.csv",))
     assert tables.runs("transactions") == ["one", "two", "three"]
     assert tables.files("transactions", "two") == before

@@ -180,7 +180,7 @@ class OnlineScorer:
             raise
 
     def drop_histories(self) -> None:
-        """Read all histories anew: an account was forgotten."""
+        """Read all histories again, since an account was forgotten."""
         self._histories.drop()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ python3.11 -m venv "$folder/venv"
 cd "$folder"
 
 cat > query.py <<'PYTHON'
-"""Run a long query, send SIGINT to this process after 0.3 s, and say after how many seconds the query ended."""
+"""Run a long query, send SIGINT to this process after 0.3 s, and say so if the query still computes 3 s later."""
 
 import os
 import signal
@@ -40,15 +40,13 @@ def give_up():
 
 
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-threading.Timer(3.3, give_up).start()
-try:
-    database.execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b").fetchall()
-except BaseException as error:
-    print("it ended", flush=True)
-    os._exit(0)
+late = threading.Timer(3.3, give_up)
+late.daemon = True
+late.start()
+database.execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b").fetchall()
 PYTHON
 
-many() { for _ in 1 2 3 4 5 6 7 8; do "$folder/venv/bin/python" query.py "$@"; done | grep -c 'it went on' || true; }
+many() { for _ in 1 2 3 4 5 6 7 8; do "$folder/venv/bin/python" query.py "$@" 2> /dev/null; done | grep -c 'it went on' || true; }
 one=$(many 1 plain) four=$(many 4 plain) careful=$(many 4 careful)
 echo "DuckDB 2.0.0: of 8 queries, how many still computed 3 s after SIGINT"
 echo "seen: $four with four threads, $one with one"

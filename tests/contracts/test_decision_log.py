@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pgbouncer import WAYS, Poolers
 
 from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.errors import UsageError
@@ -16,7 +17,13 @@ DETAILS = {"alias": "champion", "previous": None, "ap": 0.5, "nested": {"list": 
 ENTRY = LoggedDecision("promote", "r1", "ada", "better on the last week", DETAILS)
 
 
-@pytest.fixture(params=["postgres"])
+@pytest.fixture(params=WAYS)
+def dsn(dsn: str, poolers: Poolers, request: pytest.FixtureRequest) -> str:
+    """Return the DSN of an empty database, without a pooler or by one."""
+    return poolers.reach(dsn, request.param)
+
+
+@pytest.fixture
 def open_log(dsn: str) -> Iterator[Callable[[], DecisionLog]]:
     """Return a function that opens the same log again, as another process would."""
     opened: list[PostgresDecisions] = []

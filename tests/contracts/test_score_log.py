@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from pgbouncer import WAYS, Poolers
 
 from counterfoil.adapters.postgres.alerts import PostgresAlerts
 from counterfoil.adapters.postgres.checkpoints import PostgresCheckpoints
@@ -24,6 +25,12 @@ def score(number: int, *, decision: str = "review", amount: str | None = "10.00"
         f"t{number}", content, "r1", decision, number / 100, amount, f"a{number % 3}",
         {"transaction_id": f"t{number}"}, {"x": 1.5, "none": None}, {"reasons": [], "é": number},
     )  # fmt: skip
+
+
+@pytest.fixture(params=WAYS)
+def dsn(dsn: str, poolers: Poolers, request: pytest.FixtureRequest) -> str:
+    """Return the DSN of an empty database, without a pooler or by one."""
+    return poolers.reach(dsn, request.param)
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     assert run("collect", str(life.folder / "broken.csv"), "-m", mapping)[0] == 1
     assert run("curate")[0] == run("features", "-m", mapping)[0] == 0
     place = life.place
-    request = TrainingRequest(Period(), options=TrainingOptions(trees=16, shares=(0.2,), neighbours=(5,)))
+    few = TrainingOptions(good_references=(500,), odds=(0.25,), trees=16, rounds=10, shares=(0.2,), neighbours=(5,))
+    request = TrainingRequest(Period(), options=few)
     release = train(
         place.stores, load_mapping(mapping), request, progress=Progress(begin=life.said.append),
     )  # fmt: skip

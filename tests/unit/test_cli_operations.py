@@ -79,6 +79,7 @@ def test_without_a_mapping_that_ships_it_must_be_named(capsys: Capture, tmp_path
     assert "there is no mapping 'shop'" in error
 
 
+@pytest.mark.slow
 def test_a_file_in_other_hands_is_left_alone(capsys: Capture, tmp_path: Path, mapping: str, dsn: str) -> None:
     from counterfoil.adapters.files.input_files import InputFiles
     from counterfoil.adapters.postgres.ledger import PostgresLedger

@@ -27,6 +27,7 @@ def imported_by(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_that_reads_imports_nothing_heavy(command: str) -> None:
     modules = ["counterfoil.cli", "counterfoil.workspace.wiring", *COMMANDS[command]]
@@ -45,6 +46,7 @@ ROOMS = {
 """What no module of a room imports when it is itself imported, whatever its functions import when they are called."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_nothing_that_it_may_not(room: str) -> None:
     code = (
@@ -55,11 +57,13 @@ def test_a_room_imports_nothing_that_it_may_not(room: str) -> None:
     assert imported_by(code) & set(ROOMS[room]) == set()
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy_and_not_even_arrow() -> None:
     code = "import sys\nfrom counterfoil.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     code += "\nassert not {'numpy', 'pyarrow', 'duckdb', 'pydantic'} & sys.modules.keys()"
     assert imported_by(code) == set()
 
 
+@pytest.mark.slow
 def test_what_is_heavy_is_seen_where_it_is_imported() -> None:
     assert "sklearn" in imported_by("import counterfoil.domain.training.validation")

@@ -11,11 +11,13 @@ import typer
 
 from counterfoil import __version__
 from counterfoil.cli import (
+    cases,
     insights,
     intake,
     labels,
     operations,
     pipeline,
+    policy,
     privacy,
     references,
     release,
@@ -35,6 +37,8 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=(
 app.add_typer(intake.mapping_app, name="mapping")
 app.add_typer(release.app, name="release")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(policy.app, name="policy")
+app.add_typer(cases.app, name="cases")
 app.add_typer(serve.token_app, name="token")
 app.add_typer(serve.profiles_app, name="profiles")
 app.command()(intake.collect)

@@ -16,7 +16,6 @@ from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.cli.show import runs, terminal
 from counterfoil.domain.periods import Period
-from counterfoil.errors import UsageError
 from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.features import build_features
@@ -43,8 +42,6 @@ class BacktestRequest:
 
 def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
     """Run a backtest; its release stays in the workspace, its tables do not."""
-    if request.fraction is None and request.training.until is None:
-        raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
     with _scratch(workspace) as tables, terminal.progress("backtest") as progress:
         for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back

@@ -1,8 +1,11 @@
 """The demo: both pipelines, run here from raw files to scored payments, with what a person would look at."""
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from counterfoil.cli.show import releases as console_releases
 from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import InputFileError
 from counterfoil.insights.queries import QueryParameters
 from counterfoil.insights.report import write_report
 from counterfoil.simulation import as_csv, simulate, spoil
@@ -140,15 +144,46 @@ def _own_file(workspace: Workspace, data: Path, mapping: str, label_delay: timed
             tables=workspace.tables, ledger=workspace.ledger, progress=progress,
         )  # fmt: skip
     runs.show_collected(collected)
-    files = [str(path) for path in workspace.tables.files(TRANSACTIONS)]
-    shares = f"[{_JUDGED_FROM}, {_SCORED_FROM}]"
-    with engine() as database:
-        [(days,)] = database.execute(
-            f"SELECT quantile_disc(CAST(event_time AS DATE), {shares}) FROM read_parquet({files!r})"
-        ).fetchall()
-    judged_from, scored_from = days
+    days = _payments_by_day(workspace.tables.files(TRANSACTIONS))
+    judged_from, scored_from = cut_days(days, label_delay)
     where = str(data.resolve())
     return Plan(mapping, where, where, judged_from, scored_from - timedelta(days=1), scored_from, label_delay)
+
+
+def _payments_by_day(files: Sequence[Path]) -> dict[date, int]:
+    """How many payments there are on each day that has any, in the order of time."""
+    if not files:
+        return {}
+    query = f"SELECT event_time::DATE AS day, count(*) FROM {parquet_source(files)} GROUP BY day ORDER BY day"
+    with engine() as database:
+        return dict(database.execute(query).fetchall())
+
+
+def cut_days(payments: Mapping[date, int], label_delay: timedelta) -> tuple[date, date]:
+    """The days on which judging and scoring begin, with about 65 % and 85 % of the `payments` before them.
+
+    Training, judging and scoring have a day with payments each, and the first day's labels are known when judging
+    begins. Raises InputFileError where no days are like that.
+    """
+    days = sorted(payments)
+    wait = math.ceil(label_delay / timedelta(days=1))
+    late_enough = [day for day in days[1:-1] if (day - days[0]).days > wait]
+    if not late_enough:
+        has = (
+            f"{len(days)} days with payments, from {days[0]} to {days[-1]}" if days else "no payment that was accepted"
+        )
+        raise InputFileError(
+            f"the demo needs payments of {wait + 3} days: one to train on, {wait} until its labels can be trusted "
+            f"(--label-delay-days), one to judge the release by, and one to score; there are {has}"
+        )
+    before = dict(zip(days, accumulate(payments[day] for day in days), strict=True))
+    whole = before[days[-1]]
+
+    def nearest(share: float, among: Sequence[date]) -> date:
+        return min(among, key=lambda day: abs((before[day] - payments[day]) / whole - share))
+
+    judged_from = nearest(_JUDGED_FROM, late_enough)
+    return judged_from, nearest(_SCORED_FROM, [day for day in days if day > judged_from])
 
 
 def _has(workspace: Workspace, alias: str) -> bool:

@@ -69,7 +69,10 @@ def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = Non
 
 def curate(
     blocklist: Annotated[
-        Path | None, typer.Option(help="A text file of addresses and how many lists each is on, a tab between")
+        Path | None,
+        typer.Option(
+            help="A text file of addresses and how many lists each is on, a tab between", exists=True, dir_okay=False
+        ),
     ] = None,
     label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
@@ -90,7 +93,8 @@ def simulate(
     accounts: Annotated[int, typer.Option(min=20)] = 400, merchants: Annotated[int, typer.Option(min=1)] = 300,
     days: Annotated[int, typer.Option(min=30)] = 120,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC)")] = datetime(2026, 1, 1),
-    seed: int = 0, spoil: Annotated[bool, typer.Option(help="Add a few dirty rows")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    spoil: Annotated[bool, typer.Option(help="Add a few dirty rows")] = False,
 ) -> None:  # fmt: skip
     """Simulate payments with four kinds of fraud, for the mapping 'counterfoil-simulated'."""
     from counterfoil.cli.demo_run import write_simulation

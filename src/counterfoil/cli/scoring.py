@@ -15,18 +15,21 @@ def score(
 ) -> None:  # fmt: skip
     """Score the payments that have evidence, of all days or of a span (both ends included)."""
     from counterfoil.cli.show import runs, terminal
-    from counterfoil.domain.tables import SCORE_TABLE
+    from counterfoil.domain.tables import EVIDENCE, SCORE_TABLE
     from counterfoil.steps.insights.riskiest import riskiest
     from counterfoil.steps.insights.scores import write_scores
+    from counterfoil.steps.lake.span import require_payments
     from counterfoil.steps.scoring.score import detect
 
     period = days(since, until)
     place = existing_workspace(workspace)
+    require_payments(place.tables, EVIDENCE, period)
     with terminal.progress("scoring") as progress:
         progress.begin("loading the release")
         detector = place.detector(release)
         run = detect(
-            place.tables, detector, period=period, compute=place.compute, progress=progress
+            place.tables, detector, period=period, compute=place.compute, progress=progress,
+            policy=place.policies.current(),
         )  # fmt: skip
     written = write_scores(place.tables, run, out) if out else place.tables.files(SCORE_TABLE, run)[0]
     runs.show_cases(riskiest(place.tables, place.references_for_scoring, run))

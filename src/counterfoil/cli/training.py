@@ -28,16 +28,20 @@ def features(
     """Build the evidence of all collected payments, or of a span of days (both ends included)."""
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import terminal
+    from counterfoil.domain.tables import TRANSACTIONS
     from counterfoil.steps.features import build_features
+    from counterfoil.steps.lake.span import require_payments
 
+    period, source = days(since, until), load_mapping(mapping)
     place = existing_workspace(workspace)
+    require_payments(place.tables, TRANSACTIONS, period)
     with terminal.progress("features") as progress:
         progress.begin("windows over accounts, merchants and IPs")
         rows = build_features(
             place.tables,
-            load_mapping(mapping),
+            source,
             label_delay=timedelta(days=label_delay_days),
-            period=days(since, until),
+            period=period,
         )
     terminal.out.print(f"{rows:,} payments with evidence in {place.root / 'lake' / 'evidence'}")
 
@@ -52,13 +56,19 @@ def train(
     """Train a release on a span of days (both ends included) and register it."""
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import runs, terminal
+    from counterfoil.domain.tables import EVIDENCE
     from counterfoil.steps import train as step
+    from counterfoil.steps.lake.span import require_payments
 
-    place = existing_workspace(workspace)
+    if since is not None and known_until is not None and known_until <= since:
+        raise UsageError(f"no label of a payment from {since:%Y-%m-%d} on was known by {known_until:%Y-%m-%d}")
     request = step.TrainingRequest(days(since, until), utc(known_until), label_delay_days)
+    source = load_mapping(mapping)
+    place = existing_workspace(workspace)
+    require_payments(place.tables, EVIDENCE, request.period)
     with terminal.progress("training") as progress:
         release = step.train(
-            place.stores, load_mapping(mapping), request, progress=progress,
+            place.stores, source, request, progress=progress,
         )  # fmt: skip
     runs.show_release(release)
 
@@ -66,7 +76,9 @@ def train(
 def backtest(
     files: Files, mapping: MappingName,
     train_from: Day = None, train_until: Day = None, test_from: Day = None, test_until: Day = None,
-    train_fraction: Annotated[float | None, typer.Option(help="Train on this share of the payments, by time")] = None,
+    train_fraction: Annotated[
+        float | None, typer.Option(help="Train on this share of the payments, by time: above 0 and below 1")
+    ] = None,
     label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     exclude_compromised: Annotated[
         bool, typer.Option(help="Accounts leave the test once a fraud since --train-from is known")
@@ -85,13 +97,20 @@ def backtest(
         raise UsageError(
             "give either --train-fraction, or --test-from with --train-until (and --train-from, --test-until)"
         )
+    if train_fraction is not None and not 0 < train_fraction < 1:
+        raise UsageError(f"--train-fraction is {train_fraction:g}: give a share above 0 and below 1")
+    if test_from is not None and train_until is None:
+        raise UsageError("--train-until is needed: the training window must end before the test begins")
+    if test_from is not None and train_until is not None and test_from <= train_until:
+        raise UsageError(f"the test begins on {test_from:%Y-%m-%d}, and training ends later, on {train_until:%Y-%m-%d}")
+    training, test = days(train_from, train_until), days(test_from, test_until)
     found = find_files(files)
     if found.problems or not found.files:
         problems = [f"{path} {problem}" for path, problem in found.problems]
         raise InputFileError("\n".join(problems) or "every file was left out by its name (rename it to read it)")
     request = BacktestRequest(
         found.files, mapping, timedelta(days=label_delay_days), exclude_compromised, train_fraction,
-        days(train_from, train_until), days(test_from, test_until), scores, json,
+        training, test, scores, json,
     )  # fmt: skip
     run_backtest(open_workspace(workspace), request)
 

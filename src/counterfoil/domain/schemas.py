@@ -85,7 +85,7 @@ ADDRESSES = schema_of(ADDRESS_COLUMNS)
 
 LABEL_COLUMNS = (
     Column("transaction_id", TEXT, "The payment that the label is of", required=True),
-    Column("label", pa.int8(), "1 fraud, 0 good", required=True),
+    Column("label", pa.int8(), "1 fraud, 0 good; null: what was said before does not count"),
     Column("label_time", TIMESTAMP, "When it became known (UTC), if whoever said it told"),
     Column("said_by", TEXT, "Who said it: a mapping of files, an analyst, a service", required=True),
     Column("said_at", TIMESTAMP, "When it was said (UTC); null: with the payment, by its own file"),

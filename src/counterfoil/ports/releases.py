@@ -121,8 +121,8 @@ class DecisionLog(Protocol):
         """Append an entry and return it with its sequence number and time (UTC)."""
         ...
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        """Return the entries in the order in which they were appended, of one kind or subject or of all."""
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        """Return the entries after a sequence number in their order, of one kind or subject or of all."""
         ...
 
 

@@ -43,6 +43,8 @@ def _told(
     """Empty the profiles, write the change into the decision log; return what was done."""
     # Histories of old pseudonyms belong to nobody any more; 'profiles build' rebuilds them from the lake.
     place.profiles.expire(datetime.max.replace(tzinfo=UTC))
+    place.lists.rekey(later)
+    place.cases.rekey(later)
     tell(place.decisions, earlier, later, operator, reason)
     kept = place.root / f"lake.{earlier.key_id}"
     return Rotation(earlier.key_id, later.key_id, tuple(copied), str(kept) if kept.exists() else None)

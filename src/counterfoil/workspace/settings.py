@@ -91,6 +91,15 @@ class Settings(BaseSettings):
     service_clock_ahead_hours: float = Field(
         default=24, ge=0, description="How far a payment's time may lie ahead of the service's clock"
     )
+    service_release: str | None = Field(
+        default=None, description="Release that the service scores with, an id or alias; the champion if unset"
+    )
+    feedback_acts: bool = Field(
+        default=True, description="Whether feedback acts on scores at once, or at the next training only"
+    )
+    feedback_most_changed: float = Field(
+        default=0.001, ge=0, le=1, description="Share of the last 10,000 decisions that one word of feedback may change"
+    )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
 
     @property

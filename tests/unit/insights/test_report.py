@@ -27,6 +27,7 @@ def _figures(frame: pd.DataFrame, root: Path, make_lake: Lake, **changes: tuple[
     return report_of(root)
 
 
+@pytest.mark.slow
 def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     hostile = payments.assign(merchant_id=payments["merchant_id"].where(payments.index % 2 == 0, HOSTILE))
     page = _figures(hostile, tmp_path, make_lake)
@@ -38,6 +39,7 @@ def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.
     assert "Nothing was scored" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -55,12 +57,14 @@ def test_what_is_missing_is_said(
     assert told in _figures(change(payments.tail(1500)), tmp_path, make_lake)
 
 
+@pytest.mark.slow
 def test_missing_tables_are_named_with_what_makes_them(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     page = _figures(payments.tail(1500), tmp_path, make_lake, without=("scores", "source_ips", "rejected"))
     for told in ("Nothing was scored yet", "no table &#39;source_ips&#39;: run &#39;counterfoil curate&#39; first"):
         assert told in page
 
 
+@pytest.mark.slow
 def test_an_empty_period_is_said(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     make_lake(tmp_path / "lake", payments.tail(1500))
     page = report_of(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))

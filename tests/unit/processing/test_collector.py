@@ -59,6 +59,7 @@ def test_a_file_is_known_by_its_place_and_waits_for_publication(root: Path, dsn:
     assert summary["input_version"] == "v1"
 
 
+@pytest.mark.slow
 def test_a_file_that_was_not_published_is_collected_again_and_a_done_one_is_not(root: Path, dsn: str) -> None:
     assert main(app, ARGUMENTS) == main(app, ARGUMENTS) == 0
     assert _read(root, "summary.json")["files_skipped"] == 0

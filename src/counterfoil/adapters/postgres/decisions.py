@@ -36,14 +36,15 @@ class PostgresDecisions:
             (entry,) = cursor.fetchall()
         return LoggedDecision(*entry)
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        """Return the entries in the order in which they were appended, of one kind or subject or of all."""
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        """Return the entries after a sequence number in their order, of one kind or subject or of all."""
         query = (
             f"SELECT {_ENTRY} FROM decision WHERE (%(kind)s::text IS NULL OR kind = %(kind)s) "
-            "AND (%(subject)s::text IS NULL OR subject = %(subject)s) ORDER BY sequence"
+            "AND (%(subject)s::text IS NULL OR subject = %(subject)s) AND sequence > %(after)s ORDER BY sequence"
         )
+        values = {"kind": kind, "subject": subject, "after": after}
         with self._connections.connection() as connection:
-            return [LoggedDecision(*row) for row in connection.execute(query, {"kind": kind, "subject": subject})]
+            return [LoggedDecision(*row) for row in connection.execute(query, values)]
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""

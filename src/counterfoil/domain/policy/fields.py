@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import DEFAULT_SPECS, FeatureSpec
-from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.policy.cel_tree import Kind
 
 PAYMENT_FIELDS = {
@@ -21,12 +20,10 @@ SIGNAL_FIELDS = dict.fromkeys(("anomaly_signal", "novelty", "fraud_similarity", 
 """Columns of `scores`."""
 
 
-def known_fields(mapping: SourceMapping | None = None, specs: Iterable[FeatureSpec] = ()) -> dict[str, Kind]:
-    """All fields, by name: those of every lake, and those that a mapping and a release's features add."""
+def known_fields(
+    specs: Iterable[FeatureSpec] = (), numeric: Iterable[str] = (), textual: Iterable[str] = ()
+) -> dict[str, Kind]:
+    """All fields, by name: those of every lake, more features, and a mapping's own numbers and texts."""
     fields = {**PAYMENT_FIELDS, **SIGNAL_FIELDS}
     fields |= {spec.name: Kind.NUMBER for spec in (*DEFAULT_SPECS, *specs)}
-    fields |= dict.fromkeys(CYCLES, Kind.NUMBER)
-    if mapping is not None:
-        fields |= dict.fromkeys(mapping.numeric, Kind.NUMBER)
-        fields |= dict.fromkeys((*mapping.own_categorical, *mapping.own_textual), Kind.TEXT)
-    return fields
+    return fields | dict.fromkeys((*CYCLES, *numeric), Kind.NUMBER) | dict.fromkeys(textual, Kind.TEXT)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from counterfoil.domain.intake.cleaning import clean, reason_counts
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.intake.unit_warnings import Span, span_of, unit_warnings
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
@@ -46,7 +47,8 @@ class CollectedFile:
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
-    collected before said anew of their labels. `failed` is why nothing of it was kept.
+    collected before said anew of their labels. `failed` is why nothing of it was kept. `warnings`: what looks as if
+    the whole file was read in a wrong unit.
     """
 
     source: str
@@ -58,6 +60,7 @@ class CollectedFile:
     members: Mapping[str, int] = field(default_factory=dict)
     labels: Appended = NOTHING_SAID
     failed: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Again(Enum):
@@ -179,7 +182,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
         marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
-        members = _clean_all(path, file, job, spool, refused)
+        members, span = _clean_all(path, file, job, spool, refused)
         seen = job.tables.version(TRANSACTIONS)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates.rows))
@@ -197,13 +200,17 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said
-    )
+        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said,
+        warnings=tuple(unit_warnings(job.mapping, span)),
+    )  # fmt: skip
 
 
-def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> Counter[str | None]:
-    """Clean batch by batch into the spool; return how many records the file, or each of its members, has."""
+def _clean_all(
+    path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected"
+) -> tuple[Counter[str | None], Span]:
+    """Clean batch by batch into the spool; return the records of the file, or of each member, and what they cover."""
     rows_in: Counter[str | None] = Counter()
+    span = Span()
     for batch in job.reader.batches(path, job.mapping):
         cleaned = clean(
             batch.table,
@@ -216,11 +223,12 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
             forgotten=job.forgotten,
         )
         spool.add(cleaned.transactions, cleaned.addresses)
+        span = span_of(cleaned.transactions, span)
         refused.add(batch.rejected)
         refused.add(cleaned.rejected)
         rows_in[batch.member] += batch.records
         job.progress.count(rows_in.total(), 0)
-    return rows_in
+    return rows_in, span
 
 
 def _say_labels(job: _Job, run: str, labels: pa.Table) -> Appended:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from counterfoil.domain.policy.policy import settle
 from counterfoil.domain.release.release import Release
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import NotFoundError
@@ -50,9 +51,15 @@ class Replay:
     @property
     def ok(self) -> bool:
         """Whether the stored score was reproduced."""
-        # A score of an older version has no decision.
-        same = all(self.stored.get(name) in (None, self.replayed[name]) for name in ("signal_kind", "decision"))
+        same = self.stored.get("signal_kind") in (None, self.replayed["signal_kind"]) and self._same_decision
         return same and self.difference <= TOLERANCE and self.precedents is not Precedents.DIFFERENT
+
+    @property
+    def _same_decision(self) -> bool:
+        """Whether the replayed thresholds, and what the policy said then, give the stored decision."""
+        stored = self.stored.get("decision")
+        # A score of an older version has no decision.
+        return stored in (None, settle(self.replayed["decision"], self.stored.get("policy_hits") or ()))
 
 
 class Replayer:

@@ -101,6 +101,7 @@ def test_a_lease_that_is_over_and_that_nobody_took_is_still_its_claimants(table:
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "done", 1, 1, 0)
 
 
+@pytest.mark.slow
 def test_the_lease_of_a_living_process_is_renewed(table: str) -> None:
     ledger = DynamoLedger(table, lease=timedelta(seconds=1))
     ledger.claim(FILE, "bank")
@@ -125,6 +126,7 @@ def test_closing_frees_the_claims_at_once(open_ledger: Open) -> None:
     assert not open_ledger().claim(FILE, "bank")
 
 
+@pytest.mark.slow
 def test_all_pages_are_read_in_order_of_location(open_ledger: Open) -> None:
     ledger = open_ledger()
     files = [SourceFile(f"raw/{number:02d}.csv", "a" * 64) for number in range(30)]

@@ -32,6 +32,7 @@ def _as(dsn: str, user: str) -> str:
     return make_conninfo(dsn, user=user)
 
 
+@pytest.mark.slow
 def test_steps_register_references_that_the_service_finds(
     database: str, reference_table: Callable[..., pa.Table]
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def others(evidence: Maker) -> pa.Table:
     return evidence(rows=200, seed=1)[0]
 
 
+@pytest.mark.slow
 def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     vectors = encoder.encode(others, embedder.embed)
     assert vectors.dtype == np.float32
@@ -81,7 +83,7 @@ def test_no_payments_are_no_vectors(encoder: Encoder, others: pa.Table, embedder
     assert encoder.encode(others.slice(0, 0), embedder.embed).shape == (0, encoder.dimensions)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(
     amount=st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)),
     category=st.one_of(st.none(), st.text()),

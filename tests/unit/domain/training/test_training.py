@@ -80,6 +80,7 @@ class TestFit:
         # Taken as they are, 12 good payments beside all frauds would make fraud as common as not.
         assert [usual, thinned] == pytest.approx([labels.mean()] * 2, rel=0.5)
 
+    @pytest.mark.slow
     def test_the_alert_budget_is_a_share_of_all_payments_not_of_the_sampled(
         self, fit: Fit, evidence: Maker, embedder: Any
     ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -316,6 +317,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert told == [(2, 0)]
 
 
+@pytest.mark.slow
 def test_the_order_of_a_file_does_not_change_what_is_kept(tmp_path: Path) -> None:
     start = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
     times = [datetime.fromtimestamp(start + hour * 3600, UTC).isoformat() for hour in range(2000)]
@@ -328,7 +330,8 @@ def test_the_order_of_a_file_does_not_change_what_is_kept(tmp_path: Path) -> Non
     assert len(kept[0]) == 2000
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -421,6 +424,7 @@ def test_what_a_killed_run_spooled_stays_within_the_restricted_table(tmp_path: P
     assert list((tmp_path / "lake").rglob("*.parquet")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "mapping", "rows", "frauds", "unlabelled"),
     [

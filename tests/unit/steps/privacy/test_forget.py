@@ -86,8 +86,9 @@ class Stores:
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+        return [e for e in found if (e.sequence or 0) > after or not after]
 
 
 class References:
@@ -221,6 +222,7 @@ def account(template: Place, candidate: Candidate) -> str:
     return max(counts, key=lambda name: (counts[name], name))
 
 
+@pytest.mark.slow
 def test_it_is_gone_and_the_others_stay(place: Place, account: str) -> None:
     before = {table: place.rows(table) for table in place.tables.tables()}
     ids = {row["transaction_id"] for row in before["transactions"] if row["account_id"] == account}
@@ -241,6 +243,7 @@ def test_it_is_gone_and_the_others_stay(place: Place, account: str) -> None:
     assert not [name for name in (f"'{account}'", *(f"'{one}'" for one in ids)) if name in text]
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_touched(place: Place, account: str) -> None:
     before = place.rows("scores")
     ids = {row["transaction_id"] for row in place.rows("transactions") if row["account_id"] == account}
@@ -262,6 +265,7 @@ def test_the_report_says_what_was_touched(place: Place, account: str) -> None:
     assert searched == {f"table {name}" for name in place.tables.tables()} - {f"table {FORGOTTEN_TABLE}"}
 
 
+@pytest.mark.slow
 def test_the_release_is_made_anew_without_its_references(
     place: Place, account: str, candidate: Candidate, embedder: Any
 ) -> None:
@@ -286,6 +290,7 @@ def test_the_release_is_made_anew_without_its_references(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_source_ips_that_only_it_used_are_gone(place: Place) -> None:
     place.forget("a1")
     for table in ("addresses", "source_ips"):
@@ -298,6 +303,7 @@ def test_source_ips_that_only_it_used_are_gone(place: Place) -> None:
     assert forgotten_accounts(place.tables) == {"a1", "a2", "a3"}
 
 
+@pytest.mark.slow
 def test_forgetting_twice_changes_nothing(place: Place, account: str) -> None:
     first = place.forget(account)
     state = place.state()

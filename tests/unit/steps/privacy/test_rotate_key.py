@@ -46,8 +46,9 @@ class Log:
         self.told.append(decision)
         return decision
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        return [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
+        return [entry for entry in found if (entry.sequence or 0) > after or not after]
 
 
 def fill(tables: FolderTables, folder: Path, key: PseudonymKeys, name: str = "in.csv", prefix: str = "p") -> None:

@@ -61,8 +61,9 @@ class World:
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[LoggedDecision]:
-        return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+        return [e for e in found if (e.sequence or 0) > after or not after]
 
     # ReferenceStore, as far as it is asked
     def drop(self, release_id: str) -> None:

@@ -56,7 +56,7 @@ def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Pa
 
 
 def show_curated(summary: "CurationSummary") -> None:
-    """What the source IPs are, and which months were made anew."""
+    """What the source IPs are, and which months were rebuilt."""
     table = Table("source IPs", "kind")
     counted = {**summary.kinds, "unreadable": summary.unreadable, "address not kept": summary.without_address}
     for kind, count in counted.items():

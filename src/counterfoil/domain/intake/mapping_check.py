@@ -79,7 +79,7 @@ def check(
     if others:
         problems.append(
             f"{repeated:,} of {accepted.num_rows:,} rows ({repeated / accepted.num_rows:.1%}) have the transaction id "
-            f"of an earlier row, and {others:,} of them tell something else: {mapping.fields.transaction_id!r} is no "
+            f"of an earlier row, and {others:,} describe another payment: {mapping.fields.transaction_id!r} is no "
             "id of a payment; map a column that is, or leave fields.transaction_id out"
         )
     problems += [
@@ -123,7 +123,7 @@ def _cut_ids(mapping: SourceMapping, raw: pa.Table) -> Iterator[str]:
         if field in _IDS and looks_cut(raw[column].combine_chunks(), column):
             yield (
                 f"column {column!r} ({field}) looks cut: every number of more than 15 digits ends in zeros, as a "
-                "spreadsheet leaves them, so several may have become one; export the file anew, with text in it"
+                "spreadsheet leaves them, so several may have become one; export the file again, with text in it"
             )
 
 
@@ -175,7 +175,7 @@ def _filled_columns(mapping: SourceMapping) -> set[str]:
 
 
 def _repeated_ids(accepted: pa.Table) -> tuple[int, int]:
-    """How many rows have the id of an earlier row, and how many of these tell something else of the payment."""
+    """How many rows have the id of an earlier row, and how many of these describe another payment."""
     first: dict[str, dict[str, Any]] = {}
     repeated = others = 0
     ids = accepted["transaction_id"]

@@ -234,7 +234,7 @@ class OnlineScorer:
             raise
 
     def drop_histories(self) -> None:
-        """Read all histories anew: an account was forgotten."""
+        """Read all histories again, since an account was forgotten."""
         self._histories.drop()
         with self._guard:
             self._hot = None

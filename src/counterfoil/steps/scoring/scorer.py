@@ -89,7 +89,7 @@ class Detector:
         return self.release.encoder.encode(evidence, self._embed, labels)
 
     def compare(self, evidence: pa.Table) -> Comparison:
-        """Hold evidence rows against both sides. Raises MissingEvidenceError."""
+        """Compare evidence rows with the references of both sides. Raises MissingEvidenceError."""
         return self._encode_and_compare(evidence)[0]
 
     def _encode_and_compare(self, evidence: pa.Table) -> tuple[Comparison, Doubles]:

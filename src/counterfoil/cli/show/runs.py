@@ -166,6 +166,8 @@ def show_mapping_report(report: "MappingReport", lines: int) -> None:
         for name, share in report.coverage.items():
             first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
         out.print(first)
+    for fact in report.facts:
+        out.print(escape(fact))
     for problem in report.problems:
         out.print(f"[red]problem[/]: {escape(problem)}")
     for suggestion in report.suggestions:

@@ -15,6 +15,7 @@ from counterfoil.domain.intake.parsing_amounts import OTHER_SIDE
 from counterfoil.domain.intake.parsing_ids import looks_cut
 from counterfoil.domain.intake.unit_warnings import span_of, unit_warnings
 from counterfoil.domain.privacy.ibans import read_iban
+from counterfoil.domain.schemas import FRAUD, GOOD
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
 _LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
@@ -39,7 +40,7 @@ class MappingReport:
 
     `sample`: the first transactions as texts by canonical column, identifiers as keyed hashes; `coverage`:
     share of accepted rows with a value, for each mapped column; `problems`: what must be put right;
-    `suggestions`: what is worth a look.
+    `suggestions`: what is worth a look; `facts`: the span of times, labels and repeated ids of accepted rows.
     """
 
     mapping: str
@@ -50,6 +51,7 @@ class MappingReport:
     rejected: tuple[RejectedReason, ...]
     problems: tuple[str, ...]
     suggestions: tuple[str, ...]
+    facts: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -101,7 +103,21 @@ def check(
             *_repetitions(repeated, others, int(accepted.num_rows)),
             *(() if raw is None else _cut_ids(mapping, raw)),
         ),
+        facts=tuple(_facts(mapping, accepted, repeated)),
     )
+
+
+def _facts(mapping: SourceMapping, accepted: pa.Table, repeated: int) -> Iterator[str]:
+    rows = int(accepted.num_rows)
+    if not rows:
+        return
+    span = pc.min_max(accepted["event_time"]).as_py()
+    yield f"payments from {span['min']:%Y-%m-%d %H:%M} to {span['max']:%Y-%m-%d %H:%M} UTC"
+    if mapping.fields.label is not None:
+        frauds, good = (int(pc.sum(pc.equal(accepted["label"], label)).as_py() or 0) for label in (FRAUD, GOOD))
+        yield f"labels: {frauds:,} fraud, {good:,} good, {rows - frauds - good:,} unknown"
+    if mapping.fields.transaction_id is not None:
+        yield f"repeated ids: {repeated:,} of {rows:,} rows ({repeated / rows:.1%})"
 
 
 def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:

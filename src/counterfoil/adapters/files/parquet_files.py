@@ -33,7 +33,7 @@ def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
     first = 1
     with _opened(path) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
-            table = pa.table({name: _cells(batch, name) for name in wanted})
+            table = pa.table({name: _without_view(_cells(batch, name)) for name in wanted})
             lines = pa.array(np.arange(first, first + table.num_rows), pa.int64())
             first += table.num_rows
             unreadable = {name: rows for name in wanted if (rows := _no_text(table[name].combine_chunks())) is not None}
@@ -67,15 +67,21 @@ def _cells(batch: pa.RecordBatch, name: str) -> pa.Array:
     return cells
 
 
+def _without_view(cells: pa.Array) -> pa.Array:
+    """Make bytes of views, which few functions know; whether these are text is looked at after."""
+    is_view = pa.types.is_string_view(cells.type) or pa.types.is_binary_view(cells.type)
+    return pc.cast(cells, pa.large_binary()) if is_view else cells
+
+
 def _is_binary(kind: pa.DataType) -> bool:
     """Text whose writer did not say that it is text, as Impala and old Spark do."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _as_text(table: pa.Table) -> pa.Table:
-    """Make texts of binary columns and of views, which few functions know."""
+    """Make texts of binary columns."""
     for place, field in enumerate(table.schema):
-        if _is_binary(field.type) or pa.types.is_string_view(field.type):
+        if _is_binary(field.type):
             binary = pc.cast(table[field.name], pa.large_binary())
             table = table.set_column(place, field.name, pc.cast(binary, pa.large_string()))
     return table
@@ -84,7 +90,7 @@ def _as_text(table: pa.Table) -> pa.Table:
 def _no_text(cells: pa.Array) -> Flags | None:
     """Which cells of a column of text are none (a writer may have put any bytes there); None if all are."""
     kind = cells.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if not is_text and not _is_binary(kind):
         return None
     raw = cells.cast(pa.large_binary())

@@ -37,7 +37,8 @@ _numbers = itertools.count(1)
 os.environ["COLUMNS"] = "200"
 
 LONG = (
-    "whole_pipelines", "faults", "public_data", "local_session", "service", "personal_data", "release_life", "spark",
+    "public_data", "whole_pipelines", "faults", "service", "infra", "local_session", "personal_data", "release_life",
+    "spark",
 )  # fmt: skip
 """Groups of tests that take longest: they begin first, so that no worker ends long after the others."""
 FOLDERS = ("infra", "unit/insights", "unit/adapters/aws")

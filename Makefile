@@ -10,6 +10,8 @@ PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
 SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
+# Some machines forbid it: hundreds of processes would then compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
 # together and which begin.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder

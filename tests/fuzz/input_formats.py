@@ -17,7 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import standard_files
 from backports import zstd
-from record_counts import csv_records, json_lines, parquet_rows, stream_records, transfers, zip_records
+from record_counts import (
+    csv_records,
+    json_array,
+    json_lines,
+    json_objects,
+    parquet_rows,
+    stream_records,
+    transfers,
+    zip_records,
+)
 from spoilt_csv import spoil_csv
 from spoilt_jsonl import spoil_jsonl
 from spoilt_lines import spoil_lines
@@ -165,6 +174,14 @@ def _json_lines() -> bytes:
     return "\n".join([*lines, "", lines[0]]).encode()
 
 
+def _json_array() -> bytes:
+    return b"[\n" + b",\n".join(line for line in _json_lines().split(b"\n") if line) + b"\n]\n"
+
+
+def _json_objects() -> bytes:
+    return b"".join(_json_lines().split(b"\n"))
+
+
 def _iso20022() -> bytes:
     transfer = (
         '<p:CdtTrfTxInf a="b"><p:PmtId><p:UETR>u{0}</p:UETR></p:PmtId>'
@@ -272,6 +289,8 @@ FORMATS = (
         lambda _, rng: spoil_parquet(NAMES, ROWS, rng), parquet_rows,
     ),
     InputFormat("jsonl", _flat('format = "jsonl"'), _json_lines, _JSON_TOKENS, spoil_jsonl, json_lines),
+    InputFormat("json-array", _flat('format = "jsonl"'), _json_array, _JSON_TOKENS, spoil_jsonl, json_array),
+    InputFormat("json-objects", _flat('format = "jsonl"'), _json_objects, _JSON_TOKENS, spoil_jsonl, json_objects),
     InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
     _kind("pacs.009", "FICdtTrf", "CdtTrfTxInf"),
     _kind("pain.008", "CstmrDrctDbtInitn", "DrctDbtTxInf", ("IntrBkSttlmAmt", "InstdAmt")),

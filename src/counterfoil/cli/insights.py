@@ -101,5 +101,6 @@ def _parameters(
     asked = QueryParameters(release=release, review=review, alerts_per_day=alerts_per_day, top=top)
     first = asked.since if since is None else since.date()
     end = asked.until if until is None or until.date() > asked.until else until.date() + timedelta(days=1)
-    moment = asked.known_until if known_until is None else known_until.replace(tzinfo=UTC)
+    # Payments younger than the label delay have no label by now: good ones are labelled at once, and frauds later.
+    moment = datetime.now(UTC) if known_until is None else known_until.replace(tzinfo=UTC)
     return replace(asked, since=first, until=end, known_until=moment)

@@ -1,11 +1,13 @@
 """Commands that score payments and compare scores with labels."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import Day, ParquetFile, ReleaseId, WorkspaceFolder, days, existing_workspace
+from counterfoil.cli.options import Day, DelayDays, ParquetFile, ReleaseId, WorkspaceFolder, days, existing_workspace
 from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 
 
 def score(
@@ -38,11 +40,16 @@ def score(
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="The run that 'counterfoil score' named")],
-    alerts_per_day: Annotated[int, typer.Option(min=1)] = ALERTS_PER_DAY, workspace: WorkspaceFolder = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1)] = ALERTS_PER_DAY,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Compare the scores of a run with the labels that are known now."""
+    """Compare the scores of a run with the labels that can be trusted by now."""
     from counterfoil.cli.show import runs
     from counterfoil.steps.insights.evaluate_run import evaluate_run
 
-    evaluated = evaluate_run(existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day)
+    evaluated = evaluate_run(
+        existing_workspace(workspace).tables, run, alerts_per_day=alerts_per_day,
+        label_delay=timedelta(days=label_delay_days), known_until=datetime.now(UTC) if label_delay_days else None,
+    )  # fmt: skip
     runs.show_evaluation(evaluated.evaluation, run)
+    runs.show_unripe(evaluated.unripe, label_delay_days)

@@ -75,7 +75,7 @@ def _cure(error: psycopg.Error, reason: str) -> str:
         )
     if "No space left" in reason or "File too large" in reason:
         return "make room on the server's disk and run this again"
-    if "too many clients" in reason or "remaining connection slots" in reason:
+    if "too many c" in reason or "remaining connection slots" in reason:
         # Refused before the login, when the driver knows no code of the error yet.
         return dict(_CURES)[errors.TooManyConnections]
     return "start the server, or correct the DSN in the settings"

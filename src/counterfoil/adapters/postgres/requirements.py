@@ -49,10 +49,10 @@ def require_fit(connection: psycopg.Connection) -> None:
         return
     version, place, is_seen, available = row
     if not is_seen:
-        user = sql.Identifier(connection.info.user).as_string(connection)
+        database, schema = (sql.Identifier(word).as_string(connection) for word in (name, place))
         raise StoreUnavailableError(
-            f"pgvector is in schema {place!r} of database {name!r}, which is not on the search path of user "
-            f'{connection.info.user!r}: run ALTER ROLE {user} SET search_path = "$user", public, {place}'
+            f"pgvector is in schema {place!r} of database {name!r}, where user {connection.info.user!r} does not look: "
+            f'run ALTER DATABASE {database} SET search_path = "$user", public, {schema}'
         )
     if _numbers(version) < PGVECTOR:
         first = "" if _numbers(available) >= PGVECTOR else "install pgvector 0.8 or newer on the server, then "

@@ -20,12 +20,16 @@ from counterfoil.steps.lake.labels import labelled
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test."""
+    """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test.
+
+    `unripe` of them are so young that their labels cannot be trusted yet: they count as payments without a label.
+    """
 
     scores: pa.Table
     labels: pa.Array
     evaluation: Evaluation
     left_out: int
+    unripe: int
 
 
 def evaluate_run(
@@ -34,15 +38,18 @@ def evaluate_run(
     *,
     exclude_compromised_since: datetime | None = None,
     label_delay: timedelta = timedelta(0),
+    known_until: datetime | None = None,
     alerts_per_day: int = ALERTS_PER_DAY,
 ) -> EvaluatedRun:
     """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 
+    At the moment `known_until`, the labels of payments younger than `label_delay` do not count either: good ones are
+    often labelled at once and frauds later, so that the young ones known make any score look bad. None counts all.
     With `exclude_compromised_since`, payments leave the test from the day on which a fraud of their account
     was known at midnight, at least `label_delay` after it happened, counting frauds from that moment on (the
     Fraud Detection Handbook's protocol). Raises NotFoundError if the run was not published.
     """
-    scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay)
+    scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay, known_until)
     labels = scores.column("label").combine_chunks()
     known = scores.filter(pc.is_valid(scores.column("label")))
     evaluation = evaluate(
@@ -52,16 +59,22 @@ def evaluate_run(
         known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
         alerts_per_day=alerts_per_day,
     )
-    return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out)
+    unripe = 0 if known_until is None else _younger(scores, known_until - label_delay)
+    return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out, unripe)
+
+
+def _younger(scores: pa.Table, moment: datetime) -> int:
+    later = pc.greater(scores.column("event_time"), pa.scalar(moment, scores.schema.field("event_time").type))
+    return int(pc.sum(later).as_py() or 0)
 
 
 def _scores_with_labels(
-    tables: TableStore, run: str, since: datetime | None, label_delay: timedelta
+    tables: TableStore, run: str, since: datetime | None, label_delay: timedelta, known_until: datetime | None
 ) -> tuple[pa.Table, int]:
     files = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not files:
         raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
-    source = labelled(tables, label_delay)
+    source = labelled(tables, label_delay, before=known_until)
     columns = f"transaction_id, account_id, event_time, label, {known_at(label_delay)} AS known_at"
     with engine() as database:
         database.execute(f"CREATE VIEW payments AS SELECT {columns} FROM {source}")

@@ -92,6 +92,19 @@ def test_athena_s_own_reader_sees_the_union_of_the_runs(tables: S3Tables) -> Non
 
 
 @pytest.mark.slow
+def test_a_reader_of_the_whole_table_finds_nothing_but_parquet(tables: S3Tables) -> None:
+    """It lists all that is under the table's location, and fails on a manifest."""
+    _publish(tables, "a", {"event_date=2019-01-01/part-0.parquet": _one(1)})
+    _publish(tables, "b", {"event_date=2019-01-02/part-0.parquet": _one(2)})
+    rows = awswrangler.s3.read_parquet_table(table="payments", database="lake")
+    assert sorted(rows["value"]) == [1, 2]
+    location = str(_table()["StorageDescriptor"]["Location"])
+    objects = awswrangler.s3.list_objects(location)
+    assert len(objects) == 2
+    assert all(name.endswith(".parquet") for name in objects)
+
+
+@pytest.mark.slow
 def test_a_run_published_again_moves_keeps_and_drops_partitions(
     tables: S3Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

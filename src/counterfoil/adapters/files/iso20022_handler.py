@@ -119,7 +119,7 @@ class MessageHandler:
         self.depth += 1
         if self.depth > MOST_DEPTH:
             raise UnreadableXmlError(f"has elements more than {MOST_DEPTH} deep in one another")
-        local = name.rpartition(":")[2]
+        local = name.rpartition(":")[2] if ":" in name else name
         if self._message is not None:
             self.enter(local, attrs)
         elif self._other is not None:

@@ -65,6 +65,7 @@ class Transfers(MessageHandler):
         self._outer: list[_Element] = []
         self._payment_depth = 0
         self._scopes = {name: Scope(iso20022.REPEATED) for name in _SCOPES}
+        self._scope = self._scopes[HEADER]
         self._text: list[str] | None = None
 
     def begin_message(self, element: str) -> None:  # noqa: ARG002
@@ -88,12 +89,9 @@ class Transfers(MessageHandler):
             self._text = None
             return
         self._text = []
+        self._scope = self._scopes[element.scope] if element.scope in self._scopes else self._scopes[HEADER]
         if "Ccy" in attrs and self._scope.has_room_for(attrs["Ccy"]):
             self._scope.keep(f"{element.path}/{iso20022.CURRENCY}", attrs["Ccy"])
-
-    @property
-    def _scope(self) -> Scope:
-        return self._scopes.get(self._element.scope) or self._scopes[HEADER]
 
     def characters(self, content: str) -> None:
         """See MessageHandler."""

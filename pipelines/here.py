@@ -18,7 +18,7 @@ from pipelines.local.objects import Objects
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 
 def run_here(
@@ -30,7 +30,7 @@ def run_here(
     settings: PipelineSettings | None = None,
     use_cache: bool = True,
 ) -> LocalExecution:
-    """Run a pipeline to its end, telling `on_event`. Raises PipelineError with the log's tail if it fails."""
+    """Run a pipeline to its end, reporting to `on_event`. Raises PipelineError with the log's tail if it fails."""
     if place.settings.lake is not None:
         raise UsageError(f"COUNTERFOIL_LAKE is {place.settings.lake!r}, and 'run' keeps the lake here: unset it")
     # What is set for the containers on AWS names stores there.

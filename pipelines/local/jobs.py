@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.local.cache import CachedJob, Lookup, StepCache
-from pipelines.local.containers import command, container_folder, local_folder
 from pipelines.local.contract import (
     Host,
+    command,
+    container_folder,
     environment_for,
     hosts_of,
     inputs_of,
     job_config,
     lay_out,
+    local_folder,
     outputs_of,
     settings_for,
 )
@@ -72,7 +74,7 @@ class _Job:
 
 
 class LocalJobs:
-    """Processing jobs of one execution, one after another; `lookup` tells what the cache said of the last."""
+    """Processing jobs of one execution, one after another; `lookup` has what the cache said of the last."""
 
     def __init__(self, objects: Objects, workspace: Path, machine: Machine, on_event: OnEvent = ignore) -> None:
         self._objects, self._workspace, self._machine, self._on_event = objects, workspace, machine, on_event

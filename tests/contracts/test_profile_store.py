@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from pgbouncer import WAYS
 
 from counterfoil.adapters.aws.profiles import LATE, DynamoProfiles, create_table
 from counterfoil.adapters.postgres.profiles import PostgresProfiles
@@ -25,11 +26,11 @@ def entry(number: int, entity: str = "account:a", at: datetime = NOON, **content
     return Entry(entity, f"payment:t{number}", at + timedelta(microseconds=number), {**told, **content})
 
 
-@pytest.fixture(params=["postgres", "dynamodb"])
+@pytest.fixture(params=[*WAYS, "dynamodb"])
 def open_store(request: pytest.FixtureRequest) -> Callable[[], ProfileStore]:
     """Return a function that opens the same store again, as another process would."""
-    if request.param == "postgres":
-        dsn = request.getfixturevalue("dsn")
+    if request.param in WAYS:
+        dsn = request.getfixturevalue("poolers").reach(request.getfixturevalue("dsn"), request.param)
         return lambda: PostgresProfiles(dsn)
     request.getfixturevalue("aws")
     table = f"profiles-{next(_tables)}"

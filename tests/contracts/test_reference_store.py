@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pgbouncer import WAYS, Poolers
 
 from counterfoil.adapters.postgres.references import PostgresReferences
 from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
@@ -15,7 +16,13 @@ from counterfoil.ports.releases import ReferenceStore
 Maker = Callable[..., pa.Table]
 
 
-@pytest.fixture(params=["postgres"])
+@pytest.fixture(params=WAYS)
+def dsn(dsn: str, poolers: Poolers, request: pytest.FixtureRequest) -> str:
+    """Return the DSN of an empty database, without a pooler or by one."""
+    return poolers.reach(dsn, request.param)
+
+
+@pytest.fixture
 def store(dsn: str) -> Iterator[ReferenceStore]:
     references = PostgresReferences(dsn)
     yield references
@@ -145,3 +152,27 @@ def _unit(dimensions: int) -> np.ndarray:
 
 def _nan(dimensions: int) -> np.ndarray:
     return np.full(dimensions, np.nan, dtype=np.float32)
+
+
+def test_a_reader_leaves_nothing_to_who_comes_next(dsn: str, store: ReferenceStore, reference_table: Maker) -> None:
+    """The reader's role is that of its transaction: whoever gets its server process next may write."""
+    reader = PostgresReferences(dsn, reader=True)
+    store.write_base("r1", reference_table(20, 4))
+    for number in range(4):
+        assert len(reader.nearest("r1", 0, _unit(4), 3)) == 3
+        with pytest.raises(UsageError, match="owner"):
+            reader.drop("r1")
+        store.write_base(f"again-{number}", reference_table(20, 4))
+        store.drop(f"again-{number}")
+    assert store.releases() == ["r1"]
+    reader.close()
+
+
+def test_many_questions_need_nothing_prepared(store: ReferenceStore, reference_table: Maker, dsn: str) -> None:
+    """The driver prepares what it asks five times; the next server process would not know it."""
+    store.write_base("r1", reference_table(40, 4))
+    other = PostgresReferences(dsn)
+    for _ in range(8):
+        for each in (store, other):
+            assert len(each.nearest("r1", 0, _unit(4), 3)) == 3
+    other.close()

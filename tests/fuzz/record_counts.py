@@ -114,7 +114,7 @@ def _is_somebodys(name: str) -> bool:
     return not (name.endswith("/") or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."))
 
 
-def transfers(content: bytes) -> int | None:
+def transfers(content: bytes, record: str = _TRANSFER, messages: tuple[str, ...] = _MESSAGES) -> int | None:
     """Outermost transfers within messages, found by their tags."""
     if b"\0" in content or not all(named.lower() == b"utf-8" for named in _ENCODING.findall(content)):
         return None  # UTF-16, or what the declaration says
@@ -130,7 +130,7 @@ def transfers(content: bytes) -> int | None:
         if tag["end"]:
             opened[-1:] = []
             continue
-        found += name == _TRANSFER and _TRANSFER not in opened and any(message in opened for message in _MESSAGES)
+        found += name == record and record not in opened and any(message in opened for message in messages)
         if not tag["empty"]:
             opened.append(name)
     return found

@@ -3,16 +3,26 @@
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from input_formats import FORMATS, Accounted, InputFormat, require_accounted_for
 from mutations import mutated, spoilt
 
-RECORDS = {"zip": 8, "jsonl": 5, "json-array": 5, "json-objects": 5, "iso20022": 8}
+RECORDS = {
+    "zip": 8,
+    "jsonl": 5,
+    "json-array": 5,
+    "json-objects": 5,
+    **dict.fromkeys(("iso20022", "pacs.009", "pain.008", "pacs.004"), 8),
+}
+RECORDS |= {"mt940": 6, "mt103": 2, "nacha": 3}
 
 
 EXAMPLES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 

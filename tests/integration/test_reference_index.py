@@ -15,7 +15,7 @@ import pytest
 from pgvector import Vector
 
 from counterfoil.adapters.postgres import reference_partitions as partitions
-from counterfoil.adapters.postgres.connections import connect, connect_reader
+from counterfoil.adapters.postgres.connections import act_as_reader, connect
 from counterfoil.adapters.postgres.ledger import PostgresLedger
 from counterfoil.adapters.postgres.references import PostgresReferences
 from counterfoil.adapters.postgres.schema import MIGRATIONS
@@ -81,7 +81,7 @@ def test_a_reader_selects_references_and_changes_nothing(dsn: str, reference_tab
     assert reader.read_base("r1").num_rows == 50
     assert reader.releases() == ["r1"]
     side = partitions.partition("r1", 0)
-    with connect_reader(dsn) as connection:
+    with connect(dsn) as connection:
         for statement in (
             "DELETE FROM reference",
             f"DELETE FROM {side}",
@@ -91,8 +91,10 @@ def test_a_reader_selects_references_and_changes_nothing(dsn: str, reference_tab
             "SELECT * FROM input_file",
             "CREATE TABLE mine (x int)",
         ):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement)
+            with connection.transaction(force_rollback=True):
+                act_as_reader(connection)
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
     with pytest.raises(UsageError, match="owner"):
         reader.write_base("r2", reference_table(50, 4))
     with pytest.raises(UsageError, match="owner"):
@@ -178,23 +180,43 @@ def test_the_claim_of_a_killed_process_is_free_again(dsn: str) -> None:
     ledger.complete(file, rows_in=1, rows_out=1, rows_rejected=0)
 
 
-def test_a_lost_connection_is_reported_and_then_replaced(dsn: str, reference_table: Maker) -> None:
-    store, ledger = PostgresReferences(dsn), PostgresLedger(dsn)
-    store.write_base("r1", reference_table(20, 4))
-    ledger.claim(SourceFile("a.csv", "1"), "bank")
+def _break_connections(dsn: str) -> None:
     with connect(dsn) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def test_a_lost_connection_is_reported_and_then_replaced(dsn: str, reference_table: Maker) -> None:
+    store = PostgresReferences(dsn)
+    store.write_base("r1", reference_table(20, 4))
+    _break_connections(dsn)
     with pytest.raises(StoreUnavailableError, match="not available"):
         store.releases()
     assert store.releases() == ["r1"]
+
+
+def test_a_claim_outlives_its_connection_unless_another_takes_it(dsn: str) -> None:
+    ledger, other = PostgresLedger(dsn), PostgresLedger(dsn)
+    kept, taken, late = (SourceFile(f"{name}.csv", "1") for name in ("kept", "taken", "late"))
+    assert ledger.claim(kept, "bank")
+    assert ledger.claim(taken, "bank")
+    _break_connections(dsn)
     with pytest.raises(StoreUnavailableError, match="not available"):
         ledger.entries()
-    with pytest.raises(StoreUnavailableError, match=r"a\.csv"):
-        ledger.entries()
-    assert ledger.claim(SourceFile("a.csv", "1"), "bank")
+    assert other.claim(taken, "bank")
+    assert ledger.claim(late, "bank")
+    assert not other.claim(kept, "bank")
+    ledger.complete(kept, rows_in=1, rows_out=1, rows_rejected=0)
+    with pytest.raises(StoreUnavailableError, match=r"taken\.csv was lost"):
+        ledger.complete(taken, rows_in=1, rows_out=1, rows_rejected=0)
+    other.complete(taken, rows_in=2, rows_out=2, rows_rejected=0)
+    assert [(entry.file, entry.state, entry.rows_in) for entry in ledger.entries()] == [
+        (kept, "done", 1), (late, "claimed", 0), (taken, "done", 2),
+    ]  # fmt: skip
+    ledger.close()
+    other.close()
 
 
 def test_migrations_are_applied_once(dsn: str) -> None:
@@ -203,6 +225,21 @@ def test_migrations_are_applied_once(dsn: str) -> None:
             rows = connection.execute("SELECT number FROM schema_migration ORDER BY number").fetchall()
     assert [row[0] for row in rows] == [migration.number for migration in MIGRATIONS]
     assert [row[0] for row in rows] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_files_of_an_earlier_version_are_unclaimed_after_the_migration(dsn: str) -> None:
+    with connect(dsn) as connection:
+        connection.execute("DELETE FROM schema_migration WHERE number >= 7")
+        connection.execute("ALTER TABLE input_file DROP CONSTRAINT input_file_state_check")
+        connection.execute(
+            "INSERT INTO input_file (location, content_hash, mapping, state) "
+            "VALUES ('old.csv', '1', 'bank', 'released')"
+        )
+        connection.execute(
+            "ALTER TABLE input_file ADD CONSTRAINT input_file_state_check "
+            "CHECK (state IN ('claimed', 'released', 'done', 'failed'))"
+        )
+    assert PostgresLedger(dsn).entry(SourceFile("old.csv", "1")).state == "unclaimed"  # type: ignore[union-attr]
 
 
 def test_a_newer_schema_is_refused(dsn: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil import __version__
-from counterfoil.cli import main
-from counterfoil.cli.failures import complain
+from counterfoil.cli import complain, main
 
 HEAVY = ("torch", "pandas", "pyarrow", "duckdb", "sklearn", "mlflow", "sentence_transformers", "psycopg")
 
@@ -34,7 +33,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "heavy []" in shown
     commands = "collect curate features train score evaluate thresholds backtest simulate demo mapping"
-    commands += " status replay forget rotate-key"
+    commands += " status recollect forget rotate-key"
     for command in commands.split():
         assert command in shown
 
@@ -101,6 +100,10 @@ def test_mapping_check_shows_first_rows_and_coverage(capsys: pytest.CaptureFixtu
     code, out, _ = _run(capsys, "mapping", "check", "counterfoil-simulated", str(file), "--rows", "200")
     assert code == 0
     assert "200 of the first 200 rows accepted" in out
+    assert "payments from 2026-01-01 " in out
+    assert "repeated ids: 0 of 200 rows (0.0%)" in out
+    labels = next(line for line in out.splitlines() if line.startswith("labels: "))
+    assert sum(int(word) for word in labels.split() if word.isdigit()) == 200
     assert "coverage" in out
     assert "@example.com" not in out
 

@@ -29,6 +29,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
             "transaction_id": ["t0", "t1", "t2", "t3"],
             "event_time": pa.array([NOON + timedelta(days=day) for day in range(4)], TIMESTAMP),
             "label": pa.array([1, 0, 1, 0], pa.int8()),
+            "label_time": pa.nulls(4, TIMESTAMP),
             "amount": pa.array([Decimal(1000), Decimal(20), Decimal(600), Decimal(5)], MONEY),
             "currency": ["EUR"] * 4,
         }

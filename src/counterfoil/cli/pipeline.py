@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="SageMaker Pipelines: run here, or define, start and watch on AWS.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="training or detection; 'list' tells their parameters")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="training or detection; 'list' shows their parameters")]
 Params = Annotated[
     list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; again for each")
 ]
@@ -151,8 +151,7 @@ def _pairs(param: Sequence[str] | None) -> dict[str, str]:
 
 def _local_executions(name: str, workspace: Path | None) -> "list[PipelineExecution]":
     from counterfoil.workspace.settings import load_pipeline_settings, load_settings
-    from pipelines.local.record import read_executions
-    from pipelines.local.runner import as_execution
+    from pipelines.local.record import as_execution, read_executions
     from pipelines.parameters import parameters
 
     parameters(name, load_pipeline_settings())

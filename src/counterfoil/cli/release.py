@@ -81,7 +81,7 @@ def promote(
     operator: Operator = None,
     reason: Reason = "",
     without_gate: Annotated[
-        bool, typer.Option("--without-gate", help="Promote to champion without a passed gate; the log tells")
+        bool, typer.Option("--without-gate", help="Promote to champion without a passed gate; the log records it")
     ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
@@ -143,12 +143,11 @@ def replay_score(
 ) -> None:
     """Score a payment again from what was kept; exit code 1 if the stored score is not reproduced."""
     from counterfoil.cli.show import releases as console_releases
-    from counterfoil.steps.scoring import replay_score as replay
+    from counterfoil.steps.scoring import replay_score as step
 
     place = existing_workspace(workspace)
-    found = replay.replay_score(
-        place.tables, place.registry, place.references_for_scoring, place.embedder, transaction, run,
-        compute=place.compute,
+    found = step.replay_score(
+        place.stores_for_scoring, transaction, run, compute=place.compute
     )  # fmt: skip
     console_releases.show_replay(found)
     if not found.ok:

@@ -1,13 +1,15 @@
 """The command that helps to choose where to review and where to block."""
 
 import json as json_format
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder, existing_workspace
+from counterfoil.cli.options import DelayDays, WorkspaceFolder, existing_workspace
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
+from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def thresholds(
     ] = AlertCosts.recovered,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures over alerts a day into this SVG file")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
+    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show what alerting from a signal on would have meant: alerts a day, recall, precision, money saved."""
@@ -42,8 +45,9 @@ def thresholds(
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm, recovered)
     place = existing_workspace(workspace)
     table = thresholds_of_run(
-        place.tables, place.registry, run, alerts_per_day=alerts_per_day or ALERTS_PER_DAY, costs=costs
-    )
+        place.tables, place.registry, run, alerts_per_day=alerts_per_day or ALERTS_PER_DAY, costs=costs,
+        label_delay=timedelta(days=label_delay_days), known_until=datetime.now(UTC) if label_delay_days else None,
+    )  # fmt: skip
     console_thresholds.show_thresholds(table, run)
     _write(table, run, plot, json)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from counterfoil.domain.scoring.overlay import Change
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -59,7 +61,7 @@ class ProfileStore(Protocol):
 class KeptScore:
     """A score as it was answered: `answer` is plain JSON, `payment` the canonical payment, as plain JSON too.
 
-    `content_hash` tells whether a payment that comes again is the same.
+    `content_hash` shows whether a payment that comes again is the same.
     """
 
     transaction_id: str
@@ -90,6 +92,10 @@ class ScoreLog(Protocol):
         """Return scores from a moment on, oldest first."""
         ...
 
+    def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
+        """Return the scores that were made last (after a moment), oldest first."""
+        ...
+
     def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
         """Return scores from a moment on whose decision is not 'allow', oldest first."""
         ...
@@ -100,6 +106,33 @@ class ScoreLog(Protocol):
 
     def forget(self, account_id: str) -> list[str]:
         """Remove an account's scores and return their transactions."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        ...
+
+
+class OverlayStore(Protocol):
+    """What feedback changed in the references of releases: append-only."""
+
+    def append(self, change: Change, after: int) -> Change | None:
+        """Append a change that was made of the overlay up to `after`, and return it with its number.
+
+        None if a later word on its subject is there. Raises ChangedError if other changes came since `after`.
+        """
+        ...
+
+    def since(self, release_id: str, sequence: int) -> list[Change]:
+        """Return the changes of a release after this number, in their order."""
+        ...
+
+    def forget(self, account: str, payments: Collection[str]) -> int:
+        """Remove what an account's payments brought, and return how many rows went."""
+        ...
+
+    def naming(self, account: str, payments: Collection[str]) -> int:
+        """Count the rows that an account's payments brought."""
         ...
 
     def ping(self) -> None:
@@ -129,7 +162,7 @@ class AccountRows(Protocol):
 
 @dataclass(frozen=True)
 class Alert:
-    """What the security team is told of a payment. No personal data: the account is a pseudonym."""
+    """What the security team learns of a payment. No personal data: the account is a pseudonym."""
 
     transaction_id: str
     account_id: str | None

@@ -7,7 +7,7 @@ that is no object costs that line only.
 import codecs
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
@@ -38,14 +38,19 @@ def columns(part: Part, style: FileFormat) -> list[str]:
     return list(found)
 
 
-def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
-    """Yield the lines of a file, rows and rejected ones; blank lines are neither. Raises InputFileError."""
+def batches(
+    part: Part, mapping: SourceMapping, cells_of: Callable[[Json, Sequence[str]], list[str | None]] = cells
+) -> Iterator[RawBatch]:
+    """Yield the lines of a file, rows and rejected ones; blank lines are neither. Raises InputFileError.
+
+    `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
+    """
     gathered = Gathered(part, mapping)
     for number, record in _records(part, mapping.file):
         try:
             if isinstance(record, BadRecordError):
                 raise record
-            gathered.add(number, cells(record, mapping.source_columns))
+            gathered.add(number, cells_of(record, mapping.source_columns))
         except BadRecordError as why:
             gathered.refuse(number, why)
         if gathered.is_full:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and their failures in words that name no password."""
+"""Connections to PostgreSQL that keep nothing in their session, so that a transaction pooler may stand between."""
 
 import os
 import threading
@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from counterfoil.adapters.postgres.failures import reported
+from counterfoil.adapters.postgres.requirements import require_fit, require_reader
 from counterfoil.adapters.postgres.schema import READER, migrate
-from counterfoil.adapters.postgres.tls import parsed, place
-from counterfoil.errors import StoreUnavailableError, UsageError
+from counterfoil.adapters.postgres.tls import parsed
 
 CONNECT_SECONDS = 10
 """How long to wait for a server that does not answer, unless the DSN says otherwise."""
@@ -27,32 +28,29 @@ def fresh_dsn(login: Login) -> str:
 
 
 def connect(login: Login) -> psycopg.Connection:
-    """Return a connection in autocommit, in UTC, to a database whose schema is up to date.
+    """Return a connection in autocommit, in UTC, to a database that fits and whose schema is up to date.
 
-    Raises StoreUnavailableError, without the password, if there is no such server or it turns us away.
+    Raises StoreUnavailableError, without the password, if there is no such server, it turns us away, or its
+    version, its pgvector or its roles are not what is needed.
     """
     dsn = fresh_dsn(login)
-    parts = parsed(dsn)
     with reported(dsn):
         # What the DSN says comes after, and so wins.
         options = {"connect_timeout": CONNECT_SECONDS, "application_name": "counterfoil"}
-        connection = psycopg.connect(make_conninfo(**{**options, **parts}), autocommit=True)
+        parts = make_conninfo(**{**options, **parsed(dsn)})
+        # A statement that one server process has prepared is unknown to the next that a pooler gives us.
+        connection = psycopg.connect(parts, autocommit=True, prepare_threshold=None)
         try:
-            # psycopg gives times in the session's zone, and canonical tables are in UTC.
+            # psycopg gives times in the session's zone, and canonical tables are in UTC. Poolers keep the zone of
+            # each client, as the server reports it, and so this setting reaches nobody else.
             connection.execute("SET TIME ZONE 'UTC'")
+            require_fit(connection)
             migrate(connection)
+            require_reader(connection)
             register_vector(connection)
         except BaseException:
             connection.close()
             raise
-    return connection
-
-
-def connect_reader(login: Login) -> psycopg.Connection:
-    """Like `connect`, as the role that may only SELECT from the reference tables."""
-    connection = connect(login)
-    with reported(place_of(connection)):
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER)))
     return connection
 
 
@@ -61,50 +59,20 @@ def place_of(connection: psycopg.Connection) -> str:
     return connection.info.dsn
 
 
-@contextmanager
-def reported(dsn: str) -> Iterator[None]:
-    """Turn a lost or refused connection into StoreUnavailableError, and a missing right into UsageError."""
-    try:
-        yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise UsageError(
-            f"the role of this connection to {place(parsed(dsn))} may not do that ({str(error).strip()}): "
-            "readers only read; open the store with its owner's DSN and not as a reader"
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        # The driver's own error may quote the DSN, so no traceback shows it as the cause.
-        reason = _reason(dsn, error)
-        raise StoreUnavailableError(
-            f"PostgreSQL at {place(parsed(dsn))} is not available ({reason}): {_cure(reason)}"
-        ) from None
-
-
-def _reason(dsn: str, error: psycopg.Error) -> str:
-    """Return what the driver says in one line, unless that quotes the password."""
-    text = " ".join(str(error).split())
-    parts = conninfo_to_dict(dsn)
-    # A password with a bare @ reaches the host name.
-    quotes = str(parts.get("password") or "\0") in text or "@" in str(parts.get("host") or "")
-    return type(error).__name__ if quotes else text
-
-
-def _cure(reason: str) -> str:
-    if "certificate" in reason or "SSL" in reason:
-        return (
-            "let COUNTERFOIL_DATABASE_CA name the file of the authority that signed the server's certificate, and "
-            "the DSN the host as the certificate has it; the server must take TLS"
-        )
-    if "No space left" in reason or "File too large" in reason:
-        return "make room on the server's disk and run this again"
-    return "start the server, or correct the DSN in the settings"
+def act_as_reader(connection: psycopg.Connection) -> None:
+    """Let the transaction under way, and nothing after it, be of the role that may only read references."""
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
 
 
 class Connections:
-    """One connection per thread and process, opened when first asked for and again when it is lost."""
+    """One connection per thread and process, opened when first asked for and again when it is lost.
+
+    With `reader`, each transaction acts as the role that may only SELECT from the reference tables.
+    """
 
     def __init__(self, login: Login, *, reader: bool = False) -> None:
         self._login = login
-        self._open = connect_reader if reader else connect
+        self._reader = reader
         self._local = threading.local()
 
     @contextmanager
@@ -114,11 +82,19 @@ class Connections:
         with reported(place_of(connection)):
             yield connection
 
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """Like `connection`, in a transaction."""
+        with self.connection() as connection, connection.transaction():
+            if self._reader:
+                act_as_reader(connection)
+            yield connection
+
     def _mine(self) -> psycopg.Connection:
         held: tuple[int, psycopg.Connection] | None = getattr(self._local, "held", None)
         if held is not None and held[0] == os.getpid() and not held[1].closed:
             return held[1]
-        connection = self._open(self._login)
+        connection = connect(self._login)
         self._local.held = (os.getpid(), connection)
         return connection
 

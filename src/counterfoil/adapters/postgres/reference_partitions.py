@@ -173,14 +173,16 @@ def search(
     vector: npt.NDArray[np.float32],
     k: int,
 ) -> list[Precedent]:
-    """Ask one side's index. It goes on scanning until it has k rows, in exact order of distance."""
-    with connection.transaction():
-        connection.execute(
-            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
-            (str(min(max(100, 2 * k), _MAX_EF_SEARCH)),),
-        )
-        query = nearest_query(release_id, label, dimensions)
-        rows = connection.execute(query, (Vector(np.asarray(vector)), k)).fetchall()
+    """Ask one side's index, in the caller's transaction.
+
+    The index goes on scanning until it has k rows, in exact order of distance.
+    """
+    connection.execute(
+        "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
+        (str(min(max(100, 2 * k), _MAX_EF_SEARCH)),),
+    )
+    query = nearest_query(release_id, label, dimensions)
+    rows = connection.execute(query, (Vector(np.asarray(vector)), k)).fetchall()
     return [Precedent(str(reference_id), label, 1.0 - float(distance)) for reference_id, distance in rows]
 
 

@@ -33,7 +33,7 @@ class PostgresReferences:
         _require_usable(references)
         ordered = in_canonical_order(references)
         digest = checksum(ordered)
-        with self._connections.connection() as connection, connection.transaction():
+        with self._connections.transaction() as connection:
             _lock(connection, release_id)
             found = _recorded(connection, release_id)
             if found is None:
@@ -47,13 +47,13 @@ class PostgresReferences:
 
     def read_base(self, release_id: str) -> pa.Table:
         """Return the base ordered by label (frauds first) and reference id. Raises NotFoundError."""
-        with self._connections.connection() as connection, connection.transaction():
+        with self._connections.transaction() as connection:
             dimensions, _ = self._require(connection, release_id)
             return partitions.read(connection, release_id, dimensions)
 
     def checksum(self, release_id: str) -> str:
         """Return the checksum that was recorded when the base was written. Raises NotFoundError."""
-        with self._connections.connection() as connection:
+        with self._connections.transaction() as connection:
             return self._require(connection, release_id)[1]
 
     def nearest(self, release_id: str, label: int, vector: npt.NDArray[np.float32], k: int) -> list[Precedent]:
@@ -63,27 +63,27 @@ class PostgresReferences:
         for a vector of another width.
         """
         _require_question(label, vector, k)
-        with self._connections.connection() as connection:
-            dimensions = self._dimensions(connection, release_id)
-            if vector.shape != (dimensions,):
-                raise ReleaseMismatchError(
-                    f"a vector of shape {vector.shape} was compared with release {release_id!r}, whose "
-                    f"vectors have shape ({dimensions},): encode the payment with that release"
-                )
-            try:
+        try:
+            with self._connections.transaction() as connection:
+                dimensions = self._dimensions(connection, release_id)
+                if vector.shape != (dimensions,):
+                    raise ReleaseMismatchError(
+                        f"a vector of shape {vector.shape} was compared with release {release_id!r}, whose "
+                        f"vectors have shape ({dimensions},): encode the payment with that release"
+                    )
                 return partitions.search(connection, release_id, label, dimensions, vector, k)
-            except (psycopg.errors.UndefinedTable, psycopg.errors.DataException) as error:
-                # The base was dropped, or dropped and written anew, since we looked at it.
-                self._known_dimensions.pop(release_id, None)
-                self._require(connection, release_id)
-                raise ReleaseMismatchError(
-                    f"the base of release {release_id!r} was replaced by one of another width: load the release again"
-                ) from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.DataException) as error:
+            # The base was dropped, or dropped and written anew, since we looked at it.
+            self._known_dimensions.pop(release_id, None)
+            self.checksum(release_id)
+            raise ReleaseMismatchError(
+                f"the base of release {release_id!r} was replaced by one of another width: load the release again"
+            ) from error
 
     def drop(self, release_id: str) -> None:
         """Remove a base; nothing happens if there is none."""
         self._known_dimensions.pop(release_id, None)
-        with self._connections.connection() as connection, connection.transaction():
+        with self._connections.transaction() as connection:
             _lock(connection, release_id)
             statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partitions.partition(release_id)))
             connection.execute(statement)
@@ -91,9 +91,8 @@ class PostgresReferences:
 
     def releases(self) -> list[str]:
         """Return the ids of the releases that have a base, sorted."""
-        with self._connections.connection() as connection:
-            rows = connection.execute("SELECT release_id FROM reference_base ORDER BY release_id").fetchall()
-        return [str(row[0]) for row in rows]
+        with self._connections.transaction() as connection:
+            return _releases(connection)
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""
@@ -108,7 +107,7 @@ class PostgresReferences:
     def _require(self, connection: psycopg.Connection, release_id: str) -> tuple[int, str]:
         found = _recorded(connection, release_id)
         if found is None:
-            there = ", ".join(self.releases()) or "none"
+            there = ", ".join(_releases(connection)) or "none"
             raise NotFoundError(
                 f"release {release_id!r} has no reference set; there are: {there}. Write its base first"
             )
@@ -118,6 +117,11 @@ class PostgresReferences:
 def _lock(connection: psycopg.Connection, release_id: str) -> None:
     """Let one transaction at a time write or drop this release's base."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"reference {release_id}",))
+
+
+def _releases(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute("SELECT release_id FROM reference_base ORDER BY release_id").fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def _recorded(connection: psycopg.Connection, release_id: str) -> tuple[int, str] | None:

@@ -11,7 +11,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from counterfoil.adapters.postgres.connections import Login, connect, fresh_dsn, reported
+from counterfoil.adapters.postgres.connections import Login, connect, fresh_dsn
+from counterfoil.adapters.postgres.failures import reported
 from counterfoil.adapters.postgres.schema import READER
 
 SCHEMA_ROLE = "counterfoil_schema"

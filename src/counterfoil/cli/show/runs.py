@@ -56,7 +56,7 @@ def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Pa
 
 
 def show_curated(summary: "CurationSummary") -> None:
-    """What the source IPs are, and which months were made anew."""
+    """What the source IPs are, and which months were rebuilt."""
     table = Table("source IPs", "kind")
     counted = {**summary.kinds, "unreadable": summary.unreadable, "address not kept": summary.without_address}
     for kind, count in counted.items():
@@ -118,6 +118,18 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
         table.add_row(words, metric.text(evaluation.metrics[key]), bounds)
     out.print(table)
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
+    if not evaluation.rows:
+        out.print("no scored payment has a known label yet: there is nothing to compare the scores with")
+
+
+def show_unripe(payments: int, days: float) -> None:
+    """How many payments were too young to count."""
+    if payments:
+        out.print(
+            f"{payments:,} payments younger than {days:g} days are left out: their labels cannot be trusted yet "
+            "(--label-delay-days 0 counts them)",
+            soft_wrap=True,
+        )
 
 
 def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int = 3) -> None:
@@ -154,6 +166,8 @@ def show_mapping_report(report: "MappingReport", lines: int) -> None:
         for name, share in report.coverage.items():
             first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
         out.print(first)
+    for fact in report.facts:
+        out.print(escape(fact))
     for problem in report.problems:
         out.print(f"[red]problem[/]: {escape(problem)}")
     for suggestion in report.suggestions:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from counterfoil.domain.intake import mapping_rules as rules
+from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
 from counterfoil.domain.intake.mapping_amounts import AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
     Evidence,
@@ -119,8 +120,9 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
     if fields is not None:
         yield from rules.time_field_problems(fields)
         yield from rules.identity_problems(fields, evidence)
-        if parts["file"] is not None and parts["file"].format == "iso20022":
-            yield from rules.iso20022_problems(fields, evidence, parts["privacy"])
+        if parts["file"] is not None and parts["file"].format in FIXED_COLUMNS:
+            known = FIXED_COLUMNS[parts["file"].format]
+            yield from rules.fixed_column_problems(known, fields, evidence, parts["privacy"])
     if evidence is not None:
         yield from rules.evidence_name_problems(evidence)
         yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"], parts["amount"])

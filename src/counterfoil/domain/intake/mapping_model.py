@@ -41,7 +41,10 @@ class FileFormat(Part):
     are the names from left to right. A line `sep=;` is passed over, and its delimiter taken.
     """
 
-    format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
+    format: Literal[
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940",
+        "mt103", "nacha", "iso8583",
+    ] = "csv"  # fmt: skip
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""
@@ -82,7 +85,7 @@ class FileFormat(Part):
     @property
     def names_each_value(self) -> bool:
         """Whether every record names its own values, so that some may be absent, instead of a header for all."""
-        return self.format in ("jsonl", "iso20022")
+        return self.format not in ("csv", "parquet")
 
 
 Column = Field(default=None, min_length=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from counterfoil.domain.features.spec import Entity
-from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake.fixed_columns import FixedColumns
 from counterfoil.domain.intake.mapping_amounts import DIRECTION, AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
     CANONICAL_EVIDENCE,
@@ -121,17 +121,19 @@ def _identities(fields: Fields) -> dict[str | None, str]:
     return {mapped[field]: field for field in IDENTIFYING if field in mapped}
 
 
-def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privacy | None) -> Iterator[str]:
-    """Yield columns that no message has, and personal ones that would be kept as they are."""
+def fixed_column_problems(
+    known: FixedColumns, fields: Fields, evidence: Evidence | None, privacy: Privacy | None
+) -> Iterator[str]:
+    """Yield columns that no record of the format has, and personal ones that would be kept as they are."""
     hashed = () if privacy is None else privacy.hashed
     own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
     clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
     mapped = [(f"fields.{field}", column) for field, columns in fields.columns().items() for column in columns]
     for where, column in mapped + own:
-        if column not in iso20022.COLUMNS:
-            yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
+        if column not in known.names:
+            yield f"{where}: no message has a column {column!r} (known: {', '.join(known.names)})"
     for where, column in [*clear, *own]:
-        if column in iso20022.PERSONAL and where.removeprefix("fields.") not in hashed:
+        if column in known.personal and where.removeprefix("fields.") not in hashed:
             yield f"{where}: column {column!r} says who somebody is and may not be kept as it is"
 
 

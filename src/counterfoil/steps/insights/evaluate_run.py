@@ -1,4 +1,4 @@
-"""Hold scores against the labels that came in since."""
+"""Compare the scores of a run with the labels that are known now."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import SCORE_TABLE
@@ -18,30 +19,37 @@ from counterfoil.steps.lake.labels import labelled
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test."""
+class EvaluatedRun:
+    """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test.
+
+    `unripe` of them are so young that their labels cannot be trusted yet: they count as payments without a label.
+    """
 
     scores: pa.Table
     labels: pa.Array
     evaluation: Evaluation
     left_out: int
+    unripe: int
 
 
-def judge(
+def evaluate_run(
     tables: TableStore,
     run: str,
     *,
     exclude_compromised_since: datetime | None = None,
     label_delay: timedelta = timedelta(0),
-    alerts_per_day: int = 100,
-) -> Judged:
+    known_until: datetime | None = None,
+    alerts_per_day: int = ALERTS_PER_DAY,
+) -> EvaluatedRun:
     """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 
+    At the moment `known_until`, the labels of payments younger than `label_delay` do not count either: good ones are
+    often labelled at once and frauds later, so that the young ones known make any score look bad. None counts all.
     With `exclude_compromised_since`, payments leave the test from the day on which a fraud of their account
     was known at midnight, at least `label_delay` after it happened, counting frauds from that moment on (the
     Fraud Detection Handbook's protocol). Raises NotFoundError if the run was not published.
     """
-    scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay)
+    scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay, known_until)
     labels = scores.column("label").combine_chunks()
     known = scores.filter(pc.is_valid(scores.column("label")))
     evaluation = evaluate(
@@ -51,16 +59,22 @@ def judge(
         known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
         alerts_per_day=alerts_per_day,
     )
-    return Judged(scores.drop_columns(["label"]), labels, evaluation, left_out)
+    unripe = 0 if known_until is None else _younger(scores, known_until - label_delay)
+    return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out, unripe)
+
+
+def _younger(scores: pa.Table, moment: datetime) -> int:
+    later = pc.greater(scores.column("event_time"), pa.scalar(moment, scores.schema.field("event_time").type))
+    return int(pc.sum(later).as_py() or 0)
 
 
 def _scores_with_labels(
-    tables: TableStore, run: str, since: datetime | None, label_delay: timedelta
+    tables: TableStore, run: str, since: datetime | None, label_delay: timedelta, known_until: datetime | None
 ) -> tuple[pa.Table, int]:
     files = [str(path) for path in tables.files(SCORE_TABLE, run)]
     if not files:
         raise NotFoundError(f"no scores of run '{run}': run 'counterfoil score' first")
-    source = labelled(tables, label_delay)
+    source = labelled(tables, label_delay, before=known_until)
     columns = f"transaction_id, account_id, event_time, label, {known_at(label_delay)} AS known_at"
     with engine() as database:
         database.execute(f"CREATE VIEW payments AS SELECT {columns} FROM {source}")

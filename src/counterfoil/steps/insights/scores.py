@@ -27,9 +27,15 @@ def single_release(release_ids: Collection[str], run: str) -> str:
     if len(release_ids) > 1:
         raise ReleaseMismatchError(
             f"run '{run}' was scored by {len(release_ids)} releases ({', '.join(sorted(release_ids))}), whose signals "
-            "and precedents cannot be held against each other: score it again with one"
+            "and precedents cannot be compared with each other: score it again with one"
         )
     return next(iter(release_ids))
+
+
+def release_of_run(tables: TableStore, run: str) -> str:
+    """The release that made a run's scores. Raises as `run_files` and `single_release` do."""
+    columns = [pq.read_table(file, columns=["release_id"])["release_id"] for file in run_files(tables, run)]
+    return single_release({str(name) for column in columns for name in column.unique().to_pylist()}, run)
 
 
 def write_scores(tables: TableStore, run: str, path: Path) -> Path:

@@ -5,7 +5,7 @@ visible; a rerun completes it; a file that is done is skipped.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
 from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.progress import Progress
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
@@ -72,15 +73,6 @@ class Again(Enum):
     """Also the runs of what the file held before it was corrected."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a file has been read, for a progress bar: its name and the rows read and rejected so far."""
-
-    source: str
-    rows_in: int
-    rows_rejected: int
-
-
 def collect(
     paths: Sequence[Path],
     mapping: SourceMapping,
@@ -89,7 +81,7 @@ def collect(
     reader: InputReader,
     tables: TableStore,
     ledger: FileLedger,
-    on_progress: Callable[[Progress], None] | None = None,
+    progress: Progress = Progress(),
     again: Again = Again.NO,
     now: datetime | None = None,
     keep_going: bool = False,
@@ -112,7 +104,7 @@ def collect(
         as_keys(key),
         reader,
         tables,
-        on_progress or (lambda _: None),
+        progress,
         again,
         forgotten,
         now or datetime.now(UTC),
@@ -129,7 +121,7 @@ class _Job:
     key: PseudonymKeys
     reader: InputReader
     tables: TableStore
-    report: Callable[[Progress], None]
+    progress: Progress
     again: Again
     forgotten: frozenset[str]
     now: datetime
@@ -171,7 +163,7 @@ def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
     for entry in ledger.entries():
         earlier = entry.file.location == file.location and entry.file != file
         if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
-            ledger.release(entry.file)
+            ledger.unclaim(entry.file)
 
 
 def _reason(error: BaseException) -> str:
@@ -235,7 +227,7 @@ def _clean_all(
         refused.add(batch.rejected)
         refused.add(cleaned.rejected)
         rows_in[batch.member] += batch.records
-        job.report(Progress(printable(path.name), rows_in.total(), refused.rows))
+        job.progress.count(rows_in.total(), 0)
     return rows_in, span
 
 

@@ -1,7 +1,7 @@
 """Curate source IPs: each with what its address tells, and what each did and was found to be, day by day.
 
 `source_ip_days` has one run a month (`2019-01`), so that new payments touch few of them; `source_ips` has one
-run. A run is made anew from all visible transactions and replaces the one before, so a killed run is run again.
+run. A run is rebuilt from all visible transactions and replaces the one before, so a killed run is run again.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ _PAYMENT = pa.schema([field for field in TRANSACTION_FIELDS if field.name in _NE
 
 @dataclass(frozen=True)
 class CurationSummary:
-    """What was curated. `months` were made anew, with `days` rows; `kinds` counts the source IPs by kind.
+    """What was curated. `months` were rebuilt, with `days` rows; `kinds` counts the source IPs by kind.
 
     `unreadable` fields held no address; for `without_address` none was kept, since an older version collected
     them. `blocklisted` is null without a blocklist, of which `blocklist_lines_unreadable` were no entries.
@@ -81,7 +81,7 @@ def curate(
     `touched` are the files of `transactions` that are new, collected with `mapping`: only the months are made
     anew in which their payments lie or their frauds became known, and the months `also` (YYYY-MM). Without `touched`
     all months are; so must it be after a change of the label delay. `said` are the files of `labels` that are new:
-    their months too are made anew. `blocklist` is a text file of addresses and networks.
+    their months too are rebuilt. `blocklist` is a text file of addresses and networks.
     Where another process publishes what this one replaces, what that one saw may be newer: all is read again.
     Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read, ChangedError
     if others are always faster.
@@ -127,7 +127,7 @@ def _curate(
 
 
 def _new(files: Sequence[Path], touched: Sequence[Path] | None, mapping: SourceMapping | None) -> Sequence[Path]:
-    """The files whose months are made anew."""
+    """The files whose months are rebuilt."""
     if touched is None:
         return files
     return touched if mapping is None or mapping.fields.source_ip is not None else ()

@@ -1,6 +1,6 @@
 """The life of a release: who is challenger and champion, who was before, and what is out of use.
 
-An alias moves first and the decision log is written after it, so that the log never tells what did not happen.
+An alias moves first and the decision log is written after it, so the log never records what did not happen.
 A call that was killed between the two is completed by calling it again.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, RegisteredRelease, ReleaseRegistry
+from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore, RegisteredRelease, ReleaseRegistry
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -35,7 +35,7 @@ class Change:
     release_id: str
     state: str
     previous: str | None
-    entry: Decision | None
+    entry: LoggedDecision | None
 
 
 def is_retired(release: RegisteredRelease) -> bool:
@@ -86,7 +86,7 @@ def promote(
     *,
     without_gate: bool = False,
 ) -> Change:
-    """Let a release (id or alias) be challenger or champion; a challenger that is promoted is that no more.
+    """Let a release (id or alias) be challenger or champion. A challenger that becomes champion loses that alias.
 
     A champion needs an operator, a reason and, unless `without_gate`, a passed gate. Raises UsageError if one
     of them is missing or the release is retired, NotFoundError if it is unknown. Nothing happens where the log
@@ -114,7 +114,7 @@ def promote(
     if moves or release.release_id != history.holder(alias):
         details = {"alias": alias, "previous": previous, "gate": release.tags.get(GATE_TAG)}
         details |= {"without_gate": "yes"} if without_gate else {}
-        entry = log.append(Decision(PROMOTE, release.release_id, operator or CI, reason, details))
+        entry = log.append(LoggedDecision(PROMOTE, release.release_id, operator or CI, reason, details))
     if alias == CHAMPION and CHALLENGER in release.aliases:
         # After the log is written, so that a killed `promote challenger` finds its release again.
         registry.set_alias(CHALLENGER, None)
@@ -122,7 +122,7 @@ def promote(
 
 
 def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, reason: str) -> Change:
-    """Let the champion before the present one be champion again, as the decision log tells it.
+    """Let the champion before the present one be champion again, as the decision log records it.
 
     A second rollback goes further back, and none goes to a retired release. Raises NotFoundError if there is
     no champion or none before it, UsageError without operator or reason.
@@ -147,7 +147,7 @@ def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, 
     if target == _holder(releases, CHALLENGER):
         registry.set_alias(CHALLENGER, None)
     left = current if current != target else champions[-1]
-    entry = log.append(Decision(ROLLBACK, target, str(operator), reason, {"alias": CHAMPION, "previous": left}))
+    entry = log.append(LoggedDecision(ROLLBACK, target, str(operator), reason, {"alias": CHAMPION, "previous": left}))
     return Change(target, f"{CHAMPION} again", left, entry)
 
 
@@ -185,13 +185,13 @@ def retire(
     what = "kept" if drop_from is None else "dropped"
     if what in told or "dropped" in told:
         return Change(release.release_id, RETIRED_TAG, None, None)
-    entry = log.append(Decision(RETIRE, release.release_id, str(operator), reason, {"references": what}))
+    entry = log.append(LoggedDecision(RETIRE, release.release_id, str(operator), reason, {"references": what}))
     return Change(release.release_id, RETIRED_TAG, None, entry)
 
 
 @dataclass(frozen=True)
 class _History:
-    """What the log tells: the challenger, and the champions that a rollback may go through (the last is champion)."""
+    """What the log records: the challenger, and the champions that a rollback may go through (the last is champion)."""
 
     champions: tuple[str, ...]
     challenger: str | None
@@ -246,5 +246,5 @@ def _require_gate(release: RegisteredRelease, without_gate: bool) -> None:
     if verdict != GATE_PASSED and not without_gate:
         raise UsageError(
             f"release {release.release_id} has not passed the gate (its verdict: {verdict or 'none'}): train it with "
-            "the training pipeline, or promote it with --without-gate, which the decision log will tell"
+            "the training pipeline, or promote it with --without-gate, which the decision log will record"
         )

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,7 +121,8 @@ def test_a_label_time_of_an_unknown_zone_is_refused() -> None:
     assert [list(fault.rows) for fault in found.faults] == [[True, False]] * 2
 
 
-@settings(deadline=None, max_examples=100)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(50))
 @given(
     rows=st.lists(
         st.tuples(st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1)), st.sampled_from(ZONES)), max_size=20

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -62,6 +63,7 @@ def scored(tmp_path: Path) -> Callable[..., FolderTables]:
                 "transaction_id": [f"t{number}" for number in range(5)],
                 "event_time": pa.array([NOON + timedelta(days=day) for day in range(5)], TIMESTAMP),
                 "label": pa.array(LABELS, pa.int8()),
+                "label_time": pa.nulls(5, TIMESTAMP),
                 "amount": pa.array(AMOUNTS, MONEY),
                 "currency": ["EUR"] * 5,
             }
@@ -125,3 +127,15 @@ def test_signals_of_two_releases_are_not_mixed(scored: Callable[..., FolderTable
 def test_a_release_that_is_gone_is_named(scored: Callable[..., FolderTables], registry: ReleaseRegistry) -> None:
     with pytest.raises(NotFoundError, match="no release r9"):
         thresholds_of_run(scored("r9"), registry, "run")
+
+
+def test_payments_younger_than_the_label_delay_are_left_out_and_told(
+    scored: Callable[..., FolderTables], registry: ReleaseRegistry
+) -> None:
+    ask = partial(thresholds_of_run, scored(), registry, "run", alerts_per_day=(1,), costs=COSTS)
+    table = ask(label_delay=timedelta(days=7), known_until=NOON + timedelta(days=8))
+    assert (table.payments, table.frauds) == (2, 1)
+    assert "3 payments younger than 7 days are left out" in " ".join(table.notes)
+    with pytest.raises(NotFoundError, match=r"all payments of run 'run' are younger than 7 days.*label-delay-days 0"):
+        ask(label_delay=timedelta(days=7), known_until=NOON)
+    assert ask(label_delay=timedelta(days=7), known_until=NOON + timedelta(days=30)).payments == 5

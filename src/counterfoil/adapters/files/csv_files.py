@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from counterfoil.adapters.files.csv_layout import SURPLUS, Layout, WithHeader, layout_of
 from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongError
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import LinePayments
@@ -41,16 +42,22 @@ _QUOTE_UNCLOSED = (
 
 def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the names in the header. Raises InputFileError if there is none or it cannot be read."""
+    names = _layout(part, style).names
+    bare = [name.strip() for name in names if name != name.strip() and name.strip() not in names]
+    return [*(name for name in names if not name.startswith(SURPLUS)), *bare]
+
+
+def _layout(part: Part, style: FileFormat) -> Layout:
     try:
         # Blank lines before the header are no header; Arrow skips them too.
-        header = next((row for _, row in _first_rows(part, style) if row), None)
+        layout = layout_of(_start(part, style), style)
     except (UnicodeError, csv.Error):
         raise InputFileError(
             f"{part.place}: the header is not {style.encoding} text with {style.delimiter!r} between columns"
         ) from None
-    if header is None:
+    if layout is None:
         raise InputFileError(f"{part.place} is empty: it has not even a header")
-    return header
+    return layout
 
 
 def preamble(part: Part, mapping: SourceMapping) -> str | None:
@@ -62,15 +69,19 @@ def preamble(part: Part, mapping: SourceMapping) -> str | None:
         return None
     if line is None:
         return None
-    return f"the header seems to be line {line}: the lines before it are no part of the table, so remove them"
+    return f"the header seems to be line {line}: write file.skip_lines = {line - 1} for the lines above it"
+
+
+def _start(part: Part, style: FileFormat) -> str:
+    with part.open() as raw:
+        start = raw.read(_HEADER_BYTES)
+    # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
+    return start.decode(style.encoding, "replace").removeprefix("\ufeff")
 
 
 def _first_rows(part: Part, style: FileFormat) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows at the beginning of a file, with the number of the line that each ends on."""
-    with part.open() as raw:
-        start = raw.read(_HEADER_BYTES)
-    # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
-    text = io.StringIO(start.decode(style.encoding, "replace").removeprefix("\ufeff"), newline="")
+    text = io.StringIO(_start(part, style), newline="")
     rows = csv.reader(
         text, delimiter=style.delimiter, quotechar=style.quote or None,
         quoting=csv.QUOTE_MINIMAL if style.quote else csv.QUOTE_NONE,
@@ -85,12 +96,13 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
 
     Raises InputFileError if the file is cut off or a record is too long.
     """
-    state = _Records(part)
+    layout = _layout(part, mapping.file).known_by(mapping.source_columns)
+    state = _Records(part, layout.first_record)
     try:
         with part.open() as raw:
-            reader = _reader(_source(raw, part, mapping), mapping, state)
+            reader = _reader(_source(raw, mapping, layout), mapping, layout, state)
             if reader is not None:
-                yield from _numbered(reader, mapping, state)
+                yield from _numbered(reader, mapping, layout, state)
     except InputFileError:
         raise
     except TooLongError:
@@ -106,16 +118,22 @@ class _Records:
     """Which records have been seen: the next one's number, and the ragged ones that were not yet reported."""
 
     part: Part
-    next_number: int = _HEADER_LINE + 1
+    next_number: int
     good: int = 0
+    before: int = 0
+    """Lines above the header of the table, which Arrow does not see."""
     ragged: dict[int, tuple[str, str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.before = self.next_number - _HEADER_LINE - 1
+
     def on_ragged(self, row: pacsv.InvalidRow) -> str:
+        number = row.number + self.before
         if row.text == UNCLOSED:
-            self.ragged[row.number] = _QUOTE_UNCLOSED
+            self.ragged[number] = _QUOTE_UNCLOSED
         else:
             message = f"expected {row.expected_columns} columns, got {row.actual_columns}"
-            self.ragged[row.number] = ("ragged_row", message)
+            self.ragged[number] = ("ragged_row", message)
         return "skip"
 
     def take(self, rows: int) -> tuple[pa.Array, pa.Table]:
@@ -154,19 +172,22 @@ class _ForArrow(io.RawIOBase):
         return self._stream.read(size)
 
 
-def _source(raw: BinaryIO, part: Part, mapping: SourceMapping) -> _ForArrow:
-    """The file's text, with its quotes put right where its writer may quote or escape."""
+def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout) -> _ForArrow:
+    """The file's text under its header, with its quotes put right where its writer may quote or escape."""
     text = as_utf8(raw, mapping.file.encoding)
+    if not layout.plain:
+        text = WithHeader(text, layout)
     if not mapping.file.may_quote:
         return _ForArrow(text)
-    header = columns(part, mapping.file)
-    payments = LinePayments(mapping, header)
-    return _ForArrow(Requoted(text, CsvSigns(mapping.file), len(header), payments, BLOCK_BYTES))
+    payments = LinePayments(mapping, layout.names)
+    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), payments, BLOCK_BYTES))
 
 
-def _reader(source: _ForArrow, mapping: SourceMapping, state: _Records) -> pacsv.CSVStreamingReader | None:
+def _reader(
+    source: _ForArrow, mapping: SourceMapping, layout: Layout, state: _Records
+) -> pacsv.CSVStreamingReader | None:
     """Open Arrow's reader, or return None for a header without any row."""
-    style, wanted = mapping.file, list(mapping.source_columns)
+    style, wanted = layout.style, [*mapping.source_columns, *layout.surplus]
     quote = (style.quote or '"') if style.may_quote else False
     try:
         return pacsv.open_csv(
@@ -193,16 +214,34 @@ def _reader(source: _ForArrow, mapping: SourceMapping, state: _Records) -> pacsv
         raise
 
 
-def _numbered(reader: pacsv.CSVStreamingReader, mapping: SourceMapping, state: _Records) -> Iterator[RawBatch]:
+def _numbered(
+    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: _Records
+) -> Iterator[RawBatch]:
     for batch in reader:
         lines, ragged = state.take(batch.num_rows)
         table = pa.Table.from_batches([batch])
-        marks = {name: mask_of(pc.match_substring(batch.column(name), MARK)) for name in table.column_names}
+        if layout.surplus:
+            table, lines, ragged = _without_longer(table, lines, ragged, layout.surplus, state.part.source)
+        marks = {name: mask_of(pc.match_substring(table[name].combine_chunks(), MARK)) for name in table.column_names}
         yield without_unreadable(RawBatch(table, lines, ragged, state.part.source, state.part.member), marks)
     left = state.ragged_up_to(None)
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
         yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
+
+
+def _without_longer(
+    table: pa.Table, lines: pa.Array, ragged: pa.Table, surplus: tuple[str, ...], source: str
+) -> tuple[pa.Table, pa.Array, pa.Table]:
+    """Take out the columns without a name, and the rows that have something there."""
+    filled = [mask_of(pc.not_equal(table[name].combine_chunks(), "")) for name in surplus]
+    longer = pa.array(np.logical_or.reduce(filled))
+    message = "the row has a cell for which the header has no name"
+    numbers = lines.filter(longer)
+    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(numbers)) for text in ("ragged_row", message)]
+    refused = pa.concat_tables([ragged, rejections(source, numbers, *reasons)]).combine_chunks().sort_by("source_line")
+    kept = pc.invert(longer)
+    return table.drop_columns(list(surplus)).filter(kept), lines.filter(kept), refused
 
 
 def _unreadable(place: str, error: Exception) -> InputFileError:

@@ -219,7 +219,7 @@ def _suggestions(
 ) -> Iterator[str]:
     if not any(_LOOKS_LIKE_DATA.search(column) for column in columns):
         known = {*mapping.source_columns, mapping.fields.currency}
-        yield from (f"column {column!r} is not used" for column in columns if column not in known)
+        yield from (f"column {column!r} is not used" for column in columns if column.strip() not in known)
     if accepted:
         yield from (f"{name} is empty in every row" for name, share in coverage.items() if share == 0.0)
     if tried and (tried - accepted) / tried > _TOO_MANY_REJECTED:

@@ -36,6 +36,9 @@ class FileFormat(Part):
 
     Delimiter, quote and escape concern CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that
     mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
+
+    Of CSV, `skip_lines` stand above the header (or the first row). `header` "none": there is no header, and `columns`
+    are the names from left to right. A line `sep=;` is passed over, and its delimiter taken.
     """
 
     format: Literal[
@@ -47,6 +50,9 @@ class FileFormat(Part):
     escape: str = ""
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
+    skip_lines: int = Field(default=0, ge=0, le=1_000)
+    header: Literal["first", "none"] = "first"
+    columns: tuple[str, ...] = ()
 
     @field_validator("delimiter")
     @classmethod

@@ -43,6 +43,12 @@ def file_problems(file: FileFormat) -> Iterator[str]:
     """Yield what is wrong between the format, the encoding and the signs of CSV."""
     if file.format == "jsonl" and '{"\n'.encode(file.encoding) != b'{"\n':
         yield f"file.encoding {file.encoding!r} does not go with JSON Lines: try 'utf-8'"
+    if (file.header == "none") != bool(file.columns):
+        yield "file.columns and file.header = 'none' go together: without a header, name the columns from left to right"
+    if len(set(file.columns)) < len(file.columns):
+        yield "file.columns names a column twice"
+    if file.format != "csv" and (file.skip_lines or file.header != "first"):
+        yield f"file.skip_lines and file.header are for CSV, not for {file.format!r}"
     for name, sign in (("quote", file.quote), ("escape", file.escape)):
         if sign and sign == file.delimiter:
             yield f"file.{name} and file.delimiter are both {sign!r}"

@@ -151,7 +151,7 @@ def test_a_preamble_is_told_from_the_header(tmp_path: Path, encoding: str) -> No
     path = written(tmp_path, text.encode(encoding))
     with pytest.raises(MappingError) as caught:
         read(path, mapping_of(f'encoding = "{encoding}"'))
-    assert "the header seems to be line 5: the lines before it are no part of the table" in str(caught.value)
+    assert "the header seems to be line 5: write file.skip_lines = 4" in str(caught.value)
     assert "Ann" not in str(caught.value)
     assert READER.preamble(path, mapping_of(f'encoding = "{encoding}"')) is not None
     assert READER.preamble(written(tmp_path, b"x,y\n1,2\n"), mapping_of()) is None

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake.cleaning import clean
-from counterfoil.domain.policy.alert_budget import EVERY, within_budget
+from counterfoil.domain.policy.alert_budget import alert_times
 
 CHOSEN_ON = np.timedelta64(30, "D")
 
@@ -63,15 +63,14 @@ def compare(rows: Scored, per_day: int) -> None:
     affordable = int(per_day * (CHOSEN_ON / np.timedelta64(1, "D")))
     threshold = np.sort(rows.signal[chosen_on])[::-1][affordable]
     after = ~chosen_on
-    kept = within_budget(rows.at, rows.signal, rows.ids, per_day)
-    print_row(f"{per_day} a day, kept", rows, kept & after, per_day, EVERY / np.timedelta64(1, "us"))
-    print_row(f"above {threshold:.4f}", rows, (rows.signal > threshold) & after, per_day, 0)
+    sent_at = alert_times(rows.at, rows.signal, rows.ids, per_day)
+    print_row(f"{per_day} a day, kept", rows, ~np.isnat(sent_at) & after, per_day, sent_at)
+    print_row(f"above {threshold:.4f}", rows, (rows.signal > threshold) & after, per_day, rows.at)
 
 
-def print_row(name: str, rows: Scored, alerted: np.ndarray, per_day: int, shift: float) -> None:
+def print_row(name: str, rows: Scored, alerted: np.ndarray, per_day: int, sent_at: np.ndarray) -> None:
     """One line: alerts, days over the budget, frauds and money caught for each alert."""
-    sent_at = rows.at[alerted] + np.timedelta64(int(shift), "us")
-    counts = np.unique(sent_at.astype("datetime64[D]"), return_counts=True)[1]
+    counts = np.unique(sent_at[alerted].astype("datetime64[D]"), return_counts=True)[1]
     caught = alerted & (rows.label == 1)
     alerts = max(int(alerted.sum()), 1)
     money = float(np.nansum(rows.amount[caught]))

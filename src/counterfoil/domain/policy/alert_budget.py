@@ -34,7 +34,7 @@ def _allowed(share: float, per_day: int) -> int:
     return min(per_day, math.ceil(per_day * (AT_ONCE + (1 - AT_ONCE) * share)))
 
 
-def within_budget(
+def alert_times(
     event_time: NDArray[np.datetime64],
     risk: Doubles,
     ids: Sequence[str],
@@ -42,8 +42,10 @@ def within_budget(
     *,
     every: timedelta = EVERY,
     held_for: timedelta = HELD_FOR,
-) -> Flags:
-    """Which payments are alerted on, (rows,), if the budget is given out `every` so often to the riskiest that wait.
+) -> NDArray[np.datetime64]:
+    """When each payment is alerted on, (rows,), UTC; NaT: never. The budget is given out `every` so often.
+
+    It goes to the riskiest that wait, which may be on the day after the payment.
 
     `event_time` (rows,) is UTC, in any order. At no day (UTC) are more than `per_day` alerts sent. Payments of one risk
     are taken in the order of their ids, so that another order of the rows changes nothing. Of two payments that wait at
@@ -51,7 +53,7 @@ def within_budget(
     """
     moments = event_time.astype("datetime64[us]")
     step, life = (np.timedelta64(span // timedelta(microseconds=1), "us") for span in (every, held_for))
-    sent = np.zeros(moments.size, dtype=np.bool_)
+    sent = np.full(moments.size, np.datetime64("NaT", "us"))
     names = np.asarray(ids, dtype=object)
     order = np.lexsort((names.astype(str), moments))
     waiting: list[tuple[float, str, int]] = []
@@ -71,8 +73,22 @@ def within_budget(
         while left > 0 and waiting:
             row = heapq.heappop(waiting)[2]
             if now - moments[row] <= life:
-                sent[row] = True
+                sent[row] = now
                 left, used = left - 1, used + 1
+    return sent
+
+
+def within_budget(
+    event_time: NDArray[np.datetime64],
+    risk: Doubles,
+    ids: Sequence[str],
+    per_day: int,
+    *,
+    every: timedelta = EVERY,
+    held_for: timedelta = HELD_FOR,
+) -> Flags:
+    """Which payments are alerted on, (rows,); see `alert_times`."""
+    sent: Flags = ~np.isnat(alert_times(event_time, risk, ids, per_day, every=every, held_for=held_for))
     return sent
 
 

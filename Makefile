@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 WORKSPACE ?= .counterfoil
 INSTALLED := $(VENV)/.installed
 DEMO_INSTALLED := $(VENV)/.installed-demo
@@ -9,11 +10,14 @@ PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
 SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
+# Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
+# together and which begin.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint format bench bench-quality faults fuzz notebooks synth deploy execute clean
+.PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks synth deploy execute clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,10 +34,13 @@ check: $(INSTALLED) ## Check style, types, import rules and units: what to run b
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n 2 --dist loadgroup -m "not slow"
+	$(PYTEST) tests/unit -m "not slow"
 
-test: lint ## Install, then check style, types and import rules, and run all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup  # two workers: more threads than cores wait for each other
+test: $(INSTALLED) ## Install, then check style, types and import rules, and run all tests
+	$(MAKE) --no-print-directory --jobs 2 lint all-tests  # side by side: mypy alone would leave a core idle
+
+all-tests: $(INSTALLED)
+	$(PYTEST)
 
 lint: $(INSTALLED) ## Check style, types and import rules
 	$(BIN)/ruff check .
@@ -58,6 +65,9 @@ bench-quality: $(PEERS_INSTALLED) ## Measure quality beside peers on the same ev
 faults: $(INSTALLED) ## Kill every step at every one of its fault points (takes long; `make test` kills at some)
 	COUNTERFOIL_FAULTS=all OMP_NUM_THREADS=1 $(BIN)/pytest tests/faults -s
 
+properties: $(INSTALLED) ## Draw ten times as many examples for each property as `make test` (takes long)
+	$(PYTEST) --hypothesis-profile many tests/unit tests/contracts tests/fuzz tests/integration/test_no_leakage.py
+
 fuzz: $(FUZZER_INSTALLED) ## Fuzz every input format with 10,000 files (RUNS=N FORMATS="csv jsonl")
 	for format in $(FORMATS); do $(BIN)/python tests/fuzz/fuzz_input_formats.py $$format -runs=$(RUNS) || exit 1; done
 
@@ -79,15 +89,16 @@ clean: ## Remove the environment, caches and the local workspace
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/counterfoil.egg-info
 
+# Not compiled: to compile all 27,000 files takes a minute and a half, and Python does it for what it imports.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
+	$(INSTALL) --no-compile --editable '.[weights,aws,infra,service,notebooks,spark,dev]'
 	touch $(DEMO_INSTALLED) $(INSTALLED)
 
 # A part of the above: `make test` completes it.
 $(DEMO_INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(INSTALL) --editable '.[demo]'
 	touch $(DEMO_INSTALLED)
 
 $(CDK_INSTALLED): $(INSTALLED) infra/package.json infra/package-lock.json
@@ -96,9 +107,9 @@ $(CDK_INSTALLED): $(INSTALLED) infra/package.json infra/package-lock.json
 
 # Not in an extra: nothing but this needs it, and it comes for few machines.
 $(FUZZER_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
+	$(INSTALL) atheris
 	touch $(FUZZER_INSTALLED)
 
 $(PEERS_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(INSTALL) --editable '.[bench]'
 	touch $(PEERS_INSTALLED)

@@ -11,8 +11,7 @@ from pipelines.builders import JOBS
 from pipelines.detection import detection
 from pipelines.jobs import Site
 from pipelines.parameters import PIPELINES, Kind, Parameter, parameters
-from pipelines.session import offline_session
-from pipelines.telemetry import silence_sdk
+from pipelines.telemetry import offline_session, silence_sdk
 from pipelines.training import training
 
 if TYPE_CHECKING:

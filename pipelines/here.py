@@ -18,7 +18,7 @@ from pipelines.local.objects import Objects
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 
 def run_here(

@@ -9,6 +9,7 @@ from enum import Enum
 from counterfoil.domain.evaluation.gate import DEFAULT_RULES
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION
 from counterfoil.workspace.settings import PipelineSettings
 
 NONE = "-"
@@ -56,21 +57,21 @@ _TRAINING = (
     Parameter("TrainUntil", "Last day to train on; '-': to the end", kind=Kind.DAY),
     Parameter("EvaluateFrom", "First day to judge the candidate on; only labels known by then train it", kind=Kind.DAY),
     Parameter("EvaluateUntil", "Last day to judge the candidate on; '-': to the end", NONE, Kind.DAY),
-    Parameter("Champion", "Release that the candidate is held against: id or alias; '-': none", "champion"),
+    Parameter("Champion", "Release that the candidate is compared with: id or alias; '-': none", CHAMPION),
     Parameter(
         "Tolerance", "Average precision it may lose against the champion (lower bound of the 95 % interval)",
         f"{DEFAULT_RULES.tolerance:g}", Kind.SHARE,
     ),
     Parameter("MinAuc", "AUC that a candidate needs", f"{DEFAULT_RULES.min_auc:g}", Kind.SHARE),
     Parameter(
-        "MinLift", "Average precision that a candidate needs, in multiples of the fraud rate",
+        "MinLift", "Average precision that a candidate needs: its odds, in multiples of the odds of a fraud",
         f"{DEFAULT_RULES.min_lift:g}", Kind.NUMBER,
     ),
     Parameter("MinFrauds", "Frauds that the days to judge on must have", str(DEFAULT_RULES.min_frauds), Kind.COUNT),
-    Parameter("Alias", "Alias that the registered release gets", "challenger"),
+    Parameter("Alias", "Alias that the registered release gets", CHALLENGER),
 )  # fmt: skip
 _DETECTION = (
-    Parameter("Release", "Release that scores: id or alias", "champion"),
+    Parameter("Release", "Release that scores: id or alias", CHAMPION),
     Parameter("Since", "First day to score; '-' in both: the newly collected payments", NONE, Kind.DAY),
     Parameter("Until", "Last day to score", NONE, Kind.DAY),
     Parameter("DetectInstances", "Instances that share the payments to score", "1", Kind.INSTANCES),

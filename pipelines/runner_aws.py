@@ -1,4 +1,4 @@
-"""Pipelines on SageMaker: a PipelineRunner over boto3."""
+"""Pipelines on SageMaker: started and looked at with boto3."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ class AwsPipelines:
         Raises NotFoundError for an unknown name, PipelineError for a role that SageMaker cannot take on or that
         may not do what pipelines do, StoreUnavailableError if AWS is out of reach.
         """
-        from pipelines.session import aws_session
+        from pipelines.telemetry import aws_session
 
         settings = self._settings
         with self._calling(f"upsert pipeline '{self._known(name)}'"):

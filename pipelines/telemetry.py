@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from counterfoil.workspace.settings import PipelineSettings
+
 SDK_CONFIG: Mapping[str, Any] = {
     "SchemaVersion": "1.0",
     "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
@@ -111,3 +113,26 @@ def _logging_kept() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
+
+
+def offline_session(settings: PipelineSettings) -> Any:
+    """A PipelineSession for definitions. It has dummy credentials only, so that no call could get through."""
+    return _session(settings, aws_access_key_id="offline", aws_secret_access_key="offline")
+
+
+def aws_session(settings: PipelineSettings) -> Any:
+    """A PipelineSession with the credentials and endpoints of boto3's own configuration."""
+    return _session(settings)
+
+
+def _session(settings: PipelineSettings, **credentials: str) -> Any:
+    silence_sdk()
+    import boto3
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
+
+    return PipelineSession(
+        boto_session=boto3.Session(region_name=settings.region, **credentials),
+        # Given, so that the SDK does not ask who we are to make up a bucket's name.
+        default_bucket=settings.bucket,
+        sagemaker_config=dict(SDK_CONFIG),
+    )

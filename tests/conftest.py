@@ -13,10 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import examples as _profiles  # noqa: F401 of hypothesis: `make test` draws few examples
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from in_chromium import chromium
 from pgbouncer import Poolers
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
@@ -25,12 +27,38 @@ from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from counterfoil.workspace.wiring import Workspace
 
 _numbers = itertools.count(1)
 
 # rich asks for the width once, where the terminal is made: what tests read must not depend on who comes first.
 os.environ["COLUMNS"] = "200"
+
+LONG = (
+    "whole_pipelines", "faults", "public_data", "local_session", "service", "personal_data", "release_life", "spark",
+)  # fmt: skip
+"""Groups of tests that take longest: they begin first, so that no worker ends long after the others."""
+FOLDERS = ("infra", "unit/insights", "unit/adapters/aws")
+"""Folders below tests/ whose fixtures are dear: all their tests run on one worker."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a file's tests, of some folders all tests, run on one worker, which makes their fixtures once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            place = item.path.relative_to(Path(__file__).parent).as_posix()
+            folder = next((folder for folder in FOLDERS if place.startswith(f"{folder}/")), None)
+            item.add_marker(pytest.mark.xdist_group(folder or place))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("xdist_group")
+    name = mark.args[0] if mark else ""
+    return LONG.index(name) if name in LONG else len(LONG)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +79,13 @@ def dsn(postgres_server: str) -> Iterator[str]:
     yield make_conninfo(postgres_server, dbname=name)
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Return a headless Chromium; a test without one on its machine is skipped."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -198,14 +233,17 @@ class ScoringPlace:
     def environment(self) -> dict[str, str]:
         """The environment of a process that works here."""
         paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
-        return {**os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "PYTHONPATH": os.pathsep.join(paths)}
+        return {
+            **os.environ, "COUNTERFOIL_WORKSPACE": str(self.root), "COUNTERFOIL_FEEDBACK_ACTS": "false",
+            "PYTHONPATH": os.pathsep.join(paths),
+        }  # fmt: skip
 
     def open(self, **settings: object) -> "Workspace":
-        """The workspace as a new process sees it, with the quick encoder."""
+        """The workspace as a new process sees it, with the quick encoder; feedback changes no scores of other tests."""
         from counterfoil.workspace.settings import Settings
         from counterfoil.workspace.wiring import Workspace
 
-        place = Workspace(Settings(workspace=self.root, **settings))
+        place = Workspace(Settings(workspace=self.root, **{"feedback_acts": False, **settings}))
         place.__dict__["embedder"] = QuickEmbedder()  # where cached_property keeps what it made
         return place
 
@@ -239,7 +277,7 @@ def scoring_place() -> Iterator[ScoringPlace]:
     delay = dt.timedelta(days=7)
     build_features(here.tables, mapping, label_delay=delay)
     request = TrainingRequest(Period(until=cut), known_until=cut, options=TrainingOptions(trees=16, rounds=20))
-    release = train(here.tables, here.references, here.registry, here.embedder, mapping, request)
+    release = train(here.stores, mapping, request)
     here.registry.set_alias("champion", release.release_id)
     build_profiles(here.tables, here.profiles, release.specs, delay)
     yield replace(place, release_id=release.release_id)

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.local.cache import CachedJob, Lookup, StepCache
-from pipelines.local.containers import command, container_folder, local_folder
 from pipelines.local.contract import (
     Host,
+    command,
+    container_folder,
     environment_for,
     hosts_of,
     inputs_of,
     job_config,
     lay_out,
+    local_folder,
     outputs_of,
     settings_for,
 )

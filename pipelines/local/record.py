@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from pipelines.executions import PipelineExecution
+
 EXECUTING, SUCCEEDED, FAILED, STOPPED = "Executing", "Succeeded", "Failed", "Stopped"
 WAITING, SKIPPED = "Waiting", "Skipped"
 
@@ -137,6 +139,12 @@ def is_running(folder: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def as_execution(local: LocalExecution) -> PipelineExecution:
+    """Return what is shown of an execution, wherever it ran."""
+    started = datetime.fromisoformat(local.started)
+    return PipelineExecution(local.pipeline, local.execution_id, local.status, started, local.failure)
 
 
 def write_whole(path: Path, text: str) -> None:

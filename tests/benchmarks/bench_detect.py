@@ -118,7 +118,7 @@ class DetectBench:
         references, vectors = self._references(), [self._encode(batch) for batch in batches]
         release, table = self._detector.release, self._detector.references
         compared = [references.compare(each, release.neighbours) for each in vectors]
-        distances = [release.encoder.distances(batch) for batch in batches]
+        distances = [release.encoder.strangeness.distance(release.encoder.forest_input(batch)) for batch in batches]
 
         def scored() -> None:
             for batch, comparison, distance in zip(batches, compared, distances, strict=True):

@@ -19,7 +19,6 @@ from pipeline_cases import Case, card_year, simulated
 from report import arguments, print_machine, print_table, verdict, write_json
 
 from counterfoil.adapters.folder.tables import FolderTables
-from counterfoil.steps.releases.registration import load_release
 from counterfoil.workspace.wiring import open_workspace
 from pipelines.local.record import LocalExecution, StepRecord, read_executions
 
@@ -102,7 +101,7 @@ def _pipeline(workspace: Path, name: str, parameters: Sequence[str]) -> Ran:
 
 def _require_same_release(*workspaces: Path) -> None:
     """End the program unless both ways trained the same release: else they did not do the same work."""
-    found = {load_release(open_workspace(workspace).registry).release_id for workspace in workspaces}
+    found = {open_workspace(workspace).registry.releases()[0].release_id for workspace in workspaces}
     if len(found) != 1:
         raise SystemExit(f"the two ways trained different releases: {', '.join(sorted(found))}")
     print(f"\nboth ways trained release {found.pop()}")

@@ -31,7 +31,7 @@ from pipelines.builders import DETECT
 from pipelines.jobs import Input, Site
 from pipelines.local.jobs import Machine
 from pipelines.local.run import run_pipeline
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 GB = 1e9
 EXPECTED = 8000.0

@@ -42,9 +42,7 @@ def train_year(workspace: Workspace) -> Release:
     from counterfoil.steps.train import TrainingRequest, train  # half a second and 0.25 GB, not for those who collect
 
     request = TrainingRequest(TRAINING, known_until=TEST.since, label_delay_days=DELAY / timedelta(days=1))
-    return train(
-        workspace.tables, workspace.references, workspace.registry, workspace.embedder, load_mapping(MAPPING), request
-    )
+    return train(workspace.stores, load_mapping(MAPPING), request)
 
 
 def trained_workspace(folder: Path, path: Path) -> Workspace:
@@ -70,4 +68,4 @@ def trained_workspace(folder: Path, path: Path) -> Workspace:
 
 def newest_release(workspace: Workspace) -> Release:
     """The release that was trained last."""
-    return load_release(workspace.registry)
+    return load_release(workspace.registry, workspace.registry.releases()[0].release_id)

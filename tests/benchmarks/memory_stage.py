@@ -31,6 +31,7 @@ def _train(workspace: Workspace, _: Path) -> int:
 
 
 def _detect(workspace: Workspace, _: Path) -> int:
+    from counterfoil.progress import Progress
     from counterfoil.steps.scoring.score import detect  # torch's memory would count for the other stages too
     from counterfoil.steps.scoring.scorer import Detector  # torch's memory would count for the other stages too
 
@@ -42,7 +43,7 @@ def _detect(workspace: Workspace, _: Path) -> int:
         nonlocal scored
         scored = done
 
-    detect(workspace.tables, detector, period=TEST, compute=workspace.compute, progress=count)
+    detect(workspace.tables, detector, period=TEST, compute=workspace.compute, progress=Progress(count=count))
     return scored
 
 

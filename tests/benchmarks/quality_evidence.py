@@ -141,7 +141,7 @@ def score(fitted: Fitted, payments: pa.Table, vectors: Floats, base: tuple[Float
     """Hold payments and their vectors against the references, or against others in the same space."""
     compared = References(*(base or base_of(fitted))).compare(vectors, fitted.neighbours)
     margins = margin(compared.fraud.mean, compared.good.mean)
-    novelty = fitted.calibration.novelty(fitted.encoder.distances(payments))
+    novelty = fitted.calibration.novelty(fitted.encoder.strangeness.distance(fitted.encoder.forest_input(payments)))
     return Scored(margins, fitted.calibration.signal(margins, novelty), novelty)
 
 

@@ -24,6 +24,7 @@ from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.ports.lake import TableStore
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
@@ -95,7 +96,7 @@ def run_case(case: Case, path: Path, workspace: Workspace) -> CaseRun:
         windows = case.windows(tables)
         start = time.process_time()
         result = backtest(
-            tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
+            Stores(tables, workspace.references, workspace.registry, workspace.embedder), mapping, windows,
             label_delay=case.delay, exclude_compromised=case.exclude_compromised, compute=workspace.compute,
         )  # fmt: skip
         cpu_s = time.process_time() - start
@@ -142,7 +143,7 @@ def _training_rows(tables: TableStore, case: Case, result: Backtest) -> Rows:
 
 def _test_rows(tables: TableStore, result: Backtest) -> tuple[Rows, Doubles]:
     """The rows that the backtest was judged on, in its order, and its signals."""
-    scores = result.judged.scores.append_column("label", result.judged.labels)
+    scores = result.evaluated.scores.append_column("label", result.evaluated.labels)
     scores = scores.filter(pc.is_valid(scores.column("label")))
     since = ("event_time", ">=", result.windows.test.since)
     evidence = pa.concat_tables(

@@ -11,10 +11,10 @@ from pgbouncer import WAYS, Poolers
 
 from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.errors import UsageError
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 
 DETAILS = {"alias": "champion", "previous": None, "ap": 0.5, "nested": {"list": [1, "é", True]}}
-ENTRY = Decision("promote", "r1", "ada", "better on the last week", DETAILS)
+ENTRY = LoggedDecision("promote", "r1", "ada", "better on the last week", DETAILS)
 
 
 @pytest.fixture(params=WAYS)
@@ -61,7 +61,7 @@ def test_an_entry_comes_back_with_its_number_and_the_time(
 
 
 def test_entries_come_in_the_order_in_which_they_were_appended(log: DecisionLog) -> None:
-    kept = [log.append(Decision(kind, "r1", "ada", "")) for kind in ("promote", "rollback", "audit", "promote")]
+    kept = [log.append(LoggedDecision(kind, "r1", "ada", "")) for kind in ("promote", "rollback", "audit", "promote")]
     assert log.entries() == kept
     numbers = [entry.sequence for entry in kept]
     assert numbers == sorted(set(numbers))
@@ -70,7 +70,7 @@ def test_entries_come_in_the_order_in_which_they_were_appended(log: DecisionLog)
 
 def test_entries_of_one_kind_or_subject(log: DecisionLog) -> None:
     for kind, subject in (("promote", "r1"), ("promote", "r2"), ("retire", "r1")):
-        log.append(Decision(kind, subject, "ada", ""))
+        log.append(LoggedDecision(kind, subject, "ada", ""))
 
     def found(**wanted: str) -> list[tuple[str, str]]:
         return [(entry.kind, entry.subject) for entry in log.entries(**wanted)]
@@ -85,7 +85,7 @@ def test_two_who_append_at_once_see_numbers_and_times_in_one_order(open_log: Cal
     def append(actor: str) -> None:
         own = open_log()
         for _ in range(20):
-            own.append(Decision("promote", "r1", actor, ""))
+            own.append(LoggedDecision("promote", "r1", actor, ""))
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(append, ["a", "b", "c"]))
@@ -99,14 +99,14 @@ def test_two_who_append_at_once_see_numbers_and_times_in_one_order(open_log: Cal
 def test_an_entry_that_does_not_say_who_did_what_is_refused(log: DecisionLog, missing: str) -> None:
     values = {"kind": "promote", "subject": "r1", "actor": "ada"} | {missing: ""}
     with pytest.raises(UsageError, match=f"needs a {missing}"):
-        log.append(Decision(**values, reason=""))
+        log.append(LoggedDecision(**values, reason=""))
     assert log.entries() == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}], ids=["nan", "object", "set"])
 def test_details_that_are_no_json_are_refused(log: DecisionLog, value: Any) -> None:
     with pytest.raises(UsageError, match="'promote' are no JSON"):
-        log.append(Decision("promote", "r1", "ada", "", {"x": value}))
+        log.append(LoggedDecision("promote", "r1", "ada", "", {"x": value}))
 
 
 def test_an_entry_of_a_log_is_not_appended_again(log: DecisionLog) -> None:

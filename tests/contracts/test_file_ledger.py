@@ -134,10 +134,10 @@ def test_only_the_claimant_settles_a_file(ledger: FileLedger, open_ledger: Calla
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "claimed", 0, 0, 0)
 
 
-def test_a_released_file_may_be_claimed_again(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
+def test_an_unclaimed_file_may_be_claimed_again(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
     ledger.claim(FILE, "bank")
-    ledger.release(FILE)
-    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "released", 0, 0, 0)
+    ledger.unclaim(FILE)
+    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "unclaimed", 0, 0, 0)
     second = open_ledger()
     assert second.claim(FILE, "bank-2")
     assert not ledger.claim(FILE, "bank")
@@ -145,9 +145,9 @@ def test_a_released_file_may_be_claimed_again(ledger: FileLedger, open_ledger: C
     assert ledger.entries() == [LedgerEntry(FILE, "bank-2", "done", 3, 2, 1)]
 
 
-def test_the_same_ledger_completes_a_file_that_it_had_released(ledger: FileLedger) -> None:
+def test_the_same_ledger_completes_a_file_that_it_had_unclaimed(ledger: FileLedger) -> None:
     ledger.claim(FILE, "bank")
-    ledger.release(FILE)
+    ledger.unclaim(FILE)
     with pytest.raises(UsageError, match="claim it first"):
         ledger.complete(FILE, rows_in=1, rows_out=1, rows_rejected=0)
     assert ledger.claim(FILE, "bank")
@@ -157,8 +157,8 @@ def test_the_same_ledger_completes_a_file_that_it_had_released(ledger: FileLedge
 
 def test_only_the_claimant_releases_a_file(ledger: FileLedger, open_ledger: Callable[[], FileLedger]) -> None:
     ledger.claim(FILE, "bank")
-    with pytest.raises(UsageError, match=r"2019-01\.csv.*released: claim it first"):
-        open_ledger().release(FILE)
+    with pytest.raises(UsageError, match=r"2019-01\.csv.*unclaimed: claim it first"):
+        open_ledger().unclaim(FILE)
     assert not open_ledger().claim(FILE, "bank")
 
 

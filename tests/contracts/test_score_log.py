@@ -14,7 +14,7 @@ from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.adapters.postgres.scores import PostgresScores
 from counterfoil.adapters.postgres.tokens import PostgresTokens
 from counterfoil.errors import NotFoundError
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.ports.service import Alert, KeptScore, Record, Token
 
 HOUR = timedelta(hours=1)
@@ -73,7 +73,7 @@ def test_the_queue_is_by_signal_times_amount_without_what_was_judged(dsn: str, s
         [score(1, amount="1000.00"), score(50), score(60, amount=None), score(70, decision="allow"), score(80)]
     )
     assert [one.transaction_id for one in scores.queue(10)] == ["t1", "t80", "t50", "t60"]
-    PostgresDecisions(dsn).append(Decision("feedback", "t80", "ada", "why", {"verdict": "good"}))
+    PostgresDecisions(dsn).append(LoggedDecision("feedback", "t80", "ada", "why", {"verdict": "good"}))
     assert [one.transaction_id for one in scores.queue(2)] == ["t1", "t50"]
 
 

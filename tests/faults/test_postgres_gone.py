@@ -11,7 +11,7 @@ from counterfoil.adapters.postgres import embedded as embedded_postgres
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-ASK = ("collect", "train", "promote", "score", "replay", "forget", "rotate-key")
+ASK = ("collect", "train", "promote", "score", "recollect", "forget", "rotate-key")
 """The steps that need the database."""
 
 

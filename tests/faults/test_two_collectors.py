@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from undisturbed import Walk, Walks
+from undisturbed import ALL, Walk, Walks
 from walked_steps import MAPPING, days_file
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -34,7 +34,7 @@ def test_the_second_one_says_that_the_first_is_at_work(walks: Walks, moment: str
 
 def test_both_run_freely(walks: Walks) -> None:
     walk = walks.walk("collect")
-    for _ in range(4):
+    for _ in range(4 if ALL else 2):
         walk.restore()
         both = [walk.place.run(walk.arguments, start=True).pid for _ in range(2)]
         codes = [walk.place.zygote.ask(wait=pid)["code"] for pid in both]

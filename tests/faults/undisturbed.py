@@ -1,5 +1,6 @@
 """Each step as it runs when nothing happens: what a step that was disturbed is held against."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from final_state import State, half_made
 from walked_place import Done, WalkedPlace
 from walked_steps import STEPS, WalkedStep
 
+ALL = os.environ.get("COUNTERFOIL_FAULTS") == "all"
+"""Whether everything is walked (`make faults`), not a sample (`make test`)."""
 NAMES = tuple(step.name for step in STEPS)
 END = "end"
 """The name of the state after the last step that ran undisturbed."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,15 @@ class WalkedStep:
     prepare: Callable[[WalkedPlace], object] = lambda _: None
 
 
+@cache
+def simulated() -> pa.Table:
+    """The payments of all days."""
+    return simulate(accounts=45, merchants=60, days=HISTORY_DAYS + 3, start=START, seed=4)
+
+
 def payments(since: int, until: int) -> pa.Table:
     """Simulated payments of the days from `since` to before `until`."""
-    found = simulate(accounts=45, merchants=60, days=HISTORY_DAYS + 3, start=START, seed=4)
+    found = simulated()
     moment = pc.strptime(found["paid_at"], "%Y-%m-%dT%H:%M:%SZ", "s")
     day = pc.days_between(pa.scalar(START), pc.cast(moment, pa.date32()))
     return found.filter(pc.and_(pc.greater_equal(day, since), pc.less(day, until)))
@@ -78,7 +85,7 @@ STEPS = (
     WalkedStep("train", lambda _: ("train", *MAPPING), releases=True),
     WalkedStep("promote", promote, releases=True),
     WalkedStep("score", lambda place: ("score", "--since", "2024-02-20", "--out", f"{place.root}/out/scores.parquet")),
-    WalkedStep("replay", lambda place: ("replay", days_file(place), "--corrected"), prepare=correct),
+    WalkedStep("recollect", lambda place: ("recollect", days_file(place), "--corrected"), prepare=correct),
     WalkedStep("forget", forget, releases=True),
     WalkedStep("rotate-key", lambda _: ("rotate-key", *DECIDED)),
 )  # fmt: skip

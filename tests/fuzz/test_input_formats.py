@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from input_formats import FORMATS, Accounted, InputFormat, require_accounted_for
@@ -12,7 +13,9 @@ RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
 
 
 EXAMPLES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 

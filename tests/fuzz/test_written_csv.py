@@ -3,6 +3,7 @@
 from pathlib import Path
 from random import Random
 
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from input_formats import FIELDS, NAMES, InputFormat, require_accounted_for
@@ -11,7 +12,9 @@ from written_csv import write_csv
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32 - 1))
 def test_as_many_records_are_read_as_were_written(tmp_path: Path, seed: int) -> None:

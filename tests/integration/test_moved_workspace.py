@@ -13,7 +13,7 @@ import pytest
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.postgres import embedded
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
 
@@ -61,7 +61,7 @@ def test_a_copy_of_a_workspace_at_work_is_one_of_its_own(home: Path) -> None:
     run(work, "collect", str(home / "in.csv"), "-m", str(home / "m.toml"))
     original = Workspace(Settings(workspace=work))
     register(original, home / "files", "r1")
-    original.decisions.append(Decision("promote", "r1", "ada", "the first", {}))  # its database is running
+    original.decisions.append(LoggedDecision("promote", "r1", "ada", "the first", {}))  # its database is running
     shutil.copytree(work, copy, ignore=shutil.ignore_patterns(".s.*"))
     before = contents(work)
 
@@ -69,7 +69,7 @@ def test_a_copy_of_a_workspace_at_work_is_one_of_its_own(home: Path) -> None:
     assert there.registry.fetch("r1").is_relative_to(copy)
     register(there, home / "files", "r2")
     assert there.registry.fetch("r2").is_relative_to(copy)
-    there.decisions.append(Decision("promote", "r2", "ada", "the second", {}))
+    there.decisions.append(LoggedDecision("promote", "r2", "ada", "the second", {}))
     run(copy, "forget", "Ann", *WHY)
     run(copy, "rotate-key", *WHY)
     assert "r2" in run(copy, "release", "list")

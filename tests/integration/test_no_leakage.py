@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.ports.releases import TextEmbedder
+from counterfoil.ports.stores import Stores
 from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
@@ -124,7 +126,7 @@ def other_futures(draw: st.DrawFn, rows: list[Row], at: Row, delay: timedelta) -
     return draw(st.permutations(changed + new))
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=list(HealthCheck))
 @given(data=st.data(), rows=tables(), delay=st.sampled_from([timedelta(0), timedelta(hours=12), DAY, 2 * DAY]))
 def test_what_comes_or_is_known_later_changes_no_feature(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: list[Row], delay: timedelta
@@ -139,7 +141,7 @@ def test_what_comes_or_is_known_later_changes_no_feature(
     assert {name: after[name] for name in past} == {name: before[name] for name in past}
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=examples(6), suppress_health_check=list(HealthCheck))
 @given(data=st.data(), rows=tables(), files=st.integers(1, 3))
 def test_the_order_of_rows_and_files_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: list[Row], files: int
@@ -151,7 +153,7 @@ def test_the_order_of_rows_and_files_changes_nothing(
     assert one.to_pylist() == two.to_pylist()
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=list(HealthCheck))
 @given(rows=tables(), edges=st.tuples(MOMENTS, MOMENTS), delay=st.sampled_from([timedelta(0), DAY, 2 * DAY]))
 def test_a_period_gets_the_evidence_that_it_has_within_everything(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], edges: tuple[timedelta, timedelta], delay: timedelta
@@ -205,7 +207,7 @@ def collected(root: Path, rows: list[dict[str, str]], stores: Workspace, files: 
 
 def trained(tables: FolderTables, stores: Workspace, embedder: TextEmbedder) -> Release:
     request = TrainingRequest(Period(until=TRAINED_UNTIL), known_until=TRAINED_UNTIL, options=FEW_TREES)
-    return train(tables, stores.references, stores.registry, embedder, SIMULATED, request)
+    return train(Stores(tables, stores.references, stores.registry, embedder), SIMULATED, request)
 
 
 WEEK = {"mapping": SIMULATED, "delay": 7 * DAY, "specs": DEFAULT_SPECS}

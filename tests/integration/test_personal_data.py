@@ -35,6 +35,7 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.training.training import TrainingOptions
 from counterfoil.processing import collector
 from counterfoil.processing.job import main as run_container
+from counterfoil.progress import Progress
 from counterfoil.steps.releases.releases import resolve
 from counterfoil.steps.train import TrainingRequest, train
 from counterfoil.workspace.settings import Settings
@@ -112,10 +113,10 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     assert run("collect", str(life.folder / "broken.csv"), "-m", mapping)[0] == 1
     assert run("curate")[0] == run("features", "-m", mapping)[0] == 0
     place = life.place
-    request = TrainingRequest(Period(), options=TrainingOptions(trees=16, shares=(0.2,), neighbours=(5,)))
+    few = TrainingOptions(good_references=(500,), odds=(0.25,), trees=16, rounds=10, shares=(0.2,), neighbours=(5,))
+    request = TrainingRequest(Period(), options=few)
     release = train(
-        place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request,
-        progress=life.said.append,
+        place.stores, load_mapping(mapping), request, progress=Progress(begin=life.said.append),
     )  # fmt: skip
     assert run("score")[0] == 0
     [life.run] = place.tables.runs("scores")
@@ -123,7 +124,7 @@ def test_the_whole_way_is_gone(life: Life, run: Run) -> None:
     for command in (
         ("evaluate", life.run), ("thresholds", life.run, "--plot", out / "t.svg", "--json", out / "t.json"),
         ("references", life.run, "--json", out / "r.json"), ("status", "--json", out / "s.json"), ("release", "list"),
-        ("release", "show", release.release_id), ("replay", file, "-m", mapping),
+        ("release", "show", release.release_id), ("recollect", file, "-m", mapping),
         ("release", "promote", release.release_id, "--to", "champion", "--operator", "ada", "--reason", "best",
          "--without-gate"),
     ):  # fmt: skip
@@ -273,7 +274,7 @@ def test_a_forgotten_account_is_gone_and_stays_so(life: Life, run: Run) -> None:
     assert gone(place, ids)
 
     mapping = str(life.folder / "people.toml")
-    code, out = run("replay", str(life.folder / "payments.csv"), "-m", mapping)
+    code, out = run("recollect", str(life.folder / "payments.csv"), "-m", mapping)
     assert code == 0
     spoilt = sum(row["account"] == card(person) for row in spoiled(payments()))
     assert f"account_forgotten {len(ids) + carded + spoilt:,}" in out
@@ -296,7 +297,7 @@ def gone(place: Workspace, ids: set[str]) -> bool:
 def test_a_new_key_knows_whom_the_old_one_forgot(life: Life, run: Run) -> None:
     assert run("rotate-key", "--operator", "ada", "--reason", "yearly")[0] == 0
     mapping, file = str(life.folder / "people.toml"), str(life.folder / "payments.csv")
-    code, out = run("replay", file, "-m", mapping)
+    code, out = run("recollect", file, "-m", mapping)
     assert code == 0
     assert "account_forgotten" in out
     people = pa.concat_tables([pq.ParquetFile(path).read() for path in life.again().tables.files("transactions")])

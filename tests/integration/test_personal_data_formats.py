@@ -191,7 +191,7 @@ def test_commands_say_and_keep_nothing(
     assert run("collect", files.refused, *mapping) == int(FORMATS[files.name].is_refused)
     run("mapping", "check", files.mapping, files.refused)
     assert run("curate") == run("status") == 0
-    assert run("replay", files.good, *mapping) == 0
+    assert run("recollect", files.good, *mapping) == 0
     assert found_in("\n".join(said)) == []
     assert_kept_nowhere(files, dsn)
 

@@ -30,7 +30,7 @@ from counterfoil.ports.releases import TextEmbedder
 from counterfoil.simulation import DIRT, simulate, spoil
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.candidate import CandidateEvaluation, evaluate_candidate
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.scoring.compute import Compute
@@ -98,7 +98,7 @@ def job(workspace: Workspace) -> Job:
     file.write_bytes(spoil(payments, np.random.default_rng(0)))
     collected = collect_file(workspace, file)
     build_features(workspace.tables, MAPPING, label_delay=DELAY)
-    release = train(workspace.tables, workspace.references, workspace.registry, workspace.embedder, MAPPING, REQUEST)
+    release = train(workspace.stores, MAPPING, REQUEST)
     detector = Detector.load(release, workspace.references_for_scoring, workspace.embedder)
     run = detect(workspace.tables, detector, period=TEST)
     return Job(workspace, payments, file, collected, release, detector, run)
@@ -192,9 +192,9 @@ class TestScores:
         )
 
     def test_frauds_of_later_days_are_found(self, job: Job) -> None:
-        judged = judge(job.workspace.tables, job.run)
-        assert judged.evaluation.frauds >= 10
-        assert judged.evaluation.metrics["auc"] > 0.8
+        evaluated = evaluate_run(job.workspace.tables, job.run)
+        assert evaluated.evaluation.frauds >= 10
+        assert evaluated.evaluation.metrics["auc"] > 0.8
 
 
 class TestMismatch:
@@ -228,6 +228,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[3], sys.argv[4]]
 from quick_embedder import QuickEmbedder
+from counterfoil.ports.stores import Stores
+from counterfoil.progress import Progress
 from test_pipeline import MAPPING, REQUEST, TEST, Compute, Detector, Settings, Workspace, detect, load_release, train
 
 workspace = Workspace(Settings(workspace=Path(sys.argv[1])))
@@ -235,14 +237,15 @@ workspace = Workspace(Settings(workspace=Path(sys.argv[1])))
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-tables, stores = workspace.tables, (workspace.references, workspace.registry)
+tables = workspace.tables
 if sys.argv[2] == "train":
     stage = lambda text: die() if text == "registering the release" else None
-    train(tables, *stores, QuickEmbedder(), MAPPING, REQUEST, progress=stage)
+    stores = Stores(tables, workspace.references, workspace.registry, QuickEmbedder())
+    train(stores, MAPPING, REQUEST, progress=Progress(begin=stage))
 else:
     release = load_release(workspace.registry, sys.argv[2])
     detector = Detector.load(release, workspace.references_for_scoring, QuickEmbedder())
-    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=die)
+    detect(tables, detector, period=TEST, compute=Compute(batch_rows=500), progress=Progress(count=die))
 """
 
 
@@ -263,9 +266,9 @@ def test_killed_steps_leave_nothing_visible_and_a_rerun_completes_them(job: Job,
     with pytest.raises(NotFoundError, match=orphan):
         load_release(workspace.registry, orphan)
 
-    release = train(workspace.tables, workspace.references, workspace.registry, embedder, MAPPING, REQUEST)
+    release = train(replace(workspace.stores, embedder=embedder), MAPPING, REQUEST)
     assert release.release_id == orphan
-    assert load_release(workspace.registry).release_id == orphan
+    assert next(found.release_id for found in workspace.registry.releases()) == orphan
 
     runs = workspace.tables.runs(SCORE_TABLE)
     killed(workspace, release.release_id)

@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from multiprocessing.synchronize import Barrier
@@ -11,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from two_processes import MAPPING, Meeting, collect_one, payments_file, rows_of
+from two_processes import MAPPING, TEXT, Meeting, collect_one, payments_file, rows_of
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
@@ -180,3 +182,27 @@ def test_failed_files_fail_the_step_when_the_others_are_published(
     assert len(rows_of(FolderTables(tmp_path / "lake"), "transactions")) == 10
     written = json.loads((job.outputs / "published" / "published.json").read_text())
     assert written["failed_files"] == {"x.csv": "no column 'id'"}
+
+
+def test_two_commands_that_build_evidence_at_once_both_succeed(tmp_path: Path) -> None:
+    """One died with 'make room on the disk' when the other removed what it had staged."""
+    lake, mapping = FolderTables(tmp_path / "lake"), tmp_path / "shop.toml"
+    mapping.write_text(TEXT)
+    collect_one(payments_file(tmp_path / "a.csv", range(3000), "198.51.100.1"), lake)
+    command = [
+        sys.executable,
+        "-c",
+        "from counterfoil.cli import main; main()",
+        "features",
+        "-m",
+        str(mapping),
+        "-w",
+        str(tmp_path),
+    ]
+    for _ in range(2):  # in the place of nothing, then of what is there
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"]
+        for one in both:
+            _, error = one.communicate(timeout=120)
+            assert one.returncode == 0, error
+        assert len(rows_of(lake, "evidence")) == 3000
+        assert len(list((tmp_path / "lake" / "evidence" / "runs").iterdir())) == 1

@@ -227,6 +227,21 @@ def test_migrations_are_applied_once(dsn: str) -> None:
     assert [row[0] for row in rows] == list(range(1, len(MIGRATIONS) + 1))
 
 
+def test_files_of_an_earlier_version_are_unclaimed_after_the_migration(dsn: str) -> None:
+    with connect(dsn) as connection:
+        connection.execute("DELETE FROM schema_migration WHERE number >= 7")
+        connection.execute("ALTER TABLE input_file DROP CONSTRAINT input_file_state_check")
+        connection.execute(
+            "INSERT INTO input_file (location, content_hash, mapping, state) "
+            "VALUES ('old.csv', '1', 'bank', 'released')"
+        )
+        connection.execute(
+            "ALTER TABLE input_file ADD CONSTRAINT input_file_state_check "
+            "CHECK (state IN ('claimed', 'released', 'done', 'failed'))"
+        )
+    assert PostgresLedger(dsn).entry(SourceFile("old.csv", "1")).state == "unclaimed"  # type: ignore[union-attr]
+
+
 def test_a_newer_schema_is_refused(dsn: str) -> None:
     with connect(dsn) as connection:
         connection.execute("INSERT INTO schema_migration (number, name) VALUES (999, 'future')")

@@ -24,9 +24,10 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError, UsageError
+from counterfoil.ports.stores import Stores
 from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import promote, resolve, retire, rollback
@@ -62,7 +63,7 @@ class Life:
 
     def replayer(self) -> Replayer:
         place = self.workspace
-        return Replayer(place.tables, place.registry, place.references_for_scoring, self.embedder)
+        return Replayer(Stores(place.tables, place.references_for_scoring, place.registry, self.embedder))
 
     def scores(self, run: str) -> pa.Table:
         return pa.concat_tables([pq.read_table(path) for path in self.workspace.tables.files(SCORE_TABLE, run)])
@@ -85,7 +86,7 @@ def life(embedder: Any) -> Iterator[Life]:
 def _trained(place: Workspace, cut: datetime, embedder: Any) -> tuple[str, str]:
     """Train on the payments until a moment, let the gate pass, score the test window."""
     request = TrainingRequest(Period(until=cut), known_until=cut, options=FEW_TREES)
-    release = train(place.tables, place.references, place.registry, embedder, MAPPING, request)
+    release = train(Stores(place.tables, place.references, place.registry, embedder), MAPPING, request)
     place.registry.tag(release.release_id, "gate", "passed")
     detector = Detector.load(release, place.references_for_scoring, embedder)
     return release.release_id, detect(place.tables, detector, period=TEST, compute=Compute(batch_rows=700))
@@ -163,7 +164,7 @@ def test_the_thresholds_of_a_run_are_those_of_its_release(
     figures = json.loads((tmp_path / "figures.json").read_text())
     for name, threshold in (("review", own.review), ("block", own.block)):
         assert (figures[name] and figures[name]["threshold"]) == threshold
-    frauds = judge(life.workspace.tables, run).evaluation.frauds
+    frauds = evaluate_run(life.workspace.tables, run).evaluation.frauds
     assert (figures["payments"], figures["frauds"], figures["currency"]) == (scores.num_rows, frauds, "EUR")
     (budget,) = figures["by_budget"]
     alerts = (scores.column("anomaly_signal").to_numpy() >= budget["threshold"]).sum()
@@ -242,8 +243,8 @@ def test_another_text_encoder_cannot_replay(life: Life) -> None:
     transaction = life.scores(life.runs[0]).column("transaction_id")[0].as_py()
     with pytest.raises(ReleaseMismatchError, match="configured text model is other"):
         replay_score(
-            place.tables, place.registry, place.references_for_scoring, Other(), transaction, life.runs[0]
-        )  # fmt: skip
+            Stores(place.tables, place.references_for_scoring, place.registry, Other()), transaction, life.runs[0]
+        )
 
 
 def test_the_commands_show_what_there_is(life: Life, run_cli: Callable[..., tuple[int, str]]) -> None:

@@ -242,7 +242,7 @@ def test_an_unknown_pipeline_is_not_found(settings: PipelineSettings) -> None:
 def test_an_empty_container_argument_is_refused(settings: PipelineSettings) -> None:
     from pipelines.builders import PUBLISH
     from pipelines.jobs import Site
-    from pipelines.session import offline_session
+    from pipelines.telemetry import offline_session
 
     site = Site(settings, offline_session(settings), {"InstanceType": "ml.m5.large"})
     with pytest.raises(UsageError, match="'-'"):

@@ -8,7 +8,7 @@ import pytest
 from counterfoil.workspace.settings import PipelineSettings
 from pipelines import builders, catalogue, detection
 from pipelines.features_spark import features_on_spark
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 # The SDK's Spark processor says so once more when the definition is made.
 pytestmark = pytest.mark.filterwarnings("ignore:Running within a PipelineSession")

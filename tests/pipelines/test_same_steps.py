@@ -16,7 +16,7 @@ from pipelines.catalogue import LAKE_TABLES, build
 from pipelines.local.jobs import Machine
 from pipelines.local.key import Code
 from pipelines.local.run import run_pipeline
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 LOCAL = PipelineSettings()
 SOURCE = {"RawUri": "s3://counterfoil-local/raw", "InputVersion": "v1", "Mapping": "ulb-credit-card"}

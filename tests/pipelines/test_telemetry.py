@@ -18,7 +18,7 @@ def refuse(self, address):
 socket.socket.connect = refuse
 from counterfoil.workspace.settings import PipelineSettings
 from pipelines import catalogue
-from pipelines.session import aws_session, offline_session
+from pipelines.telemetry import aws_session, offline_session
 
 texts = [catalogue.definition(name, PipelineSettings()) for name in catalogue.PIPELINES]
 asked_of_nobody = list(asked)

@@ -13,9 +13,8 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.ports.lake import TableStore, Version
 from counterfoil.steps.intake.collect import CollectedFile, collect
 
-MAPPING = parse_mapping(
-    '[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "a"\nsource_ip = "ip"\namount = "n"\n', "m"
-)
+TEXT = '[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "a"\nsource_ip = "ip"\namount = "n"\n'
+MAPPING = parse_mapping(TEXT, "m")
 HEADER = "id,t,a,ip,n\n"
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil import __version__
-from counterfoil.cli import main
-from counterfoil.cli.failures import complain
+from counterfoil.cli import complain, main
 
 HEAVY = ("torch", "pandas", "pyarrow", "duckdb", "sklearn", "mlflow", "sentence_transformers", "psycopg")
 
@@ -34,7 +33,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "heavy []" in shown
     commands = "collect curate features train score evaluate thresholds backtest simulate demo mapping"
-    commands += " status replay forget rotate-key"
+    commands += " status recollect forget rotate-key"
     for command in commands.split():
         assert command in shown
 

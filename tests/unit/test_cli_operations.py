@@ -1,4 +1,4 @@
-"""The commands status and replay as a user meets them, on a workspace with a database."""
+"""The commands status and recollect as a user meets them, on a workspace with a database."""
 
 import json
 from pathlib import Path
@@ -44,32 +44,42 @@ def test_a_file_is_collected_shown_and_collected_again(capsys: Capture, tmp_path
     assert (found["states"], found["rejected"]) == ({"done": 1}, {"time_unreadable": 1})
 
     file.write_text("id,t\na,2024-01-01\nb,2024-01-02\n")
-    code, out, _ = run(capsys, "replay", str(file), "-m", mapping, "--corrected")
+    code, out, _ = run(capsys, "recollect", str(file), "-m", mapping, "--corrected")
     assert code == 0
     assert "run 'counterfoil curate'" in out
     run(capsys, "status", "--json", str(tmp_path / "status.json"))
     found = json.loads((tmp_path / "status.json").read_text())
-    assert (found["states"], found["rejected"]) == ({"done": 1, "released": 1}, {})
+    assert (found["states"], found["rejected"]) == ({"done": 1, "unclaimed": 1}, {})
     assert {table["table"]: table["rows"] for table in found["tables"]}["transactions"] == 2
 
 
-def test_a_file_that_was_never_collected_cannot_be_replayed(capsys: Capture, tmp_path: Path) -> None:
+def test_a_file_that_was_never_collected_cannot_be_recollected(capsys: Capture, tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
     file.write_text("id,t\n")
-    code, _, error = run(capsys, "replay", str(file))
+    code, _, error = run(capsys, "recollect", str(file))
     assert code == 1
     assert "in.csv was never collected" in error
+
+
+def test_replay_is_a_hidden_name_of_recollect(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("id,t\n")
+    assert "in.csv was never collected" in run(capsys, "replay", str(file))[2]
+    shown = run(capsys, "--help")[1]
+    assert "recollect" in shown
+    assert " replay " not in shown
 
 
 def test_without_a_mapping_that_ships_it_must_be_named(capsys: Capture, tmp_path: Path, mapping: str) -> None:
     file = tmp_path / "in.csv"
     file.write_text("id,t\na,2024-01-01\n")
     run(capsys, "collect", str(file), "-m", mapping)
-    code, _, error = run(capsys, "replay", str(file))
+    code, _, error = run(capsys, "recollect", str(file))
     assert code == 1
     assert "there is no mapping 'shop'" in error
 
 
+@pytest.mark.slow
 def test_a_file_in_other_hands_is_left_alone(capsys: Capture, tmp_path: Path, mapping: str, dsn: str) -> None:
     from counterfoil.adapters.files.input_files import InputFiles
     from counterfoil.adapters.postgres.ledger import PostgresLedger
@@ -78,7 +88,7 @@ def test_a_file_in_other_hands_is_left_alone(capsys: Capture, tmp_path: Path, ma
     file.write_text("id,t\na,2024-01-01\n")
     other = PostgresLedger(dsn)
     assert other.claim(InputFiles().fingerprint(file), "shop")
-    for command in ("replay", "collect"):
+    for command in ("recollect", "collect"):
         code, _, error = run(capsys, command, str(file), "-m", mapping)
         assert code == 1
         assert "another process is collecting" in error

@@ -14,10 +14,9 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.adapters.memory.ledger import MemoryLedger
-from counterfoil.cli.show import runs
-from counterfoil.cli.show import terminal as console
+from counterfoil.cli.show import runs, terminal
 from counterfoil.domain.periods import Period
-from counterfoil.errors import UsageError
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.backtest import Backtest, Windows, backtest, windows_by_fraction
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.scores import write_parquet
@@ -43,18 +42,16 @@ class BacktestRequest:
 
 def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
     """Run a backtest; its release stays in the workspace, its tables do not."""
-    if request.fraction is None and request.training.until is None:
-        raise UsageError("--train-until is needed: the training window must end before the test begins")
     mapping = load_mapping(request.mapping)
-    with _scratch(workspace) as tables, console.progress("backtest") as steps:
+    with _scratch(workspace) as tables, terminal.progress("backtest") as progress:
         for account in forgotten_accounts(workspace.tables):  # its release stays, and must not bring them back
             keep_traces(tables, Traces(account, frozenset()))
-        steps.tell("collecting")
+        progress.begin("collecting")
         collected = collect(
             request.files, mapping, key=workspace.pseudonym_key, reader=workspace.reader, tables=tables,
-            ledger=MemoryLedger(), on_progress=lambda p: steps.count(p.rows_in, 0),
+            ledger=MemoryLedger(), progress=progress,
         )  # fmt: skip
-        steps.tell("building features")
+        progress.begin("building features")
         build_features(tables, mapping, label_delay=request.label_delay)
         windows = (
             Windows(request.training, request.test)
@@ -62,13 +59,13 @@ def run_backtest(workspace: Workspace, request: BacktestRequest) -> Backtest:
             else windows_by_fraction(tables, request.fraction)
         )
         result = backtest(
-            tables, workspace.references, workspace.registry, workspace.embedder, mapping, windows,
+            Stores(tables, workspace.references, workspace.registry, workspace.embedder), mapping, windows,
             label_delay=request.label_delay, exclude_compromised=request.exclude_compromised,
-            compute=workspace.compute, steps=steps,
+            compute=workspace.compute, progress=progress,
         )  # fmt: skip
     runs.show_collected(collected)
     runs.show_release(result.release)
-    runs.show_evaluation(result.judged.evaluation, "test window")
+    runs.show_evaluation(result.evaluated.evaluation, "test window")
     _write(result, request)
     return result
 
@@ -85,10 +82,10 @@ def _scratch(workspace: Workspace) -> Iterator[FolderTables]:
 
 def _write(result: Backtest, request: BacktestRequest) -> None:
     if request.scores:
-        console.out.print(f"scores: {write_parquet(result.judged.scores, request.scores)}")
+        terminal.out.print(f"scores: {write_parquet(result.evaluated.scores, request.scores)}")
     if request.figures:
         write_whole(request.figures, json.dumps(figures(result), indent=1) + "\n")
-        console.out.print(f"figures: {request.figures}")
+        terminal.out.print(f"figures: {request.figures}")
 
 
 def figures(result: Backtest) -> dict[str, Any]:
@@ -111,6 +108,6 @@ def figures(result: Backtest) -> dict[str, Any]:
         "ablation": release.ablation,
         "left_out": release.left_out,
         "notes": list(release.notes),
-        "excluded_as_compromised": result.judged.left_out,
-        "test": result.judged.evaluation.as_dict(),
+        "excluded_as_compromised": result.evaluated.left_out,
+        "test": result.evaluated.evaluation.as_dict(),
     }

@@ -1,8 +1,11 @@
 """The demo: both pipelines, run here from raw files to scored payments, with what a person would look at."""
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +13,14 @@ import pyarrow.compute as pc
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.cli.show import releases as console_releases
-from counterfoil.cli.show import runs
-from counterfoil.cli.show import terminal as console
+from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import InputFileError
 from counterfoil.insights.queries import QueryParameters
 from counterfoil.insights.report import write_report
 from counterfoil.simulation import as_csv, simulate, spoil
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
@@ -74,26 +77,26 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         if data is None
         else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
     )
-    console.out.rule("pipeline training")
+    terminal.out.rule("pipeline training")
     with show_steps("training") as on_event:
         run_here("training", plan.training(), workspace, on_event=on_event)
-    console.out.rule("release")
+    terminal.out.rule("release")
     challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
     runs.show_release(load_release(workspace.registry, challenger))
     reason = "the demo trusts its gate"
     change = promote(workspace.registry, workspace.decisions, challenger, CHAMPION, "demo", reason)
     console_releases.show_change(change, f"is {change.state}")
-    console.out.rule("pipeline detection")
+    terminal.out.rule("pipeline detection")
     with show_steps("detection") as on_event:
         execution = run_here("detection", plan.detection(), workspace, on_event=on_event)
     [run] = output(execution, workspace, "report", "report", "summary.json")["runs"]
-    console.out.rule("what was scored")
-    judged = judge(workspace.tables, run, label_delay=label_delay)
-    runs.show_evaluation(judged.evaluation, f"scores of run {run}, against the labels that came in")
-    console.out.rule("the riskiest payments and their precedents")
+    terminal.out.rule("what was scored")
+    evaluated = evaluate_run(workspace.tables, run, label_delay=label_delay)
+    runs.show_evaluation(evaluated.evaluation, f"scores of run {run}, against the labels that came in")
+    terminal.out.rule("the riskiest payments and their precedents")
     runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
     _show_files(workspace, run)
-    console.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
+    terminal.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
 
 
 def _report(workspace: Workspace, run: str) -> Path:
@@ -114,7 +117,7 @@ def write_simulation(path: Path, accounts: int, merchants: int, days: int, start
 
 def _simulated(workspace: Workspace, label_delay: timedelta) -> Plan:
     """Simulate a history with labels and a few dirty rows, and the payments of the days after it."""
-    console.out.rule("simulate")
+    terminal.out.rule("simulate")
     payments = simulate(accounts=300, merchants=250, days=DAYS, start=FIRST_DAY, seed=SEED)
     judged_from, scored_from = (FIRST_DAY + timedelta(days=round(DAYS * s)) for s in (_JUDGED_FROM, _SCORED_FROM))
     newer = pc.greater_equal(payments["paid_at"], str(scored_from))
@@ -122,7 +125,7 @@ def _simulated(workspace: Workspace, label_delay: timedelta) -> Plan:
     folder = workspace.root / "raw"
     _write(folder / "history" / "payments.csv", spoil(history, np.random.default_rng(SEED)))
     _write(folder / "new" / "payments.csv", as_csv(new))
-    console.out.print(
+    terminal.out.print(
         f"{history.num_rows:,} payments of 300 accounts before {scored_from}, and a few dirty rows; "
         f"{new.num_rows:,} from then on"
     )
@@ -134,22 +137,53 @@ def _simulated(workspace: Workspace, label_delay: timedelta) -> Plan:
 
 def _own_file(workspace: Workspace, data: Path, mapping: str, label_delay: timedelta) -> Plan:
     """Collect the file to see which days it has, and cut them into training, judging and scoring."""
-    console.out.rule("collect")
-    with console.progress("collecting") as steps:
+    terminal.out.rule("collect")
+    with terminal.progress("collecting") as progress:
         collected = collect(
             [data], load_mapping(mapping), key=workspace.pseudonym_key, reader=workspace.reader,
-            tables=workspace.tables, ledger=workspace.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            tables=workspace.tables, ledger=workspace.ledger, progress=progress,
         )  # fmt: skip
     runs.show_collected(collected)
-    files = [str(path) for path in workspace.tables.files(TRANSACTIONS)]
-    shares = f"[{_JUDGED_FROM}, {_SCORED_FROM}]"
-    with engine() as database:
-        [(days,)] = database.execute(
-            f"SELECT quantile_disc(CAST(event_time AS DATE), {shares}) FROM read_parquet({files!r})"
-        ).fetchall()
-    judged_from, scored_from = days
+    days = _payments_by_day(workspace.tables.files(TRANSACTIONS))
+    judged_from, scored_from = cut_days(days, label_delay)
     where = str(data.resolve())
     return Plan(mapping, where, where, judged_from, scored_from - timedelta(days=1), scored_from, label_delay)
+
+
+def _payments_by_day(files: Sequence[Path]) -> dict[date, int]:
+    """How many payments there are on each day that has any, in the order of time."""
+    if not files:
+        return {}
+    query = f"SELECT event_time::DATE AS day, count(*) FROM {parquet_source(files)} GROUP BY day ORDER BY day"
+    with engine() as database:
+        return dict(database.execute(query).fetchall())
+
+
+def cut_days(payments: Mapping[date, int], label_delay: timedelta) -> tuple[date, date]:
+    """The days on which judging and scoring begin, with about 65 % and 85 % of the `payments` before them.
+
+    Training, judging and scoring have a day with payments each, and the first day's labels are known when judging
+    begins. Raises InputFileError where no days are like that.
+    """
+    days = sorted(payments)
+    wait = math.ceil(label_delay / timedelta(days=1))
+    late_enough = [day for day in days[1:-1] if (day - days[0]).days > wait]
+    if not late_enough:
+        has = (
+            f"{len(days)} days with payments, from {days[0]} to {days[-1]}" if days else "no payment that was accepted"
+        )
+        raise InputFileError(
+            f"the demo needs payments of {wait + 3} days: one to train on, {wait} until its labels can be trusted "
+            f"(--label-delay-days), one to judge the release by, and one to score; there are {has}"
+        )
+    before = dict(zip(days, accumulate(payments[day] for day in days), strict=True))
+    whole = before[days[-1]]
+
+    def nearest(share: float, among: Sequence[date]) -> date:
+        return min(among, key=lambda day: abs((before[day] - payments[day]) / whole - share))
+
+    judged_from = nearest(_JUDGED_FROM, late_enough)
+    return judged_from, nearest(_SCORED_FROM, [day for day in days if day > judged_from])
 
 
 def _has(workspace: Workspace, alias: str) -> bool:
@@ -165,11 +199,11 @@ def _write(path: Path, content: bytes) -> None:
 
 def _show_files(workspace: Workspace, run: str) -> None:
     lake = workspace.root / "lake"
-    console.out.rule("where the files are")
-    console.out.print(f"transactions  {lake / 'transactions'}")
-    console.out.print(f"rejected      {lake / 'rejected'}")
-    console.out.print(f"source IPs    {lake / 'source_ips'}, {lake / 'source_ip_days'}")
-    console.out.print(f"scores        {workspace.tables.files(SCORE_TABLE, run)[0]}", soft_wrap=True)
-    console.out.print(f"executions    {workspace.root / 'executions'} (each step's outputs and log)")
-    console.out.print(f"releases      {workspace.root / 'mlflow'}")
-    console.out.print(f"references    {workspace.root / 'postgres'} (PostgreSQL with pgvector)")
+    terminal.out.rule("where the files are")
+    terminal.out.print(f"transactions  {lake / 'transactions'}")
+    terminal.out.print(f"rejected      {lake / 'rejected'}")
+    terminal.out.print(f"source IPs    {lake / 'source_ips'}, {lake / 'source_ip_days'}")
+    terminal.out.print(f"scores        {workspace.tables.files(SCORE_TABLE, run)[0]}", soft_wrap=True)
+    terminal.out.print(f"executions    {workspace.root / 'executions'} (each step's outputs and log)")
+    terminal.out.print(f"releases      {workspace.root / 'mlflow'}")
+    terminal.out.print(f"references    {workspace.root / 'postgres'} (PostgreSQL with pgvector)")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder, existing_workspace
+from counterfoil.cli.options import WorkspaceFolder, days, existing_workspace
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
@@ -17,6 +18,8 @@ To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help=
 KnownUntil = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight (UTC) [default: all]")
 ]
+
+Review = Annotated[float | None, typer.Option(min=0, max=1, help="Threshold of an alert [default: the release's]")]
 
 
 class Format(StrEnum):
@@ -31,8 +34,8 @@ def query(
     name: Annotated[str | None, typer.Argument(help="A question's name [default: list them]")] = None,
     since: From = None, until: To = None, known_until: KnownUntil = None,
     release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
-    review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
-    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    review: Review = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = ALERTS_PER_DAY,
     top: Annotated[int, typer.Option(min=1, help="Rows at most, where a question asks for the first")] = 20,
     format: Annotated[Format, typer.Option(help="How to write the answer; CSV is safe to open as a spreadsheet")]
     = Format.TABLE,
@@ -67,20 +70,23 @@ def report(
     = None,
     known_until: KnownUntil = None,
     release: Annotated[str | None, typer.Option(help="Whose scores [default: the newest run's]")] = None,
-    review: Annotated[float | None, typer.Option(help="Threshold of an alert [default: the release's]")] = None,
-    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = 100,
+    review: Review = None,
+    alerts_per_day: Annotated[int, typer.Option(min=1, help="How many alerts people can look at")] = ALERTS_PER_DAY,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Write the insight report of a period: one HTML file that needs nothing else."""
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import terminal
+    from counterfoil.domain.tables import TRANSACTIONS
     from counterfoil.insights.report import write_report
+    from counterfoil.steps.lake.span import require_payments
 
     place = existing_workspace(workspace)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
-    with console.progress("report") as steps:
-        steps.tell("asking the lake")
+    with terminal.progress("report") as progress:
+        progress.begin("asking the lake")
+        require_payments(place.tables, TRANSACTIONS, days(since, until))
         path = write_report(place, asked, datetime.now(UTC), out)
-    console.out.print(f"report in {path}", soft_wrap=True)
+    terminal.out.print(f"report in {path}", soft_wrap=True)
 
 
 def _parameters(
@@ -94,7 +100,7 @@ def _parameters(
 
     asked = QueryParameters(release=release, review=review, alerts_per_day=alerts_per_day, top=top)
     first = asked.since if since is None else since.date()
-    end = asked.until if until is None else until.date() + timedelta(days=1)
+    end = asked.until if until is None or until.date() > asked.until else until.date() + timedelta(days=1)
     # Payments younger than the label delay have no label by now: good ones are labelled at once, and frauds later.
     moment = datetime.now(UTC) if known_until is None else known_until.replace(tzinfo=UTC)
     return replace(asked, since=first, until=end, known_until=moment)

@@ -17,16 +17,16 @@ def status(
     """Show the collected files and their states, the tables with runs and rows, and why rows were rejected."""
     from counterfoil.adapters.folder.whole_files import write_whole
     from counterfoil.cli.show import operations as console_operations
-    from counterfoil.steps.lake.status import status as look
+    from counterfoil.steps.lake import status as step
 
     place = existing_workspace(workspace)
-    found = look(place.tables, place.ledger)
+    found = step.status(place.tables, place.ledger)
     console_operations.show_status(found)
     if json is not None:
         write_whole(json, json_format.dumps(found.as_dict(), indent=1) + "\n")
 
 
-def replay(
+def recollect(
     file: Annotated[
         Path, typer.Argument(help="A file that was collected, or failed to be", exists=True, dir_okay=False)
     ],
@@ -40,17 +40,16 @@ def replay(
 ) -> None:
     """Collect a file again: its rows take the place of those it gave before, and nothing is doubled."""
     from counterfoil.adapters.files.mapping_files import load_mapping
-    from counterfoil.cli.show import runs
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import runs, terminal
     from counterfoil.steps.intake.collect import Again, collect
     from counterfoil.steps.lake.status import mapping_of
 
     place = existing_workspace(workspace)
     name = mapping or mapping_of(place.ledger, place.reader.fingerprint(file))
-    with console.progress("collecting again") as steps:
+    with terminal.progress("collecting again") as progress:
         collected = collect(
             [file], load_mapping(name), key=place.pseudonym_key, reader=place.reader, tables=place.tables,
-            ledger=place.ledger, on_progress=lambda p: steps.count(p.rows_in, 0),
+            ledger=place.ledger, progress=progress,
             again=Again.ANY_CONTENT if corrected else Again.SAME_CONTENT,
         )  # fmt: skip
     if collected[0].skipped:

@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +9,7 @@ import typer
 from counterfoil.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from counterfoil.domain.periods import Period
     from counterfoil.workspace.wiring import Workspace
 
 Files = Annotated[
@@ -50,7 +51,22 @@ def _parquet(path: Path | None) -> Path | None:
 
 ParquetFile = Annotated[Path | None, typer.Option(callback=_parquet, help="Also write the scores to this Parquet file")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
-DelayDays = Annotated[float, typer.Option(min=0, help="Days until a payment's label can be trusted")]
+DelayDays = Annotated[float, typer.Option(min=0, max=3650, help="Days until a payment's label can be trusted")]
 ReleaseId = Annotated[
     str | None, typer.Option("--release", help="A release's id or alias [default: the champion, else the newest]")
 ]
+
+
+def utc(day: datetime | None) -> datetime | None:
+    """The midnight in UTC at which a day begins."""
+    return None if day is None else day.replace(tzinfo=UTC)
+
+
+def days(since: datetime | None, until: datetime | None) -> "Period":
+    """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
+    from counterfoil.domain.periods import Period
+
+    if since is not None and until is not None and until < since:
+        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
+    endless = until is None or until.date() == date.max  # which has no next day
+    return Period(utc(since), None if until is None or endless else until.replace(tzinfo=UTC) + timedelta(days=1))

@@ -151,8 +151,7 @@ def _pairs(param: Sequence[str] | None) -> dict[str, str]:
 
 def _local_executions(name: str, workspace: Path | None) -> "list[PipelineExecution]":
     from counterfoil.workspace.settings import load_pipeline_settings, load_settings
-    from pipelines.local.record import read_executions
-    from pipelines.local.runner import as_execution
+    from pipelines.local.record import as_execution, read_executions
     from pipelines.parameters import parameters
 
     parameters(name, load_pipeline_settings())

@@ -32,15 +32,15 @@ def forget(
 ) -> None:
     """Forget an account: out of tables, references and releases, never collected again. Exit code 1: it is not."""
     from counterfoil.cli.show import operations as console_operations
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import terminal
     from counterfoil.workspace.forget_account import remove_account
 
     place = existing_workspace(workspace)
     text = sys.stdin.readline() if account == "-" else account
-    with console.progress("forgetting") as steps:
+    with terminal.progress("forgetting") as progress:
         removal = remove_account(
             place, text, operator, reason,
-            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=steps.tell,
+            banks=bank or (), is_pseudonym=pseudonym, merchant_is_another=merchant_is_another, progress=progress,
         )  # fmt: skip
     console_operations.show_removal(removal)
     if not removal.report.absent:
@@ -60,17 +60,17 @@ def rotate_key(
 ) -> None:
     """Change the key of the pseudonyms: all that is kept is hashed again, and goes on joining."""
     from counterfoil.cli.show import operations as console_operations
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import terminal
     from counterfoil.workspace.rotate_key import copy_for_key, rotate_own_key
 
     place = existing_workspace(workspace)
     if (into is None) != (new_key_secret is None):
         raise UsageError("give both --into and --new-key-secret, or neither for a workspace with a key of its own")
-    with console.progress("changing the key") as steps:
+    with terminal.progress("changing the key") as progress:
         if into is None or new_key_secret is None:
-            rotation = rotate_own_key(place, operator, reason, steps.tell)
+            rotation = rotate_own_key(place, operator, reason, progress)
         else:
-            rotation = copy_for_key(place, into, new_key_secret, operator, reason, steps.tell)
+            rotation = copy_for_key(place, into, new_key_secret, operator, reason, progress)
     console_operations.show_rotation(rotation)
     profiles = "" if into is None and place.settings.profile_table is None else " into a new, empty profile store"
     typer.echo(

@@ -143,12 +143,11 @@ def replay_score(
 ) -> None:
     """Score a payment again from what was kept; exit code 1 if the stored score is not reproduced."""
     from counterfoil.cli.show import releases as console_releases
-    from counterfoil.steps.scoring import replay_score as replay
+    from counterfoil.steps.scoring import replay_score as step
 
     place = existing_workspace(workspace)
-    found = replay.replay_score(
-        place.tables, place.registry, place.references_for_scoring, place.embedder, transaction, run,
-        compute=place.compute,
+    found = step.replay_score(
+        place.stores_for_scoring, transaction, run, compute=place.compute
     )  # fmt: skip
     console_releases.show_replay(found)
     if not found.ok:

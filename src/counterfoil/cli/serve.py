@@ -107,7 +107,7 @@ def token_revoke(
 @profiles_app.command("build")
 def profiles_build(release: ReleaseId = None, workspace: WorkspaceFolder = None) -> None:
     """Fill the profiles from the collected payments, as far back as the release's windows see."""
-    from counterfoil.cli.show import terminal as console
+    from counterfoil.cli.show import terminal
     from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring.profiles import build_profiles
@@ -116,6 +116,6 @@ def profiles_build(release: ReleaseId = None, workspace: WorkspaceFolder = None)
     place = open_workspace(workspace)
     loaded = load_release(place.registry, resolve(place.registry, release))
     delay = timedelta(days=loaded.label_delay_days)
-    with console.progress("profiles") as steps:
-        done = build_profiles(place.tables, place.profiles, loaded.specs, delay, progress=steps.count)
-    console.out.print(f"{done:,} payments are in the profiles")
+    with terminal.progress("profiles") as progress:
+        done = build_profiles(place.tables, place.profiles, loaded.specs, delay, progress=progress)
+    terminal.out.print(f"{done:,} payments are in the profiles")

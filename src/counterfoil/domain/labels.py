@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from counterfoil.domain.periods import Period, known_at
-from counterfoil.domain.schemas import FRAUD, GOOD
+from counterfoil.domain.schemas import FRAUD
 
 _ORDER = "PARTITION BY transaction_id ORDER BY said_at NULLS FIRST, sequence, said_by, label"
 """What a payment's own file said was said with the payment, before all else (`said_at` is null)."""
@@ -76,9 +76,9 @@ def labelled_evidence(
 
 
 def withdrawals(payments: str, said: str, label_delay: timedelta) -> str:
-    """The moments (column `known_at`) from which payments that were known as frauds are known as good, as a query."""
+    """The moments (column `known_at`) from which payments that were known as frauds are so no more, as a query."""
     changes = label_changes(payments, said, label_delay)
-    return f"SELECT DISTINCT known_at FROM ({changes}) WHERE label = {GOOD} AND earlier = {FRAUD}"
+    return f"SELECT DISTINCT known_at FROM ({changes}) WHERE label IS DISTINCT FROM {FRAUD} AND earlier = {FRAUD}"
 
 
 def label_changes(payments: str, said: str, label_delay: timedelta) -> str:
@@ -115,7 +115,7 @@ def _changes(statements: str, label_delay: timedelta) -> str:
         WHEN earlier IS NULL THEN coalesce(label_time, said_at)
         ELSE greatest(coalesce(label_time, said_at), said_at) END AS label_time
     FROM (SELECT *, lag(label) OVER ({_ORDER}) AS earlier FROM ({statements}))
-    WHERE earlier IS NULL OR earlier <> label
+    WHERE earlier IS DISTINCT FROM label
   )"""
 
 

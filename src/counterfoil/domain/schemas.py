@@ -85,7 +85,7 @@ ADDRESSES = schema_of(ADDRESS_COLUMNS)
 
 LABEL_COLUMNS = (
     Column("transaction_id", TEXT, "The payment that the label is of", required=True),
-    Column("label", pa.int8(), "1 fraud, 0 good", required=True),
+    Column("label", pa.int8(), "1 fraud, 0 good; null: what was said before does not count"),
     Column("label_time", TIMESTAMP, "When it became known (UTC), if whoever said it told"),
     Column("said_by", TEXT, "Who said it: a mapping of files, an analyst, a service", required=True),
     Column("said_at", TIMESTAMP, "When it was said (UTC); null: with the payment, by its own file"),
@@ -161,7 +161,9 @@ SCORE_COLUMNS = (
     Column("account_id", TEXT, "Keyed hash of the account that pays"),
     Column("anomaly_signal", NUMBER, "In [0, 1], higher is riskier", required=True),
     Column("signal_kind", TEXT, "calibrated (a probability of fraud) or novelty (no frauds known yet)", required=True),
-    Column("decision", TEXT, "allow, review or block, by the release's thresholds", required=True),
+    Column(
+        "decision", TEXT, "allow, review or block, by the release's thresholds and the policy in force", required=True
+    ),
     Column("margin", NUMBER, "Similarity to frauds less similarity to good payments", required=True),
     Column("usual_margin", NUMBER, "The margin with all evidence at its usual values; the reasons make the rest"),
     Column("reasons", pa.list_(REASON), "Greatest contribution first; null where the payment is allowed"),
@@ -173,6 +175,10 @@ SCORE_COLUMNS = (
     Column("good_tied", pa.bool_(), "Whether the next good payment is as similar as the last one named"),
     Column("release_id", TEXT, "The release that made the score", required=True),
     Column("overlay_seq", COUNT, "Number of analysts' confirmations it had seen; 0 is the base alone", required=True),
+    Column("policy_version", TEXT, "The rule set in force; null where the thresholds alone decided"),
+    Column(
+        "policy_hits", pa.list_(TEXT), "What spoke, strongest first: effect, then rule or list; null without a policy"
+    ),
 )
 SCORES = schema_of(SCORE_COLUMNS)
 

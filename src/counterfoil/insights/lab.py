@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import LABEL_DELAY, Period
 from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.errors import NotFoundError, UsageError
@@ -16,9 +17,9 @@ from counterfoil.insights import queries
 from counterfoil.insights.defaults import with_defaults
 from counterfoil.insights.results import Cases, EvaluationView, ReleaseView, ScoredCase
 from counterfoil.insights.rows import LakeTables, Rows
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import cases_of, riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
@@ -55,7 +56,7 @@ class Scores:
         place = self.lab.place
         return Cases(tuple(riskiest(place.tables, place.references_for_scoring, self.run, most=most)))
 
-    def evaluate(self, alerts_per_day: int = 100) -> EvaluationView:
+    def evaluate(self, alerts_per_day: int = ALERTS_PER_DAY) -> EvaluationView:
         """What the scores are worth by the labels that are known."""
         return self.lab.evaluate(self.run, alerts_per_day)
 
@@ -124,9 +125,7 @@ class Lab:
         if quick:
             request = replace(request, options=TrainingOptions(shares=(0.2,), neighbours=(5,), trees=16, rounds=20))
         place = self.place
-        return ReleaseView(
-            train(place.tables, place.references, place.registry, place.embedder, load_mapping(mapping), request)
-        )
+        return ReleaseView(train(place.stores, load_mapping(mapping), request))
 
     def release(self, name: str | None = None) -> ReleaseView:
         """A release by id or alias; the champion, else the newest, if no name is given."""
@@ -165,10 +164,10 @@ class Lab:
             raise NotFoundError(f"transaction {transaction_id!r} was not scored by release {release_id or 'any'}")
         return ScoredCase(found[0])
 
-    def evaluate(self, run: str | None = None, alerts_per_day: int = 100) -> EvaluationView:
+    def evaluate(self, run: str | None = None, alerts_per_day: int = ALERTS_PER_DAY) -> EvaluationView:
         """What the scores of a run, the newest if none is named, are worth by the labels that are known."""
         scores = self.scores(run)
-        return EvaluationView(scores.run, judge(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
+        return EvaluationView(scores.run, evaluate_run(self.place.tables, scores.run, alerts_per_day=alerts_per_day))
 
     def thresholds(self, run: str | None = None) -> Rows:
         """What alerting from some signals on would have meant in a run, by the labels that are known."""
@@ -193,7 +192,7 @@ class Lab:
             raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
         self.explain(transaction_id)
         details = {"verdict": verdict, "release_id": queries.newest_release(self.place.tables)}
-        self.place.decisions.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
+        self.place.decisions.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
 
     def said(self) -> Rows:
         """What people said of scored payments; of each payment the last word counts."""

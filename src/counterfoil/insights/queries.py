@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.labels import labelled_payments
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import EVENT_DATE
@@ -43,7 +44,7 @@ class QueryParameters:
     label_delay: timedelta = LABEL_DELAY
     release: str | None = None
     review: float | None = None
-    alerts_per_day: int = 100
+    alerts_per_day: int = ALERTS_PER_DAY
     top: int = 20
 
     def __post_init__(self) -> None:

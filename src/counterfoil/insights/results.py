@@ -12,7 +12,7 @@ from counterfoil.domain.evaluation.ranking import Ranking
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.insights.report.cases import case_view
-from counterfoil.steps.insights.evaluate_run import Judged
+from counterfoil.steps.insights.evaluate_run import EvaluatedRun
 from counterfoil.steps.insights.riskiest import Case
 
 _POINTS = 300
@@ -89,22 +89,22 @@ class Drawing:
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """What the scores of a run are worth by the labels that are known. `judged` has rows, labels and all figures."""
+    """What the scores of a run are worth by the labels that are known. `evaluated` has rows, labels and all figures."""
 
     run: str
-    judged: Judged
+    evaluated: EvaluatedRun
 
     def __getitem__(self, metric: str) -> float | None:
         """A metric by its key, such as average_precision; None where it is not defined."""
         try:
-            return self.judged.evaluation.metrics[metric]
+            return self.evaluated.evaluation.metrics[metric]
         except KeyError:
-            known = ", ".join(self.judged.evaluation.metrics)
+            known = ", ".join(self.evaluated.evaluation.metrics)
             raise UsageError(f"no metric is called {metric!r}; there are: {known}") from None
 
     def figures(self) -> pa.Table:
         """The metrics with their 95 % intervals over draws of accounts."""
-        found = self.judged.evaluation
+        found = self.evaluated.evaluation
         rows = []
         for key, metric in METRICS.items():
             low, high = found.intervals.get(key, (None, None))
@@ -122,7 +122,7 @@ class EvaluationView:
             words = f"{title}: {precision[0]:.0%} at the highest signals, {precision[-1]:.2%} where all are alerts"
             table = Table(title, pa.table({"recall": recall, "precision": precision}))
             drawn.append(Chart(title, charts.precision_over_recall(recall.tolist(), precision.tolist()), words, table))
-        bins = self.judged.evaluation.calibration_bins
+        bins = self.evaluated.evaluation.calibration_bins
         if bins:
             promised, came = [b.mean_predicted for b in bins], [b.observed_rate for b in bins]
             title = "Calibration: the share of frauds over the mean signal"
@@ -134,9 +134,9 @@ class EvaluationView:
         return Drawing(tuple(drawn))
 
     def _curve(self) -> tuple[np.ndarray, np.ndarray]:
-        known = pa.compute.is_valid(self.judged.labels).to_numpy(zero_copy_only=False)
-        label = self.judged.labels.to_numpy(zero_copy_only=False)[known].astype(np.int8)
-        curve = Ranking.of(label, self.judged.scores.column("anomaly_signal").to_numpy()[known]).curve()
+        known = pa.compute.is_valid(self.evaluated.labels).to_numpy(zero_copy_only=False)
+        label = self.evaluated.labels.to_numpy(zero_copy_only=False)[known].astype(np.int8)
+        curve = Ranking.of(label, self.evaluated.scores.column("anomaly_signal").to_numpy()[known]).curve()
         if curve.one_sided:
             return np.empty(0), np.empty(0)
         frauds, flagged = curve.frauds[1:], (curve.frauds + curve.goods)[1:]
@@ -145,7 +145,7 @@ class EvaluationView:
         return recall[places], frauds[places] / flagged[places]
 
     def _repr_html_(self) -> str:
-        found = self.judged.evaluation
+        found = self.evaluated.evaluation
         title = (
             f"Run {self.run}: {found.rows:,} labelled payments, {found.frauds:,} frauds, {found.accounts:,} accounts"
         )

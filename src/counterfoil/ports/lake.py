@@ -80,7 +80,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What became of one input file. `state` is claimed, released, done or failed."""
+    """What became of one input file. `state` is claimed, unclaimed, done or failed."""
 
     file: SourceFile
     mapping: str
@@ -103,15 +103,15 @@ class FileLedger(Protocol):
         ...
 
     def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
-        """Mark a claimed file as done, with its counts, and let go of the claim."""
+        """Mark a claimed file as done, with its counts, and end the claim."""
         ...
 
     def fail(self, file: SourceFile, reason: str) -> None:
-        """Mark a claimed file as failed and let go of the claim."""
+        """Mark a claimed file as failed and end the claim."""
         ...
 
-    def release(self, file: SourceFile) -> None:
-        """Let go of a claim without a result; the file may be claimed again. Its state is then released."""
+    def unclaim(self, file: SourceFile) -> None:
+        """Give a claim up without a result; the file may be claimed again, and its state is `unclaimed`."""
         ...
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:

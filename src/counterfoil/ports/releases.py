@@ -99,7 +99,7 @@ class ReleaseRegistry(Protocol):
 
 
 @dataclass(frozen=True)
-class Decision:
+class LoggedDecision:
     """An entry of the decision log. `kind` says what was done (promote, rollback, retire, ...), `subject` to what.
 
     `sequence` and `at` are given by the log. No personal data but the operator's name in `actor`.
@@ -117,12 +117,12 @@ class Decision:
 class DecisionLog(Protocol):
     """What was decided, by whom and why: append-only."""
 
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         """Append an entry and return it with its sequence number and time (UTC)."""
         ...
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
-        """Return the entries in the order in which they were appended, of one kind or subject or of all."""
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        """Return the entries after a sequence number in their order, of one kind or subject or of all."""
         ...
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from counterfoil.domain.release.overlay import Change
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -90,6 +92,10 @@ class ScoreLog(Protocol):
         """Return scores from a moment on, oldest first."""
         ...
 
+    def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
+        """Return the scores that were made last (after a moment), oldest first."""
+        ...
+
     def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
         """Return scores from a moment on whose decision is not 'allow', oldest first."""
         ...
@@ -100,6 +106,33 @@ class ScoreLog(Protocol):
 
     def forget(self, account_id: str) -> list[str]:
         """Remove an account's scores and return their transactions."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreUnavailableError if the store does not answer."""
+        ...
+
+
+class OverlayStore(Protocol):
+    """What feedback changed in the references of releases: append-only."""
+
+    def append(self, change: Change, after: int) -> Change | None:
+        """Append a change that was made of the overlay up to `after`, and return it with its number.
+
+        None if a later word on its subject is there. Raises ChangedError if other changes came since `after`.
+        """
+        ...
+
+    def since(self, release_id: str, sequence: int) -> list[Change]:
+        """Return the changes of a release after this number, in their order."""
+        ...
+
+    def forget(self, account: str, payments: Collection[str]) -> int:
+        """Remove what an account's payments brought, and return how many rows went."""
+        ...
+
+    def naming(self, account: str, payments: Collection[str]) -> int:
+        """Count the rows that an account's payments brought."""
         ...
 
     def ping(self) -> None:

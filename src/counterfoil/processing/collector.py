@@ -110,7 +110,7 @@ def location_of(uri: str, name: str) -> str:
 
 @dataclass
 class PendingLedger:
-    """A FileLedger for rows that are not visible yet: a collected file is let go of, and `publish` completes it."""
+    """A FileLedger for rows that are not visible yet: a collected file is unclaimed, and `publish` completes it."""
 
     ledger: FileLedger
     collected: list[LedgerEntry] = field(default_factory=list)
@@ -122,17 +122,17 @@ class PendingLedger:
         return self.ledger.claim(file, mapping, again=again)
 
     def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
-        """Remember the counts for `publish` and let go of the claim."""
-        self.collected.append(LedgerEntry(file, self._mappings[file], "released", rows_in, rows_out, rows_rejected))
-        self.ledger.release(file)
+        """Remember the counts for `publish` and give the claim up."""
+        self.collected.append(LedgerEntry(file, self._mappings[file], "unclaimed", rows_in, rows_out, rows_rejected))
+        self.ledger.unclaim(file)
 
     def fail(self, file: SourceFile, reason: str) -> None:
         """Mark a claimed file as failed."""
         self.ledger.fail(file, reason)
 
-    def release(self, file: SourceFile) -> None:
-        """Let go of a claim without a result."""
-        self.ledger.release(file)
+    def unclaim(self, file: SourceFile) -> None:
+        """Give a claim up without a result."""
+        self.ledger.unclaim(file)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""

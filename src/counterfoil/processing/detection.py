@@ -21,6 +21,7 @@ from counterfoil.processing.options import Mapping as MappingName
 from counterfoil.steps.insights.report import summarise
 from counterfoil.steps.lake.publish import Published, complete_files, publish_staged, publish_table, without_lost
 from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES
+from counterfoil.steps.releases.releases import CHAMPION
 
 AllowFailedFiles = Annotated[
     str, typer.Option(help="'false': files that could not be collected fail the step, when its work is done")
@@ -75,7 +76,7 @@ def evidence_run(new: list[str], since: str, until: str) -> str:
     return f"{since.replace('-', '') or 'begin'}-{until.replace('-', '') or 'end'}"
 
 
-def detect(release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion") -> None:
+def detect(release: Annotated[str, typer.Option(help="A release's id or alias")] = CHAMPION) -> None:
     """Score this instance's share of the evidence."""
     from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring import score
@@ -139,7 +140,7 @@ def publish(allow_failed_files: AllowFailedFiles = "true") -> None:
 
 
 def report(
-    release: Annotated[str, typer.Option(help="A release's id or alias")] = "champion",
+    release: Annotated[str, typer.Option(help="A release's id or alias")] = CHAMPION,
     allow_failed_files: AllowFailedFiles = "true",
 ) -> None:
     """Sum up the scores of this execution; then fail if files could not be collected, unless they are allowed."""

@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.gate import DEFAULT_RULES, GateRules
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import OlderFormatError
 from counterfoil.processing.detection import LINEAGE
 from counterfoil.processing.job import NONE, Job, given, log
 from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
+from counterfoil.progress import Progress
+from counterfoil.steps.releases.releases import CHALLENGER
 
 UNDEFINED_TAG = "metrics_undefined"
 """On a release whose window does not define all metrics: which, and why. Such are absent, and never NaN."""
@@ -33,7 +36,7 @@ def train(
     request = TrainingRequest(period(since, until), day("--known-until", known_until), label_delay_days)
     candidate = fit_candidate(
         job.tables, job.workspace.embedder, load_mapping(mapping), request,
-        progress=lambda what: log().info("training", what=what),
+        progress=Progress(begin=lambda what: log().info("training", what=what)),
     )  # fmt: skip
     write_candidate(candidate, job.output("release"))
     lineage = job.input(EVIDENCE) / LINEAGE
@@ -81,13 +84,13 @@ def evaluate(
 
 
 def gate(
-    tolerance: Annotated[float, typer.Option(min=0)] = 0.01,
-    min_auc: Annotated[float, typer.Option(min=0, max=1)] = 0.8,
-    min_lift: Annotated[float, typer.Option(min=0)] = 5.0,
-    min_frauds: Annotated[int, typer.Option(min=1)] = 20,
+    tolerance: Annotated[float, typer.Option(min=0)] = DEFAULT_RULES.tolerance,
+    min_auc: Annotated[float, typer.Option(min=0, max=1)] = DEFAULT_RULES.min_auc,
+    min_lift: Annotated[float, typer.Option(min=0)] = DEFAULT_RULES.min_lift,
+    min_frauds: Annotated[int, typer.Option(min=1)] = DEFAULT_RULES.min_frauds,
 ) -> None:
     """Say whether the candidate may be registered, and why."""
-    from counterfoil.domain.evaluation.gate import GateRules, judge_candidate
+    from counterfoil.domain.evaluation.gate import judge_candidate
     from counterfoil.steps.insights.candidate import CandidateEvaluation
 
     job = Job.here()
@@ -98,7 +101,7 @@ def gate(
     job.finish("gate")
 
 
-def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = "challenger") -> None:
+def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = CHALLENGER) -> None:
     """Register the candidate with its evaluation and verdict, and let the alias name it."""
     from counterfoil.steps.releases.registration import read_candidate, register_candidate
     from counterfoil.steps.releases.releases import GATE_PASSED, GATE_TAG, promote

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Body, Depends, FastAPI, Path, Request, Response
+from fastapi import Body, Depends, FastAPI, Path, Query, Request, Response
 from pydantic import Discriminator, Tag
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -20,7 +20,8 @@ from counterfoil.service.limits import BodyLimits
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving, answer_of
 from counterfoil.service.workers import Workers
-from counterfoil.steps.scoring.feedback import Verdict, feedback_on, give_feedback, scored, standing
+from counterfoil.steps.scoring.confirm import Effect
+from counterfoil.steps.scoring.feedback import Said, Verdict, feedback_on, scored, standing
 from counterfoil.workspace.wiring import Workspace
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -156,17 +157,24 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
 
     @app.post("/v1/feedback", tags=["feedback"])
     async def feedback(
-        body: models.FeedbackRequest, caller: Annotated[Caller, Depends(allowed(Role.ANALYST))]
-    ) -> models.Feedback:
-        """Say that a scored payment is fraud or good, or that what was said does not count. Kept for ever."""
-        said = await workers.run(
-            lambda: give_feedback(
-                place.decisions, place.scores, place.profiles, body.transaction_id, Verdict(body.verdict), body.by,
-                body.reason, token=caller.token_id,
+        body: models.FeedbackRequest,
+        caller: Annotated[Caller, Depends(allowed(Role.ANALYST))],
+        preview: Annotated[bool, Query(description="Keep nothing: only tell what it would change")] = False,
+    ) -> models.Feedback | models.Preview:
+        """Say that a scored payment is fraud or good, or that what was said does not count. Kept for ever.
+
+        It acts on the scores of payments like it within a second, unless it would change too many decisions.
+        """
+        verdict, principal = Verdict(body.verdict), principal_of(caller, body.by)
+        if preview:
+            found = await workers.run(serving.confirmations.preview, body.transaction_id, verdict, principal)
+            return models.Preview(transaction_id=body.transaction_id, effect=as_effect(found))
+        said, effect = await workers.run(
+            lambda: serving.say(
+                body.transaction_id, verdict, body.by, body.reason, token=caller.token_id, principal=principal
             )
-        )  # fmt: skip
-        serving.metrics.feedback.labels(said.verdict).inc()
-        return as_feedback(said)
+        )
+        return as_feedback(said, effect)
 
     @app.get("/v1/releases/current", tags=["releases"], dependencies=[Depends(allowed(Role.SCORE))])
     async def current_release() -> models.CurrentRelease:
@@ -182,10 +190,31 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
             trained_until=release.trained_until,
             references=release.reference_rows,
             frauds=release.reference_frauds,
+            overlay_seq=in_use.detector.overlay.sequence,
+            overlay_references=len(in_use.detector.overlay.references),
         )
 
 
-def as_feedback(said: Any) -> models.Feedback:
+def principal_of(caller: Caller, by: str) -> str:
+    """Who says it, as far as the service knows: a token's holder, or on the loopback whom they say they are."""
+    return by.strip() if caller is NOBODY else caller.name
+
+
+def as_effect(effect: Effect) -> models.Effect:
+    """What a word does, as it is answered."""
+    moved = [models.Moved(transaction_id=m.transaction_id, before=m.before, after=m.after) for m in effect.moved]
+    return models.Effect(
+        state=effect.state.value,
+        why=effect.why,
+        overlay_seq=effect.overlay_seq,
+        checked=effect.checked,
+        allowed=effect.allowed,
+        changed=len(moved),
+        examples=moved[: models.MOST_EXAMPLES],
+    )
+
+
+def as_feedback(said: Said, effect: Effect | None = None) -> models.Feedback:
     """An entry of feedback as it is answered."""
     return models.Feedback(
         transaction_id=said.transaction_id,
@@ -194,6 +223,7 @@ def as_feedback(said: Any) -> models.Feedback:
         reason=said.reason,
         sequence=said.sequence,
         at=said.at.isoformat(),
+        effect=None if effect is None else as_effect(effect),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_PAYMENTS = 500
+MOST_EXAMPLES = 100
 EXAMPLE_ID = "example-0001"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -113,6 +114,8 @@ class Score(_Model):
     without_history: str | None = Field(description="Why the entities' histories are not in it, if they are not")
     release_id: str
     overlay_seq: int
+    policy_version: str | None = Field(default=None, description="The rule set in force; null without a policy")
+    policy_hits: list[str] = Field(default=[], description="What the policy said, strongest first")
     scored_at: str
 
 
@@ -145,6 +148,36 @@ class FeedbackRequest(_Model):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
+class Moved(_Model):
+    """A scored payment whose decision is another with a word of feedback."""
+
+    transaction_id: str
+    before: str
+    after: str
+
+
+class Effect(_Model):
+    """What a word of feedback does to the scores of other payments.
+
+    `held`: it is kept as a label, and acts on no other payment, since it would change too many decisions.
+    """
+
+    state: Literal["acts", "held", "awaits_second_person", "none"]
+    why: str
+    overlay_seq: int = Field(description="Scores with at least this `overlay_seq` know of it, if it acts")
+    checked: int = Field(description="So many of the payments scored last were looked at")
+    allowed: int = Field(description="So many decisions one word may change")
+    changed: int = Field(description="So many decisions are others with it")
+    examples: list[Moved]
+
+
+class Preview(_Model):
+    """What a word of feedback would do."""
+
+    transaction_id: str
+    effect: Effect
+
+
 class Feedback(_Model):
     """An entry of feedback; entries are never changed, a later one counts."""
 
@@ -154,6 +187,7 @@ class Feedback(_Model):
     reason: str
     sequence: int
     at: str
+    effect: Effect | None = Field(default=None, description="What it does; told when it is given")
 
 
 class Transaction(_Model):
@@ -177,6 +211,8 @@ class CurrentRelease(_Model):
     trained_until: str | None
     references: int
     frauds: int
+    overlay_seq: int = Field(description="The last change that feedback made to the references")
+    overlay_references: int = Field(description="References that feedback added")
 
 
 class Health(_Model):

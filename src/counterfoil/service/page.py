@@ -17,7 +17,7 @@ from counterfoil.service.access import COOKIE, NOBODY, SESSION_SECONDS, Access, 
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving, answer_of
 from counterfoil.service.workers import Workers
-from counterfoil.steps.scoring.feedback import Verdict, feedback_on, give_feedback, scored, standing
+from counterfoil.steps.scoring.feedback import Verdict, feedback_on, scored, standing
 
 QUEUE = 50
 SHOWN_OF_A_SIDE = 3
@@ -115,17 +115,16 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
             return shown(request, "login.html", 401)
         person = by if caller is NOBODY else caller.name
         try:
-            said = await workers.run(
-                lambda: give_feedback(
-                    place.decisions, place.scores, place.profiles, transaction_id, _verdict(verdict),
-                    _kept(person), _kept(reason), token=caller.token_id,
+            await workers.run(
+                lambda: serving.say(
+                    transaction_id, _verdict(verdict), _kept(person), _kept(reason), token=caller.token_id,
+                    principal=person.strip(),
                 )
             )  # fmt: skip
         except StoreUnavailableError:
             return shown(request, "message.html", 503, message="A store is not available. Nothing was kept; try again.")
         except CounterfoilError as error:
             return shown(request, "message.html", 422, message=str(error))
-        serving.metrics.feedback.labels(said.verdict).inc()
         return RedirectResponse("/", 303, HEADERS)
 
     @app.post("/login", include_in_schema=False)

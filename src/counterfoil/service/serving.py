@@ -10,16 +10,22 @@ from typing import Any
 import structlog
 
 from counterfoil.domain.intake.requests import clean_requests, flattened
-from counterfoil.errors import CounterfoilError, ReleaseMismatchError
+from counterfoil.errors import ChangedError, CounterfoilError, ReleaseMismatchError, StoreUnavailableError
 from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.metrics import Metrics
 from counterfoil.service.problems import of_faults
 from counterfoil.steps.privacy.forget_service import remove_from_service
+from counterfoil.steps.scoring.confirm import Effect, State
+from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
 from counterfoil.workspace.wiring import Workspace
 
 READY_SECONDS = 2.0
 ALERT_SECONDS = 0.5
 """How often alerts are looked for: they are sent within a second of the decision."""
+FOLLOW_SECONDS = 0.25
+"""How often a process looks for what feedback changed in others: within a second all of them score alike."""
+FAILED_SECONDS = 1.0
+"""Work that failed is not tried again sooner."""
 log = structlog.get_logger()
 
 
@@ -30,6 +36,7 @@ class Serving:
         self.place = place
         self.settings = place.settings
         self.scorer = place.online_scorer
+        self.confirmations = place.confirmations
         self.metrics = Metrics(self.scorer.counts)
         self._key = place.pseudonym_key
         self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
@@ -42,6 +49,8 @@ class Serving:
             threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
             for work, seconds in (
                 (self.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
+                (place.champion.follow, FOLLOW_SECONDS), (place.settling.settle, refresh),
+                (self.look_at_recent, refresh),
             )
         ]  # fmt: skip
 
@@ -67,6 +76,29 @@ class Serving:
         self._just_forgotten -= late
         if new or late:
             self.scorer.drop_histories()
+            self.confirmations.recent.drop()
+
+    def look_at_recent(self) -> None:
+        """Keep what feedback is tried on up to date, so that it acts at once."""
+        self.confirmations.recent.update(self.place.champion.current().detector)
+
+    def say(
+        self, transaction_id: str, verdict: Verdict, by: str, reason: str, *, token: str | None, principal: str
+    ) -> tuple[Said, Effect]:
+        """Keep what somebody says of a payment and let it act. Raises what `give_feedback` does.
+
+        What is kept and does not act yet, since a store is gone, acts when feedback is settled.
+        """
+        place = self.place
+        said = give_feedback(
+            place.decisions, place.scores, place.profiles, transaction_id, verdict, by, reason, token=token,
+            principal=principal,
+        )  # fmt: skip
+        self.metrics.feedback.labels(said.verdict).inc()
+        try:
+            return said, self.confirmations.apply(transaction_id)
+        except (StoreUnavailableError, ChangedError):
+            return said, Effect(State.NONE, "it is kept, and acts within seconds", 0)
 
     def finish_alerts(self) -> None:
         """Send what is due now; what cannot be sent is sent by the next process."""
@@ -124,13 +156,16 @@ class Serving:
     def _keep_on(self, work: Callable[[], object], seconds: float) -> None:
         """Do something again and again until the service ends; a round that fails is tried again."""
         while not self._ended.is_set():
+            pause = seconds
             try:
                 work()
             except CounterfoilError as error:
                 log.warning("put off", work=work.__name__, reason=type(error).__name__)
+                pause = max(seconds, FAILED_SECONDS)
             except Exception as error:  # noqa: BLE001 whatever one round fails with, the next one tries again
                 log.error("failed", work=work.__name__, reason=type(error).__name__)
-            self._ended.wait(seconds)
+                pause = max(seconds, FAILED_SECONDS)
+            self._ended.wait(pause)
 
 
 def answer_of(score: KeptScore) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
-from counterfoil.steps.insights.evaluate_run import Judged, judge
+from counterfoil.ports.stores import Stores
+from counterfoil.progress import Progress
+from counterfoil.steps.insights.evaluate_run import EvaluatedRun, evaluate_run
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
-from counterfoil.steps.progress import Steps
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.score import detect
 from counterfoil.steps.scoring.scorer import Detector
@@ -39,7 +39,7 @@ class Backtest:
     """What a backtest gives."""
 
     release: Release
-    judged: Judged
+    evaluated: EvaluatedRun
     windows: Windows
     run: str  # of the table `scores`
 
@@ -62,17 +62,14 @@ def windows_by_fraction(tables: TableStore, fraction: float) -> Windows:
 
 
 def backtest(
-    tables: TableStore,
-    references: ReferenceStore,
-    registry: ReleaseRegistry,
-    embedder: TextEmbedder,
+    stores: Stores,
     mapping: SourceMapping,
     windows: Windows,
     *,
     label_delay: timedelta,
     exclude_compromised: bool = False,
     compute: Compute = Compute(),
-    steps: Steps = Steps(),
+    progress: Progress = Progress(),
 ) -> Backtest:
     """Train on the training window of `evidence`, detect in the test window, and evaluate."""
     request = TrainingRequest(
@@ -80,11 +77,11 @@ def backtest(
         known_until=windows.test.since,
         label_delay_days=label_delay / timedelta(days=1),
     )
-    release = train(tables, references, registry, embedder, mapping, request, progress=steps.tell)
-    detector = Detector.load(release, references, embedder, compute)
-    run = detect(tables, detector, period=windows.test, compute=compute, progress=steps.count)
-    steps.tell("evaluating")
+    release = train(stores, mapping, request, progress=progress)
+    detector = Detector.load(release, stores.references, stores.embedder, compute)
+    run = detect(stores.tables, detector, period=windows.test, compute=compute, progress=progress)
+    progress.begin("evaluating")
     since = windows.training.since or datetime.min.replace(tzinfo=UTC)
     excluded = since if exclude_compromised else None
-    judged = judge(tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
-    return Backtest(release, judged, windows, run)
+    evaluated = evaluate_run(stores.tables, run, exclude_compromised_since=excluded, label_delay=label_delay)
+    return Backtest(release, evaluated, windows, run)

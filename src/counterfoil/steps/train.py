@@ -1,6 +1,5 @@
 """Train a release: sample the payments whose labels are known, fit a candidate."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.periods import Period
+from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
 from counterfoil.domain.release.lineage import lineage_of
 from counterfoil.domain.release.references import checksum
 from counterfoil.domain.release.release import Release
@@ -23,7 +22,9 @@ from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.domain.training.training import Fitted, fit_release
 from counterfoil.errors import TrainingError
 from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.ports.releases import TextEmbedder
+from counterfoil.ports.stores import Stores
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.lake.labels import labelled_evidence_files
@@ -40,25 +41,22 @@ class TrainingRequest:
 
     period: Period = Period()
     known_until: datetime | None = None
-    label_delay_days: float = 7.0
+    label_delay_days: float = LABEL_DELAY_DAYS
     good_rows: int = 200_000
     specs: tuple[FeatureSpec, ...] | None = None
     options: TrainingOptions = field(default_factory=TrainingOptions)
 
 
 def train(
-    tables: TableStore,
-    references: ReferenceStore,
-    registry: ReleaseRegistry,
-    embedder: TextEmbedder,
+    stores: Stores,
     mapping: SourceMapping,
     request: TrainingRequest,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Release:
     """Fit a release on the table `evidence` and register it. Raises as `fit_candidate` does."""
-    candidate = fit_candidate(tables, embedder, mapping, request, progress=progress)
-    register_candidate(candidate, references, registry, progress=progress)
+    candidate = fit_candidate(stores.tables, stores.embedder, mapping, request, progress=progress)
+    register_candidate(candidate, stores.references, stores.registry, progress=progress)
     return candidate.release
 
 
@@ -68,7 +66,7 @@ def fit_candidate(
     mapping: SourceMapping,
     request: TrainingRequest,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Candidate:
     """Fit a release on the table `evidence`; nothing is written. The same payments give the same release.
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +13,11 @@ from counterfoil.domain.privacy.ibans import read_iban
 from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, PseudonymKeys, pseudonymise_accounts
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import UsageError
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import read_traces
 from counterfoil.steps.lake.keys import is_of_older_form
 from counterfoil.steps.privacy.forget import Forgotten, Removal, forget
+from counterfoil.steps.privacy.forget_releases import ReleaseStores
 from counterfoil.steps.privacy.forget_service import remove_from_service
 from counterfoil.steps.privacy.tracing import mentions_in, rows_of_merchant
 from counterfoil.workspace.wiring import Workspace
@@ -32,7 +34,7 @@ def remove_account(
     banks: Sequence[str] = (),
     is_pseudonym: bool = False,
     merchant_is_another: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Removal:
     """Forget an account, given by its raw id or by its pseudonym, and keep the report as `reports/forget-*.json`.
 
@@ -41,7 +43,7 @@ def remove_account(
     its bank, its branch. The raw id goes nowhere.
     """
     account = pseudonym_of(place, text, banks, is_pseudonym=is_pseudonym)
-    progress("looking for merchants of that name")
+    progress.begin("looking for merchants of that name")
     namesakes = rows_of_merchant(place.tables, account, place.pseudonym_key)
     if namesakes and not merchant_is_another:
         raise UsageError(
@@ -50,13 +52,14 @@ def remove_account(
             'that has privacy.hashed = ["merchant"], and forget it there; if it is somebody else, give '
             "--merchant-is-another: the merchant's name then stays in these payments"
         )
+    releases = ReleaseStores(place.registry, place.references, place.decisions)
     report = forget(
-        place.tables, place.references, place.registry, place.decisions, place.ledger, account, operator, reason,
+        place.tables, releases, place.ledger, account, operator, reason,
         service=place.service_stores, progress=progress,
     )  # fmt: skip
     if not is_pseudonym:
         _forget_under_earlier_keys(place, text, banks)
-    progress("looking for copies outside the lake")
+    progress.begin("looking for copies outside the lake")
     written_to = str(place.root / "reports" / f"forget-{account}.json")
     removal = Removal(report, written_to, _copies(place, account), namesakes)
     _write(report, removal)

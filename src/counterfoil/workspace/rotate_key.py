@@ -1,20 +1,18 @@
 """The command rotate-key: a workspace's lake and key change together, or a lake in S3 is copied for the next key."""
 
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.keys import require_key
 from counterfoil.steps.privacy.rotate_key import ROTATE_KEY, Rekeyed, Rotation, rekey, require_quiet, tell
 from counterfoil.workspace.wiring import Workspace
 
 
-def rotate_own_key(
-    place: Workspace, operator: str, reason: str, progress: Callable[[str], None] = lambda _: None
-) -> Rotation:
+def rotate_own_key(place: Workspace, operator: str, reason: str, progress: Progress = Progress()) -> Rotation:
     """Give a workspace with its own key and lake a new key. Killed at any moment and called again, it is finished.
 
     The lake is copied aside, then both lakes are renamed and the key follows; while `pseudonym.key.next` is there,
@@ -45,6 +43,8 @@ def _told(
     """Empty the profiles, write the change into the decision log; return what was done."""
     # Histories of old pseudonyms belong to nobody any more; 'profiles build' makes them anew from the lake.
     place.profiles.expire(datetime.max.replace(tzinfo=UTC))
+    place.lists.rekey(later)
+    place.cases.rekey(later)
     tell(place.decisions, earlier, later, operator, reason)
     kept = place.root / f"lake.{earlier.key_id}"
     return Rotation(earlier.key_id, later.key_id, tuple(copied), str(kept) if kept.exists() else None)
@@ -55,7 +55,7 @@ def _untold(place: Workspace, keys: PseudonymKeys) -> bool:
 
 
 def _exchange_lakes(
-    place: Workspace, earlier: PseudonymKeys, later: PseudonymKeys, progress: Callable[[str], None]
+    place: Workspace, earlier: PseudonymKeys, later: PseudonymKeys, progress: Progress
 ) -> list[Rekeyed]:
     """Let the copy under the next key be the lake; each step can be the first one that is left to do."""
     lake, fresh, kept = (place.root / name for name in ("lake", "lake.next", f"lake.{earlier.key_id}"))
@@ -76,7 +76,7 @@ def copy_for_key(
     secret: str,
     operator: str,
     reason: str,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Rotation:
     """Copy a lake in S3 to `into` (s3://bucket/prefix) for the keys of a secret: the present ones and one more.
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.errors import UsageError
 
 LOCAL_BUCKET = "counterfoil-local"
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
     )
     payments_stream: str | None = Field(default=None, description="Kinesis data stream that 'watch' reads")
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
-    alerts_per_day: int = Field(default=100, ge=0, description="Alerts that are sent a day at most")
+    alerts_per_day: int = Field(default=ALERTS_PER_DAY, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
     trusted_gateway: bool = Field(
         default=False, description="Take caller and role from the headers of a gateway that overwrites them"
@@ -89,6 +90,15 @@ class Settings(BaseSettings):
     )
     service_clock_ahead_hours: float = Field(
         default=24, ge=0, description="How far a payment's time may lie ahead of the service's clock"
+    )
+    service_release: str | None = Field(
+        default=None, description="Release that the service scores with, an id or alias; the champion if unset"
+    )
+    feedback_acts: bool = Field(
+        default=True, description="Whether feedback acts on scores at once, or at the next training only"
+    )
+    feedback_most_changed: float = Field(
+        default=0.001, ge=0, le=1, description="Share of the last 10,000 decisions that one word of feedback may change"
     )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
 

@@ -11,6 +11,7 @@ from counterfoil.adapters.folder.key import KeyFile, keys_of_text
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
+from counterfoil.ports.desk import CaseStore, ListStore
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
 from counterfoil.ports.service import (
@@ -18,10 +19,12 @@ from counterfoil.ports.service import (
     AlertLog,
     AlertSink,
     Checkpoints,
+    OverlayStore,
     ProfileStore,
     ScoreLog,
     TokenStore,
 )
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.workspace.settings import Settings, load_settings
 
@@ -31,8 +34,11 @@ if TYPE_CHECKING:
     from counterfoil.steps.privacy.forget_service import ServiceStores
     from counterfoil.steps.scoring.alerts import AlertDesk
     from counterfoil.steps.scoring.champion import Champion
+    from counterfoil.steps.scoring.confirm import Confirmations
+    from counterfoil.steps.scoring.policies import Policies
     from counterfoil.steps.scoring.score_one import OnlineScorer
     from counterfoil.steps.scoring.scorer import Detector
+    from counterfoil.steps.scoring.settle import Settling
 
 LEDGER_LEASE = timedelta(minutes=2)
 """For how long DynamoDB's ledger keeps the claim of a process that died."""
@@ -193,7 +199,57 @@ class Workspace:
         from counterfoil.adapters.postgres.account_rows import PostgresAccountRows
         from counterfoil.steps.privacy.forget_service import ServiceStores
 
-        return ServiceStores(PostgresAccountRows(self.login), self.profiles)
+        return ServiceStores(PostgresAccountRows(self.login), self.profiles, self.overlays)
+
+    @cached_property
+    def overlays(self) -> OverlayStore:
+        """What feedback changed in the references of releases."""
+        from counterfoil.adapters.postgres.overlays import PostgresOverlays
+
+        return PostgresOverlays(self.login)
+
+    @cached_property
+    def confirmations(self) -> "Confirmations":
+        """Turns feedback into references of the release in use."""
+        from counterfoil.steps.scoring.confirm import Confirmations
+
+        settings = self.settings
+        return Confirmations(
+            self.decisions, self.scores, self.overlays, self.champion, settings.feedback_most_changed,
+            settings.feedback_acts,
+        )  # fmt: skip
+
+    @cached_property
+    def settling(self) -> "Settling":
+        """Completes what was begun when feedback came, and takes it into the lake."""
+        from counterfoil.adapters.postgres.turns import PostgresTurns
+        from counterfoil.steps.scoring.settle import Settling
+
+        return Settling(
+            self.decisions, self.scores, self.profiles, self.tables, self.checkpoints, self.confirmations,
+            PostgresTurns(self.login),
+        )  # fmt: skip
+
+    @cached_property
+    def lists(self) -> ListStore:
+        """The lists that a policy reads."""
+        from counterfoil.adapters.postgres.policy_lists import PostgresLists
+
+        return PostgresLists(self.login)
+
+    @cached_property
+    def cases(self) -> CaseStore:
+        """Alerts that are looked at together."""
+        from counterfoil.adapters.postgres.cases import PostgresCases
+
+        return PostgresCases(self.login)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The policy in force."""
+        from counterfoil.steps.scoring.policies import Policies
+
+        return Policies(self.decisions, self.lists, self.pseudonym_key)
 
     @cached_property
     def tokens(self) -> TokenStore:
@@ -238,12 +294,12 @@ class Workspace:
         from counterfoil.steps.scoring.champion import Champion
 
         return Champion(
-            self.registry,
-            self.references_for_scoring,
-            self.embedder,
-            self.tables,
+            self.stores_for_scoring,
+            self.overlays,
             self._mapping_of,
             self.compute,
+            self.settings.service_release,
+            policy=lambda: self.policies.current(),
         )
 
     def _mapping_of(self, name: str) -> "SourceMapping":
@@ -281,6 +337,16 @@ class Workspace:
     def compute(self) -> Compute:
         """Where and how vectors are compared."""
         return Compute(self.device, self.settings.half_precision, self.settings.batch_rows)
+
+    @property
+    def stores(self) -> Stores:
+        """What training needs, opened; `stores_for_scoring` has the references that scoring may read."""
+        return Stores(self.tables, self.references, self.registry, self.embedder)
+
+    @property
+    def stores_for_scoring(self) -> Stores:
+        """What scoring needs, opened."""
+        return Stores(self.tables, self.references_for_scoring, self.registry, self.embedder)
 
     def detector(self, name: str | None = None) -> "Detector":
         """A release ready to score: by its id or alias; the champion, else the newest, if there is no `name`.

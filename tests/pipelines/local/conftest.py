@@ -14,7 +14,7 @@ from pipelines.local.jobs import Machine
 from pipelines.local.key import Code
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 TOYS = Path(__file__).parent / "toy_containers"
 

@@ -10,17 +10,14 @@ import pytest
 from rich.console import Console
 
 from counterfoil.cli.show.pipeline_tree import show_steps
-from counterfoil.errors import NotFoundError, PipelineError, UsageError
-from pipelines.local.cache import parse_duration
-from pipelines.local.differences import differences
+from counterfoil.errors import PipelineError, UsageError
+from pipelines.local.cache import differences, parse_duration
 from pipelines.local.errors import ClientError
 from pipelines.local.events import Event
-from pipelines.local.hashes import FileHashes
-from pipelines.local.key import Channel, Components
+from pipelines.local.key import Channel, Components, FileHashes
 from pipelines.local.objects import Objects, appear, dealt, gather
 from pipelines.local.record import Recorder, read_executions
 from pipelines.local.request import check_request
-from pipelines.local.runner import LocalPipelines
 
 BUCKET = "s3://counterfoil-local"
 
@@ -228,14 +225,6 @@ def test_executions_are_read_newest_first_and_dead_ones_are_stopped(tmp_path):
     assert (dead.status, dead.step("a").status) == ("Stopped", "Stopped")
     other.end("Failed", failed_step="x", reason="why")
     assert read_executions(tmp_path, "other")[0].failure == "step 'x' failed: why"
-
-
-def test_the_runner_knows_its_pipelines(tmp_path):
-    runner = LocalPipelines(lambda _: None, ("training", "detection"), tmp_path)
-    assert runner.status("training") == []
-    for ask in (lambda: runner.status("none"), lambda: runner.start("none", {})):
-        with pytest.raises(NotFoundError, match="no pipeline 'none': there are training, detection"):
-            ask()
 
 
 EVENTS = (

@@ -2,12 +2,17 @@
 the quick one of tests/conftest.py, and training grows few trees, because the real ones would triple the time."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +34,10 @@ from pipelines.local.events import Event
 from pipelines.local.record import SUCCEEDED, LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.session import offline_session
+from pipelines.telemetry import offline_session
 
 FAULTS = Path(__file__).parent / "faults"
+ZYGOTE_SOCKET = "zygote.socket"
 QUICK_EMBEDDER = Path(__file__).parents[2] / "faults" / "quick_embedder.py"
 RAW = "s3://counterfoil-local/raw"
 START = date(2024, 1, 1)
@@ -68,16 +74,31 @@ class Place:
 
     root: Path
     events: list[Event] = field(default_factory=list)
+    zygote: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def make(cls, key: bytes) -> "Place":
-        """A workspace in a path that is short, as a socket's must be."""
+        """A workspace in a path that is short, as a socket's must be, with a zygote that does its steps.
+
+        Each workspace has its own zygote: texts have other hashes in each, as in processes of their own.
+        """
         place = cls(Path(tempfile.mkdtemp(prefix="cf-", dir="/tmp")))
         (place.root / "pseudonym.key").write_bytes(key)
         shutil.copytree(FAULTS, place.faults, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(QUICK_EMBEDDER, place.faults)
         place.write_raw()
+        place.start_zygote()
         return place
+
+    def start_zygote(self) -> None:
+        """Start what does the steps, and wait until it has imported everything."""
+        command = [sys.executable, str(self.faults / "step_zygote.py"), str(self.faults)]
+        self.zygote = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(QUICK_EMBEDDER.parent)})
+        deadline = time.monotonic() + 120
+        while not (self.faults / ZYGOTE_SOCKET).exists():
+            assert self.zygote.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def write_raw(self) -> None:
         """Write the raw files; each folder's first has a few dirty rows."""
@@ -99,7 +120,10 @@ class Place:
         return self.root / "faults"
 
     def remove(self) -> None:
-        """Stop its database and remove its files."""
+        """End its zygote, stop its database and remove its files."""
+        if self.zygote is not None:
+            self.zygote.kill()
+            self.zygote.wait()
         embedded_postgres.stop(self.root / "postgres")
         shutil.rmtree(self.root)
 
@@ -153,9 +177,15 @@ class Place:
         return release
 
 
+@cache
+def simulated() -> pa.Table:
+    """The payments of all days."""
+    return simulate(accounts=45, merchants=60, days=70, start=START, seed=4)
+
+
 def payments(since: int, until: int) -> pa.Table:
     """Simulated payments of the days from `since` to before `until`."""
-    found = simulate(accounts=45, merchants=60, days=70, start=START, seed=4)
+    found = simulated()
     paid = found["paid_at"]
     return found.filter(pc.and_(pc.greater_equal(paid, day(since)), pc.less(paid, day(until))))
 

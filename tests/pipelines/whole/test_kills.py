@@ -138,7 +138,7 @@ def test_the_session_is_killed_while_detect_runs(copied):
 
 def wait_for_hanging(path, session):
     """The pid of the step that met its fault."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (path.exists() and path.read_text()):
         assert session.poll() is None
         assert time.monotonic() < deadline

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from counterfoil.errors import UsageError
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.releases.releases import CHAMPION, resolve, retire
 from counterfoil.steps.scoring.replay_score import Replayer
 
@@ -68,7 +69,7 @@ def test_a_hundred_scores_of_each_release_are_replayed(life, replayer, detection
 @pytest.fixture(scope="module")
 def replayer(life, embedder):
     here = life.place.workspace
-    return Replayer(here.tables, here.registry, here.references_for_scoring, embedder)
+    return Replayer(Stores(here.tables, here.references_for_scoring, here.registry, embedder))
 
 
 def test_payments_get_the_same_score_whenever_one_release_scores_them(life):

@@ -68,6 +68,7 @@ class TestBytes:
 
 
 class TestLayout:
+    @pytest.mark.slow
     def test_ids_are_unique_and_times_sorted_within_the_days(self, frame):
         assert frame["payment_id"].is_unique
         assert frame["paid_at"].is_monotonic_increasing
@@ -193,6 +194,7 @@ class TestDifficulty:
         for column in (frame["euros"], hour, -hour, quick, new_address, new_device):
             assert roc_auc_score(frame["fraud"], column) < 0.95
 
+    @pytest.mark.slow
     def test_an_isolation_forest_is_better_than_a_coin_and_far_from_perfect(self, frame):
         columns = pd.DataFrame(
             {
@@ -234,6 +236,7 @@ class TestDirt:
         signed = {cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))}
         assert all(float(cell) < 0 for cell in signed)
 
+    @pytest.mark.slow
     def test_one_row_of_each_kind_is_added_and_no_other_touched(self):
         table = simulate(**SMALL, seed=3)
         clean = [list(row.values()) for row in table.to_pylist()]

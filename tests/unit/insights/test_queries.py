@@ -75,6 +75,7 @@ def _week(days: pd.Series) -> pd.Series:
     return days.map(lambda day: day - timedelta(days=day.weekday()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "column"),
     [("fraud_by_day", "event_date"), ("fraud_by_merchant", "merchant_id"), ("fraud_by_category", "category")]
@@ -153,6 +154,7 @@ def test_customers(tables: FolderTables, payments: pd.DataFrame, known: pd.DataF
         assert row["change"] == row["spend"] - cents[account, currency, before]
 
 
+@pytest.mark.slow
 def test_alerts(tables: FolderTables, scored: pd.DataFrame) -> None:
     volume = {row["event_date"]: row for row in ask(tables, "alert_volume", ASKED).to_pylist()}
     for day, rows in scored.groupby("event_date"):
@@ -252,6 +254,7 @@ def test_a_threshold_reaches_athena_whole() -> None:
     assert athena_values({"review": 0.012345678901, "top": 5}) == {"review": Decimal("0.012345678901"), "top": 5}
 
 
+@pytest.mark.slow
 def test_the_newest_scores_count_where_no_release_is_named(tables: FolderTables) -> None:
     assert newest_release(tables) == "r1"
     named, unnamed = (ask(tables, "novelty_drift", QueryParameters(release=name)) for name in ("r1", None))

@@ -3,55 +3,31 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from report_of import report_of
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
 from counterfoil.domain.evaluation.drift import Profile, stability_index
 from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
-from counterfoil.errors import NotFoundError
 from counterfoil.insights.queries import QueryParameters
-from counterfoil.insights.report import report
-from counterfoil.workspace.settings import Settings
-from counterfoil.workspace.wiring import Workspace
 
 Lake = Callable[..., FolderTables]
-ASKED = QueryParameters(date(2026, 2, 1), date(2026, 2, 20), review=0.3)
-MADE = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>"
-
-
-class Nothing:
-    """A store that has nothing."""
-
-    def releases(self) -> list[object]:
-        return []
-
-    def fetch(self, release_id: str) -> Path:
-        raise NotFoundError(f"no release {release_id}")
-
-    def read_base(self, release_id: str) -> pa.Table:
-        raise NotFoundError(f"no references of {release_id}")
-
-
-def _report(root: Path, asked: QueryParameters = ASKED) -> str:
-    place = Workspace(Settings(workspace=root))
-    place.__dict__["registry"] = Nothing()  # no MLflow and no database for a page
-    place.__dict__["references_for_scoring"] = Nothing()
-    return report(place, asked, MADE)
 
 
 def _figures(frame: pd.DataFrame, root: Path, make_lake: Lake, **changes: tuple[str, ...]) -> str:
     make_lake(root / "lake", frame, **changes)
-    return _report(root)
+    return report_of(root)
 
 
+@pytest.mark.slow
 def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     hostile = payments.assign(merchant_id=payments["merchant_id"].where(payments.index % 2 == 0, HOSTILE))
     page = _figures(hostile, tmp_path, make_lake)
@@ -63,6 +39,7 @@ def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.
     assert "Nothing was scored" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -80,15 +57,17 @@ def test_what_is_missing_is_said(
     assert told in _figures(change(payments.tail(1500)), tmp_path, make_lake)
 
 
+@pytest.mark.slow
 def test_missing_tables_are_named_with_what_makes_them(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     page = _figures(payments.tail(1500), tmp_path, make_lake, without=("scores", "source_ips", "rejected"))
     for told in ("Nothing was scored yet", "no table &#39;source_ips&#39;: run &#39;counterfoil curate&#39; first"):
         assert told in page
 
 
+@pytest.mark.slow
 def test_an_empty_period_is_said(make_lake: Lake, payments: pd.DataFrame, tmp_path: Path) -> None:
     make_lake(tmp_path / "lake", payments.tail(1500))
-    page = _report(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
+    page = report_of(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
     assert "No payment was made in this period." in page
 
 

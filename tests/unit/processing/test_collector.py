@@ -53,12 +53,13 @@ def _rows(root: Path, table: str) -> int:
 def test_a_file_is_known_by_its_place_and_waits_for_publication(root: Path, dsn: str) -> None:
     assert main(app, ARGUMENTS) == 0
     [entry] = PostgresLedger(dsn).entries()
-    assert (entry.file.location, entry.state) == ("s3://bank/raw/payments.csv", "released")
+    assert (entry.file.location, entry.state) == ("s3://bank/raw/payments.csv", "unclaimed")
     summary = _read(root, "summary.json")
     assert summary["rows_in"] == summary["rows_out"] == _rows(root, "transactions") > 0
     assert summary["input_version"] == "v1"
 
 
+@pytest.mark.slow
 def test_a_file_that_was_not_published_is_collected_again_and_a_done_one_is_not(root: Path, dsn: str) -> None:
     assert main(app, ARGUMENTS) == main(app, ARGUMENTS) == 0
     assert _read(root, "summary.json")["files_skipped"] == 0
@@ -78,7 +79,7 @@ def test_a_bad_file_does_not_keep_its_neighbour_out(root: Path, dsn: str) -> Non
     summary = _read(root, "summary.json")
     assert list(summary["files_failed"]) == ["broken.csv"]  # type: ignore[call-overload]
     assert summary["rows_out"] == _rows(root, "transactions") > 0
-    assert {entry.state for entry in PostgresLedger(dsn).entries()} == {"released", "failed"}
+    assert {entry.state for entry in PostgresLedger(dsn).entries()} == {"unclaimed", "failed"}
 
 
 def test_a_step_without_any_good_file_fails_and_says_why(root: Path) -> None:

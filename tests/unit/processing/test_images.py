@@ -17,6 +17,7 @@ def test_dockerfiles_pass_hadolint() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_an_entry_point_is_ten_lines_that_run(name: str) -> None:
     main = ROOT / "containers" / name / "main.py"
@@ -25,6 +26,7 @@ def test_an_entry_point_is_ten_lines_that_run(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["collector", "curation"])
 def test_light_images_do_without_the_heavy_libraries(name: str) -> None:
     code = (

@@ -18,7 +18,9 @@ from counterfoil.domain.release.references import checksum
 from counterfoil.domain.release.release import to_files
 from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, TrainingError
+from counterfoil.ports import stores as ports
 from counterfoil.ports.releases import RegisteredRelease
+from counterfoil.progress import Progress
 from counterfoil.steps.releases.registration import (
     Candidate,
     load_release,
@@ -173,7 +175,7 @@ class TestRegister:
     def test_the_base_is_written_first_and_the_release_is_visible_last(self, candidate: Candidate) -> None:
         stores: Any = Stores()
         told: list[str] = []
-        registered = register_candidate(candidate, stores, stores, progress=told.append)
+        registered = register_candidate(candidate, stores, stores, progress=Progress(begin=told.append))
         assert registered.release_id == candidate.release.release_id
         assert stores.calls == ["base", "register"]
         assert told == ["writing the reference set", "registering the release"]
@@ -221,6 +223,6 @@ class TestRegister:
         request_until_cut: TrainingRequest, embedder: Any, tmp_path: Path,
     ) -> None:  # fmt: skip
         stores: Any = Stores()
-        release = train(lake(tmp_path, payments), stores, stores, embedder, mapping, request_until_cut)
+        release = train(ports.Stores(lake(tmp_path, payments), stores, stores, embedder), mapping, request_until_cut)
         assert release.release_id == candidate.release.release_id
         assert stores.calls == ["base", "register"]

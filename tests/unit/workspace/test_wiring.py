@@ -22,7 +22,7 @@ from counterfoil.adapters.postgres.ledger import PostgresLedger
 from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
 
@@ -55,7 +55,7 @@ def test_the_adapters_take_the_login(open_workspace: Open, dsn: str, monkeypatch
     monkeypatch.setitem(vars(workspace), "login", lambda: dsn)
     assert workspace.dsn == dsn
     assert workspace.ledger.claim(SourceFile("raw/a.csv", "a" * 64), "bank")
-    assert workspace.decisions.append(Decision("promote", "r1", "me", "why")).sequence == 1
+    assert workspace.decisions.append(LoggedDecision("promote", "r1", "me", "why")).sequence == 1
     assert workspace.references.releases() == workspace.references_for_scoring.releases() == []
     with psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT count(*) FROM input_file").fetchone() == (1,)

@@ -20,8 +20,12 @@ Item = dict[str, dict[str, Any]]
 """A row as DynamoDB has it, for example {"rows_in": {"N": "10"}}."""
 
 _MINE = "#owner = :owner"
+_EARLIER_WORD = "released"
+"""What an earlier version called the state `unclaimed`; its rows may stand in the table."""
+
 _FREE = (
-    "attribute_not_exists(pk) OR #state IN (:failed, :released) OR (#state = :claimed AND lease_end < :over)"
+    "attribute_not_exists(pk) OR #state IN (:failed, :unclaimed, :released)"
+    " OR (#state = :claimed AND lease_end < :over)"
     # The answer to a first try may have been lost: what that wrote is ours.
     f" OR {_MINE}"
 )
@@ -58,7 +62,7 @@ class DynamoLedger:
         """
         token = uuid.uuid4().hex
         fresh = {**_new_item(file, mapping), "owner": {"S": token}, "lease_end": self._from_now(self._lease)}
-        free_states = ("failed", "released", "claimed", *(["done"] if again else []))
+        free_states = ("failed", "unclaimed", _EARLIER_WORD, "claimed", *(["done"] if again else []))
         states = {f":{state}": {"S": state} for state in free_states}
         free = self._happens(
             self._client.put_item,
@@ -72,19 +76,19 @@ class DynamoLedger:
         return free
 
     def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
-        """Mark a claimed file as done, with its counts, and let go of the claim.
+        """Mark a claimed file as done, with its counts, and end the claim.
 
         Raises UsageError if this object never held the claim, StoreUnavailableError if it lost it.
         """
         self._settle(file, "done", rows_in, rows_out, rows_rejected, None)
 
     def fail(self, file: SourceFile, reason: str) -> None:
-        """Mark a claimed file as failed and let go of the claim; raises like `complete`."""
+        """Mark a claimed file as failed and end the claim; raises like `complete`."""
         self._settle(file, "failed", 0, 0, 0, reason)
 
-    def release(self, file: SourceFile) -> None:
-        """Let go of a claim without a result; raises like `complete`."""
-        self._settle(file, "released", 0, 0, 0, None)
+    def unclaim(self, file: SourceFile) -> None:
+        """Give a claim up without a result; raises like `complete`."""
+        self._settle(file, "unclaimed", 0, 0, 0, None)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""
@@ -100,7 +104,7 @@ class DynamoLedger:
         return sorted(found, key=lambda entry: (entry.file.location, entry.file.content_hash))
 
     def close(self) -> None:
-        """Let go of all claims: at once, or at the end of their leases if the table cannot be reached."""
+        """End all claims: at once, or at the end of their leases if the table cannot be reached."""
         for file, token in self._held.let_go().items():
             try:
                 self._set_lease_end(file, token, {"N": "0"})
@@ -205,7 +209,7 @@ def _as_entry(item: Mapping[str, Mapping[str, Any]]) -> LedgerEntry:
     return LedgerEntry(
         SourceFile(item["location"]["S"], item["content_hash"]["S"]),
         item["mapping"]["S"],
-        item["state"]["S"],
+        "unclaimed" if item["state"]["S"] == _EARLIER_WORD else item["state"]["S"],
         int(item["rows_in"]["N"]),
         int(item["rows_out"]["N"]),
         int(item["rows_rejected"]["N"]),

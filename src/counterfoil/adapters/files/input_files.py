@@ -7,10 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from counterfoil.adapters.files import csv_files, iso20022_files, jsonl_files, parquet_files
+from counterfoil.adapters.files import (
+    csv_files,
+    iso8583_files,
+    iso20022_files,
+    jsonl_files,
+    mt103_files,
+    mt940_files,
+    nacha_files,
+    parquet_files,
+)
 from counterfoil.adapters.files.input_streams import parts_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.mapping_check import column_problems
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch, printable
@@ -23,7 +33,17 @@ class _Format(Protocol):
     def batches(self, part: Part, mapping: SourceMapping) -> Iterator[RawBatch]: ...
 
 
-_FORMATS: Mapping[str, _Format] = {"csv": csv_files, "jsonl": jsonl_files, "iso20022": iso20022_files}
+_FORMATS: Mapping[str, _Format] = {
+    "csv": csv_files,
+    "jsonl": jsonl_files,
+    **dict.fromkeys(iso20022.KINDS, iso20022_files),
+    "camt.053": iso20022_files,
+    "camt.054": iso20022_files,
+    "mt940": mt940_files,
+    "mt103": mt103_files,
+    "nacha": nacha_files,
+    "iso8583": iso8583_files,
+}
 """The formats that are read from front to back; Parquet is not."""
 
 

@@ -1,20 +1,23 @@
-"""Read ISO 20022 XML: one row per credit transfer, numbered through the file from 1.
+"""Read ISO 20022 XML: one row per transfer or booking, numbered through the file from 1.
 
 Elements are found by their local names, whatever namespace they are in or claim to be in. The file is parsed as it
 comes, in memory that does not grow with it; document types and entities are refused.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from xml.sax import SAXException, SAXParseException
 
 from defusedxml import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser
 
-from counterfoil.adapters.files.iso20022_transfers import Transfers, UnreadableXmlError
+from counterfoil.adapters.files.camt_entries import Bookings
+from counterfoil.adapters.files.iso20022_handler import MessageHandler, UnreadableXmlError
+from counterfoil.adapters.files.iso20022_transfers import Transfers
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.errors import InputFileError
@@ -23,25 +26,32 @@ CHUNK_BYTES = 1 << 16
 MOST_MARKUP_BYTES = 4 << 20
 """Of one tag, comment or the like, which the parser must hold whole."""
 
+_KINDS: Mapping[str, Callable[[SourceMapping, Gathered], MessageHandler]] = {
+    **dict.fromkeys(iso20022.KINDS, Transfers),
+    "camt.053": Bookings,
+    "camt.054": Bookings,
+}
+"""By `file.format`, who gathers the records of its messages."""
+
 _BARE_AMPERSAND = re.compile(rb"&[^;<&]{0,40}.?\Z", re.DOTALL)
 _KEPT_BYTES = 1 << 10
 """An XML declaration that stands behind a document is known to do so only when it is whole."""
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
-    """Return the columns that a transfer can have, whatever is in this file."""
-    return list(iso20022.COLUMNS)
+    """Return the columns that a record can have, whatever is in this file."""
+    return list(FIXED_COLUMNS[style.format].names)
 
 
 def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
-    """Yield the credit transfers of all messages of a file, or of XML documents one after another.
+    """Yield the transfers or bookings of all messages of a file, or of XML documents one after another.
 
     Raises InputFileError if the file is no XML, cut off, has a document type or entities, or has none of the
     messages that are read.
     """
-    transfers = Transfers(mapping, Gathered(part, mapping))
+    records = _KINDS[mapping.file.format](mapping, Gathered(part, mapping))
     try:
-        yield from _parsed(part, transfers)
+        yield from _parsed(part, records)
     except UnreadableXmlError as error:
         raise InputFileError(f"{part.place} {error}") from None
     except DefusedXmlException:
@@ -51,22 +61,22 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
         raise InputFileError(f"{part.place} is no XML, cut off or damaged ({where})") from None
     except (SAXException, LookupError, ValueError):
         raise InputFileError(f"{part.place} is no XML in an encoding that is known") from None
-    if not transfers.messages:
-        names = " or ".join(iso20022.MESSAGES.values())
-        others = f", but {' and '.join(transfers.others)}" if transfers.others else ""
+    if not records.messages:
+        names = " or ".join(records.read.values())
+        others = f", but {' and '.join(records.others)}" if records.others else ""
         raise InputFileError(f"{part.place} holds no {names} message{others}")
 
 
-def _parsed(part: Part, transfers: Transfers) -> Iterator[RawBatch]:
-    documents = _Documents(transfers)
+def _parsed(part: Part, records: MessageHandler) -> Iterator[RawBatch]:
+    documents = _Documents(records)
     with part.open() as stream:
         while chunk := stream.read(CHUNK_BYTES):
             documents.feed(chunk)
-            if transfers.gathered.is_full:
-                yield transfers.gathered.take()
+            if records.gathered.is_full:
+                yield records.gathered.take()
     documents.close()
-    if len(transfers.gathered):
-        yield transfers.gathered.take()
+    if len(records.gathered):
+        yield records.gathered.take()
 
 
 def _what_is_bad(kept: bytes, place: int) -> str | None:
@@ -82,7 +92,18 @@ def _what_is_bad(kept: bytes, place: int) -> str | None:
 
 
 class _Parser(DefusedExpatParser):  # type: ignore[misc]
-    """A parser that can say at which byte it stopped."""
+    """A parser that gives what it meets to a handler with nothing in between, and can say at which byte it stopped."""
+
+    def __init__(self, handler: MessageHandler) -> None:
+        self._handler = handler
+        super().__init__(forbid_dtd=True)
+
+    def reset(self) -> None:
+        """See DefusedExpatParser, which refuses document types and entities."""
+        super().reset()
+        self._parser.StartElementHandler = self._handler.start
+        self._parser.EndElementHandler = self._handler.end
+        self._parser.CharacterDataHandler = self._handler.characters
 
     @property
     def stopped_at(self) -> int:
@@ -92,24 +113,23 @@ class _Parser(DefusedExpatParser):  # type: ignore[misc]
 class _Documents:
     """Feeds XML documents that stand one after another in a file, each to a parser of its own."""
 
-    def __init__(self, transfers: Transfers) -> None:
-        self._transfers = transfers
+    def __init__(self, records: MessageHandler) -> None:
+        self._records = records
         self._silent = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = _Parser(forbid_dtd=True)
-        self._parser.setContentHandler(self._transfers)
-        self._begun = self._transfers.events
+        self._parser = _Parser(self._records)
+        self._begun = self._records.events
         self._last = b""
         self._fed = 0
 
     def feed(self, chunk: bytes) -> None:
         """Parse the next bytes of the file. Raises what the parser and the handler raise."""
-        events = self._transfers.events
+        events = self._records.events
         while chunk:
             chunk = self._rest_of(chunk)
-        self._silent = 0 if self._transfers.events > events else self._silent + 1
+        self._silent = 0 if self._records.events > events else self._silent + 1
         if self._silent * CHUNK_BYTES > MOST_MARKUP_BYTES:
             raise UnreadableXmlError(f"has a piece of markup of more than {MOST_MARKUP_BYTES:,} bytes")
 
@@ -124,7 +144,7 @@ class _Documents:
         except SAXParseException as error:
             kept = self._last + chunk
             start = self._parser.stopped_at - self._fed + len(self._last)
-            if start < 0 or self._transfers.depth or self._transfers.events == self._begun:
+            if start < 0 or self._records.depth or self._records.events == self._begun:
                 why = _what_is_bad(kept, start)  # the document itself is bad
                 if why is None or "not well-formed" not in error.getMessage():
                     raise

@@ -1,195 +1,132 @@
-"""Gather the credit transfers of ISO 20022 messages from what an XML parser meets on its way."""
+"""Gather the payments of ISO 20022 messages from what an XML parser meets on its way."""
 
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+from collections.abc import Iterable, Mapping
 
+from counterfoil.adapters.files.iso20022_handler import MessageHandler, Scope
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake import iso20022, iso20022_messages
 from counterfoil.domain.intake.iso20022 import HEADER, PAYMENT_INFORMATION, TRANSFER
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError
 
-MOST_DEPTH = 100
-MOST_TEXT = 64 << 10
-"""Of the wanted texts of one transfer, payment information or header, in characters."""
+_SCOPES = (HEADER, PAYMENT_INFORMATION, TRANSFER)
 
 
-class UnreadableXmlError(Exception):
-    """What is wrong with the whole file, to be said after its name."""
+class _Element:
+    """An element that is on the way to one whose text is of interest, or has such a text itself (`wanted`)."""
+
+    __slots__ = ("children", "path", "scope", "wanted")
+
+    def __init__(self, path: str, scope: str) -> None:
+        self.path = path
+        self.scope = scope
+        self.wanted = False
+        self.children: dict[str, _Element] = {}
+
+    def child(self, name: str) -> "_Element":
+        """Return the element of this name in this one, made if it is new."""
+        if name not in self.children:
+            path = f"{self.path}/{name}" if self.path else name
+            self.children[name] = _Element(path, self.scope or name)
+        return self.children[name]
 
 
-class _Scope:
-    """The texts by path that a header, a payment information or a transfer has, and what is wrong with it."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.problem: BadRecordError | None = None
-        self._length = 0
-
-    def has_room_for(self, text: str) -> bool:
-        self._length += len(text)
-        if self._length > MOST_TEXT:
-            self.problem = BadRecordError("text_too_long", f"texts have more than {MOST_TEXT:,} characters together")
-        return self._length <= MOST_TEXT
-
-    def keep(self, path: str, text: str) -> None:
-        if path in self.values and path in iso20022.REPEATED:
-            text = f"{self.values[path]} {text}"
-        elif path in self.values:
-            element = path.rpartition("/")[2]
-            message = f"element {element} stands twice where one may stand"
-            self.problem = BadRecordError("xml_element_doubled", message)
-        self.values[path] = text
+def _elements(wanted: Iterable[str]) -> _Element:
+    root = _Element("", "")
+    for path in wanted:
+        element = root
+        for name in path.split("/"):
+            element = element.child(name)
+        element.wanted = True
+    return root
 
 
-class OtherMessage:
-    """A message that is not read: its transactions are only counted, or the message itself if it has none."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.is_over = False
-        self._counted = 0
-        self._path: list[tuple[str, int]] = []
-
-    def enter(self, element: str) -> None:
-        """Go into an element of the message."""
-        self._path.append((element, self._counted))
-
-    def leave(self) -> int:
-        """Go out of an element, or of the message; return how many transactions end there."""
-        if not self._path:
-            self.is_over = True
-            return int(self._counted == 0)
-        element, counted_before = self._path.pop()
-        if element not in iso20022_messages.TRANSACTIONS or self._counted > counted_before:
-            return 0
-        self._counted += 1
-        return 1
-
-
-class Transfers(ContentHandler):
-    """Adds a row to `gathered` at the end of each transfer, numbered through the file from 1.
-
-    Each transaction of another message is refused under a number of its own. `messages` counts the messages that
-    are read, `others` names the other ones, `events` counts all that was met, `depth` the elements that are open.
-    Raises UnreadableXmlError for elements that are too deep in one another.
-    """
+class Transfers(MessageHandler):
+    """Adds a row at the end of each payment. Elements of no interest cost one look in a dictionary."""
 
     def __init__(self, mapping: SourceMapping, gathered: Gathered) -> None:
-        super().__init__()
-        self.gathered = gathered
-        self.messages = 0
-        self.events = 0
-        self.depth = 0
+        super().__init__(gathered)
+        self._kind = iso20022.KINDS[mapping.file.format]
+        self.read = self._kind.messages
         self._columns = mapping.source_columns
         self._unfit = {
             element: iso20022_messages.wrong_message(name, mapping.required_columns)
-            for element, name in iso20022.MESSAGES.items()
+            for element, name in self.read.items()
         }
-        self._other: OtherMessage | None = None
-        self.others: dict[str, None] = {}
-        self._namespace: str | None = None
-        self._transfers = 0
-        self._begin_message(None)
+        self._root = _elements(self._kind.wanted)
+        self._payment = self._root.child(TRANSFER)
+        self._root.children.pop(TRANSFER)
+        self._nothing = _Element("", "")
+        self._begin()
 
-    def _begin_message(self, name: str | None) -> None:
-        self._message = name
+    def _begin(self) -> None:
         self._place = 0
-        self._path: list[str] = []
-        self._scopes = {name: _Scope() for name in (HEADER, PAYMENT_INFORMATION, TRANSFER)}
+        self._element = self._root
+        self._outer: list[_Element] = []
+        self._payment_depth = 0
+        self._scopes = {name: Scope(iso20022.REPEATED) for name in _SCOPES}
         self._text: list[str] | None = None
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        """See ContentHandler."""
-        self.events += 1
-        self.depth += 1
-        if self.depth > MOST_DEPTH:
-            raise UnreadableXmlError(f"has elements more than {MOST_DEPTH} deep in one another")
-        local = name.rpartition(":")[2]
-        if self._message is not None:
-            self._enter(local, attrs)
-        elif self._other is not None:
-            self._other.enter(local)
-        elif local in iso20022.MESSAGES:
-            self.messages += 1
-            self._begin_message(local)
+    def begin_message(self, element: str) -> None:  # noqa: ARG002
+        """See MessageHandler."""
+        self._begin()
+
+    def enter(self, local: str, attrs: Mapping[str, str]) -> None:
+        """See MessageHandler."""
+        outer = self._element
+        self._outer.append(outer)
+        if not self._payment_depth and local == self._kind.record:
+            self._payment_depth = len(self._outer)
+            self._scopes[TRANSFER] = Scope(iso20022.REPEATED)
+            element = self._payment
         else:
-            self._begin_other(local, attrs)
+            element = outer.children.get(local, self._nothing)
+            if local == PAYMENT_INFORMATION and len(self._outer) == 1:
+                self._scopes[PAYMENT_INFORMATION] = Scope(iso20022.REPEATED)
+        self._element = element
+        if not element.wanted:
+            self._text = None
+            return
+        self._text = []
+        if "Ccy" in attrs and self._scope.has_room_for(attrs["Ccy"]):
+            self._scope.keep(f"{element.path}/{iso20022.CURRENCY}", attrs["Ccy"])
 
-    def _begin_other(self, local: str, attrs: AttributesImpl) -> None:
-        """A message that is not read is known by its name, or as the child of a document of its namespace."""
-        name = iso20022_messages.name_of(local, self._namespace)
-        if name is not None and name not in iso20022.MESSAGES.values():
-            self._other = OtherMessage(name)
-            self.others[name] = None
-        is_document = local == iso20022_messages.DOCUMENT
-        namespaces = [value for key, value in attrs.items() if key.startswith("xmlns")]
-        self._namespace = namespaces[0] if is_document and namespaces else None
-
-    def _enter(self, local: str, attrs: AttributesImpl) -> None:
-        inside_transfer = TRANSFER in self._path
-        self._path.append(local)
-        if not inside_transfer and (local == TRANSFER or self._path == [PAYMENT_INFORMATION]):
-            self._scopes[local] = _Scope()
-        path = self._where()
-        self._text = [] if path in iso20022.WANTED else None
-        currency = attrs.get("Ccy")
-        if self._text is not None and currency is not None and self._scope(path).has_room_for(currency):
-            self._scope(path).keep(f"{path}/{iso20022.CURRENCY}", currency)
+    @property
+    def _scope(self) -> Scope:
+        return self._scopes.get(self._element.scope) or self._scopes[HEADER]
 
     def characters(self, content: str) -> None:
-        """See ContentHandler."""
+        """See MessageHandler."""
         self.events += 1
-        if self._text is not None and self._scope(self._where()).has_room_for(content):
+        if self._text is not None and self._scope.has_room_for(content):
             self._text.append(content)
 
-    def endElement(self, name: str) -> None:  # noqa: N802, ARG002
-        """See ContentHandler."""
-        self.events += 1
-        self.depth -= 1
-        self._namespace = None
-        if self._other is not None:
-            self._leave_other()
-        if self._message is None:
-            return
-        if not self._path:
-            self._begin_message(None)
-            return
+    def leave(self) -> bool:
+        """See MessageHandler."""
+        if not self._outer:
+            self._require_payments()
+            return True
         if self._text is not None:
-            path = self._where()
-            self._scope(path).keep(path, "".join(self._text).strip())
+            self._scope.keep(self._element.path, "".join(self._text).strip())
             self._text = None
-        if self._path.pop() == TRANSFER and TRANSFER not in self._path:
-            self._end_transfer()
+        if len(self._outer) == self._payment_depth:
+            self._payment_depth = 0
+            self._end_payment()
+        self._element = self._outer.pop()
+        return False
 
-    def _leave_other(self) -> None:
-        other = self._other
-        if other is None:
-            return
-        for _ in range(other.leave()):
-            self._transfers += 1
-            why = iso20022_messages.other_message(other.name, tuple(iso20022.MESSAGES.values()))
-            self.gathered.refuse(self._transfers, why)
-        if other.is_over:
-            self._other = None
+    def _require_payments(self) -> None:
+        if self._kind.needs_records and not self._place:
+            self.refuse(BadRecordError("message_without_payments", "the message tells no payment one by one"))
 
-    def _end_transfer(self) -> None:
-        self._transfers += 1
+    def _end_payment(self) -> None:
         self._place += 1
         scopes = self._scopes.values()
         problem = self._unfit[str(self._message)]
         problem = problem or next((scope.problem for scope in scopes if scope.problem is not None), None)
         if problem is not None:
-            self.gathered.refuse(self._transfers, problem)
+            self.refuse(problem)
             return
-        values = {path: text for scope in scopes for path, text in scope.values.items()}
-        texts = iso20022.cells(values, str(self._message), self._place, self._columns)
-        self.gathered.add(self._transfers, texts)
-
-    def _where(self) -> str:
-        """The path of the current element below the message; a transfer's begins with the transfer."""
-        start = self._path.index(TRANSFER) if TRANSFER in self._path else 0
-        return "/".join(self._path[start:])
-
-    def _scope(self, path: str) -> _Scope:
-        return self._scopes[path.partition("/")[0]]
+        header, information, payment = (self._scopes[name].values for name in _SCOPES)
+        values = header | information | payment
+        self.add(iso20022.cells(self._kind, values, str(self._message), self._place, self._columns))

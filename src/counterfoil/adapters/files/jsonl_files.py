@@ -2,7 +2,7 @@
 
 import codecs
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from counterfoil.adapters.files.parts import Part
@@ -30,13 +30,18 @@ def columns(part: Part, style: FileFormat) -> list[str]:
     return list(found)
 
 
-def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
-    """Yield the lines of a file, rows and rejected ones; blank lines are neither. Raises InputFileError."""
+def batches(
+    part: Part, mapping: SourceMapping, cells_of: Callable[[Json, Sequence[str]], list[str | None]] = cells
+) -> Iterator[RawBatch]:
+    """Yield the lines of a file, rows and rejected ones; blank lines are neither. Raises InputFileError.
+
+    `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
+    """
     gathered = Gathered(part, mapping)
     with part.open() as stream:
         for number, line in _lines(stream):
             try:
-                gathered.add(number, cells(_record(line, mapping.file), mapping.source_columns))
+                gathered.add(number, cells_of(_record(line, mapping.file), mapping.source_columns))
             except BadRecordError as why:
                 gathered.refuse(number, why)
             if gathered.is_full:

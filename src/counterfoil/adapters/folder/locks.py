@@ -22,7 +22,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 class Hold:
-    """A lock on a folder that lasts until it is let go of, or nobody knows it any more.
+    """A lock on a folder that lasts until `release`, or until nothing refers to this object.
 
     Without `wait`, raises BlockingIOError if somebody else has it. Raises FileNotFoundError without the folder.
     """

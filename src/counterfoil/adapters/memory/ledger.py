@@ -12,9 +12,9 @@ class MemoryLedger:
         self._held: set[SourceFile] = set()
 
     def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
-        """Claim a file unless it is claimed or (but for `again`) done; a failed or released one is free."""
+        """Claim a file unless it is claimed or (but for `again`) done; a failed or unclaimed one is free."""
         known = self._entries.get(file)
-        if known is not None and known.state not in ("failed", "released", *(["done"] if again else [])):
+        if known is not None and known.state not in ("failed", "unclaimed", *(["done"] if again else [])):
             return False
         self._entries[file] = LedgerEntry(file, mapping, "claimed", 0, 0, 0)
         self._held.add(file)
@@ -28,9 +28,9 @@ class MemoryLedger:
         """Mark a claimed file as failed; raises like `complete`."""
         self._settle(file, "failed", 0, 0, 0, reason)
 
-    def release(self, file: SourceFile) -> None:
-        """Let go of a claim without a result; raises like `complete`."""
-        self._settle(file, "released", 0, 0, 0)
+    def unclaim(self, file: SourceFile) -> None:
+        """Give a claim up without a result; raises like `complete`."""
+        self._settle(file, "unclaimed", 0, 0, 0)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""

@@ -38,7 +38,9 @@ class PostgresAccountRows:
         """Return the transactions that were scored or told as this account's."""
         query = (
             "SELECT transaction_id FROM service_score WHERE account_id = %(account)s "
-            "UNION SELECT transaction_id FROM service_alert WHERE account_id = %(account)s"
+            "UNION SELECT transaction_id FROM service_alert WHERE account_id = %(account)s "
+            "UNION SELECT transaction_id FROM desk_case_alert JOIN desk_case USING (case_id) "
+            "WHERE account_id = %(account)s"
         )
         with self._connections.connection() as connection:
             return frozenset(str(row[0]) for row in connection.execute(query, {"account": account}))
@@ -48,10 +50,12 @@ class PostgresAccountRows:
         with self._connections.connection() as connection:
             [counts] = connection.execute(
                 "SELECT (SELECT count(*) FROM service_score WHERE account_id = %(account)s), "
-                "(SELECT count(*) FROM service_alert WHERE account_id = %(account)s)",
+                "(SELECT count(*) FROM service_alert WHERE account_id = %(account)s), "
+                "(SELECT count(*) FROM policy_entry WHERE value = %(account)s), "
+                "(SELECT count(*) FROM desk_case WHERE account_id = %(account)s)",
                 {"account": account},
             ).fetchall()
-        return dict(zip(("service_score", "service_alert"), counts, strict=True))
+        return dict(zip(("service_score", "service_alert", "policy_entry", "desk_case"), counts, strict=True))
 
     def naming(self, account: str, payments: Collection[str]) -> int:
         """Count the scores of others that name the account as the one paid, or cite its payments."""
@@ -64,6 +68,8 @@ class PostgresAccountRows:
         """Remove the account's rows, and its name and payments from the rows of others."""
         values = {"account": account, "payments": sorted(payments)}
         with self._connections.connection() as connection, connection.transaction():
+            connection.execute("DELETE FROM policy_entry WHERE value = %(account)s", values)
+            connection.execute("DELETE FROM desk_case WHERE account_id = %(account)s", values)
             connection.execute("DELETE FROM service_alert WHERE account_id = %(account)s", values)
             connection.execute("DELETE FROM service_score WHERE account_id = %(account)s", values)
             # A trigger refuses to change a score: it goes and comes back without the name, in one transaction.

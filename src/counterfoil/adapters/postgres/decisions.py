@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.adapters.postgres.connections import Connections, Login
 from counterfoil.errors import UsageError
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 
 _ENTRY = "kind, subject, actor, reason, details, sequence, at"
 
@@ -18,7 +18,7 @@ class PostgresDecisions:
     def __init__(self, login: Login) -> None:
         self._connections = Connections(login)
 
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         """Append an entry and return it with its sequence number and time (UTC).
 
         Raises UsageError for an entry without kind, subject or actor, with details that are no JSON, or that
@@ -34,16 +34,17 @@ class PostgresDecisions:
                 row,
             )
             (entry,) = cursor.fetchall()
-        return Decision(*entry)
+        return LoggedDecision(*entry)
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
-        """Return the entries in the order in which they were appended, of one kind or subject or of all."""
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        """Return the entries after a sequence number in their order, of one kind or subject or of all."""
         query = (
             f"SELECT {_ENTRY} FROM decision WHERE (%(kind)s::text IS NULL OR kind = %(kind)s) "
-            "AND (%(subject)s::text IS NULL OR subject = %(subject)s) ORDER BY sequence"
+            "AND (%(subject)s::text IS NULL OR subject = %(subject)s) AND sequence > %(after)s ORDER BY sequence"
         )
+        values = {"kind": kind, "subject": subject, "after": after}
         with self._connections.connection() as connection:
-            return [Decision(*row) for row in connection.execute(query, {"kind": kind, "subject": subject})]
+            return [LoggedDecision(*row) for row in connection.execute(query, values)]
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""
@@ -55,7 +56,7 @@ def _wait_for_turn(connection: psycopg.Connection) -> None:
     connection.execute("LOCK TABLE decision IN SHARE ROW EXCLUSIVE MODE")
 
 
-def _require_new(decision: Decision) -> None:
+def _require_new(decision: LoggedDecision) -> None:
     if decision.sequence is not None:
         raise UsageError(f"entry {decision.sequence} is in a decision log already: append a new decision")
     for name in ("kind", "subject", "actor"):
@@ -63,7 +64,7 @@ def _require_new(decision: Decision) -> None:
             raise UsageError(f"a decision needs a {name}: say what was done, to what, and by whom")
 
 
-def _as_json(decision: Decision) -> Jsonb:
+def _as_json(decision: LoggedDecision) -> Jsonb:
     details = dict(decision.details)
     try:
         json.dumps(details, allow_nan=False)

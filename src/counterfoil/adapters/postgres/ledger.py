@@ -59,19 +59,19 @@ class PostgresLedger:
             return file in self._held
 
     def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
-        """Mark a claimed file as done, with its counts, and let go of the claim.
+        """Mark a claimed file as done, with its counts, and end the claim.
 
         Raises UsageError if this object does not hold the claim, StoreUnavailableError if it lost it.
         """
         self._settle(file, "done", rows_in, rows_out, rows_rejected, None)
 
     def fail(self, file: SourceFile, reason: str) -> None:
-        """Mark a claimed file as failed and let go of the claim; raises like `complete`."""
+        """Mark a claimed file as failed and end the claim; raises like `complete`."""
         self._settle(file, "failed", 0, 0, 0, reason)
 
-    def release(self, file: SourceFile) -> None:
-        """Let go of a claim without a result; raises like `complete`."""
-        self._settle(file, "released", 0, 0, 0, None)
+    def unclaim(self, file: SourceFile) -> None:
+        """Give a claim up without a result; raises like `complete`."""
+        self._settle(file, "unclaimed", 0, 0, 0, None)
 
     def entry(self, file: SourceFile) -> LedgerEntry | None:
         """Return what is known of a file, or None."""
@@ -87,7 +87,7 @@ class PostgresLedger:
             return [_as_entry(row) for row in connection.execute(query)]
 
     def close(self) -> None:
-        """Let go of all claims and close the connection; the next call opens another."""
+        """End all claims and close the connection; the next call opens another."""
         with self._guard:
             self._held.clear()
             self._life.close()

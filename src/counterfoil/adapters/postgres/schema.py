@@ -106,6 +106,13 @@ ALTER TABLE input_file DROP CONSTRAINT input_file_state_check,
     ADD CONSTRAINT input_file_state_check CHECK (state IN ('claimed', 'released', 'done', 'failed'));
 """
 
+_UNCLAIMED_FILES = """
+ALTER TABLE input_file DROP CONSTRAINT input_file_state_check;
+UPDATE input_file SET state = 'unclaimed' WHERE state = 'released';
+ALTER TABLE input_file
+    ADD CONSTRAINT input_file_state_check CHECK (state IN ('claimed', 'unclaimed', 'done', 'failed'));
+"""
+
 _SERVICE = """
 -- Logs of entities. `written_by` is the writing transaction: whoever reads on from the oldest one that was under way
 -- when he last read misses nothing, whatever the order of the commits.
@@ -188,6 +195,106 @@ CREATE TABLE dead_letter (
 );
 """
 
+_OVERLAYS = """
+CREATE TABLE overlay_change (
+    sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    release_id text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    label smallint,
+    said bigint NOT NULL,
+    intercept double precision NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX overlay_change_new ON overlay_change (release_id, sequence);
+CREATE INDEX overlay_change_subject ON overlay_change (subject);
+
+CREATE TABLE overlay_reference (
+    sequence bigint NOT NULL REFERENCES overlay_change ON DELETE CASCADE,
+    reference_id text COLLATE "C" NOT NULL,
+    label smallint NOT NULL,
+    confirmed boolean NOT NULL,
+    event_time timestamptz NOT NULL,
+    known_at timestamptz NOT NULL,
+    amount numeric(18, 4),
+    currency text,
+    merchant_id text,
+    category text,
+    account_id text COLLATE "C",
+    vector bytea NOT NULL,
+    asked bytea NOT NULL,
+    PRIMARY KEY (sequence, reference_id)
+);
+CREATE INDEX overlay_reference_id ON overlay_reference (reference_id);
+CREATE INDEX overlay_reference_account ON overlay_reference (account_id);
+
+-- Rows go only where an account is forgotten.
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON overlay_change
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE overlay_change ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON overlay_reference
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE overlay_reference ENABLE ALWAYS TRIGGER append_only;
+"""
+
+_DESK = """
+-- Entries of lists that a policy reads. `value` is as payments have it: of a person or device its hash by `key_id`.
+CREATE TABLE policy_entry (
+    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    list text COLLATE "C" NOT NULL CHECK (list <> ''),
+    effect text NOT NULL CHECK (effect IN ('snooze', 'watch', 'block', 'allow', 'fatal block')),
+    entity text NOT NULL CHECK (entity IN ('account', 'merchant', 'source_ip', 'device', 'card_bin')),
+    value text COLLATE "C" NOT NULL CHECK (value <> ''),
+    until timestamptz,
+    reason text NOT NULL,
+    said_by text NOT NULL CHECK (said_by <> ''),
+    key_id text,
+    since timestamptz NOT NULL,
+    ended_at timestamptz
+);
+CREATE UNIQUE INDEX policy_entry_counts ON policy_entry (list, entity, value) WHERE ended_at IS NULL;
+CREATE INDEX policy_entry_value ON policy_entry (value);
+CREATE INDEX policy_entry_key ON policy_entry (key_id);
+
+-- A case is the alerts of one account (or of one payment without an account) that nobody has closed.
+CREATE TABLE desk_case (
+    case_id text COLLATE "C" PRIMARY KEY,
+    account_id text COLLATE "C",
+    key_id text NOT NULL,
+    state text NOT NULL CHECK (state IN ('open', 'closed')),
+    assignee text,
+    due timestamptz NOT NULL,
+    outcome text CHECK (outcome IN ('fraud', 'good', 'unsure')),
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    closed_at timestamptz,
+    CHECK ((state = 'closed') = (outcome IS NOT NULL AND closed_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX desk_case_open ON desk_case (account_id) WHERE state = 'open';
+CREATE INDEX desk_case_account ON desk_case (account_id);
+
+CREATE TABLE desk_case_alert (
+    transaction_id text COLLATE "C" PRIMARY KEY,
+    case_id text COLLATE "C" NOT NULL REFERENCES desk_case ON DELETE CASCADE,
+    event_time timestamptz NOT NULL,
+    decision text NOT NULL,
+    signal double precision NOT NULL,
+    amount numeric(18, 4),
+    currency text,
+    release_id text NOT NULL,
+    policy_version text
+);
+CREATE INDEX desk_case_alert_case ON desk_case_alert (case_id);
+
+CREATE TABLE desk_case_note (
+    note bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id text COLLATE "C" NOT NULL REFERENCES desk_case ON DELETE CASCADE,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    said_by text NOT NULL CHECK (said_by <> ''),
+    what text NOT NULL,
+    words text NOT NULL
+);
+CREATE INDEX desk_case_note_case ON desk_case_note (case_id);
+"""
+
 _CLAIMANTS = """
 -- Who has a claim: the number that he keeps locked for as long as he lives.
 ALTER TABLE input_file ADD COLUMN claimed_by bigint;
@@ -200,7 +307,10 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "decision log", _DECISIONS),
     Migration(5, "files that wait for publication", _RELEASED_FILES),
     Migration(6, "scoring in real time", _SERVICE),
-    Migration(7, "claimants of input files", _CLAIMANTS),
+    Migration(7, "unclaimed files by that name", _UNCLAIMED_FILES),
+    Migration(8, "overlays of feedback", _OVERLAYS),
+    Migration(9, "the analyst's desk", _DESK),
+    Migration(10, "claimants of input files", _CLAIMANTS),
 )
 
 

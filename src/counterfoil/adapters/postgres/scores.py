@@ -51,6 +51,16 @@ class PostgresScores:
         """Return scores from a moment on, oldest first."""
         return self._since(moment, limit, "true")
 
+    def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
+        """Return the scores that were made last (after a moment), oldest first."""
+        query = (
+            f"SELECT {_COLUMNS} FROM service_score WHERE (%(after)s::timestamptz IS NULL OR scored_at > %(after)s) "
+            "ORDER BY scored_at DESC LIMIT %(limit)s"
+        )
+        with self._connections.connection() as connection:
+            rows = connection.execute(query, {"after": after, "limit": limit}).fetchall()
+        return [KeptScore(*row) for row in reversed(rows)]
+
     def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
         """Return scores from a moment on whose decision is not 'allow', oldest first."""
         return self._since(moment, limit, "decision <> 'allow'")

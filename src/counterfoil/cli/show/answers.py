@@ -50,7 +50,7 @@ def as_csv(answer: "pa.Table") -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.column_names)
-    writer.writerows([_harmless(value) for value in row.values()] for row in answer.to_pylist())
+    writer.writerows([harmless(value) for value in row.values()] for row in answer.to_pylist())
     return text.getvalue()
 
 
@@ -59,7 +59,8 @@ def as_json(answer: "pa.Table") -> str:
     return json.dumps(answer.to_pylist(), default=str, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe before it; all else is as it is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_A_FORMULA) else value
 
 

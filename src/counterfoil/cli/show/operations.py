@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from counterfoil.steps.privacy.rotate_key import Rotation
 
 
-_STATES = {"done": "collected", "claimed": "claimed", "released": "may be collected (its rows are not published)"}
+_STATES = {"done": "collected", "claimed": "claimed", "unclaimed": "may be collected (its rows are not published)"}
 
 
 def show_status(status: "Status") -> None:

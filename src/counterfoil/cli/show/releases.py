@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from counterfoil.domain.release.diff import Difference
     from counterfoil.domain.release.fit import Fit
     from counterfoil.domain.release.release import Release
-    from counterfoil.ports.releases import Decision, RegisteredRelease
+    from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
     from counterfoil.steps.releases.releases import Change
     from counterfoil.steps.scoring.replay_score import Replay
 
@@ -40,7 +40,7 @@ def precision(metrics: Mapping[str, float]) -> str:
     return "" if validated is None else f"{validated:.3f} in training"
 
 
-def show_release(registered: "RegisteredRelease", release: "Release", decisions: Sequence["Decision"]) -> None:
+def show_release(registered: "RegisteredRelease", release: "Release", decisions: Sequence["LoggedDecision"]) -> None:
     """All that is known of a release: what it is, what it learned from, how good it was, what was decided."""
     table = Table(show_header=False)
     for name, value in {**_standing(registered), **_content(release), **_figures(registered)}.items():
@@ -105,7 +105,7 @@ def _measured(metrics: Mapping[str, float], name: str) -> str:
     return shown if low is None or high is None else f"{shown} ({low:.3f} to {high:.3f})"
 
 
-def show_decisions(decisions: Sequence["Decision"]) -> None:
+def show_decisions(decisions: Sequence["LoggedDecision"]) -> None:
     """Entries of the decision log."""
     if not decisions:
         return

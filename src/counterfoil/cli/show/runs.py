@@ -43,6 +43,8 @@ def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Pa
             said = f"{file.labels.new:,} new, {file.labels.changed:,} changed"
             out.print(f"{escape(file.source)}: labels of payments that were collected before: {said}")
         show_appended(file.labels)
+        for warning in file.warnings:
+            out.print(f"{escape(file.source)}: {escape(warning)}", soft_wrap=True)
     for path, reason in left_out:
         out.print(f"left out: {escape(printable(str(path)))} ({escape(reason)})", soft_wrap=True)
     if len(files) > 1:
@@ -116,6 +118,8 @@ def show_evaluation(evaluation: "Evaluation", title: str) -> None:
         table.add_row(words, metric.text(evaluation.metrics[key]), bounds)
     out.print(table)
     out.print(f"{evaluation.rows:,} payments, {evaluation.frauds:,} frauds, {evaluation.accounts:,} accounts")
+    if not evaluation.rows:
+        out.print("no scored payment has a known label yet: there is nothing to compare the scores with")
 
 
 def show_unripe(payments: int, days: float) -> None:

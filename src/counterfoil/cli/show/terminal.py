@@ -3,31 +3,31 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from counterfoil.steps.progress import Steps
+from counterfoil.progress import Progress
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Steps]:
+def progress(what: str) -> Iterator[Progress]:
     """Show a spinner with the current step and a bar for counted rows; plain lines where there is no terminal."""
     if not err.is_terminal:
-        yield Steps(tell=lambda step: err.print(f"{what}: {step}", soft_wrap=True))
+        yield Progress(begin=lambda step: err.print(f"{what}: {step}", soft_wrap=True))
         return
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    with bars.Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(what, total=None)
-        yield Steps(
-            tell=lambda step: bar.update(task, description=f"{what}: {step}", total=None, completed=0),
+        yield Progress(
+            begin=lambda step: bar.update(task, description=f"{what}: {step}", total=None, completed=0),
             count=lambda done, total: bar.update(task, description=what, completed=done, total=total or None),
         )

@@ -183,10 +183,6 @@ class Encoder:
         odds = {name: block.transform(values, labels) for name, block in self.odds.items()}
         return Blocks(votes, odds, evidence, self.strangeness.distance(values))
 
-    def distances(self, table: pa.Table) -> Doubles:
-        """How strange each row is among good payments, by the evidence alone, (rows,)."""
-        return self.strangeness.distance(self.forest_input(table))
-
     def encode(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Floats:
         """Unit vectors, (rows, dimensions): of payments that are asked about or, with labels, of references."""
         return join(self.blocks(table, embed, labels), self.mixture)

@@ -1,4 +1,4 @@
-"""Recall and precision when a fixed number of payments can be looked at on each day."""
+"""Recall and precision when a fixed number of payments, or of cards, can be looked at on each day."""
 
 from dataclasses import dataclass
 
@@ -10,40 +10,53 @@ from counterfoil.domain.arrays import Doubles, Integers, last_of_runs
 Days = NDArray[np.datetime64]
 
 
-@dataclass(frozen=True)
-class AlertDays:
-    """Rows by day and falling score; each tie ends at `ends` (ties,), its day begins at `opens` (ties,)."""
+def alerted(score: Doubles, day: Days, alerts_per_day: int) -> Doubles:
+    """How much of each row (rows,) is alerted on, 0 to 1, alerting on the highest scores of each day (UTC date).
 
-    order: Integers
-    label: Doubles
-    ends: Integers
-    opens: Integers
+    A tie that does not fit into what is left of the budget gets it in equal parts, which is the expectation over
+    random orders of the tie. A day of fewer rows raises fewer alerts.
+    """
+    order = np.lexsort((-score, day))
+    ends = last_of_runs(day[order], score[order])  # of ties
+    size = np.diff(ends, prepend=-1)
+    opens = np.searchsorted(day[order], day[order][ends], side="left")
+    taken = np.clip(alerts_per_day - (ends + 1 - size - opens), 0, size)
+    found = np.empty(score.size)
+    found[order] = np.repeat(taken / size, size)
+    return found
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What is looked at within a budget, how much of it is fraud, and all fraud: each by account, (accounts,).
+
+    Bootstrap draws change how often an account counts, and not what was looked at. Were the places of a day given out
+    anew, the copies of an account would compete for them, and days on which no drawn account paid would drop out: the
+    figures of draws would lie on one side of the table's, and an interval of them might not even hold it.
+    """
+
+    looked: Doubles
+    caught: Doubles
+    frauds: Doubles
 
     @classmethod
-    def of(cls, label: NDArray[np.int8], score: Doubles, day: Days) -> "AlertDays":
-        """Sort once; `day` (rows,) is the UTC date of each row."""
-        order = np.lexsort((-score, day))
-        sorted_day = day[order]
-        ends = last_of_runs(sorted_day, score[order])
-        opens = np.searchsorted(sorted_day, sorted_day[ends], side="left")
-        return cls(order, label[order].astype(np.float64), ends, opens)
+    def of(
+        cls, label: NDArray[np.int8], score: Doubles, account: Integers, accounts: int, day: Days, alerts_per_day: int
+    ) -> "LookedAt":
+        """The payments alerted on; `account` (rows,) numbers the accounts from 0."""
+        share = alerted(score, day, alerts_per_day)
+        parts = (share, share * label, label.astype(np.float64))
+        return cls(*(np.bincount(account, weights=part, minlength=accounts).astype(np.float64) for part in parts))
+
+    def recall(self, copies: Integers) -> Doubles:
+        """Share of frauds that are caught, (draws,), for `copies` (draws, accounts); NaN without frauds."""
+        return _ratio(copies @ self.caught, copies @ self.frauds)
+
+    def precision(self, copies: Integers) -> Doubles:
+        """Share of frauds in what is looked at, (draws,), for `copies` (draws, accounts); NaN where that is nothing."""
+        return _ratio(copies @ self.caught, copies @ self.looked)
 
 
-def recall_and_precision(days: AlertDays, alerts_per_day: int, weight: Doubles | None = None) -> tuple[float, float]:
-    """Share of frauds alerted on, and share of alerts that are frauds, alerting on each day's highest scores.
-
-    A tie that does not fit into what is left of the budget gets it in equal parts, which is the expectation
-    over random orders of the tie. A day of fewer rows raises fewer alerts. NaN where there is nothing to
-    divide by. `weight` (rows,) is a number of copies of each row.
-    """
-    placed = np.ones(days.order.size) if weight is None else weight[days.order]
-    rows_to = np.append(0.0, np.cumsum(placed))
-    frauds_to = np.append(0.0, np.cumsum(placed * days.label)[days.ends])
-    through = rows_to[days.ends + 1]
-    before = np.append(0.0, through[:-1])
-    size = through - before
-    taken = np.clip(alerts_per_day - (before - rows_to[days.opens]), 0, size)
-    share = np.divide(taken, size, out=np.zeros_like(size), where=size > 0)
-    caught = float(np.diff(frauds_to) @ share)
-    frauds, alerts = float(frauds_to[-1]), float(taken.sum())
-    return caught / frauds if frauds else float("nan"), caught / alerts if alerts else float("nan")
+def _ratio(part: Doubles, whole: Doubles) -> Doubles:
+    ratio: Doubles = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return ratio

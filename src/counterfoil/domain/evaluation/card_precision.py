@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterfoil.domain.arrays import Doubles, Integers, last_of_runs
-from counterfoil.domain.evaluation.alert_budget import Days
+from counterfoil.domain.evaluation.alert_budget import Days, LookedAt
 
 
 @dataclass(frozen=True)
@@ -40,29 +40,42 @@ def card_days(label: NDArray[np.int8], score: Doubles, card: Integers, day: Days
     return tuple(CardDay(day[rows[0]], card[rows], flags) for rows, flags in pairs if rows.size)
 
 
-def precision_by_day(days: tuple[CardDay, ...], top_k: int, copies: Integers) -> Doubles:
-    """Card precision of each day (draws, days) for `copies` (draws, cards) of each card.
+@dataclass(frozen=True)
+class CardsLookedAt:
+    """The cards looked at on each day: how many had a fraud (days,); by card, on how many days, and with a fraud."""
 
-    Each copy is a card of its own with the same payments. Where the last places of a day go to some copies of
-    a card only, those are found out and leave, and the others stay. A day on which no drawn card paid is NaN.
-    """
-    left = copies.copy()
-    values = np.full((copies.shape[0], len(days)), np.nan)
-    for place, entry in enumerate(days):
-        present = left[:, entry.card]
-        before = np.cumsum(present, axis=1) - present
-        taken = np.clip(top_k - before, 0, present)[:, entry.fraud]
-        left[:, entry.card[entry.fraud]] -= taken
-        drawn = copies[:, entry.card].any(axis=1)
-        values[drawn, place] = taken.sum(axis=1)[drawn] / top_k
-    return values
+    top_k: int
+    caught_by_day: Integers
+    by_card: LookedAt
 
+    @classmethod
+    def of(cls, days: tuple[CardDay, ...], cards: int, top_k: int) -> "CardsLookedAt":
+        """Look at the `top_k` cards of each day that were not found out before; there are `cards` in all."""
+        gone = np.zeros(cards, dtype=bool)
+        looked, caught, frauds = np.zeros(cards), np.zeros(cards), np.zeros(cards)
+        caught_by_day = np.zeros(len(days), dtype=np.int64)
+        for place, entry in enumerate(days):
+            there = ~gone[entry.card]
+            chosen = np.flatnonzero(there)[:top_k]
+            card, fraud = entry.card[chosen], entry.fraud[chosen]
+            looked[card] += 1
+            caught[card] += fraud
+            frauds[entry.card[there & entry.fraud]] += 1
+            gone[card[fraud]] = True
+            caught_by_day[place] = fraud.sum()
+        return cls(top_k, caught_by_day, LookedAt(looked, caught, frauds))
 
-def card_precision(days: tuple[CardDay, ...], top_k: int, copies: Integers) -> Doubles:
-    """Mean over the days of `precision_by_day`, shape (draws,); NaN for a draw without payments."""
-    by_day = precision_by_day(days, top_k, copies)
-    counted = ~np.isnan(by_day)
-    total = np.where(counted, by_day, 0.0).sum(axis=1)
-    number = counted.sum(axis=1)
-    mean: Doubles = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
-    return mean
+    @property
+    def by_day(self) -> Doubles:
+        """Card precision of each day, (days,)."""
+        return self.caught_by_day / self.top_k
+
+    def precision(self, copies: Integers) -> Doubles:
+        """Mean over the days, (draws,), for `copies` (draws, cards); NaN for a draw of no card that is looked at.
+
+        It is of k cards a day, also where fewer paid: the share of frauds in what is looked at, times the share of the
+        places that are used.
+        """
+        places = self.top_k * len(self.caught_by_day)
+        used = self.by_card.looked.sum() / places if places else np.nan
+        return self.by_card.precision(copies) * used

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterfoil.domain.arrays import Doubles, Integers
-from counterfoil.domain.evaluation.alert_budget import AlertDays, recall_and_precision
-from counterfoil.domain.evaluation.card_precision import CardDay, card_days, card_precision, precision_by_day
+from counterfoil.domain.evaluation.alert_budget import LookedAt
+from counterfoil.domain.evaluation.card_precision import CardsLookedAt, card_days
 from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS, Intervals, Measure, account_numbers, bootstrap
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
 from counterfoil.domain.evaluation.reliability import (
     ReliabilityBin,
@@ -63,7 +64,7 @@ def evaluate(
     account: NDArray[np.object_] | NDArray[np.str_] | None,
     event_time: NDArray[np.datetime64],
     *,
-    alerts_per_day: int = 100,
+    alerts_per_day: int = ALERTS_PER_DAY,
     top_k: int = 100,
     draws: int = 500,
     seed: int = 0,
@@ -92,8 +93,9 @@ class Measures:
     account: Integers  # numbers from 0
     accounts: int
     ranking: Ranking
-    alerts: AlertDays
-    cards: tuple[CardDay, ...]
+    alerts: LookedAt
+    days: tuple[str, ...]  # ISO dates with rows
+    cards: CardsLookedAt
     errors: SquaredErrors | None  # None: the scores are no probabilities
     alerts_per_day: int
     top_k: int
@@ -114,6 +116,7 @@ class Measures:
         _check(label, score, account, event_time, min(alerts_per_day, top_k))
         numbers, day = account_numbers(account, label.size), event_time.astype("datetime64[D]")
         accounts = int(numbers.max()) + 1 if numbers.size else 0
+        by_day = card_days(label, score, numbers, day)
         probable = bool(np.all((score >= 0) & (score <= 1)))
         return cls(
             label=label,
@@ -121,8 +124,9 @@ class Measures:
             account=numbers,
             accounts=accounts,
             ranking=Ranking.of(label, score),
-            alerts=AlertDays.of(label, score, day),
-            cards=card_days(label, score, numbers, day),
+            alerts=LookedAt.of(label, score, numbers, accounts, day, alerts_per_day),
+            days=tuple(str(entry.day) for entry in by_day),
+            cards=CardsLookedAt.of(by_day, accounts, top_k),
             errors=SquaredErrors.of(label, score, numbers, accounts) if probable else None,
             alerts_per_day=alerts_per_day,
             top_k=top_k,
@@ -164,25 +168,23 @@ class Measures:
 
     def figures(self, copies: Integers) -> dict[str, Doubles]:
         """Metrics but for the calibration error, each (draws,), for `copies` (draws, accounts)."""
-        ranked = np.array([self._by_rank(drawn) for drawn in copies]).reshape(-1, 5)
-        names = ("auc", "average_precision", "recall_at_1pct_fpr", "alert_recall", "alert_precision")
-        found = {name: ranked[:, place] for place, name in enumerate(names)}
-        found["card_precision"] = card_precision(self.cards, self.top_k, copies)
+        ranked = np.array([self._by_rank(drawn) for drawn in copies]).reshape(-1, 3)
+        found = {
+            name: ranked[:, place] for place, name in enumerate(("auc", "average_precision", "recall_at_1pct_fpr"))
+        }
+        found["alert_recall"], found["alert_precision"] = self.alerts.recall(copies), self.alerts.precision(copies)
+        found["card_precision"] = self.cards.precision(copies)
         unknown = np.full(copies.shape[0], np.nan)
         found["brier"], found["brier_skill"] = brier(self.errors, copies) if self.errors else (unknown, unknown)
         return found
 
-    def _by_rank(self, drawn: Integers) -> tuple[float, float, float, float, float]:
-        weight = drawn.astype(np.float64)[self.account]
-        curve = self.ranking.curve(weight)
-        recall, precision = recall_and_precision(self.alerts, self.alerts_per_day, weight)
-        ranked = (area_under_curve(curve), average_precision(curve))
-        return (*ranked, recall_at_fpr(curve, FALSE_POSITIVE_RATE), recall, precision)
+    def _by_rank(self, drawn: Integers) -> tuple[float, float, float]:
+        curve = self.ranking.curve(drawn.astype(np.float64)[self.account])
+        return area_under_curve(curve), average_precision(curve), recall_at_fpr(curve, FALSE_POSITIVE_RATE)
 
     def card_precision_by_day(self) -> dict[str, float]:
         """ISO date -> card precision of that day."""
-        values = precision_by_day(self.cards, self.top_k, self.once())[0]
-        return {str(entry.day): float(value) for entry, value in zip(self.cards, values, strict=True)}
+        return dict(zip(self.days, self.cards.by_day.tolist(), strict=True))
 
 
 def _check(

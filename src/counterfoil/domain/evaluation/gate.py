@@ -14,8 +14,8 @@ class GateRules:
     """What is asked of a candidate. Raises UsageError for a rule that makes no sense.
 
     tolerance: how much average precision it may lose against the champion, by the lower bound of the paired
-    95 % interval. min_auc, min_lift (average precision over the share of frauds): the floor, also without a
-    champion. min_frauds: with fewer in the window nothing can be said.
+    95 % interval. min_auc, min_lift (odds of the average precision over the odds of a fraud): the floor, also without
+    a champion. min_frauds: with fewer in the window nothing can be said.
     """
 
     tolerance: float = 0.01
@@ -102,6 +102,16 @@ def lift(figures: CandidateFigures) -> float | None:
     return None if precision is None else precision * evaluation.rows / evaluation.frauds
 
 
+def lowest_precision(fraud_share: float, times: float) -> float:
+    """The average precision whose odds are `times` the odds of a fraud: what chance gives, so many times better.
+
+    Where frauds are rare this is `times` their share. Shares themselves cannot be compared: five times a share above
+    20 % is above 1, which nothing reaches.
+    """
+    top = times * fraud_share
+    return top / (top + 1 - fraud_share) if top else 0.0
+
+
 def _enough_frauds(figures: CandidateFigures, rules: GateRules) -> _Answer:
     frauds, rows = figures.candidate.evaluation.frauds, figures.candidate.evaluation.rows
     words = f"{frauds:,} frauds among {rows:,} labelled payments, at least {rules.min_frauds:,}"
@@ -109,12 +119,16 @@ def _enough_frauds(figures: CandidateFigures, rules: GateRules) -> _Answer:
 
 
 def _floor(figures: CandidateFigures, rules: GateRules) -> list[_Answer]:
-    auc, times = figures.candidate.evaluation.metrics["auc"], lift(figures)
+    evaluation = figures.candidate.evaluation
+    auc, precision = evaluation.metrics["auc"], evaluation.metrics["average_precision"]
+    share = evaluation.frauds / evaluation.rows if evaluation.rows else 0.0
+    lowest = lowest_precision(share, rules.min_lift)
     return [
         _Answer(f"AUC {_shown(auc)}, at least {rules.min_auc:.4f}", auc is not None and auc >= rules.min_auc),
         _Answer(
-            f"average precision {_shown(times, '.1f')} times the share of frauds, at least {rules.min_lift:.1f}",
-            times is not None and times >= rules.min_lift,
+            f"average precision {_shown(precision)}, at least {lowest:.4f} ({rules.min_lift:g} times the odds of a "
+            f"fraud, {share:.2%} of the payments)",
+            precision is not None and precision >= lowest,
         ),
     ]
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ALERTS_PER_DAY = 100
+"""How many alerts people are assumed to look at in a day, where nobody says how many."""
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.evaluation.evaluation import Evaluation, Measures, defined
 from counterfoil.domain.evaluation.intervals import Intervals
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 
 COMPARED = ("average_precision", "auc", "card_precision")
 
@@ -38,7 +39,7 @@ def evaluate_pair(
     account: NDArray[np.object_] | NDArray[np.str_] | None,
     event_time: NDArray[np.datetime64],
     *,
-    alerts_per_day: int = 100,
+    alerts_per_day: int = ALERTS_PER_DAY,
     top_k: int = 100,
     draws: int = 500,
     seed: int = 0,

@@ -93,10 +93,10 @@ def passed_on(transactions: pa.Table, label_delay: timedelta, own_columns: Seque
     columns |= {name: transactions[name] for name in own_columns}
     minor = Payments(transactions, label_delay).minor / MINOR_UNITS
     columns["amount"] = pa.array(minor, mask=transactions["amount"].is_null().to_numpy())
-    return columns | {name: pa.array(value) for name, value in zip(CYCLES, _cycles(time), strict=True)}
+    return columns | {name: pa.array(value) for name, value in zip(CYCLES, cycles(time), strict=True)}
 
 
-def _cycles(time: Integers) -> tuple[Doubles, ...]:
+def cycles(time: Integers) -> tuple[Doubles, ...]:
     """Sine and cosine of the time of the day, then of the week."""
     day = 2 * np.pi * (time % (24 * HOUR)) / (24 * HOUR)
     week = 2 * np.pi * ((time + _TO_MONDAY) % (7 * 24 * HOUR)) / (7 * 24 * HOUR)

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.arrays import mask_of
-from counterfoil.domain.intake import parsing, parsing_times
+from counterfoil.domain.intake import parsing, parsing_amounts, parsing_times
+from counterfoil.domain.intake.currencies import digits_of
+from counterfoil.domain.intake.mapping_amounts import DIRECTION
 from counterfoil.domain.intake.mapping_model import PSEUDONYMS, SourceMapping
 from counterfoil.domain.intake.parsing import Fault, Parsed
 from counterfoil.domain.intake.parsing_ids import identifier_faults, line_break_fault
@@ -75,11 +77,11 @@ def clean(
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
     columns = _Columns()
-    event_time = mapping.fields.event_time
-    columns.add("event_time", parsing_times.parse_event_times(raw[event_time], event_time, mapping.time))
+    times, where = _time_cells(raw, mapping.fields.columns()["event_time"])
+    columns.add("event_time", parsing_times.parse_event_times(times, where, mapping.time))
     # Of the oldest key: an id that is made of a card number stays the same id when keys change.
     _add_id(columns, raw, mapping, lines, content_hash, as_keys(key).keys[0])
-    _add_money(columns, raw, mapping)
+    _add_money(columns, raw, mapping, batch.num_rows)
     _add_labels(columns, raw, mapping)
     _add_parties(columns, raw, mapping, key, forgotten)
     _refuse_forgotten(columns, forgotten)
@@ -149,23 +151,69 @@ def _add_id(
         _require_identifiers(columns, raw, transaction_id)
 
 
-def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
-    amount = mapping.read_fields.get("amount")
+def _add_money(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping, rows: int) -> None:
+    amount, currency = mapping.read_fields.get("amount"), mapping.read_fields.get("currency")
+    stated = None if currency is None else parsing.parse_currency(raw[currency], currency)
+    said = None
     if amount is not None:
-        columns.add("amount", parsing.parse_amounts(raw[amount], amount, mapping.amount))
-    currency = mapping.read_fields.get("currency")
-    if currency is not None:
-        columns.add("currency", parsing.parse_currency(raw[currency], currency))
+        money = _money(raw, amount, mapping, stated, rows)
+        columns.add("amount", money.amounts)
+        said = money.currencies if mapping.tells_currency else None
+        if mapping.amount.keep == "both":
+            columns.values[DIRECTION] = money.sides
+    if stated is not None:
+        columns.add("currency", stated)
+        if said is not None:
+            message = f"column {amount!r} has the sign of another currency than column {currency!r} names"
+            other = mask_of(pc.not_equal(said, stated.values))
+            columns.faults.append(Fault("currency_contradicts", message, other))
+    elif mapping.tells_currency:
+        codes = pa.nulls(rows, pa.string()) if said is None else said
+        columns.values["currency"] = (
+            codes if mapping.currency.code is None else pc.fill_null(codes, mapping.currency.code)
+        )
+
+
+def _money(
+    raw: dict[str, pa.Array], amount: str, mapping: SourceMapping, stated: Parsed | None, rows: int
+) -> parsing_amounts.Money:
+    style, digits, directions = mapping.amount, None, None
+    if style.direction is not None:
+        directions = parsing.text_of(raw[style.direction], style.direction)
+    if style.unit == "minor":
+        codes = _codes_of_minor_units(raw, amount, mapping, stated, rows)
+        digits = digits_of(codes, style.minor_digits)
+    return parsing_amounts.parse_money(raw[amount], amount, style, digits=digits, directions=directions)
+
+
+def _codes_of_minor_units(
+    raw: dict[str, pa.Array], amount: str, mapping: SourceMapping, stated: Parsed | None, rows: int
+) -> pa.Array:
+    """The currency of each row, by which its amount counts: that of its column, its sign, or all."""
+    if stated is not None:
+        return stated.values
+    signs = parsing_amounts.parse_money(raw[amount], amount, mapping.amount).currencies
+    codes = pa.nulls(rows, pa.string()) if signs is None else signs
+    return codes if mapping.currency.code is None else pc.fill_null(codes, mapping.currency.code)
 
 
 def _add_labels(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMapping) -> None:
-    label, label_time = mapping.fields.label, mapping.fields.label_time
+    label, label_time = mapping.fields.label, mapping.fields.columns().get("label_time")
     if label is not None and mapping.labels is not None:
         parsed = parsing.parse_labels(raw[label], label, mapping.labels, mapping.file.null_values)
         columns.add("label", parsed)
     if label_time is not None:
+        times, where = _time_cells(raw, label_time)
         nulls = mapping.file.null_values
-        columns.add("label_time", parsing_times.parse_label_times(raw[label_time], label_time, mapping.time, nulls))
+        columns.add("label_time", parsing_times.parse_label_times(times, where, mapping.time, nulls))
+
+
+def _time_cells(raw: dict[str, pa.Array], names: Sequence[str]) -> tuple[pa.Array, str]:
+    """The cells of a time, joined by a blank where it stands in several columns, and what to call them."""
+    if len(names) == 1:
+        return raw[names[0]], names[0]
+    texts = [parsing.text_of(raw[name], name) for name in names]
+    return pc.binary_join_element_wise(*texts, " "), " ".join(names)
 
 
 def _add_parties(

@@ -1,15 +1,14 @@
-"""Which columns a credit transfer of an ISO 20022 message has: pacs.008 (between banks), pain.001 (from a customer).
+"""Which columns a payment of an ISO 20022 message has, for each kind of message that is read.
 
-Elements are named by the path of their local names below the message. A transfer's own elements begin with
-`CdtTrfTxInf`, wherever the message puts it; what it does not say itself may be said by its payment information
-(pain.001) or by the message's header.
+Elements are named by the path of their local names below the message. A payment's own elements begin with
+`CdtTrfTxInf`, whatever its element is called and wherever the message puts it; what it does not say itself may be said
+by its payment information (pain) or by the message's header.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-
-MESSAGES = {"FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001"}
-"""The element that is the message -> what it is called."""
+from dataclasses import dataclass
+from functools import cached_property
 
 TRANSFER = "CdtTrfTxInf"
 PAYMENT_INFORMATION = "PmtInf"
@@ -101,15 +100,13 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "remittance": (f"{_T}RmtInf/Ustrd",),
     "remittance_reference": (f"{_T}RmtInf/Strd/CdtrRefInf/Ref",),
 }
-"""Column -> elements, the first that is there counts."""
+"""Column of a credit transfer -> elements, the first that is there counts."""
 
-_CURRENCIES = {"settlement_currency": _SETTLED, "instructed_currency": _INSTRUCTED}
-
-REPEATED = frozenset({*_PATHS["remittance"], *_PATHS["remittance_reference"]})
+REPEATED = frozenset({
+    *_PATHS["remittance"], *_PATHS["remittance_reference"], f"{_T}OrgnlTxRef/RmtInf/Ustrd",
+    *(f"{_T}RtrRsnInf/Rsn/{name}" for name in _NAMED),
+})  # fmt: skip
 """Elements that may stand several times; their texts are joined by a blank."""
-
-WANTED = frozenset(path for paths in _PATHS.values() for path in paths)
-"""All elements whose text is of interest."""
 
 CURRENCY = "@Ccy"
 """Stands for the attribute of an amount at the end of a path."""
@@ -122,57 +119,168 @@ _BANKS = {
 }
 """Column -> the agent that it names."""
 
-COLUMNS = ("message_type", "payment_id", *_PATHS, *_BANKS, *_CURRENCIES)
-"""Every column that a mapping may name.
-
-`payment_id` is what tells a transfer from all others: its UETR; else the ids of its message, of who sent it and of the
-transfer together, since each of them alone may be shared. A merchant's Pix code gives all its payments one
-transaction id; end-to-end ids may be NOTPROVIDED.
-
-`debtor_bank` and its like are the bank's number in its clearing system, after the system's code if that is told
-(USABA/011104238); else its BIC. An account's number is one at its bank only, and for Pix at its branch
-(`debtor_account_issuer`).
-"""
-
 PERSONAL = frozenset({"debtor_name", "creditor_name", "debtor_account", "creditor_account"})
 """Columns that say who somebody is, so that they may be kept as keyed hashes only."""
 
 
-def cells(values: Mapping[str, str], message: str, place: int, columns: Sequence[str]) -> list[str | None]:
-    """Return the texts of a transfer in these columns.
+@dataclass(frozen=True)
+class Kind:
+    """Messages of one kind: the element that is the message -> its name; the element of a payment; its columns.
 
-    `values` are the texts by path; `message` is the element of MESSAGES; `place` is that of the transfer in the
+    `payment_id` is what tells a payment from all others: its UETR; else the ids of its message, of who sent it and of
+    the payment together, since each of them alone may be shared. A merchant's Pix code gives all its payments one
+    transaction id; end-to-end ids may be NOTPROVIDED. A return has an id of its own, not
+    the UETR of the returned payment.
+
+    `debtor_bank` and its like are the bank's number in its clearing system, after the system's code if that is told
+    (USABA/011104238); else its BIC. An account's number is one at its bank only, and for Pix at its branch
+    (`debtor_account_issuer`).
+    """
+
+    messages: Mapping[str, str]
+    record: str
+    paths: Mapping[str, tuple[str, ...]]
+    currencies: Mapping[str, tuple[str, ...]]
+    needs_records: bool = False
+    """Whether a message without payments means some (a group's return), so that it is refused and counted."""
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a mapping may name."""
+        return ("message_type", "payment_id", *self.paths, *_BANKS, *self.currencies)
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """All elements whose text is of interest."""
+        return frozenset(path for paths in self.paths.values() for path in paths)
+
+
+_CURRENCIES = {"settlement_currency": _SETTLED, "instructed_currency": _INSTRUCTED}
+
+
+def _institution(party: str) -> dict[str, tuple[str, ...]]:
+    """A bank that pays or is paid itself: it is its own agent, and its number stands for an untold account."""
+    side, at = ("debtor", "Dbtr") if party == "Dbtr" else ("creditor", "Cdtr")
+    return {
+        f"{side}_name": (f"{_T}{at}/FinInstnId/Nm",),
+        f"{side}_country": (f"{_T}{at}/FinInstnId/PstlAdr/Ctry",),
+        f"{side}_agent_bic": _bank(at),
+        f"{side}_agent_member": _member(at),
+        f"{side}_agent_system": _system(at),
+        f"{side}_account": (*_account(at), *_bank(at), *_member(at)),
+    }
+
+
+def _returning(side: str, party: str, original: str) -> dict[str, tuple[str, ...]]:
+    """Who takes a side in a return: told by its chain, else by the returned payment, where it took the other side."""
+    chain, there = f"{_T}RtrChain/{party}", f"{_T}OrgnlTxRef/{original}"
+    agents = (f"{chain}Agt/FinInstnId/", f"{there}Agt/FinInstnId/")
+    return {
+        f"{side}_name": (f"{chain}/Pty/Nm", f"{chain}/Nm", f"{there}/Pty/Nm", f"{there}/Nm"),
+        f"{side}_country": tuple(f"{who}{pty}/PstlAdr/Ctry" for who in (chain, there) for pty in ("/Pty", "")),
+        f"{side}_account": tuple(f"{who}Acct/Id/{id_}" for who in (chain, there) for id_ in ("IBAN", "Othr/Id")),
+        f"{side}_account_issuer": (f"{chain}Acct/Id/Othr/Issr", f"{there}Acct/Id/Othr/Issr"),
+        f"{side}_agent_bic": tuple(f"{agent}{name}" for agent in agents for name in ("BICFI", "BIC")),
+        f"{side}_agent_member": tuple(f"{agent}ClrSysMmbId/MmbId" for agent in agents),
+        f"{side}_agent_system": tuple(f"{agent}ClrSysMmbId/ClrSysId/{name}" for agent in agents for name in _NAMED),
+    }
+
+
+_RETURNED = (f"{_T}RtrdIntrBkSttlmAmt",)
+_ORIGINAL = (f"{_T}OrgnlIntrBkSttlmAmt", f"{_T}OrgnlTxRef/IntrBkSttlmAmt")
+_RETURN = _PATHS | {
+    "uetr": (),
+    "instruction_id": (),
+    "end_to_end_id": (),
+    "transaction_id": (f"{_T}RtrId",),
+    "original_message_id": (f"{_T}OrgnlGrpInf/OrgnlMsgId", "OrgnlGrpInf/OrgnlMsgId"),
+    "original_uetr": (f"{_T}OrgnlUETR",),
+    "original_end_to_end_id": (f"{_T}OrgnlEndToEndId",),
+    "original_transaction_id": (f"{_T}OrgnlTxId",),
+    "settlement_amount": _RETURNED,
+    "original_amount": _ORIGINAL,
+    "instructed_amount": (f"{_T}RtrdInstdAmt",),
+    "return_reason": tuple(f"{_T}RtrRsnInf/Rsn/{name}" for name in _NAMED),
+    "remittance": (f"{_T}OrgnlTxRef/RmtInf/Ustrd",),
+    "remittance_reference": (),
+    "category_purpose": tuple(f"{_T}OrgnlTxRef/PmtTpInf/CtgyPurp/{name}" for name in _NAMED),
+    "purpose": tuple(f"{_T}OrgnlTxRef/Purp/{name}" for name in _NAMED),
+} | _returning("debtor", "Dbtr", "Cdtr") | _returning("creditor", "Cdtr", "Dbtr")  # fmt: skip
+_COLLECTION = _PATHS | {
+    "collection_date": (f"{_P}ReqdColltnDt",),
+    "mandate_id": (f"{_T}DrctDbtTx/MndtRltdInf/MndtId",),
+    "mandate_signed": (f"{_T}DrctDbtTx/MndtRltdInf/DtOfSgntr",),
+    "sequence": (f"{_T}PmtTpInf/SeqTp", f"{_P}PmtTpInf/SeqTp"),
+    "local_instrument": tuple(f"{part}PmtTpInf/LclInstrm/{name}" for part in (_T, _P) for name in _NAMED),
+}
+
+KINDS: Mapping[str, Kind] = {
+    "iso20022": Kind({"FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001"}, TRANSFER, _PATHS, _CURRENCIES),
+    "pacs.009": Kind(
+        {"FICdtTrf": "pacs.009", "FinInstnCdtTrf": "pacs.009"},
+        TRANSFER,
+        _PATHS | _institution("Dbtr") | _institution("Cdtr"),
+        _CURRENCIES,
+    ),
+    "pacs.004": Kind(
+        {"PmtRtr": "pacs.004"},
+        "TxInf",
+        _RETURN,
+        {
+            "settlement_currency": _RETURNED,
+            "original_currency": _ORIGINAL,
+            "instructed_currency": _RETURN["instructed_amount"],
+        },
+        needs_records=True,
+    ),
+    "pain.008": Kind(
+        {"CstmrDrctDbtInitn": "pain.008"}, "DrctDbtTxInf", _COLLECTION, {"instructed_currency": _INSTRUCTED}
+    ),
+}
+"""By `file.format`."""
+
+COLUMNS = KINDS["iso20022"].columns
+"""Every column of a credit transfer that a mapping may name."""
+
+
+def cells(kind: Kind, values: Mapping[str, str], message: str, place: int, columns: Sequence[str]) -> list[str | None]:
+    """Return the texts of a payment in these columns.
+
+    `values` are the texts by path; `message` is the element of the message; `place` is that of the payment in the
     message, from 1.
     """
-    return [_cell(values, message, place, column) for column in columns]
+    return [_cell(kind, values, message, place, column) for column in columns]
 
 
-def _cell(values: Mapping[str, str], message: str, place: int, column: str) -> str | None:
+def _cell(kind: Kind, values: Mapping[str, str], message: str, place: int, column: str) -> str | None:
+    paths = kind.paths.get(column)
+    if paths is not None:
+        return _first_text(values, paths)
     if column == "message_type":
-        return MESSAGES[message]
+        return kind.messages[message]
     if column == "payment_id":
-        return _payment_id(values, place)
-    if column in _CURRENCIES:
-        amount = _first(values, _CURRENCIES[column])
+        return _payment_id(kind, values, place)
+    if column in kind.currencies:
+        amount = _first(values, kind.currencies[column])
         return None if amount is None else values.get(f"{amount}/{CURRENCY}")
-    return _bank_of(values, _BANKS[column]) if column in _BANKS else _text(values, column)
+    return _bank_of(kind, values, _BANKS[column])
 
 
-def _payment_id(values: Mapping[str, str], place: int) -> str | None:
-    """What tells a transfer from all others, the same wherever its message is found.
+def _payment_id(kind: Kind, values: Mapping[str, str], place: int) -> str | None:
+    """What tells a payment from all others, the same wherever its message is found.
 
-    A transfer with a transaction id is known wherever it stands; any other only by its place in the message.
+    A payment with a transaction id is known wherever it stands; any other only by its place in the message.
     """
-    uetr = _text(values, "uetr")
+    uetr = _text(kind, values, "uetr")
     if uetr is not None:
         uetr = uetr.strip()
         return uetr.lower() if _UUID.fullmatch(uetr) else uetr
-    message = _text(values, "message_id")
+    message = _text(kind, values, "message_id")
     if message is None:
         return None
-    sender = _bank_of(values, "instructing_agent") or _bank_of(values, "debtor_agent")
-    own = [_text(values, name) for name in ("payment_information_id", "instruction_id", "end_to_end_id")]
-    transaction = _text(values, "transaction_id")
+    sender = _bank_of(kind, values, "instructing_agent") or _bank_of(kind, values, "debtor_agent")
+    own = [_text(kind, values, name) for name in ("payment_information_id", "instruction_id", "end_to_end_id")]
+    transaction = _text(kind, values, "transaction_id")
     if not any((sender, *own, transaction)):
         return f"{_escaped(message)}/{place}"
     parts = [message, sender, *own, str(place) if transaction is None else transaction]
@@ -184,16 +292,23 @@ def _escaped(part: str | None) -> str:
     return (part or "").strip().replace("%", "%25").replace("|", "%7C")
 
 
-def _bank_of(values: Mapping[str, str], agent: str) -> str | None:
-    member, system = _text(values, f"{agent}_member"), _text(values, f"{agent}_system")
+def _bank_of(kind: Kind, values: Mapping[str, str], agent: str) -> str | None:
+    member, system = _text(kind, values, f"{agent}_member"), _text(kind, values, f"{agent}_system")
     if member is None:
-        return _text(values, f"{agent}_bic")
+        return _text(kind, values, f"{agent}_bic")
     return member if system is None else f"{system}/{member}"
 
 
-def _text(values: Mapping[str, str], column: str) -> str | None:
-    found = _first(values, _PATHS[column])
-    return None if found is None else values[found]
+def _text(kind: Kind, values: Mapping[str, str], column: str) -> str | None:
+    return _first_text(values, kind.paths[column])
+
+
+def _first_text(values: Mapping[str, str], paths: Sequence[str]) -> str | None:
+    for path in paths:
+        text = values.get(path)
+        if text and not text.isspace():
+            return text
+    return None
 
 
 def _first(values: Mapping[str, str], paths: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from counterfoil.domain.intake.raw import BadRecordError
 
 OTHERS = {
+    "FIToFICstmrCdtTrf": "pacs.008", "CstmrCdtTrfInitn": "pain.001",
     "FICdtTrf": "pacs.009", "FinInstnCdtTrf": "pacs.009", "PmtRtr": "pacs.004", "FIToFICstmrDrctDbt": "pacs.003",
     "FIToFIPmtStsRpt": "pacs.002", "FIToFIPmtRvsl": "pacs.007", "FIDrctDbt": "pacs.010", "FIToFIPmtStsReq": "pacs.028",
     "CstmrPmtStsRpt": "pain.002", "CstmrPmtRvsl": "pain.007", "CstmrDrctDbtInitn": "pain.008",
@@ -16,7 +17,7 @@ OTHERS = {
     "BkToCstmrStmt": "camt.053", "BkToCstmrDbtCdtNtfctn": "camt.054", "CstmrPmtCxlReq": "camt.055",
     "FIToFIPmtCxlReq": "camt.056", "RsltnOfInvstgtn": "camt.029",
 }  # fmt: skip
-"""The element that is the message -> what it is called; of messages whose transactions are not read."""
+"""The element that is the message -> what it is called; a reader refuses those that it does not know."""
 
 DOCUMENT = "Document"
 
@@ -24,6 +25,8 @@ TRANSACTIONS = frozenset({
     "CdtTrfTxInf", "DrctDbtTxInf", "TxInf", "TxInfAndSts", "OrgnlPmtInfAndSts", "Ntry", "PmtInf", "CdtInstr", "DrctDbt",
 })  # fmt: skip
 """Elements that are transactions, of which the innermost count."""
+
+_WITH_MAPPINGS = {"pacs.008", "pacs.009", "pacs.004", "pain.001", "pain.008", "camt.053", "camt.054"}
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:([a-z]{4}\.\d{3})\.\d{3}\.\d{2}")
 
@@ -46,9 +49,14 @@ def name_of(element: str, namespace: str | None) -> str | None:
 
 def other_message(name: str, read: Sequence[str]) -> BadRecordError:
     """Return why a transaction of a message is refused that is none of those that are `read`."""
+    way_out = f": use a mapping for it, as the shipped {_shipped(name)}" if name in _WITH_MAPPINGS else ""
     return BadRecordError(
-        f"message_{name}", f"the message is {name}, of which nothing is read: {' and '.join(read)} are"
+        f"message_{name}", f"the message is {name}, of which nothing is read: {' and '.join(read)} are{way_out}"
     )
+
+
+def _shipped(name: str) -> str:
+    return f"iso20022-{name.replace('.', '')}"
 
 
 def wrong_message(name: str, required: Sequence[str]) -> BadRecordError | None:
@@ -59,6 +67,5 @@ def wrong_message(name: str, required: Sequence[str]) -> BadRecordError | None:
     columns = ", ".join(map(repr, missing))
     return BadRecordError(
         f"message_{name}",
-        f"the message is {name}, which has no {columns}: use a mapping for it, as the shipped "
-        f"iso20022-{name.replace('.', '')}",
+        f"the message is {name}, which has no {columns}: use a mapping for it, as the shipped {_shipped(name)}",
     )

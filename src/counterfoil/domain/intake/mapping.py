@@ -9,17 +9,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from counterfoil.domain.intake import mapping_rules as rules
+from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
+from counterfoil.domain.intake.mapping_amounts import AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
-    AmountFormat,
-    Currency,
     Evidence,
     Fields,
     FileFormat,
     Labels,
     Privacy,
     SourceMapping,
-    TimeFormat,
 )
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.errors import MappingError
 
 __all__ = ["SourceMapping", "parse_mapping"]
@@ -115,16 +115,17 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
     if parts["file"] is not None:
         yield from rules.file_problems(parts["file"])
     if parts["amount"] is not None:
-        yield from rules.amount_problems(parts["amount"])
+        yield from rules.amount_problems(parts["amount"], fields, parts["currency"], evidence)
     yield from rules.label_problems(fields, parts["labels"], given=labels_given)
     if fields is not None:
         yield from rules.time_field_problems(fields)
         yield from rules.identity_problems(fields, evidence)
-        if parts["file"] is not None and parts["file"].format == "iso20022":
-            yield from rules.iso20022_problems(fields, evidence, parts["privacy"])
+        if parts["file"] is not None and parts["file"].format in FIXED_COLUMNS:
+            known = FIXED_COLUMNS[parts["file"].format]
+            yield from rules.fixed_column_problems(known, fields, evidence, parts["privacy"])
     if evidence is not None:
         yield from rules.evidence_name_problems(evidence)
-        yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"])
+        yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"], parts["amount"])
     if parts["privacy"] is not None:
         yield from rules.privacy_problems(parts["privacy"], fields, evidence)
 

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
 from counterfoil.domain.intake.mapping_model import IDENTIFYING, SourceMapping
+from counterfoil.domain.intake.parsing_amounts import OTHER_SIDE
 from counterfoil.domain.intake.parsing_ids import looks_cut
+from counterfoil.domain.intake.unit_warnings import span_of, unit_warnings
 from counterfoil.domain.privacy.ibans import read_iban
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
@@ -80,7 +82,9 @@ def check(
             f"of an earlier row, and {others:,} of them tell something else: {mapping.fields.transaction_id!r} is no "
             "id of a payment; map a column that is, or leave fields.transaction_id out"
         )
-    problems += [f"{item.count:,} of {tried:,} rows: {_example(item)}" for item in rejected]
+    problems += [
+        f"{item.count:,} of {tried:,} rows: {_example(item)}" for item in rejected if item.reason != OTHER_SIDE
+    ]
     return MappingReport(
         mapping=mapping.name,
         rows=tried,
@@ -91,6 +95,8 @@ def check(
         problems=tuple(problems),
         suggestions=(
             *_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows)),
+            *(f"{item.count:,} of {tried:,} rows: {item.message}" for item in rejected if item.reason == OTHER_SIDE),
+            *unit_warnings(mapping, span_of(accepted)),
             *warnings,
             *_repetitions(repeated, others, int(accepted.num_rows)),
             *(() if raw is None else _cut_ids(mapping, raw)),

@@ -1,14 +1,15 @@
 """The parts of a source mapping: how one kind of input file becomes the canonical tables."""
 
 import re
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
+from pydantic import Field, field_validator
 
+from counterfoil.domain.intake.mapping_amounts import DIRECTION, AmountFormat, Currency
+from counterfoil.domain.intake.mapping_part import Part
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.errors import MappingError
 
@@ -27,29 +28,20 @@ IDENTIFYING = (*PSEUDONYMS, "card_number")
 CANONICAL_EVIDENCE = {"merchant_id": "merchant", "category": "category", "currency": "currency"}
 """Canonical columns that may serve as evidence -> the field that fills them."""
 
-NAMED_TIME_FORMATS = ("iso8601", "epoch_seconds", "epoch_milliseconds", "relative_seconds", "native")
-
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""1970 is where a zero or an empty epoch lands, so it is taken for a mistake unless a mapping says otherwise."""
-
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-
-_FIRST_YEAR = 1900
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FileFormat(_Part):
+class FileFormat(Part):
     """How the bytes of the file are laid out.
 
     Delimiter, quote and escape concern CSV only, the encoding CSV and JSON Lines; `null_values` are the texts that
     mean nothing. `quote` is "" if the file's writer never quotes; the character after `escape` has no other meaning.
     """
 
-    format: Literal["csv", "parquet", "jsonl", "iso20022"] = "csv"
+    format: Literal[
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940",
+        "mt103", "nacha", "iso8583",
+    ] = "csv"  # fmt: skip
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""
@@ -87,98 +79,22 @@ class FileFormat(_Part):
     @property
     def names_each_value(self) -> bool:
         """Whether every record names its own values, so that some may be absent, instead of a header for all."""
-        return self.format in ("jsonl", "iso20022")
-
-
-class TimeFormat(_Part):
-    """How event and label times are written.
-
-    `format` is one of NAMED_TIME_FORMATS or a strptime pattern; `zone` (IANA name) holds for times without
-    an offset of their own; `epoch` is the zero of `relative_seconds`. Times before `earliest`, or from `latest`
-    on, are taken for mistakes.
-    """
-
-    format: str = "iso8601"
-    zone: str = "UTC"
-    epoch: datetime | None = None
-    earliest: datetime = EARLIEST
-    latest: datetime = LATEST
-
-    @field_validator("format")
-    @classmethod
-    def _readable_format(cls, value: str) -> str:
-        if value in NAMED_TIME_FORMATS:
-            return value
-        if "%" not in value:
-            raise ValueError(f"{value!r} is neither a strptime pattern nor one of {', '.join(NAMED_TIME_FORMATS)}")
-        problem = _pattern_problem(value)
-        if problem:
-            raise ValueError(f"{value!r} is no strptime pattern: {problem}")
-        return value
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (LookupError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no IANA time zone (such as 'Europe/Berlin' or 'UTC')") from None
-        return value
-
-    @field_validator("earliest", "latest")
-    @classmethod
-    def _on_the_calendar(cls, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            raise ValueError("has no offset from UTC (write '2013-09-01T00:00:00Z')")
-        if not _FIRST_YEAR <= value.year <= LATEST.year:
-            raise ValueError(f"is not between {_FIRST_YEAR} and {LATEST.year}")
-        return value.astimezone(UTC)
-
-    @field_validator("epoch")
-    @classmethod
-    def _in_utc(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("has no offset from UTC (write '2013-09-01T00:00:00Z')")
-        return None if value is None else value.astimezone(UTC)
-
-
-def _pattern_problem(pattern: str) -> str | None:
-    try:
-        datetime.strptime("", pattern)
-    except ValueError as error:
-        if "does not match" not in str(error):
-            return str(error)
-    if not re.search(r"%[Yy]", pattern):
-        return "it has no year (%Y)"
-    return None
-
-
-class AmountFormat(_Part):
-    """How numbers in text are written: the amount and numeric evidence alike."""
-
-    decimal_mark: Literal[".", ","] = "."
-    thousands_mark: Literal["", ".", ",", " ", "'", "_"] = ""
-
-
-class Currency(_Part):
-    """Whether the currency column means what it says; if not, the canonical currency is null."""
-
-    meaningful: StrictBool = True
-    why: str = ""
+        return self.format not in ("csv", "parquet")
 
 
 Column = Field(default=None, min_length=1)
 
 
-class Fields(_Part):
+class Fields(Part):
     """Canonical field -> source column.
 
     An account may be made of several columns: what says whose number it is (bank, branch), then the number. So may
-    the merchant, if it is an account that is paid (privacy.hashed). Only a mapping of labels alone has no event time.
+    the merchant, if it is an account that is paid (privacy.hashed). A time may be written in several columns, which
+    are joined by a blank before it is read. Only a mapping of labels alone has no event time.
     """
 
     transaction_id: str | None = Column
-    event_time: str = ""
+    event_time: str | tuple[str, ...] = ""
     amount: str | None = Column
     currency: str | None = Column
     account: str | tuple[str, ...] | None = Column
@@ -191,7 +107,14 @@ class Fields(_Part):
     card_number: str | None = Column
     card_bin: str | None = Column
     label: str | None = Column
-    label_time: str | None = Column
+    label_time: str | tuple[str, ...] | None = Column
+
+    @field_validator("event_time", "label_time")
+    @classmethod
+    def _columns_of_a_time(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if isinstance(value, tuple) and (not value or not all(value)):
+            raise ValueError('names no column (write ["date", "time"], in the order in which a time is written)')
+        return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
     @field_validator("account", "merchant")
     @classmethod
@@ -210,7 +133,7 @@ class Fields(_Part):
         return {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
 
 
-class Labels(_Part):
+class Labels(Part):
     """The texts in the label column that mean fraud, good and unknown."""
 
     fraud: tuple[str, ...] = ()
@@ -218,17 +141,17 @@ class Labels(_Part):
     unknown: tuple[str, ...] = ()
 
 
-class Evidence(_Part):
+class Evidence(Part):
     """Evidence name -> source column, by kind; and canonical columns that are evidence as well."""
 
-    numeric: dict[str, str] = {}
-    categorical: dict[str, str] = {}
-    textual: dict[str, str] = {}
+    numeric: dict[str, str] = Field(default={})
+    categorical: dict[str, str] = Field(default={})
+    textual: dict[str, str] = Field(default={})
     categorical_fields: tuple[str, ...] = ()
     textual_fields: tuple[str, ...] = ()
 
 
-class Privacy(_Part):
+class Privacy(Part):
     """Fields that are kept as keyed hashes though most sources may keep them as they are.
 
     A hashed merchant is an account that is paid: its hash is that of the same account when it pays.
@@ -237,7 +160,7 @@ class Privacy(_Part):
     hashed: tuple[Literal["merchant"], ...] = ()
 
 
-class SourceMapping(_Part):
+class SourceMapping(Part):
     """How one kind of input file becomes canonical transactions. Made by `parse_mapping`."""
 
     name: str
@@ -250,7 +173,7 @@ class SourceMapping(_Part):
     labels: Labels | None = None
     evidence: Evidence = Evidence()
     privacy: Privacy = Privacy()
-    entities: dict[str, tuple[str, ...]] = {}
+    entities: dict[str, tuple[str, ...]] = Field(default={})
 
     @field_validator("name")
     @classmethod
@@ -267,7 +190,8 @@ class SourceMapping(_Part):
     @property
     def own_categorical(self) -> tuple[str, ...]:
         """Names of categorical evidence that has a column of its own after the canonical ones."""
-        return tuple(self.evidence.categorical)
+        made = (DIRECTION,) if self.amount.keep == "both" and DIRECTION not in self.evidence.categorical else ()
+        return (*self.evidence.categorical, *made)
 
     @property
     def own_textual(self) -> tuple[str, ...]:
@@ -303,6 +227,12 @@ class SourceMapping(_Part):
         return mapped
 
     @cached_property
+    def tells_currency(self) -> bool:
+        """Whether payments have a currency: from a column, a sign at the amount, or the mapping itself."""
+        said = self.currency.code is not None or any(self.amount.symbols.values())
+        return "currency" in self.read_fields or (said and self.currency_meaningful)
+
+    @cached_property
     def account_columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of the fields that are accounts: the payer's, and the one that is paid if that is hashed."""
         accounts = ("account", *self.privacy.hashed)
@@ -331,8 +261,9 @@ class SourceMapping(_Part):
     @property
     def required_columns(self) -> tuple[str, ...]:
         """The columns without which no row can be kept."""
-        fields = self.fields
-        return tuple(column for column in (fields.transaction_id, fields.event_time, fields.amount) if column)
+        columns = self.fields.columns()
+        needed = [column for name in ("transaction_id", "event_time", "amount") for column in columns.get(name, ())]
+        return tuple(dict.fromkeys((*needed, *self._direction)))
 
     @cached_property
     def source_columns(self) -> tuple[str, ...]:
@@ -340,4 +271,9 @@ class SourceMapping(_Part):
         evidence = self.evidence
         own = (*evidence.numeric.values(), *evidence.categorical.values(), *evidence.textual.values())
         read = [column for name in self.read_fields for column in self.fields.columns()[name]]
-        return tuple(dict.fromkeys((*read, *own)))
+        return tuple(dict.fromkeys((*read, *self._direction, *own)))
+
+    @property
+    def _direction(self) -> tuple[str, ...]:
+        column = self.amount.direction
+        return (column,) if column is not None and self.fields.amount is not None else ()

@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from counterfoil.domain.features.spec import Entity
-from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake.fixed_columns import FixedColumns
+from counterfoil.domain.intake.mapping_amounts import DIRECTION, AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
     CANONICAL_EVIDENCE,
     IDENTIFYING,
-    AmountFormat,
-    Currency,
     Evidence,
     Fields,
     FileFormat,
     Labels,
     Privacy,
-    TimeFormat,
 )
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.domain.schemas import EVENT_DATE, TRANSACTION_FIELDS
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -29,11 +28,12 @@ _WHY_NOT = "embeddings and categories can be turned back into text, so identitie
 
 def time_problems(time: TimeFormat, file: FileFormat | None) -> Iterator[str]:
     """Yield what is wrong between the time format, its epoch and the file's format."""
-    if time.format == "relative_seconds" and time.epoch is None:
-        yield "time.epoch is missing: relative_seconds counts from it (write '2013-09-01T00:00:00Z')"
-    if time.format != "relative_seconds" and time.epoch is not None:
-        yield f"time.epoch is only for format 'relative_seconds', not {time.format!r}: leave it out"
-    if time.format == "native" and file is not None and file.format != "parquet":
+    if time.is_relative and time.epoch is None:
+        relative = next(name for name in time.formats if name.startswith("relative_"))
+        yield f"time.epoch is missing: {relative} counts from it (write '2013-09-01T00:00:00Z')"
+    if not time.is_relative and time.epoch is not None:
+        yield f"time.epoch is only for format 'relative_seconds' and its like, not {time.format!r}: leave it out"
+    if "native" in time.formats and file is not None and file.format != "parquet":
         yield "time.format 'native' needs Parquet: other files have text only (try 'iso8601')"
     if time.earliest >= time.latest:
         yield "time.earliest is not before time.latest"
@@ -48,10 +48,27 @@ def file_problems(file: FileFormat) -> Iterator[str]:
             yield f"file.{name} and file.delimiter are both {sign!r}"
 
 
-def amount_problems(amount: AmountFormat) -> Iterator[str]:
-    """Yield what is wrong with the two marks."""
+def amount_problems(
+    amount: AmountFormat, fields: Fields | None, currency: Currency | None, evidence: Evidence | None
+) -> Iterator[str]:
+    """Yield what is wrong with the marks, the sides, and the unit of amounts."""
     if amount.decimal_mark == amount.thousands_mark:
         yield f"amount.decimal_mark and amount.thousands_mark are both {amount.decimal_mark!r}"
+    both = {text.upper() for text in amount.debit_values} & {text.upper() for text in amount.credit_values}
+    if both:
+        yield f"amount.debit_values and amount.credit_values both list {min(both)!r}"
+    if amount.keep != "debits" and not amount.has_sides:
+        yield f"amount.keep {amount.keep!r} needs to know which rows are debits: set amount.debits or amount.direction"
+    if amount.keep == "both" and evidence is not None and DIRECTION in evidence.categorical:
+        yield f"evidence.categorical.{DIRECTION}: amount.keep 'both' makes evidence of this name; choose another"
+    codes = any(amount.symbols.values()) or (currency is not None and currency.code is not None)
+    has_currency = fields is None or fields.currency is not None or codes
+    if amount.unit == "minor" and (not has_currency or (currency is not None and not currency.meaningful)):
+        yield "amount.unit 'minor' needs each payment's currency: map fields.currency or set currency.code"
+    if fields is not None and fields.amount is not None and amount.direction in _identities(fields):
+        yield f"amount.direction: column {amount.direction!r} is also the {_identities(fields)[amount.direction]}"
+    if currency is not None and currency.code is not None and fields is not None and fields.currency is not None:
+        yield "currency.code is for sources without a column of currencies: leave it or fields.currency out"
 
 
 def label_problems(fields: Fields | None, labels: Labels | None, *, given: bool) -> Iterator[str]:
@@ -81,7 +98,7 @@ def time_field_problems(fields: Fields) -> Iterator[str]:
 def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str]:
     """Yield every source column that is an identity and would be kept as it is elsewhere."""
     mapped = fields.mapped()
-    identities = {mapped[field]: field for field in IDENTIFYING if field in mapped}
+    identities = _identities(fields)
     for field in _IN_THE_CLEAR:
         if mapped.get(field) in identities:
             column, identity = mapped[field], identities[mapped[field]]
@@ -93,17 +110,24 @@ def identity_problems(fields: Fields, evidence: Evidence | None) -> Iterator[str
             yield f"evidence.{kind}.{name}: column {column!r} is the {identities[column]}; {_WHY_NOT}"
 
 
-def iso20022_problems(fields: Fields, evidence: Evidence | None, privacy: Privacy | None) -> Iterator[str]:
-    """Yield columns that no message has, and personal ones that would be kept as they are."""
+def _identities(fields: Fields) -> dict[str | None, str]:
+    mapped = fields.mapped()
+    return {mapped[field]: field for field in IDENTIFYING if field in mapped}
+
+
+def fixed_column_problems(
+    known: FixedColumns, fields: Fields, evidence: Evidence | None, privacy: Privacy | None
+) -> Iterator[str]:
+    """Yield columns that no record of the format has, and personal ones that would be kept as they are."""
     hashed = () if privacy is None else privacy.hashed
     own = [(f"evidence.{kind}.{name}", column) for kind, name, column in _own_evidence(evidence)]
     clear = [(f"fields.{field}", column) for field, column in fields.mapped().items() if field in _IN_THE_CLEAR]
     mapped = [(f"fields.{field}", column) for field, columns in fields.columns().items() for column in columns]
     for where, column in mapped + own:
-        if column not in iso20022.COLUMNS:
-            yield f"{where}: no message has a column {column!r} (known: {', '.join(iso20022.COLUMNS)})"
+        if column not in known.names:
+            yield f"{where}: no message has a column {column!r} (known: {', '.join(known.names)})"
     for where, column in [*clear, *own]:
-        if column in iso20022.PERSONAL and where.removeprefix("fields.") not in hashed:
+        if column in known.personal and where.removeprefix("fields.") not in hashed:
             yield f"{where}: column {column!r} says who somebody is and may not be kept as it is"
 
 
@@ -140,14 +164,18 @@ def evidence_name_problems(evidence: Evidence) -> Iterator[str]:
         seen.setdefault(name, kind)
 
 
-def canonical_evidence_problems(evidence: Evidence, fields: Fields | None, currency: Currency | None) -> Iterator[str]:
+def canonical_evidence_problems(
+    evidence: Evidence, fields: Fields | None, currency: Currency | None, amount: AmountFormat | None
+) -> Iterator[str]:
     """Yield what is wrong with `categorical_fields` and `textual_fields`."""
+    said = (currency is not None and currency.code is not None) or (amount is not None and any(amount.symbols.values()))
     for key, names in (
         ("categorical_fields", evidence.categorical_fields),
         ("textual_fields", evidence.textual_fields),
     ):
         for name, count in Counter(names).items():
-            problem = _canonical_problem(name, fields, currency)
+            there = fields is None or (name == "currency" and said)
+            problem = _canonical_problem(name, None if there else fields, currency)
             if problem:
                 yield f"evidence.{key}: {problem}"
             if count > 1:

@@ -4,7 +4,6 @@ All parsers are vectorised. They return values that are null where a fault is, a
 a column may be mapped wrongly and hold somebody's name.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.arrays import Flags, mask_of
-from counterfoil.domain.intake.mapping_model import AmountFormat, Labels
+from counterfoil.domain.intake.mapping_amounts import AmountFormat
+from counterfoil.domain.intake.mapping_model import Labels
+from counterfoil.domain.intake.parsing_numbers import plain_numbers
 from counterfoil.domain.privacy.card_numbers import are_card_numbers, ids_without_card_numbers, without_card_numbers
-from counterfoil.domain.schemas import FRAUD, GOOD, MONEY
+from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.errors import MappingError
 
-_EXPONENT = r"([eE][+-]?\d+)?"
-# Windows sum squares of 1/10,000ths as 128-bit integers: with 12 digits a million such payments fit in one window.
-_WHOLE_DIGITS = 12
-_TOO_LARGE = 10.0**_WHOLE_DIGITS
 # Words that labels are made of. Any other word may be somebody's name, in a row whose columns have shifted.
 _LABEL_WORDS = (
     "fraud|fraudulent|suspected|suspicious|confirmed|chargeback|dispute|disputed|stolen|abuse|risky|bad|true|yes|"
@@ -85,30 +82,6 @@ def parse_currency(values: pa.Array, column: str) -> Parsed:
     return without(text, Fault("currency_unreadable", f"column {column!r} is not three letters", wrong))
 
 
-def parse_amounts(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
-    """Money as schemas.MONEY. Text is read exactly; floats are rounded to four places."""
-    if pa.types.is_floating(values.type):
-        return _amounts_from_floats(values, column)
-    if pa.types.is_decimal(values.type):
-        return _amounts_from_decimals(values, column)
-    text = text_of(values, column)
-    plain = plain_numbers(text, style)
-    readable = ~mask_of(pc.is_null(plain))
-    # Zeros at the end say nothing, so 12.500000 is not too precise.
-    plain = pc.replace_substring_regex(plain, r"(\.\d*?)0+$", r"\1")
-    # A decimal must have a digit, which `.00` has no longer.
-    plain = pc.replace_substring_regex(plain, r"^([+-]?)\.", r"\10.")
-    parsed = _money_faults(
-        column,
-        missing=mask_of(pc.is_null(text)),
-        readable=readable,
-        negative=mask_of(pc.match_substring_regex(plain, "^-.*[1-9]")),
-        precise=mask_of(pc.match_substring_regex(plain, r"\.\d{5}")),
-        large=mask_of(pc.match_substring_regex(plain, rf"^[+-]?0*[1-9]\d{{{_WHOLE_DIGITS},}}")),
-    )
-    return without(plain, *parsed, type_=MONEY)
-
-
 def parse_numbers(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     """Numeric evidence as float64; empty is null. NaN and infinity are no numbers."""
     fault = f"column {column!r} is not a number"
@@ -120,7 +93,7 @@ def parse_numbers(values: pa.Array, column: str, style: AmountFormat) -> Parsed:
     if pa.types.is_boolean(values.type):
         return Parsed(pc.cast(pc.cast(values, pa.int8()), pa.float64()))
     text = text_of(values, column)
-    plain = plain_numbers(text, style, exponent=True)
+    plain = plain_numbers(text, style)
     numbers = pc.cast(plain, pa.float64())
     finite = mask_of(pc.is_finite(numbers))
     wrong = mask_of(pc.is_valid(text)) & ~finite
@@ -163,18 +136,6 @@ def parse_card_numbers(values: pa.Array, column: str) -> tuple[Parsed, pa.Array]
     return Parsed(pc.utf8_slice_codeunits(parsed.values, 0, 6), parsed.faults), last4
 
 
-def plain_numbers(text: pa.Array, style: AmountFormat, *, exponent: bool = False) -> pa.Array:
-    """Return numbers as `-1234.5`; null where the text is no number written in this style."""
-    point, mark = re.escape(style.decimal_mark), re.escape(style.thousands_mark)
-    whole = rf"(\d{{1,3}}({mark}\d{{3}})+|\d+)" if mark else r"\d+"
-    tail = _EXPONENT if exponent else ""
-    pattern = rf"^[+-]?({whole}({point}\d*)?|{point}\d+){tail}$"
-    plain = pc.if_else(pc.match_substring_regex(text, pattern), text, pa.scalar(None, pa.string()))
-    if style.thousands_mark:
-        plain = pc.replace_substring(plain, style.thousands_mark, "")
-    return plain if style.decimal_mark == "." else pc.replace_substring(plain, style.decimal_mark, ".")
-
-
 def without(values: pa.Array, *faults: Fault, type_: pa.DataType | None = None) -> Parsed:
     """Put null where a fault is, then cast to `type_`."""
     wrong = np.zeros(len(values), dtype=np.bool_)
@@ -184,54 +145,6 @@ def without(values: pa.Array, *faults: Fault, type_: pa.DataType | None = None) 
     if wrong.any():
         kept = pc.if_else(pa.array(wrong), pa.scalar(None, values.type), values)
     return Parsed(kept if type_ is None else pc.cast(kept, type_), faults)
-
-
-def _amounts_from_floats(values: pa.Array, column: str) -> Parsed:
-    numbers = pc.cast(values, pa.float64())
-    readable = mask_of(pc.is_finite(numbers))
-    # The largest floats cannot be rounded to places, nor kept: infinity is as good.
-    small = pc.less(numbers, _TOO_LARGE)
-    rounded = pc.if_else(small, pc.round(pc.if_else(small, numbers, 0.0), MONEY.scale), float("inf"))
-    faults = _money_faults(
-        column,
-        missing=mask_of(pc.is_null(numbers)),
-        readable=readable,
-        negative=mask_of(pc.less(numbers, 0)),
-        precise=np.zeros(len(values), dtype=np.bool_),
-        large=readable & mask_of(pc.greater_equal(rounded, _TOO_LARGE)),
-    )
-    return without(rounded, *faults, type_=MONEY)
-
-
-def _amounts_from_decimals(values: pa.Array, column: str) -> Parsed:
-    wide = pc.cast(values, pa.decimal256(76, max(values.type.scale, MONEY.scale)))
-    size = pc.cast(wide, pa.float64())  # near enough to tell the sign and the number of digits
-    faults = _money_faults(
-        column,
-        missing=mask_of(pc.is_null(wide)),
-        readable=np.ones(len(values), dtype=np.bool_),
-        negative=mask_of(pc.less(size, 0)),
-        precise=mask_of(pc.not_equal(pc.round(wide, MONEY.scale), wide)),
-        large=mask_of(pc.greater_equal(size, _TOO_LARGE)),
-    )
-    return without(wide, *faults, type_=MONEY)
-
-
-def _money_faults(
-    column: str, *, missing: Flags, readable: Flags, negative: Flags, precise: Flags, large: Flags
-) -> tuple[Fault, ...]:
-    places = MONEY.scale
-    return (
-        Fault("amount_missing", f"column {column!r} is empty", missing),
-        Fault("amount_unreadable", f"column {column!r} is not a number", ~missing & ~readable),
-        Fault("amount_negative", f"column {column!r} is below zero", negative),
-        Fault(
-            "amount_too_large",
-            f"column {column!r} has more than {_WHOLE_DIGITS} digits before its point",
-            large,
-        ),
-        Fault("amount_too_precise", f"column {column!r} has more than {places} decimal places", precise),
-    )
 
 
 def _label_messages(text: pa.Array, column: str) -> pa.Array:

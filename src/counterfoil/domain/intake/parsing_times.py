@@ -3,25 +3,28 @@
 Pandas is imported where it is used: most commands name a mapping and parse nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.arrays import Flags, mask_of
-from counterfoil.domain.intake.mapping_model import AmountFormat, TimeFormat
-from counterfoil.domain.intake.parsing import Fault, Parsed, plain_numbers, text_of, without
+from counterfoil.domain.intake.mapping_times import COUNTED, EXCEL, TimeFormat
+from counterfoil.domain.intake.parsing import Fault, Parsed, text_of, without
+from counterfoil.domain.intake.time_counts import instants, serial_times
 from counterfoil.domain.intake.time_patterns import has_zone_name, split_by_pattern, split_iso, without_zone_name
+from counterfoil.domain.intake.time_spellings import extended_iso, midnight_of_next_day, other_fractions, with_next_day
 from counterfoil.domain.intake.zones import shown, zone_named
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import MappingError
 
 _NAIVE = pa.timestamp("us")
 _NO_TEXT = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
-_PER_SECOND = 1_000_000
 _LAST_DAYS = datetime(9999, 12, 30, tzinfo=UTC)
 # Sanity check before pandas: it reads 'now' and 'today' as the present.
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?$"
@@ -36,6 +39,17 @@ class _Times:
     present: Flags
     unknown_zones: pa.Array | None = None
     """The names of zones that are not known; null where there is none."""
+    skipped: pa.Array | None = None
+    """Which times of day the clocks of their zone skip."""
+
+    def skip_fault(self, reason: str, column: str, time: TimeFormat) -> Fault:
+        """The rows whose time never was: clocks went forward over it."""
+        rows = np.zeros(len(self.values), dtype=np.bool_) if self.skipped is None else mask_of(self.skipped)
+        message = (
+            f"column {column!r} holds a time in the hour that clocks skip in spring, so it never was: another zone's "
+            f"clocks may have written it (time.zone is {time.zone!r})"
+        )
+        return Fault(reason, message, rows)
 
     def zone_fault(self, reason: str, column: str) -> Fault:
         """The rows whose time is right but for the name of its zone."""
@@ -59,7 +73,8 @@ def parse_event_times(values: pa.Array, column: str, time: TimeFormat) -> Parsed
         times.values,
         Fault("time_missing", f"column {column!r} is empty", missing),
         unknown_zone,
-        Fault("time_unreadable", f"column {column!r} is no time in format {time.format!r}", unreadable),
+        times.skip_fault("time_skipped", column, time),
+        Fault("time_unreadable", f"column {column!r} is no time in format {_shown(time)}", unreadable),
         Fault("time_out_of_range", f"column {column!r} is not {_range(time)}", _outside(times.values, time)),
     )
 
@@ -72,12 +87,13 @@ def parse_label_times(values: pa.Array, column: str, time: TimeFormat, null_valu
     times = _parse(values, column, time)
     is_open = _after_all_calendars(times.values) | _declared_null(values, times.values, column, time, null_values)
     unreadable = times.present & mask_of(pc.is_null(times.values))
-    message = f"column {column!r} is no time in format {time.format!r} {_range(time)}"
+    message = f"column {column!r} is no time in format {_shown(time)} {_range(time)}"
+    skip = times.skip_fault("label_time_skipped", column, time)
     zone = times.zone_fault("label_time_zone_unknown", column)
     wrong = (unreadable | _outside(times.values, time)) & ~is_open
     return without(
         pc.if_else(pa.array(is_open), pa.scalar(None, TIMESTAMP), times.values),
-        Fault(zone.reason, zone.message, zone.rows & ~is_open),
+        *(Fault(known.reason, known.message, known.rows & ~is_open) for known in (zone, skip) if known.rows.any()),
         Fault("label_time_unreadable", message, wrong),
     )
 
@@ -96,19 +112,57 @@ def _declared_null(values: pa.Array, times: pa.Array, column: str, time: TimeFor
     declared = _from_plain_iso(
         texts.filter(pc.match_substring_regex(texts, _ISO)), time.model_copy(update={"zone": zone})
     )
-    return mask_of(pc.is_in(times, value_set=declared.drop_null()))
+    return mask_of(pc.is_in(times, value_set=declared.times.drop_null()))
 
 
 def _parse(values: pa.Array, column: str, time: TimeFormat) -> _Times:
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         return _from_native(values, time)
-    if time.format == "native":
+    formats = [name for name in time.formats if name != "native"]
+    if not formats:
         raise MappingError(f"column {column!r} holds {values.type}, so time.format 'native' does not fit it")
-    if time.format in ("epoch_seconds", "epoch_milliseconds", "relative_seconds"):
-        return _from_numbers(values, column, time)
-    text = text_of(values, column)
-    parsed, unknown = _from_iso(text, time) if time.format == "iso8601" else _from_pattern(text, time)
-    return _Times(parsed, mask_of(pc.is_valid(text)), unknown)
+    if len(formats) > 1:
+        values = text_of(values, column)
+    times = _by_format(values, column, formats[0], time)
+    for name in formats[1:]:
+        read = pc.is_valid(times.values)
+        if pc.all(read).as_py():
+            break
+        times = _first_of(times, _by_format(pc.if_else(read, _NO_TEXT, values), column, name, time))
+    return times
+
+
+def _by_format(values: pa.Array, column: str, name: str, time: TimeFormat) -> _Times:
+    if name in COUNTED:
+        return _Times(*instants(values, column, name, time.epoch))
+    if name == EXCEL:
+        naive, present = serial_times(values, column)
+        zoned = _wall_clock(naive, time, time.zone)
+    else:
+        text = text_of(values, column)
+        zoned = _from_iso(text, time) if name == "iso8601" else _from_pattern(text, name, time)
+        present = mask_of(pc.is_valid(text))
+    return _Times(zoned.times, present, zoned.unknown, zoned.skipped)
+
+
+def _first_of(first: _Times, second: _Times) -> _Times:
+    """The times of the first format that reads them; what is wrong with a time, only if no format does."""
+    values = pc.coalesce(first.values, second.values)
+    wrong = pc.is_null(values)
+    unknown = _either(first.unknown_zones, second.unknown_zones)
+    skipped = _either(first.skipped, second.skipped)
+    return _Times(
+        values,
+        first.present | second.present,
+        None if unknown is None else pc.if_else(wrong, unknown, _NO_TEXT),
+        None if skipped is None else pc.and_(wrong, skipped),
+    )
+
+
+def _either(first: pa.Array | None, second: pa.Array | None) -> pa.Array | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return pc.or_kleene(first, second) if pa.types.is_boolean(first.type) else pc.coalesce(first, second)
 
 
 def _from_native(values: pa.Array, time: TimeFormat) -> _Times:
@@ -118,76 +172,104 @@ def _from_native(values: pa.Array, time: TimeFormat) -> _Times:
         stamps = pc.cast(values, pa.timestamp("ms"))
     if stamps.type.tz is not None:
         return _Times(_to_micros(stamps, stamps.type.tz), present)
-    return _Times(_localised(_to_micros(stamps, None), time, time.zone), present)
+    zoned = _wall_clock(_to_micros(stamps, None), time, time.zone)
+    return _Times(zoned.times, present, skipped=zoned.skipped)
 
 
 def _to_micros(stamps: pa.Array, zone: str | None) -> pa.Array:
     """Nanoseconds are cut off; a time that microseconds cannot hold becomes null."""
     if stamps.type.unit in ("s", "ms"):
         ticks = pc.cast(stamps, pa.int64())
-        most = 2**62 // (_PER_SECOND if stamps.type.unit == "s" else _PER_SECOND // 1_000)
+        most = 2**62 // (10**6 if stamps.type.unit == "s" else 1_000)
         fits = pc.and_(pc.greater(ticks, -most), pc.less(ticks, most))
         stamps = pc.if_else(fits, stamps, pa.scalar(None, stamps.type))
     micros = pc.cast(stamps, pa.timestamp("us", zone), safe=False)
     return pc.cast(micros, TIMESTAMP) if zone is not None else micros
 
 
-def _from_numbers(values: pa.Array, column: str, time: TimeFormat) -> _Times:
-    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-        present = mask_of(pc.is_valid(values))
-        numbers = pc.cast(values, pa.float64(), safe=False)
-    else:
-        text = text_of(values, column)
-        present = mask_of(pc.is_valid(text))
-        numbers = pc.cast(plain_numbers(text, AmountFormat()), pa.float64())
-    scale = 1_000 if time.format == "epoch_milliseconds" else _PER_SECOND
-    zero = 0 if time.epoch is None else round(time.epoch.timestamp() * _PER_SECOND)
-    micros = np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64) * scale
-    readable = np.isfinite(micros)
-    # Far outside of every calendar: kept inside int64, and still out of range afterwards.
-    bounded = np.clip(np.where(readable, micros, 0.0), -(2.0**61), 2.0**61)
-    ticks = np.rint(bounded).astype(np.int64) + zero
-    return _Times(pa.array(ticks, pa.int64(), mask=~readable).cast(_NAIVE).cast(TIMESTAMP), present)
+class _Zoned(NamedTuple):
+    """Times in UTC, the names of zones that are not known, and which times clocks skip; None where there are none."""
 
+    times: pa.Array
+    unknown: pa.Array | None = None
+    skipped: pa.Array | None = None
 
-_Zoned = tuple[pa.Array, pa.Array | None]
-"""Times in UTC, and the names of zones that are not known."""
+    def or_else(self, text: pa.Array, read: Callable[[pa.Array], "_Zoned"]) -> "_Zoned":
+        """Read the texts that could not be read, but for what is known to be wrong with them, in another way."""
+        left = pc.and_not(pc.is_valid(text), pc.is_valid(self.times))
+        for known in (None if self.unknown is None else pc.is_valid(self.unknown), self.skipped):
+            left = left if known is None else pc.and_not(left, pc.fill_null(known, False))
+        if not pc.any(left).as_py():
+            return self
+        more = read(pc.if_else(left, text, _NO_TEXT))
+        return _Zoned(
+            pc.coalesce(self.times, more.times),
+            _either(self.unknown, more.unknown),
+            _either(self.skipped, more.skipped),
+        )
 
 
 def _from_iso(text: pa.Array, time: TimeFormat) -> _Zoned:
     try:
-        return pc.cast(text, TIMESTAMP), None  # the common case, ten times as fast: every row has an offset
+        return _Zoned(pc.cast(text, TIMESTAMP))  # the common case, ten times as fast: every row has an offset
     except pa.ArrowInvalid:
         pass
+    zoned = _from_extended_iso(text, time)
+    return zoned.or_else(text, lambda left: _from_extended_iso(with_next_day(extended_iso(left)), time))
+
+
+def _from_extended_iso(text: pa.Array, time: TimeFormat) -> _Zoned:
     plain = pc.if_else(pc.match_substring_regex(text, _ISO), text, _NO_TEXT)
-    times = _from_plain_iso(plain, time)
+    zoned = _from_plain_iso(plain, time)
     if plain.null_count == text.null_count:
-        return times, None
-    named = split_iso(pc.if_else(pc.is_valid(plain), _NO_TEXT, text))
-    has_offset = pc.fill_null(pc.match_substring_regex(named.times, _OFFSET), False)
-    exact = _from_plain_iso(pc.if_else(has_offset, named.times, _NO_TEXT), time)
-    naive = _with_pandas(pc.if_else(has_offset, _NO_TEXT, named.times), "ISO8601", utc=False)
-    zoned, unknown = _in_named_zones(naive, named.zones, time)
-    return pc.coalesce(times, exact, zoned), unknown
+        return zoned
+    return zoned.or_else(pc.if_else(pc.is_valid(plain), _NO_TEXT, text), lambda left: _from_named_iso(left, time))
 
 
-def _from_plain_iso(text: pa.Array, time: TimeFormat) -> pa.Array:
+def _from_plain_iso(text: pa.Array, time: TimeFormat) -> _Zoned:
     has_offset = pc.fill_null(pc.match_substring_regex(text, _OFFSET), False)
     exact = _with_pandas(pc.if_else(has_offset, text, _NO_TEXT), "ISO8601", utc=True)
     naive = _with_pandas(pc.if_else(has_offset, _NO_TEXT, text), "ISO8601", utc=False)
-    return pc.coalesce(exact, _localised(naive, time, time.zone))
+    local = _wall_clock(naive, time, time.zone)
+    return _Zoned(pc.coalesce(exact, local.times), skipped=local.skipped)
 
 
-def _from_pattern(text: pa.Array, time: TimeFormat) -> _Zoned:
+def _from_named_iso(text: pa.Array, time: TimeFormat) -> _Zoned:
+    named = split_iso(text)
+    has_offset = pc.fill_null(pc.match_substring_regex(named.times, _OFFSET), False)
+    exact = _from_plain_iso(pc.if_else(has_offset, named.times, _NO_TEXT), time)
+    naive = _with_pandas(pc.if_else(has_offset, _NO_TEXT, named.times), "ISO8601", utc=False)
+    zoned = _in_named_zones(naive, named.zones, time)
+    return _Zoned(pc.coalesce(exact.times, zoned.times), zoned.unknown, zoned.skipped)
+
+
+def _from_pattern(text: pa.Array, pattern: str, time: TimeFormat) -> _Zoned:
     digits = pc.match_substring_regex(text, r"\d")
-    text, pattern, zones = pc.if_else(digits, text, _NO_TEXT), time.format, None
+    zoned = _by_pattern(pc.if_else(digits, text, _NO_TEXT), pattern, time)
+    for other in other_fractions(pattern):
+        zoned = zoned.or_else(text, partial(_by_pattern, pattern=other, time=time))
+    for each in (pattern, *other_fractions(pattern)):
+        zoned = zoned.or_else(text, partial(_of_next_day, pattern=each, time=time))
+    return zoned
+
+
+def _of_next_day(text: pa.Array, pattern: str, time: TimeFormat) -> _Zoned:
+    """Times at 24:00, which is midnight of the day after."""
+    return _by_pattern(midnight_of_next_day(text), pattern, time, timedelta(days=1))
+
+
+def _by_pattern(text: pa.Array, pattern: str, time: TimeFormat, later: timedelta = timedelta(0)) -> _Zoned:
+    zones = None
     if has_zone_name(pattern):
         text, zones = split_by_pattern(text, pattern)
         pattern = without_zone_name(pattern)
-    if "%z" in pattern:
-        return _with_pandas(text, pattern, utc=True), None
-    naive = _with_pandas(text, pattern, utc=False)
-    return (_localised(naive, time, time.zone), None) if zones is None else _in_named_zones(naive, zones, time)
+    exact = "%z" in pattern
+    times = _with_pandas(text, pattern, utc=exact)
+    if later:
+        times = pc.add(times, pa.scalar(later, pa.duration("us")))
+    if exact:
+        return _Zoned(times)
+    return _wall_clock(times, time, time.zone) if zones is None else _in_named_zones(times, zones, time)
 
 
 def _in_named_zones(naive: pa.Array, names: pa.Array, time: TimeFormat) -> _Zoned:
@@ -198,14 +280,20 @@ def _in_named_zones(naive: pa.Array, names: pa.Array, time: TimeFormat) -> _Zone
     kinds = list(dict.fromkeys(zones))
     each = pa.array([kinds.index(zone) for zone in zones], pa.int32()).take(encoded.indices)
     times = pa.nulls(len(naive), TIMESTAMP)
-    unknown = pa.scalar(False)
+    unknown = pa.array(np.zeros(len(naive), dtype=np.bool_))
     for kind, zone in enumerate(kinds):
         there = pc.if_else(pc.equal(each, kind), naive, pa.scalar(None, _NAIVE))
         if zone is None:
             unknown = pc.is_valid(there)
         else:
             times = pc.coalesce(times, _localised(there, time, zone))
-    return times, pc.if_else(unknown, names, _NO_TEXT)
+    skipped = pc.and_not(pc.and_not(pc.is_valid(naive), pc.is_valid(times)), unknown)
+    return _Zoned(times, pc.if_else(unknown, names, _NO_TEXT), skipped)
+
+
+def _wall_clock(naive: pa.Array, time: TimeFormat, zone: str) -> _Zoned:
+    times = _localised(naive, time, zone)
+    return _Zoned(times, skipped=pc.and_not(pc.is_valid(naive), pc.is_valid(times)) if zone != "UTC" else None)
 
 
 def _with_pandas(text: pa.Array, pattern: str, *, utc: bool) -> pa.Array:
@@ -245,6 +333,10 @@ def _outside(times: pa.Array, time: TimeFormat) -> Flags:
 def _zone_message(name: str, column: str) -> str:
     way_out = "write the IANA name, or set time.zone to the zone that it stands for"
     return f"column {column!r} names a time zone {shown(name)}, which is unknown or stands for several: {way_out}"
+
+
+def _shown(time: TimeFormat) -> str:
+    return " or ".join(map(repr, time.formats))
 
 
 def _range(time: TimeFormat) -> str:

@@ -15,14 +15,14 @@ from typing import Any
 import pyarrow as pa
 
 from counterfoil.domain.intake.cleaning import clean
+from counterfoil.domain.intake.mapping_amounts import AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
-    AmountFormat,
     Evidence,
     Fields,
     FileFormat,
     SourceMapping,
-    TimeFormat,
 )
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.domain.privacy.pseudonyms import HEX_DIGITS, PseudonymKeys
 
 CANONICAL_FIELDS = (
@@ -76,11 +76,11 @@ def canonical(mapping: SourceMapping) -> SourceMapping:
         file=FileFormat(format="jsonl"),
         time=TimeFormat(earliest=mapping.time.earliest, latest=mapping.time.latest),
         amount=AmountFormat(),
-        currency=mapping.currency,
+        currency=Currency(meaningful=mapping.currency.meaningful, why=mapping.currency.why),
         fields=_canonical_fields(mapping),
         evidence=Evidence(
             numeric={name: _EVIDENCE + name for name in evidence.numeric},
-            categorical={name: _EVIDENCE + name for name in evidence.categorical},
+            categorical={name: _EVIDENCE + name for name in mapping.own_categorical},
             textual={name: _EVIDENCE + name for name in evidence.textual},
             categorical_fields=evidence.categorical_fields,
             textual_fields=evidence.textual_fields,
@@ -90,7 +90,8 @@ def canonical(mapping: SourceMapping) -> SourceMapping:
 
 
 def _canonical_fields(mapping: SourceMapping) -> Fields:
-    read = {name: name for name in CANONICAL_FIELDS if name in mapping.read_fields}
+    there = {*mapping.read_fields, *(("currency",) if mapping.tells_currency else ())}
+    read = {name: name for name in CANONICAL_FIELDS if name in there}
     return Fields(**{**read, "transaction_id": "transaction_id", "event_time": "event_time"})
 
 

@@ -34,4 +34,5 @@ def fit_of(release: Release, mapping: SourceMapping) -> Fit:
 def _unmapped(mapping: SourceMapping) -> set[str]:
     """The canonical columns for which the mapping names no column of the file."""
     fields = {**{column: field for field, column in PSEUDONYMS.items()}, **CANONICAL_EVIDENCE, "amount": "amount"}
-    return {column for column, field in fields.items() if field not in mapping.read_fields}
+    there = {*mapping.read_fields, *(("currency",) if mapping.tells_currency else ())}
+    return {column for column, field in fields.items() if field not in there}

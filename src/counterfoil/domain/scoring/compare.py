@@ -30,20 +30,22 @@ class Side:
     """The nearest references of one side, most similar first.
 
     `similarity` and `position` are (rows, k); a position is the reference's row in the reference table.
-    `tied` tells where reference k + 1 is as similar as reference k, so that the choice is arbitrary.
+    `tied` tells where reference k + 1 is as similar as reference k, so that the choice is arbitrary. `copied` is the
+    cosine to a confirmed payment of which the row is nearly a copy, -1 where there is none (see `overlaid`).
     """
 
     similarity: Doubles
     position: Integers
     tied: Flags
+    copied: Doubles | None = None
 
     @property
     def mean(self) -> Doubles:
-        """Mean cosine to the nearest, (rows,); -1 where the side is empty."""
+        """Mean cosine to the nearest, (rows,), or to the one that is copied; -1 where the side is empty."""
         found = self.similarity > NOTHING
         total = np.where(found, self.similarity, 0).sum(axis=1)
         mean: Doubles = np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), -1.0)
-        return mean
+        return mean if self.copied is None else np.maximum(mean, self.copied)
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,12 @@ def score_table(
     calibration: Calibration,
     thresholds: Thresholds,
     release_id: str,
+    overlay_seq: int = 0,
 ) -> pa.Table:
     """Scores of evidence rows that were compared with `references`; one row each, in the same order.
 
-    `distance` is the encoder's, (rows,). The scores have no reasons yet.
+    `distance` is the encoder's, (rows,). `overlay_seq` is the last change of the overlay among the references. The
+    scores have no reasons yet.
     """
     rows = evidence.num_rows
     fraud, good = comparison.fraud.mean, comparison.good.mean
@@ -50,7 +52,9 @@ def score_table(
         pa.array(comparison.fraud.tied),
         pa.array(comparison.good.tied),
         pa.repeat(release_id, rows),
-        pa.repeat(pa.scalar(0, pa.int64()), rows),
+        pa.repeat(pa.scalar(overlay_seq, pa.int64()), rows),
+        pa.nulls(rows, pa.string()),
+        pa.nulls(rows, pa.list_(pa.string())),
     ]
     return pa.Table.from_arrays(columns, schema=SCORES)
 

@@ -1,14 +1,10 @@
 """What training may choose, and from what."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from counterfoil.domain.encoding.odds import BAGGED, ROUNDS, VARIED
 from counterfoil.domain.encoding.votes import TREES
 from counterfoil.domain.policy.thresholds import ALERT_BUDGET
-
-Progress = Callable[[str], None]
-"""Told what is being done next."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from counterfoil.domain.encoding.strangeness import Strangeness
 from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.release.references import reference_table
 from counterfoil.domain.scoring.signal import Calibration, fit_calibration
-from counterfoil.domain.training.options import Progress, TrainingOptions
+from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.domain.training.validation import (
     Fold,
     ablate,
@@ -29,6 +29,7 @@ from counterfoil.domain.training.validation import (
     worth_encoding,
 )
 from counterfoil.errors import TrainingError
+from counterfoil.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def fit_release(
     *,
     embed: Embed,
     options: TrainingOptions,
-    progress: Progress = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Fitted:
     """Fit encoder, references and calibration on evidence rows whose labels are known.
 
@@ -71,13 +72,13 @@ def fit_release(
     splits, notes = time_splits(payments, labels, options.fold_starts)
     folds: list[Fold] = []
     for number, split in enumerate(splits, 1):
-        progress(f"validation block {number}")
+        progress.begin(f"validation block {number}")
         folds.append(fold_of(payments, weights, split, schema, embed, options))
-    progress("choosing and calibrating on validation blocks")
+    progress.begin("choosing and calibrating on validation blocks")
     choice = choose(folds, options)
     calibration, thresholds = calibrate(folds, choice, options)
     ablation = ablate(folds, choice, options)
-    progress("fitting on the whole training window")
+    progress.begin("fitting on the whole training window")
     encoder = fit_encoder(payments, schema, choice.mixture, embed, options)
     worth = worth_encoding(labels, options)
     blocks = encoder.blocks(payments.take(worth), embed, labels[worth])

@@ -1,4 +1,4 @@
-"""Hold scores against the labels that came in since."""
+"""Compare the scores of a run with the labels that are known now."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import SCORE_TABLE
@@ -18,7 +19,7 @@ from counterfoil.steps.lake.labels import labelled
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedRun:
     """Scores beside their labels, and what they are worth. `scores` has a row for each payment of the test.
 
     `unripe` of them are so young that their labels cannot be trusted yet: they count as payments without a label.
@@ -31,15 +32,15 @@ class Judged:
     unripe: int
 
 
-def judge(
+def evaluate_run(
     tables: TableStore,
     run: str,
     *,
     exclude_compromised_since: datetime | None = None,
     label_delay: timedelta = timedelta(0),
     known_until: datetime | None = None,
-    alerts_per_day: int = 100,
-) -> Judged:
+    alerts_per_day: int = ALERTS_PER_DAY,
+) -> EvaluatedRun:
     """Evaluate the scores of one run of `detect` by the labels that are known; unknown labels do not count.
 
     At the moment `known_until`, the labels of payments younger than `label_delay` do not count either: good ones are
@@ -59,7 +60,7 @@ def judge(
         alerts_per_day=alerts_per_day,
     )
     unripe = 0 if known_until is None else _younger(scores, known_until - label_delay)
-    return Judged(scores.drop_columns(["label"]), labels, evaluation, left_out, unripe)
+    return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out, unripe)
 
 
 def _younger(scores: pa.Table, moment: datetime) -> int:

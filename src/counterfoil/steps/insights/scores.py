@@ -32,6 +32,12 @@ def single_release(release_ids: Collection[str], run: str) -> str:
     return next(iter(release_ids))
 
 
+def release_of_run(tables: TableStore, run: str) -> str:
+    """The release that made a run's scores. Raises as `run_files` and `single_release` do."""
+    columns = [pq.read_table(file, columns=["release_id"])["release_id"] for file in run_files(tables, run)]
+    return single_release({str(name) for column in columns for name in column.unique().to_pylist()}, run)
+
+
 def write_scores(tables: TableStore, run: str, path: Path) -> Path:
     """Write the scores of a run to one Parquet file."""
     parts = [pq.read_table(file) for file in tables.files(SCORE_TABLE, run)]

@@ -5,7 +5,7 @@ visible; a rerun completes it; a file that is done is skipped.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 from counterfoil.domain.intake.cleaning import clean, reason_counts
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.intake.unit_warnings import Span, span_of, unit_warnings
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.domain.tables import ADDRESSES, REJECTED_ROWS, TRANSACTIONS
 from counterfoil.errors import CounterfoilError, InputFileError, MappingError, StoreUnavailableError
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
+from counterfoil.progress import Progress
 from counterfoil.steps.intake.spool import Spool
 from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
@@ -45,7 +47,8 @@ class CollectedFile:
 
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
-    collected before said anew of their labels. `failed` is why nothing of it was kept.
+    collected before said anew of their labels. `failed` is why nothing of it was kept. `warnings`: what looks as if
+    the whole file was read in a wrong unit.
     """
 
     source: str
@@ -57,6 +60,7 @@ class CollectedFile:
     members: Mapping[str, int] = field(default_factory=dict)
     labels: Appended = NOTHING_SAID
     failed: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Again(Enum):
@@ -69,15 +73,6 @@ class Again(Enum):
     """Also the runs of what the file held before it was corrected."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a file has been read, for a progress bar: its name and the rows read and rejected so far."""
-
-    source: str
-    rows_in: int
-    rows_rejected: int
-
-
 def collect(
     paths: Sequence[Path],
     mapping: SourceMapping,
@@ -86,7 +81,7 @@ def collect(
     reader: InputReader,
     tables: TableStore,
     ledger: FileLedger,
-    on_progress: Callable[[Progress], None] | None = None,
+    progress: Progress = Progress(),
     again: Again = Again.NO,
     now: datetime | None = None,
     keep_going: bool = False,
@@ -109,7 +104,7 @@ def collect(
         as_keys(key),
         reader,
         tables,
-        on_progress or (lambda _: None),
+        progress,
         again,
         forgotten,
         now or datetime.now(UTC),
@@ -126,7 +121,7 @@ class _Job:
     key: PseudonymKeys
     reader: InputReader
     tables: TableStore
-    report: Callable[[Progress], None]
+    progress: Progress
     again: Again
     forgotten: frozenset[str]
     now: datetime
@@ -168,7 +163,7 @@ def _release_earlier(ledger: FileLedger, file: SourceFile) -> None:
     for entry in ledger.entries():
         earlier = entry.file.location == file.location and entry.file != file
         if earlier and entry.state == "done" and ledger.claim(entry.file, entry.mapping, again=True):
-            ledger.release(entry.file)
+            ledger.unclaim(entry.file)
 
 
 def _reason(error: BaseException) -> str:
@@ -187,7 +182,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
         marks[HASHED] = ",".join(job.mapping.privacy.hashed).encode()
     schema = job.mapping.schema.with_metadata(marks)
     with failures_told(), refused, Spool(restricted / "_spool", schema) as spool:
-        members = _clean_all(path, file, job, spool, refused)
+        members, span = _clean_all(path, file, job, spool, refused)
         seen = job.tables.version(TRANSACTIONS)
         duplicates = spool.find_duplicates(_files_of_others(job.tables, {run, *earlier}))
         refused.add(_as_rejections(duplicates.rows))
@@ -205,13 +200,17 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     rows_in = members.total()
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
-        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said
-    )
+        printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said,
+        warnings=tuple(unit_warnings(job.mapping, span)),
+    )  # fmt: skip
 
 
-def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected") -> Counter[str | None]:
-    """Clean batch by batch into the spool; return how many records the file, or each of its members, has."""
+def _clean_all(
+    path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "_Rejected"
+) -> tuple[Counter[str | None], Span]:
+    """Clean batch by batch into the spool; return the records of the file, or of each member, and what they cover."""
     rows_in: Counter[str | None] = Counter()
+    span = Span()
     for batch in job.reader.batches(path, job.mapping):
         cleaned = clean(
             batch.table,
@@ -224,11 +223,12 @@ def _clean_all(path: Path, file: SourceFile, job: _Job, spool: Spool, refused: "
             forgotten=job.forgotten,
         )
         spool.add(cleaned.transactions, cleaned.addresses)
+        span = span_of(cleaned.transactions, span)
         refused.add(batch.rejected)
         refused.add(cleaned.rejected)
         rows_in[batch.member] += batch.records
-        job.report(Progress(printable(path.name), rows_in.total(), refused.rows))
-    return rows_in
+        job.progress.count(rows_in.total(), 0)
+    return rows_in, span
 
 
 def _say_labels(job: _Job, run: str, labels: pa.Table) -> Appended:

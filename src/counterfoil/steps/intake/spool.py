@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
 from counterfoil.steps.intake.duplicates import Duplicates
 from counterfoil.steps.lake.engine import open_engine
+from counterfoil.steps.lake.interruption import ended_by_ctrl_c
 from counterfoil.steps.lake.results import write_results
 
 _ROWS_AT_ONCE = 65_536
@@ -48,11 +49,14 @@ class Spool:
         self._has_addresses = False
 
     def __enter__(self) -> Self:
+        self._watched = ended_by_ctrl_c(self._database)
+        self._watched.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watched.__exit__(None, None, None)
         self._rows.close()
         self._database.close()
         # After a failure the next stage() of the run removes what is left; the failure is what matters then.

@@ -10,6 +10,7 @@ import duckdb
 
 from counterfoil.cores import cores
 from counterfoil.errors import StoreUnavailableError
+from counterfoil.steps.lake.interruption import ended_by_ctrl_c
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may hold in memory; beyond it goes to the overflow folder."""
@@ -25,6 +26,7 @@ def engine(near: Path | None = None, memory: str = MEMORY_LIMIT) -> Iterator[duc
         failures_told(),
         tempfile.TemporaryDirectory(prefix=".overflow-", dir=near) as overflow,
         open_engine(Path(overflow), memory) as database,
+        ended_by_ctrl_c(database),
     ):
         yield database
 
@@ -38,6 +40,8 @@ def failures_told() -> Iterator[None]:
         if type(error) is RuntimeError and str(error) == "Query interrupted":  # how DuckDB tells of Ctrl-C
             raise KeyboardInterrupt from None
         raise
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
     except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
         if isinstance(error, OSError) and not str(error).startswith(_THROUGH_ARROW):
             raise

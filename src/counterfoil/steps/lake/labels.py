@@ -65,10 +65,11 @@ def append_labels(
 ) -> Appended:
     """Append to the table `labels` what `said_by` said at `said_at` (with a zone), as `run`, and tell what came of it.
 
-    `labels` has `transaction_id` and `label` (schemas.FRAUD or GOOD) and may have `label_time`, `source` and
-    `source_line`; its order is that in which they were said. A label that only repeats the one before is left out.
-    Safe to do again: a run that is there stays what it is. With `transactions` False, the payments' own labels are
-    not looked up. Raises UsageError for labels that are neither, a missing id, or a moment without a zone.
+    `labels` has `transaction_id` and `label` (schemas.FRAUD or GOOD; null takes back what was said before) and may
+    have `label_time`, `source` and `source_line`; its order is that in which they were said. A label that only repeats
+    the one before is left out. Safe to do again: a run that is there stays what it is. With `transactions` False, the
+    payments' own labels are not looked up. Raises UsageError for labels that are neither, a missing id, or a moment
+    without a zone.
     """
     if said_at.tzinfo is None:
         raise UsageError("labels are said at a moment with a zone: give one in UTC")
@@ -152,8 +153,11 @@ def _whole(labels: pa.Table) -> pa.Table:
         labels[field.name].cast(field.type) if field.name in labels.column_names else pa.nulls(len(labels), field.type)
         for field in fields
     ]
-    if columns[0].null_count or not set(columns[1].unique().to_pylist()) <= {FRAUD, GOOD}:
-        raise UsageError(f"a label has a transaction id, and is {FRAUD} (fraud) or {GOOD} (good): correct the labels")
+    if columns[0].null_count or not set(columns[1].unique().to_pylist()) <= {FRAUD, GOOD, None}:
+        raise UsageError(
+            f"a label has a transaction id, and is {FRAUD} (fraud), {GOOD} (good) or null (taken back): "
+            "correct the labels"
+        )
     return pa.table(columns, names=list(names))
 
 
@@ -189,9 +193,10 @@ WITH last_said AS (
   ) WHERE from_last = 1
 )
 SELECT named.*, own.transaction_id IS NULL AS unknown,
-  coalesce(
-    lag(named.label) OVER (PARTITION BY named.transaction_id ORDER BY place), last_said.label, own.label
-  ) AS earlier
+  CASE WHEN row_number() OVER (PARTITION BY named.transaction_id ORDER BY place) > 1
+      THEN lag(named.label) OVER (PARTITION BY named.transaction_id ORDER BY place)
+    WHEN last_said.transaction_id IS NOT NULL THEN last_said.label
+    ELSE own.label END AS earlier
 FROM named LEFT JOIN last_said USING (transaction_id)
 LEFT JOIN (SELECT DISTINCT ON (transaction_id) * FROM own) own USING (transaction_id)
 """
@@ -225,8 +230,10 @@ ORDER BY sequence
 def _counted(database: duckdb.DuckDBPyConnection) -> Appended:
     new, changed, repeated, unknown = one_row(
         database,
-        "SELECT count(*) FILTER (earlier IS NULL), count(*) FILTER (earlier <> label), "
-        "count(*) FILTER (earlier = label), count(*) FILTER (unknown AND earlier IS DISTINCT FROM label) FROM judged",
+        "SELECT count(*) FILTER (earlier IS NULL AND label IS NOT NULL), "
+        "count(*) FILTER (earlier IS NOT NULL AND earlier IS DISTINCT FROM label), "
+        "count(*) FILTER (earlier IS NOT DISTINCT FROM label), "
+        "count(*) FILTER (unknown AND earlier IS DISTINCT FROM label) FROM judged",
     )
     examples = database.execute(
         f"SELECT transaction_id, earlier, label FROM judged WHERE earlier <> label ORDER BY place LIMIT {SHOWN}"

@@ -34,7 +34,7 @@ class Status:
 
     @property
     def states(self) -> Mapping[str, int]:
-        """How many files are in each state (done, failed, claimed, released), the most frequent first."""
+        """How many files are in each state (done, failed, claimed, unclaimed), the most frequent first."""
         return dict(Counter(entry.state for entry in self.files).most_common())
 
     def as_dict(self) -> dict[str, Any]:

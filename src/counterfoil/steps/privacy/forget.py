@@ -6,7 +6,7 @@ the rest is found by them.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -15,10 +15,11 @@ from counterfoil.domain.privacy.forgetting import Marks, Trace, without
 from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
-from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, ReleaseRegistry
+from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import Traces, keep_traces, read_traces
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
-from counterfoil.steps.privacy.forget_releases import Stores, replace_releases
+from counterfoil.steps.privacy.forget_releases import ReleaseStores, replace_releases
 from counterfoil.steps.privacy.forget_service import (
     ServiceStores,
     find_in_service,
@@ -90,16 +91,14 @@ class Removal:
 
 def forget(
     tables: TableStore,
-    references: ReferenceStore,
-    registry: ReleaseRegistry,
-    log: DecisionLog,
+    releases: ReleaseStores,
     ledger: FileLedger,
     account: str,
     operator: str,
     reason: str,
     *,
     service: ServiceStores | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> Forgotten:
     """Forget the account of a pseudonym, in the stores of the service too. Killed at any moment and called again it
     ends the same.
@@ -110,8 +109,8 @@ def forget(
     require_person(operator, reason, "to forget an account")
     if operator == CI:
         raise UsageError(f"{CI} cannot forget an account, since a champion may change: name who decides it")
-    progress("looking for the account")
-    traces = find_traces(tables, references, ledger, account, read_traces(tables, account))
+    progress.begin("looking for the account")
+    traces = find_traces(tables, releases.references, ledger, account, read_traces(tables, account))
     if service is not None:
         traces = traces.joined(find_in_service(service, account, traces.names(Trace.PAYMENT)))
     if not traces.found:
@@ -122,23 +121,23 @@ def forget(
         )
     keep_traces(tables, traces)
     marks = Marks(account, traces.names(Trace.PAYMENT), own_source_ips(tables, account))
-    progress("making releases without its references")
+    progress.begin("making releases without its references")
     kinds = (Trace.REFERENCE, Trace.PAYEE_REFERENCES)
     retired = sorted({release for kind in kinds for release, _ in traces.of(kind)})
-    successors = replace_releases(Stores(registry, references, log), retired, marks, operator, reason)
+    successors = replace_releases(releases, retired, marks, operator, reason)
     for table in _in_order(tables):
-        progress(f"table {table}")
+        progress.begin(f"table {table}")
         _remove(tables, table, marks)
         tables.tidy(table)  # an earlier try may have been killed before the files that it replaced were gone
     searched: dict[str, int] = {}
     if service is not None:
-        progress("the service's tables")
+        progress.begin("the service's tables")
         remove_from_service(service, account, marks.payments)
         searched = left_in_service(service, account, marks.payments)
-    progress("searching")
-    report = _report(traces, successors, searched | _search(tables, references, marks))
+    progress.begin("searching")
+    report = _report(traces, successors, searched | _search(tables, releases.references, marks))
     if report.absent:
-        _tell(log, report, operator, reason)
+        _record(releases.log, report, operator, reason)
     return report
 
 
@@ -192,11 +191,11 @@ def _counts(traces: Traces, kind: Trace) -> dict[str, int]:
     return {place: int(count) for place, count in traces.of(kind)}
 
 
-def _tell(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:
+def _record(log: DecisionLog, report: Forgotten, operator: str, reason: str) -> None:
     """Write into the decision log what was done, unless it says so already."""
     counts = {"own_scores": len(report.own_scores), "touched_scores": len(report.touched_scores)}
     left_out = ("account", "searched", *counts)
     shown = {name: value for name, value in report.as_dict().items() if name not in left_out}
     details = json.loads(json.dumps({**shown, **counts}))  # as the log gives it back
     if not any(told.details == details for told in log.entries(FORGET, report.account)):
-        log.append(Decision(FORGET, report.account, operator, reason, details))
+        log.append(LoggedDecision(FORGET, report.account, operator, reason, details))

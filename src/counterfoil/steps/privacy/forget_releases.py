@@ -37,7 +37,7 @@ REBUILT_FROM = "rebuilt_from"
 
 
 @dataclass(frozen=True)
-class Stores:
+class ReleaseStores:
     """Where releases live."""
 
     registry: ReleaseRegistry
@@ -46,7 +46,7 @@ class Stores:
 
 
 def replace_releases(
-    stores: Stores, releases: Sequence[str], marks: Marks, operator: str, reason: str
+    stores: ReleaseStores, releases: Sequence[str], marks: Marks, operator: str, reason: str
 ) -> dict[str, str | None]:
     """Retire these releases and drop their references; return the successor of each, None if it has none.
 
@@ -62,7 +62,7 @@ def replace_releases(
     return {name: _replace(stores, there[name], marks, operator, reason) for name in ordered}
 
 
-def _replace(stores: Stores, old: RegisteredRelease, marks: Marks, operator: str, reason: str) -> str | None:
+def _replace(stores: ReleaseStores, old: RegisteredRelease, marks: Marks, operator: str, reason: str) -> str | None:
     name = old.release_id
     successor = _successor_of(stores.registry, name)
     there = name in stores.references.releases()
@@ -86,7 +86,7 @@ def _wants_successor(registry: ReleaseRegistry, old: RegisteredRelease) -> bool:
     return champion or resolve(registry) == old.release_id
 
 
-def _rebuild(stores: Stores, old: RegisteredRelease, marks: Marks) -> str | None:
+def _rebuild(stores: ReleaseStores, old: RegisteredRelease, marks: Marks) -> str | None:
     """Register the release without these references; None if that is no release any more."""
     folder = stores.registry.fetch(old.release_id)
     try:
@@ -137,8 +137,10 @@ def _further_files(folder: Path) -> Mapping[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if name not in own}
 
 
-def _hand_over(stores: Stores, old: RegisteredRelease, successor: str | None, operator: str, reason: str) -> None:
-    """Let the successor be what the old release was; without one, nobody is."""
+def _hand_over(
+    stores: ReleaseStores, old: RegisteredRelease, successor: str | None, operator: str, reason: str
+) -> None:
+    """Give the aliases of the old release to its successor; without one, to nobody."""
     registry, log = stores.registry, stores.log
     held = set(find(registry, old.release_id).aliases)
     if successor is not None:

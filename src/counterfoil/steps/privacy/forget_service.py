@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from counterfoil.domain.privacy.forgetting import Trace
-from counterfoil.ports.service import AccountRows, Entry, ProfileStore
+from counterfoil.ports.service import AccountRows, Entry, OverlayStore, ProfileStore
 from counterfoil.steps.scoring.profiles import PAYMENT, entities_of
 
 HISTORY = "profile_entry"
+OVERLAY = "overlay_reference"
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class ServiceStores:
 
     rows: AccountRows
     profiles: ProfileStore
+    overlays: OverlayStore
 
 
 def find_in_service(stores: ServiceStores, account: str, payments: Collection[str]) -> Iterator[tuple[str, str, str]]:
@@ -23,7 +25,8 @@ def find_in_service(stores: ServiceStores, account: str, payments: Collection[st
     history = _log(stores, f"account:{account}")
     names = {str(entry.content["transaction_id"]) for entry in history} | stores.rows.payments(account)
     yield from ((Trace.PAYMENT, "", name) for name in sorted(names))
-    counts = {**stores.rows.own(account), HISTORY: len(history)}
+    brought = stores.overlays.naming(account, names.union(payments))
+    counts = {**stores.rows.own(account), HISTORY: len(history), OVERLAY: brought}
     yield from ((Trace.ROWS, table, str(count)) for table, count in counts.items() if count)
     of_others = {
         "service_score": stores.rows.naming(account, names.union(payments)),
@@ -40,6 +43,7 @@ def remove_from_service(stores: ServiceStores, account: str, payments: Collectio
     """
     # Scores first: what a service writes to the profiles later, it takes from them.
     stores.rows.remove(account, payments)
+    stores.overlays.forget(account, payments)
     own, paid = f"account:{account}", f"merchant:{account}"
     log = [entry for entry in _log(stores, paid) if entry.content["transaction_id"] not in payments]
     others = {
@@ -62,7 +66,8 @@ def left_in_service(stores: ServiceStores, account: str, payments: Collection[st
     rows = stores.rows.own(account)
     rows["service_score"] += stores.rows.naming(account, payments)
     logs = sum(len(_log(stores, f"{kind}:{account}")) for kind in ("account", "merchant"))
-    return {f"table {table}": count for table, count in {**rows, HISTORY: logs}.items()}
+    brought = stores.overlays.naming(account, payments)
+    return {f"table {table}": count for table, count in {**rows, HISTORY: logs, OVERLAY: brought}.items()}
 
 
 def _log(stores: ServiceStores, entity: str) -> tuple[Entry, ...]:

@@ -4,7 +4,6 @@ The old lake stays what it is, so nothing is ever of two keys: whoever uses the 
 that was killed is made again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,8 @@ from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again
 from counterfoil.domain.tables import TABLES, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import FileLedger, TableStore
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.keys import HASHED, KEY_ID, require_key
 from counterfoil.steps.lake.rewriting import below_run, keep, rewrite
 
@@ -53,7 +53,7 @@ def rekey(
     earlier: PseudonymKeys,
     later: PseudonymKeys,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> list[Rekeyed]:
     """Copy all tables of the lake `source`, whose pseudonyms are of the keys `earlier`, to `target` under `later`.
 
@@ -68,7 +68,7 @@ def rekey(
     _require_nothing_else(target, source)
     done = []
     for table in source.tables():
-        progress(f"table {table}")
+        progress.begin(f"table {table}")
         done.append(_rekey_table(source, target, table, later))
     if _files(source) != before:
         raise UsageError("the lake was written to while it was copied: stop what writes to it, and run this again")
@@ -132,20 +132,20 @@ def _require_nothing_else(target: TableStore, source: TableStore) -> None:
 
 
 def require_quiet(ledger: FileLedger) -> None:
-    """Raise UsageError if a living process is collecting a file; claims of dead ones are let go of."""
+    """Raise UsageError if a living process is collecting a file; claims of dead ones are given up."""
     for entry in ledger.entries():
         if entry.state != "claimed":
             continue
         if not ledger.claim(entry.file, entry.mapping):
             raise UsageError(f"{entry.file.location} is being collected: wait until it is, then run this again")
-        ledger.release(entry.file)
+        ledger.unclaim(entry.file)
 
 
 def tell(
     log: DecisionLog, earlier: PseudonymKeys | None, later: PseudonymKeys, operator: str, reason: str
-) -> Decision | None:
+) -> LoggedDecision | None:
     """Write a change of keys into the decision log, unless it is there; the keys' ids only."""
     if log.entries(ROTATE_KEY, later.key_id):
         return None
     details = {"previous": None if earlier is None else earlier.key_id, "keys": len(later.keys)}
-    return log.append(Decision(ROTATE_KEY, later.key_id, operator, reason, details))
+    return log.append(LoggedDecision(ROTATE_KEY, later.key_id, operator, reason, details))

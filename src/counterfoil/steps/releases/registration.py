@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from counterfoil.domain.release.release import (
 )
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import ReferenceStore, RegisteredRelease, ReleaseRegistry
+from counterfoil.progress import Progress
 
 REFERENCES_FILE = "references.parquet"
 
@@ -41,7 +42,7 @@ def register_candidate(
     evaluation: Mapping[str, bytes] = MappingProxyType({}),
     metrics: Mapping[str, float] = MappingProxyType({}),
     tags: Mapping[str, str] = MappingProxyType({}),
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = Progress(),
 ) -> RegisteredRelease:
     """Write the base references, then register the release; `evaluation` are further files, by their path.
 
@@ -49,9 +50,9 @@ def register_candidate(
     made again. A release that is registered already stays as it is, with the files that it was given then.
     """
     release = candidate.release
-    progress("writing the reference set")
+    progress.begin("writing the reference set")
     references.write_base(release.release_id, candidate.references)
-    progress("registering the release")
+    progress.begin("registering the release")
     with tempfile.TemporaryDirectory(prefix="counterfoil-") as name:
         _write_files(Path(name), {**evaluation, **to_files(release)})
         return registry.register(
@@ -93,13 +94,8 @@ def read_release(folder: Path) -> Release:
     return from_files({name: (folder / name).read_bytes() for name in (DESCRIPTION_FILE, ARRAYS_FILE)})
 
 
-def load_release(registry: ReleaseRegistry, release_id: str | None = None) -> Release:
-    """Load a release by id, or the newest one. Raises NotFoundError if there is none."""
-    if release_id is None:
-        newest = registry.releases()
-        if not newest:
-            raise NotFoundError("no release in this workspace: run 'counterfoil train' first")
-        release_id = newest[0].release_id
+def load_release(registry: ReleaseRegistry, release_id: str) -> Release:
+    """Load a release by its id. Raises NotFoundError if there is none of this id."""
     return read_release(registry.fetch(release_id))
 
 

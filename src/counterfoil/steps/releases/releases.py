@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, DecisionLog, ReferenceStore, RegisteredRelease, ReleaseRegistry
+from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore, RegisteredRelease, ReleaseRegistry
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -35,7 +35,7 @@ class Change:
     release_id: str
     state: str
     previous: str | None
-    entry: Decision | None
+    entry: LoggedDecision | None
 
 
 def is_retired(release: RegisteredRelease) -> bool:
@@ -114,7 +114,7 @@ def promote(
     if moves or release.release_id != history.holder(alias):
         details = {"alias": alias, "previous": previous, "gate": release.tags.get(GATE_TAG)}
         details |= {"without_gate": "yes"} if without_gate else {}
-        entry = log.append(Decision(PROMOTE, release.release_id, operator or CI, reason, details))
+        entry = log.append(LoggedDecision(PROMOTE, release.release_id, operator or CI, reason, details))
     if alias == CHAMPION and CHALLENGER in release.aliases:
         # After the log is written, so that a killed `promote challenger` finds its release again.
         registry.set_alias(CHALLENGER, None)
@@ -147,7 +147,7 @@ def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, 
     if target == _holder(releases, CHALLENGER):
         registry.set_alias(CHALLENGER, None)
     left = current if current != target else champions[-1]
-    entry = log.append(Decision(ROLLBACK, target, str(operator), reason, {"alias": CHAMPION, "previous": left}))
+    entry = log.append(LoggedDecision(ROLLBACK, target, str(operator), reason, {"alias": CHAMPION, "previous": left}))
     return Change(target, f"{CHAMPION} again", left, entry)
 
 
@@ -185,7 +185,7 @@ def retire(
     what = "kept" if drop_from is None else "dropped"
     if what in told or "dropped" in told:
         return Change(release.release_id, RETIRED_TAG, None, None)
-    entry = log.append(Decision(RETIRE, release.release_id, str(operator), reason, {"references": what}))
+    entry = log.append(LoggedDecision(RETIRE, release.release_id, str(operator), reason, {"references": what}))
     return Change(release.release_id, RETIRED_TAG, None, entry)
 
 

@@ -4,16 +4,14 @@ Every alert is held first. The budget of the day is given out little by little, 
 that lifts everybody does not use it up by noon.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from counterfoil.domain.policy.alert_budget import allowed_until
 from counterfoil.ports.service import Alert, AlertLog, AlertSink, KeptScore, ScoreLog
 
-AT_ONCE = 0.25
-"""The share of a day's budget that may be used at its beginning; the rest comes evenly over the day."""
 AT_A_TIME = 200
 BACK = timedelta(hours=1)
 """A desk that opens looks so far back for scores that nobody alerted on."""
@@ -21,13 +19,6 @@ LATE = timedelta(seconds=10)
 """A score may become visible so long after its time."""
 REASONS = 3
 PRECEDENTS = 3
-
-
-def allowed_until(now: datetime, per_day: int) -> int:
-    """How many alerts may have been sent of this day (UTC) by now."""
-    begun = now.astimezone(UTC)
-    share = (begun - begun.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(days=1)
-    return min(per_day, math.ceil(per_day * (AT_ONCE + (1 - AT_ONCE) * share)))
 
 
 def alert_of(score: KeptScore) -> Alert:

@@ -1,15 +1,18 @@
 """The release in use, kept ready: a new champion is taken up without a restart."""
 
 import threading
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
-from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.domain.policy.policy import Policy
+from counterfoil.domain.release.overlay import Overlay, OverlayReference
+from counterfoil.ports.service import OverlayStore
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
@@ -24,7 +27,9 @@ class InUse:
 
     detector: Detector
     mapping: SourceMapping
-    forgotten: frozenset[str] = frozenset()
+    forgotten: frozenset[str]
+    shown_of_base: dict[str, dict[str, Any]]
+    policy: Policy | None = None
 
     @property
     def release_id(self) -> str:
@@ -42,10 +47,19 @@ class InUse:
         return without_labels(self.mapping)
 
     @cached_property
-    def precedents(self) -> dict[str, dict[str, Any]]:
+    def precedents(self) -> Mapping[str, dict[str, Any]]:
         """What an analyst is shown of each reference, by its id."""
-        shown = self.detector.references.drop_columns(["vector", "known_at"])
-        return {row["reference_id"]: row for row in shown.to_pylist()}
+        overlay = {one.reference_id: _shown(one) for one in self.detector.overlay.references}
+        return ChainMap(overlay, self.shown_of_base)
+
+    def with_overlay(self, overlay: Overlay) -> "InUse":
+        """The same release with another overlay."""
+        return replace(self, detector=self.detector.with_overlay(overlay))
+
+
+def _shown(reference: OverlayReference) -> dict[str, Any]:
+    names = ("reference_id", "label", "event_time", "amount", "currency", "merchant_id", "category")
+    return {name: getattr(reference, name) for name in names}
 
 
 class Champion:
@@ -53,21 +67,19 @@ class Champion:
 
     def __init__(
         self,
-        registry: ReleaseRegistry,
-        references: ReferenceStore,
-        embedder: TextEmbedder,
-        tables: TableStore,
+        stores: Stores,
+        overlays: OverlayStore,
         mapping_of: Callable[[str], SourceMapping],
         compute: Compute = Compute(),
         fixed: str | None = None,
+        policy: Callable[[], Policy | None] = lambda: None,
     ) -> None:
-        self._registry = registry
-        self._references = references
-        self._embedder = embedder
-        self._tables = tables
+        self._stores = stores
+        self._overlays = overlays
         self._mapping_of = mapping_of
         self._compute = compute
         self._fixed = fixed
+        self._policy = policy
         self._loading = threading.Lock()
         self._in_use: InUse | None = None
 
@@ -76,23 +88,47 @@ class Champion:
         return self._in_use or self.refresh()
 
     def refresh(self) -> InUse:
-        """Look whether another release is champion by now, and load it; and which accounts are forgotten.
+        """Look whether another release is champion by now, and load it; which accounts are forgotten,
+        and which policy is in force.
 
         The old one serves until that is done.
         """
         with self._loading:
-            release_id = resolve(self._registry, self._fixed)
+            release_id = resolve(self._stores.registry, self._fixed)
             if self._in_use is None or self._in_use.release_id != release_id:
                 self._in_use = self._load(release_id)
-            forgotten = forgotten_accounts(self._tables)
+            forgotten = forgotten_accounts(self._stores.tables)
             if self._in_use.forgotten != forgotten:
-                self._in_use = replace(self._in_use, forgotten=forgotten)
+                # What they brought is not in the overlay any more.
+                self._in_use = replace(self._in_use, forgotten=forgotten).with_overlay(self._overlay_of(release_id))
+            policy = self._policy()
+            if self._in_use.policy is not policy:
+                self._in_use = replace(self._in_use, policy=policy)
         return self._in_use
 
-    def _load(self, release_id: str) -> InUse:
-        release = load_release(self._registry, release_id)
-        require_histories(release.specs)
-        detector = Detector.load(release, self._references, self._embedder, self._compute)
-        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._tables))
-        in_use.precedents  # noqa: B018 before the first request needs them
+    def follow(self) -> InUse:
+        """Take up what feedback has changed in the overlay since. Raises StoreUnavailableError."""
+        in_use = self.current()
+        with self._loading:
+            in_use = self._in_use or in_use
+            overlay = in_use.detector.overlay
+            for change in self._overlays.since(in_use.release_id, overlay.sequence):
+                overlay = overlay.with_change(change)
+            if overlay is not in_use.detector.overlay:
+                self._in_use = in_use = in_use.with_overlay(overlay)
         return in_use
+
+    def _overlay_of(self, release_id: str) -> Overlay:
+        overlay = Overlay()
+        for change in self._overlays.since(release_id, 0):
+            overlay = overlay.with_change(change)
+        return overlay
+
+    def _load(self, release_id: str) -> InUse:
+        release = load_release(self._stores.registry, release_id)
+        require_histories(release.specs)
+        detector = Detector.load(release, self._stores.references, self._stores.embedder, self._compute)
+        shown = detector.references.drop_columns(["vector", "known_at"]).to_pylist()
+        by_id = {row["reference_id"]: row for row in shown}
+        in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._stores.tables), by_id)
+        return in_use.with_overlay(self._overlay_of(release_id))

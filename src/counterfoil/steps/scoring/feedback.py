@@ -3,32 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
-from counterfoil.domain.schemas import FRAUD, GOOD
+from counterfoil.domain.policy.verdicts import Verdict as Verdict
+from counterfoil.domain.policy.verdicts import Word, label_that_holds
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, DecisionLog
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.profiles import label_entries
 
 FEEDBACK = "feedback"
-
-
-class Verdict(StrEnum):
-    """What somebody says of a payment."""
-
-    FRAUD = "fraud"
-    GOOD = "good"
-    UNSURE = "unsure"  # looked at and not decided: leaves the queue, changes nothing
-    RETRACTED = "retracted"  # what was said before does not count
-
-
-_LABELS = {Verdict.FRAUD: FRAUD, Verdict.GOOD: GOOD, Verdict.RETRACTED: None}
+HELD = "feedback_held"
+"""The decision that a verdict does not act, since it would change too many others."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """An entry of feedback. `sequence` orders all entries."""
+    """An entry of feedback. `sequence` orders all entries; `word` is what it says as `verdicts` has it."""
 
     transaction_id: str
     verdict: str
@@ -36,14 +26,17 @@ class Said:
     reason: str
     sequence: int
     at: datetime
+    word: Word
 
     @classmethod
-    def of(cls, entry: Decision) -> "Said":
+    def of(cls, entry: LoggedDecision) -> "Said":
         """Read an entry of the decision log."""
         if entry.sequence is None or entry.at is None:
             raise UsageError("a decision that is in no log yet is no feedback: append it first")
         verdict = str(entry.details["verdict"])
-        return cls(entry.subject, verdict, entry.actor, entry.reason, entry.sequence, entry.at)
+        principal = str(entry.details.get("principal") or entry.details.get("token") or entry.actor)
+        word = Word(verdict, principal, entry.details.get("decision"))
+        return cls(entry.subject, verdict, entry.actor, entry.reason, entry.sequence, entry.at.astimezone(UTC), word)
 
 
 def give_feedback(
@@ -56,28 +49,43 @@ def give_feedback(
     reason: str,
     *,
     token: str | None = None,
+    principal: str | None = None,
 ) -> Said:
     """Keep what somebody says of a scored payment, and tell its entities' profiles.
 
-    The decision log is written first: what is not in the profiles after a crash is written by saying it again, which
-    adds a second entry and changes nothing else. Raises NotFoundError if the payment was not scored, UsageError
-    without a person or a reason, or for a retraction of nothing.
+    `principal` is who that is as the service knows them; without one it is `by`. The decision log is written first:
+    what is not in the profiles after a crash is written by whoever settles feedback. Raises NotFoundError if the
+    payment was not scored, UsageError without a person or a reason, or for a retraction of nothing.
     """
     if not by.strip() or not reason.strip():
         raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
     score = scored(scores, transaction_id)
     if verdict is Verdict.RETRACTED and not feedback_on(log, transaction_id):
         raise UsageError(f"nothing was said of transaction {transaction_id!r}: there is nothing to retract")
-    details = {"verdict": verdict.value, "release_id": score.release_id, "token": token}
-    said = Said.of(log.append(Decision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
-    if verdict in _LABELS:
-        profiles.append(label_entries(score.payment, _LABELS[verdict], said.at.astimezone(UTC), said.sequence))
+    details = {
+        "verdict": verdict.value, "release_id": score.release_id, "token": token, "principal": principal or by.strip(),
+        "decision": score.decision,
+    }  # fmt: skip
+    said = Said.of(log.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
+    tell_profiles(profiles, score, feedback_on(log, transaction_id))
     return said
+
+
+def tell_profiles(profiles: ProfileStore, score: KeptScore, said: Sequence[Said]) -> None:
+    """Let the profiles of a payment know what holds of it, if the last word changed anything. Safe to do again."""
+    label, before = label_of(said), label_of(said[:-1])
+    if label != before:
+        profiles.append(label_entries(score.payment, label, said[-1].at, said[-1].sequence))
 
 
 def feedback_on(log: DecisionLog, transaction_id: str) -> list[Said]:
     """What was said of a payment, oldest first."""
     return [Said.of(entry) for entry in log.entries(FEEDBACK, transaction_id)]
+
+
+def label_of(said: Sequence[Said]) -> int | None:
+    """The label that holds after these words, oldest first."""
+    return label_that_holds([one.word for one in said])
 
 
 def standing(said: Sequence[Said]) -> str | None:

@@ -1,14 +1,17 @@
 """The evidence of payments that come one by one, from their entities' histories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import mask_of
+from counterfoil.domain.arrays import Doubles, Integers, mask_of
 from counterfoil.domain.features import fold
+from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.domain.release.release import Release, scored_schema
 
 
 def evidence_of(
@@ -31,3 +34,33 @@ def evidence_of(
     )  # fmt: skip
     place = {name: number for number, name in enumerate(rows["transaction_id"].to_pylist())}
     return rows.take(pa.array([place[name] for name in wanted], pa.int64()))
+
+
+def evidence_of_features(
+    rows: Sequence[Mapping[str, Any]], ticks: Integers, features: Doubles, release: Release
+) -> pa.Table | None:
+    """The evidence of canonical payments whose features are known, (rows, features), as the release reads it.
+
+    `ticks` are their times in microseconds. None where a value is not of the type that the release reads: whoever
+    casts the table itself says what is wrong.
+    """
+    places = {spec.name: place for place, spec in enumerate(release.specs)}
+    circles = dict(zip(CYCLES, fold.cycles(ticks), strict=True))
+    columns = []
+    try:
+        for field in scored_schema(release):
+            if field.name in places:
+                columns.append(pa.array(features[:, places[field.name]], from_pandas=True))
+            elif field.name in circles:
+                columns.append(pa.array(circles[field.name]))
+            elif pa.types.is_float64(field.type):
+                columns.append(pa.array([_number(row.get(field.name)) for row in rows], field.type))
+            else:
+                columns.append(pa.array([row.get(field.name) for row in rows], field.type))
+    except (TypeError, pa.ArrowException):
+        return None
+    return pa.Table.from_arrays(columns, schema=scored_schema(release))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

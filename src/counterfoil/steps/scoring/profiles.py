@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.service import Entry, LogPart, ProfileStore
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 
 ENTITIES = {"account_id": "account", "merchant_id": "merchant", "source_ip_id": "source_ip"}
@@ -167,7 +168,7 @@ def build_profiles(
     specs: Sequence[FeatureSpec],
     label_delay: timedelta,
     *,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = Progress(),
 ) -> int:
     """Fill the store from the lake with all that windows of later payments can see; return how many payments.
 
@@ -188,7 +189,7 @@ def build_profiles(
             rows = batch.to_pylist()
             store.append([entry for row in rows for entry in payment_entries(row)])
             done += len(rows)
-            progress(done, total)
+            progress.count(done, total)
     return done
 
 

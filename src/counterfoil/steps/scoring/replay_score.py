@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from counterfoil.domain.policy.policy import settle
 from counterfoil.domain.release.release import Release
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
-from counterfoil.ports.releases import ReferenceStore, ReleaseRegistry, TextEmbedder
+from counterfoil.ports.stores import Stores
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.scorer import Detector
@@ -50,26 +51,22 @@ class Replay:
     @property
     def ok(self) -> bool:
         """Whether the stored score was reproduced."""
-        # A score of an older version has no decision.
-        same = all(self.stored.get(name) in (None, self.replayed[name]) for name in ("signal_kind", "decision"))
+        same = self.stored.get("signal_kind") in (None, self.replayed["signal_kind"]) and self._same_decision
         return same and self.difference <= TOLERANCE and self.precedents is not Precedents.DIFFERENT
+
+    @property
+    def _same_decision(self) -> bool:
+        """Whether the replayed thresholds, and what the policy said then, give the stored decision."""
+        stored = self.stored.get("decision")
+        # A score of an older version has no decision.
+        return stored in (None, settle(self.replayed["decision"], self.stored.get("policy_hits") or ()))
 
 
 class Replayer:
     """Replays any number of scores; each release is loaded once."""
 
-    def __init__(
-        self,
-        tables: TableStore,
-        registry: ReleaseRegistry,
-        references: ReferenceStore,
-        embedder: TextEmbedder,
-        compute: Compute = Compute(),
-    ) -> None:
-        self._tables = tables
-        self._registry = registry
-        self._references = references
-        self._embedder = embedder
+    def __init__(self, stores: Stores, compute: Compute = Compute()) -> None:
+        self._stores = stores
         self._compute = compute
         self._detectors: dict[str, Detector] = {}
 
@@ -87,18 +84,18 @@ class Replayer:
         )
 
     def _stored(self, transaction_id: str, run: str | None) -> tuple[str, Row]:
-        runs = self._tables.runs(SCORE_TABLE)
+        runs = self._stores.tables.runs(SCORE_TABLE)
         if run is not None and run not in runs:
             raise NotFoundError(f"there is no run {run!r} of scores; there are: {', '.join(runs) or 'none'}")
         for name in reversed(runs) if run is None else [run]:
-            rows = _rows_of(self._tables, SCORE_TABLE, name, transaction_id).to_pylist()
+            rows = _rows_of(self._stores.tables, SCORE_TABLE, name, transaction_id).to_pylist()
             if rows:
                 return name, rows[0]
         where = "any run of scores" if run is None else f"run {run}"
         raise NotFoundError(f"{where} has no score of transaction {transaction_id!r}: 'counterfoil score' makes one")
 
     def _evidence(self, transaction_id: str, run: str) -> pa.Table:
-        found = _rows_of(self._tables, SCORED_EVIDENCE, run, transaction_id)
+        found = _rows_of(self._stores.tables, SCORED_EVIDENCE, run, transaction_id)
         if not found.num_rows:
             raise NotFoundError(
                 f"the evidence of transaction {transaction_id!r} as run {run} scored it was not kept "
@@ -108,30 +105,25 @@ class Replayer:
 
     def _detector(self, release_id: str) -> Detector:
         if release_id not in self._detectors:
-            release = load_release(self._registry, release_id)
+            release = load_release(self._stores.registry, release_id)
             self._require_references(release)
-            self._detectors[release_id] = Detector.load(release, self._references, self._embedder, self._compute)
+            self._detectors[release_id] = Detector.load(
+                release, self._stores.references, self._stores.embedder, self._compute
+            )
         return self._detectors[release_id]
 
     def _require_references(self, release: Release) -> None:
-        if release.release_id not in self._references.releases():
+        if release.release_id not in self._stores.references.releases():
             raise NotFoundError(
                 f"the references of release {release.release_id} were dropped: its scores cannot be replayed any more"
             )
 
 
 def replay_score(
-    tables: TableStore,
-    registry: ReleaseRegistry,
-    references: ReferenceStore,
-    embedder: TextEmbedder,
-    transaction_id: str,
-    run: str | None = None,
-    *,
-    compute: Compute = Compute(),
+    stores: Stores, transaction_id: str, run: str | None = None, *, compute: Compute = Compute()
 ) -> Replay:
     """Replay one score; raises as `Replayer.replay` does."""
-    return Replayer(tables, registry, references, embedder, compute).replay(transaction_id, run)
+    return Replayer(stores, compute).replay(transaction_id, run)
 
 
 def difference(stored: Row, replayed: Row) -> float:

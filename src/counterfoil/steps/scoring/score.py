@@ -1,13 +1,14 @@
 """Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from counterfoil.domain.periods import Period
+from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.release.release import (
     Release,
     missing_evidence,
@@ -18,9 +19,11 @@ from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.lake.labels import labelled_evidence_files
+from counterfoil.steps.scoring.apply_policy import decided_in_batch, payments_of_lake
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.scorer import Detector
 
@@ -31,18 +34,20 @@ def detect(
     *,
     period: Period = Period(),
     compute: Compute = Compute(),
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = Progress(),
     run: str | None = None,
     part: str = "part-0",
+    policy: Policy | None = None,
 ) -> str:
-    """Score the payments of a period; return the run, one per release and period if none is given.
+    """Score the payments of a period; return the run, one per release, policy and period if none is given.
 
     Writes the file `part` of two tables: `scored_evidence`, the rows as they were scored, and `scores`, which is
     published last. Of several machines that share a run each names a part of its own. No payment at all gives
     tables without rows. Raises NotFoundError without evidence, MissingEvidenceError naming all that is missing.
     """
     release = detector.release
-    run = run or _name_of_run(release.release_id, period)
+    run = run or _name_of_run(release.release_id, period, policy)
+    decided_at = datetime.now(UTC)
     batches = evidence_batches(tables, [release], period, compute.batch_rows)
     staged = {table: tables.stage(table, run) / f"{part}.parquet" for table in (SCORED_EVIDENCE, SCORE_TABLE)}
     done = 0
@@ -53,18 +58,22 @@ def detect(
         for batch, total in batches:
             rows = as_scored(batch, release)
             evidence.write_table(rows)
-            scores.write_table(detector.score(rows))
+            found = detector.score(rows)
+            if policy is not None:
+                payments = payments_of_lake(policy, tables, found)
+                found = decided_in_batch(policy, found, rows, payments, decided_at)
+            scores.write_table(found)
             done += rows.num_rows
-            progress(done, total)
+            progress.count(done, total)
     # In this order: whoever sees a score can replay it.
     tables.publish(SCORED_EVIDENCE, run)
     tables.publish(SCORE_TABLE, run)
     return run
 
 
-def _name_of_run(release_id: str, period: Period) -> str:
+def _name_of_run(release_id: str, period: Period, policy: Policy | None) -> str:
     span = f"{period.since or 'begin'}-{period.until or 'end'}".replace(":", "").replace(" ", "T").replace("+", "_")
-    return f"{release_id}-{span}"
+    return f"{release_id}-{span}" + (f"-{policy.version}" if policy is not None else "")
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

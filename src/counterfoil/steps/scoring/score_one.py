@@ -1,24 +1,27 @@
-"""Score single payments: read their entities' histories, fold them into evidence, score, keep the answer.
+"""Score single payments: read what is new of their entities, fold it into evidence, score, keep the answer.
 
 The same function serves HTTP and streams. A payment is scored once: one that comes again gets the kept answer.
 """
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.intake.requests import Arrivals, plain
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
+from counterfoil.steps.scoring.apply_policy import decided_one_by_one, payments_of_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
-from counterfoil.steps.scoring.online_evidence import evidence_of
+from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
+from counterfoil.steps.scoring.online_evidence import evidence_of, evidence_of_features
 from counterfoil.steps.scoring.profiles import (
     Histories,
     Row,
@@ -28,8 +31,13 @@ from counterfoil.steps.scoring.profiles import (
 )
 from counterfoil.steps.scoring.score import as_scored
 
+T = TypeVar("T")
+
 PAUSE = 1.0
 """For so many seconds after the profile store was too slow or gone, scores are made without history at once."""
+
+FEW_HISTORIES = 500
+"""So many whole histories are held, for payments that come late."""
 
 SIDES = {1: "fraud", 0: "good"}
 
@@ -69,7 +77,9 @@ class OnlineScorer:
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
-        self._histories = Histories(self.profiles)
+        self._histories = Histories(self.profiles, FEW_HISTORIES)
+        self._hot: HotLogs | None = None
+        self._hot_of: tuple[str, frozenset[str]] | None = None
         self._readers = ThreadPoolExecutor(self.threads, thread_name_prefix="profiles")
         self._paused_until = 0.0
         self._behind_since: datetime | None = datetime.now(UTC) - timedelta(hours=1)
@@ -87,30 +97,64 @@ class OnlineScorer:
         _require_same(kept, hashes)
         new = list({row["transaction_id"]: row for row in rows if row["transaction_id"] not in kept}.values())
         if new:
-            answers = self._answers(new, hashes, in_use)
-            kept |= {score.transaction_id: score for score in self.scores.append(answers)}
-            _require_same(kept, hashes)
+            try:
+                answers = self._answers(new, hashes, in_use)
+                kept |= {score.transaction_id: score for score in self.scores.append(answers)}
+                _require_same(kept, hashes)
+            except BaseException:
+                self._logs(in_use).forget(new)  # the hot logs have them, and they did not happen
+                raise
         # Also of payments that came again: a crash may have come between the two.
         self._remember(rows)
         return [kept[row["transaction_id"]] for row in rows]
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
-        history, why = self._history(rows)
-        forgotten = in_use.forgotten
-        history = {
-            name: row
-            for name, row in history.items()
-            if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
-        }
-        evidence = self._evidence(rows, history, in_use)
-        scores = in_use.detector.score(evidence).to_pylist()
+        evidence, why = self._evidence(rows, in_use)
+        scores = self._decided(in_use, in_use.detector.score(evidence), evidence, rows).to_pylist()
         facts = evidence.to_pylist()
         return [
             _kept(row, hashes[row["transaction_id"]], fact, score, in_use, why)
             for row, fact, score in zip(rows, facts, scores, strict=True)
         ]
 
-    def _evidence(self, rows: list[Row], history: Mapping[str, Row], in_use: InUse) -> pa.Table:
+    def _decided(self, in_use: InUse, scores: pa.Table, evidence: pa.Table, rows: list[Row]) -> pa.Table:
+        policy = in_use.policy
+        if policy is None:
+            return scores
+        return decided_one_by_one(policy, scores, evidence, payments_of_rows(policy, rows), datetime.now(UTC))
+
+    def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, str | None]:
+        """The evidence of payments, in their order, and why it is without history, if it is."""
+        logs = self._logs(in_use)
+        _, why = self._asked(lambda: logs.read(rows))
+        if why is not None:
+            return self._folded(rows, {}, in_use), why
+        order = sorted(range(len(rows)), key=lambda place: (rows[place]["event_time"], rows[place]["transaction_id"]))
+        ordered = [rows[place] for place in order]
+        features = logs.features(ordered)
+        if features is not None:
+            ticks = np.array([as_tick(row["event_time"]) for row in ordered], np.int64)
+            evidence = evidence_of_features(ordered, ticks, features, in_use.detector.release)
+            if evidence is not None:
+                back = np.argsort(np.array(order, np.int64))
+                return (evidence if len(rows) == 1 else evidence.take(pa.array(back))), None
+            logs.forget(rows)
+        history, why = self._history(rows, in_use)
+        return self._folded(rows, history, in_use), why
+
+    def _logs(self, in_use: InUse) -> HotLogs:
+        """The hot logs of the release in use; new ones where another is, or an account was forgotten."""
+        with self._guard:
+            whose = (in_use.release_id, in_use.forgotten)
+            if self._hot is None or self._hot_of != whose:
+                release = in_use.detector.release
+                delay = timedelta(days=release.label_delay_days)
+                behaviour = Behaviour.of(release.specs, delay, by_currency=in_use.mapping.currency_meaningful)
+                self._hot, self._hot_of = HotLogs(self.profiles, behaviour, in_use.forgotten), whose
+            return self._hot
+
+    def _folded(self, rows: list[Row], history: Mapping[str, Row], in_use: InUse) -> pa.Table:
+        """The evidence of payments folded from all that their entities did."""
         release, mapping = in_use.detector.release, in_use.mapping
         delay = timedelta(days=release.label_delay_days)
         first = min(row["event_time"] for row in rows)
@@ -126,11 +170,21 @@ class OnlineScorer:
         )
         return as_scored(evidence, release)
 
-    def _history(self, rows: list[Row]) -> tuple[Mapping[str, Row], str | None]:
+    def _history(self, rows: list[Row], in_use: InUse) -> tuple[Mapping[str, Row], str | None]:
         """What the entities did, or nothing and why: the store was too slow, or gone."""
+        history, why = self._asked(lambda: self._histories.of(rows))
+        forgotten = in_use.forgotten
+        return {
+            name: row
+            for name, row in (history or {}).items()
+            if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
+        }, why
+
+    def _asked(self, ask: Callable[[], T]) -> tuple[T | None, str | None]:
+        """What the profile store answers within the deadline, or why it does not."""
         if time.monotonic() < self._paused_until:
             return self._without("the profile store did not answer a moment ago")
-        reading: Future[dict[str, Row]] = self._readers.submit(self._histories.of, rows)
+        reading = self._readers.submit(ask)
         try:
             return reading.result(self.deadline.total_seconds()), None
         except TooLate:
@@ -141,9 +195,9 @@ class OnlineScorer:
         self._paused_until = time.monotonic() + PAUSE
         return self._without(why)
 
-    def _without(self, why: str) -> tuple[Mapping[str, Row], str]:
+    def _without(self, why: str) -> tuple[None, str]:
         self.counts.without_history += 1
-        return {}, why
+        return None, why
 
     def _remember(self, rows: list[Row]) -> None:
         """Write payments to the profiles; if that fails they are written later, by `catch_up`."""
@@ -182,6 +236,8 @@ class OnlineScorer:
     def drop_histories(self) -> None:
         """Read all histories anew: an account was forgotten."""
         self._histories.drop()
+        with self._guard:
+            self._hot = None
 
     def close(self) -> None:
         """Wait for no reader any longer."""
@@ -208,7 +264,7 @@ def _kept(
 ) -> KeptScore:
     payment = plain(row)
     numbers = ("anomaly_signal", "signal_kind", "novelty", "fraud_similarity", "good_similarity", "margin",
-               "usual_margin", "release_id", "overlay_seq", "decision")  # fmt: skip
+               "usual_margin", "release_id", "overlay_seq", "decision", "policy_version")  # fmt: skip
     used = in_use.detector.release.encoder.schema.columns
     answer = {
         "transaction_id": row["transaction_id"],
@@ -216,6 +272,7 @@ def _kept(
         "amount": payment.get("amount"),
         "currency": payment.get("currency"),
         **{name: score[name] for name in numbers},
+        "policy_hits": score["policy_hits"] or [],
         "reasons": score["reasons"] or [],
         "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
         "missing_evidence": [name for name in used if fact[name] is None],

@@ -1,19 +1,24 @@
 """A release ready to score."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.encoder import join
 from counterfoil.domain.policy.decide import Decision
+from counterfoil.domain.release.overlay import Overlay
 from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
 from counterfoil.domain.release.release import (
     Release,
     require_references,
 )
 from counterfoil.domain.scoring.compare import Comparison, References
+from counterfoil.domain.scoring.overlaid import Compared, Overlaid
 from counterfoil.domain.scoring.reasoner import Reasoner
 from counterfoil.domain.scoring.scores import score_table, with_reasons
 from counterfoil.domain.scoring.signal import SignalKind, margin
@@ -43,12 +48,15 @@ class Detector:
         self.references = in_canonical_order(references)
         self._embed = remembering(embedder.embed)
         self._reasoner = Reasoner(release.encoder, release.specs, release.usual)
-        self._compared = References(
+        self.base = References(
             vectors_of(self.references),
             self.references.column("label").to_numpy(),
             device=compute.device,
             half=compute.half,
         )
+        self._compared: Compared = self.base
+        self.calibration = release.calibration
+        self.overlay = Overlay()
 
     @classmethod
     def load(
@@ -61,6 +69,22 @@ class Detector:
         _require_same_weights(release, embedder)
         require_references(release, store.checksum(release.release_id))
         return cls(release, store.read_base(release.release_id), embedder, compute)
+
+    def with_overlay(self, overlay: Overlay) -> "Detector":
+        """The same release with an overlay in place of the one it has; this one stays as it is."""
+        rows, dimensions = self.release.reference_rows, self.release.encoder.dimensions
+        other = copy.copy(self)
+        other.overlay = overlay
+        other.references = pa.concat_tables([self.references.slice(0, rows), overlay.table(dimensions)])
+        other._compared = Overlaid(self.base, rows, overlay.references, dimensions) if overlay.references else self.base
+        intercept = overlay.intercept
+        if intercept is not None:
+            other.calibration = replace(self.release.calibration, intercept=intercept)
+        return other
+
+    def vectors(self, evidence: pa.Table, labels: Labels | None = None) -> Floats:
+        """Unit vectors of payments as they are scored or, with labels, as they would be kept as references."""
+        return self.release.encoder.encode(evidence, self._embed, labels)
 
     def compare(self, evidence: pa.Table) -> Comparison:
         """Hold evidence rows against both sides. Raises MissingEvidenceError."""
@@ -77,8 +101,9 @@ class Detector:
         compared, distance = self._encode_and_compare(evidence)
         release = self.release
         scores = score_table(
-            evidence, compared, distance, self.references, release.calibration, release.thresholds, self.release_id
-        )
+            evidence, compared, distance, self.references, self.calibration, release.thresholds, self.release_id,
+            self.overlay.sequence,
+        )  # fmt: skip
         if release.calibration.kind is not SignalKind.CALIBRATED:
             return scores
         rows = np.flatnonzero(pc.not_equal(scores.column("decision"), Decision.ALLOW).to_numpy())

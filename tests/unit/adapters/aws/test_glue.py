@@ -53,6 +53,7 @@ def _one(value: object = 1) -> pa.Table:
     return pa.table({"value": [value]})
 
 
+@pytest.mark.slow
 def test_a_table_of_dates_is_partitioned_by_them(tables: S3Tables) -> None:
     days = ("2019-01-01", "2019-01-02")
     _publish(tables, "a", {f"event_date={day}/part-0.parquet": _one() for day in days})
@@ -80,6 +81,7 @@ def test_files_beside_those_of_dates_have_no_date(tables: S3Tables) -> None:
     assert _partitions().keys() == {("2019-01-01", "a"), ("__HIVE_DEFAULT_PARTITION__", "b")}
 
 
+@pytest.mark.slow
 def test_athena_s_own_reader_sees_the_union_of_the_runs(tables: S3Tables) -> None:
     _publish(tables, "a", {"event_date=2019-01-01/part-0.parquet": _one(1)})
     _publish(tables, "b", {"event_date=2019-01-01/part-0.parquet": _one(2)})
@@ -101,6 +103,7 @@ def test_a_reader_of_the_whole_table_finds_nothing_but_parquet(tables: S3Tables)
     assert all(name.endswith(".parquet") for name in objects)
 
 
+@pytest.mark.slow
 def test_a_run_published_again_moves_keeps_and_drops_partitions(
     tables: S3Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +119,7 @@ def test_a_run_published_again_moves_keeps_and_drops_partitions(
     assert places[january[0], "b"] == others
 
 
+@pytest.mark.slow
 def test_replacing_all_runs_drops_their_partitions(tables: S3Tables) -> None:
     for run in ("a", "b"):
         _publish(tables, run, {"part-0.parquet": _one()})
@@ -123,6 +127,7 @@ def test_replacing_all_runs_drops_their_partitions(tables: S3Tables) -> None:
     assert _partitions().keys() == {("c",)}
 
 
+@pytest.mark.slow
 def test_a_run_without_files_has_no_partitions(tables: S3Tables) -> None:
     _publish(tables, "a", {})
     assert boto3.client("glue").get_databases()["DatabaseList"] == []
@@ -131,6 +136,7 @@ def test_a_run_without_files_has_no_partitions(tables: S3Tables) -> None:
     assert _partitions() == {}
 
 
+@pytest.mark.slow
 def test_new_columns_come_in_and_old_ones_stay(tables: S3Tables) -> None:
     _publish(tables, "a", {"part-0.parquet": _one()})
     _publish(tables, "b", {"part-0.parquet": pa.table({"more": ["x"]})})
@@ -149,6 +155,7 @@ def test_a_column_of_another_type_is_refused_before_anything_is_sent(tables: S3T
     assert tables.runs("payments") == ["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "replace"), [("a", False), ("b", True)])
 def test_a_table_is_made_anew_if_all_of_it_has_other_types(tables: S3Tables, run: str, replace: bool) -> None:
     _publish(tables, "a", {"part-0.parquet": _one()})

@@ -74,7 +74,7 @@ def test_a_done_file_is_not_free_when_its_lease_is_over(open_ledger: Open) -> No
     [
         lambda ledger: ledger.complete(FILE, rows_in=9, rows_out=9, rows_rejected=0),
         lambda ledger: ledger.fail(FILE, "late"),
-        lambda ledger: ledger.release(FILE),
+        lambda ledger: ledger.unclaim(FILE),
     ],
     ids=["complete", "fail", "release"],
 )
@@ -101,6 +101,7 @@ def test_a_lease_that_is_over_and_that_nobody_took_is_still_its_claimants(table:
     assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "done", 1, 1, 0)
 
 
+@pytest.mark.slow
 def test_the_lease_of_a_living_process_is_renewed(table: str) -> None:
     ledger = DynamoLedger(table, lease=timedelta(seconds=1))
     ledger.claim(FILE, "bank")
@@ -110,7 +111,7 @@ def test_the_lease_of_a_living_process_is_renewed(table: str) -> None:
     while int(stored(ConsistentRead=True)["lease_end"]["N"]) < first + 500:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    ledger.release(FILE)
+    ledger.unclaim(FILE)
     settled = stored()
     time.sleep(0.8)
     assert stored() == settled
@@ -125,6 +126,7 @@ def test_closing_frees_the_claims_at_once(open_ledger: Open) -> None:
     assert not open_ledger().claim(FILE, "bank")
 
 
+@pytest.mark.slow
 def test_all_pages_are_read_in_order_of_location(open_ledger: Open) -> None:
     ledger = open_ledger()
     files = [SourceFile(f"raw/{number:02d}.csv", "a" * 64) for number in range(30)]
@@ -150,6 +152,15 @@ def test_a_table_that_is_there_is_left_as_it_is(open_ledger: Open, table: str) -
     assert client.describe_table(TableName=table)["Table"]["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     backups = client.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_a_file_that_an_earlier_version_released_is_unclaimed(open_ledger: Open, table: str) -> None:
+    ledger = open_ledger()
+    ledger.claim(FILE, "bank")
+    ledger.unclaim(FILE)
+    boto3.client("dynamodb").put_item(TableName=table, Item={**stored(), "state": {"S": "released"}})
+    assert ledger.entry(FILE) == LedgerEntry(FILE, "bank", "unclaimed", 0, 0, 0)
+    assert open_ledger().claim(FILE, "bank")
 
 
 def test_a_lease_must_be_long_enough_to_be_renewed(table: str) -> None:

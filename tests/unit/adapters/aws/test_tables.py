@@ -77,6 +77,7 @@ def _require_nothing_else(tables: S3Tables, bucket: str) -> None:
     assert _places_in_glue() == [f"s3://{path.removesuffix('part-0.parquet')}" for path in seen]
 
 
+@pytest.mark.slow
 def test_a_folder_reads_what_s3_has_and_the_other_way_round(tables: S3Tables, bucket: str, tmp_path: Path) -> None:
     _publish(tables, "a", 1)
     folder = FolderTables(tmp_path / "carried" / "a" / "lake")
@@ -153,6 +154,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_replacing_all_runs_leaves_nothing_of_them(tables: S3Tables, bucket: str) -> None:
     _publish(tables, "a", 1)
     _publish(tables, "b", 2)
@@ -173,6 +175,7 @@ def _first_after(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, act: C
     monkeypatch.setattr(owner, name, call)
 
 
+@pytest.mark.slow
 def test_two_publishers_at_once_both_win(
     tables: S3Tables, tables_at: Open, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +187,7 @@ def test_two_publishers_at_once_both_win(
     _require_nothing_else(tables, bucket)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replace", [False, True])
 def test_glue_follows_a_manifest_that_changes_meanwhile(
     tables: S3Tables, tables_at: Open, bucket: str, monkeypatch: pytest.MonkeyPatch, replace: bool
@@ -214,6 +218,7 @@ def test_a_manifest_that_never_stands_still_is_given_up(tables: S3Tables, monkey
         tables.publish("payments", "a")
 
 
+@pytest.mark.slow
 def test_what_others_left_is_removed_once_it_is_old(
     tables: S3Tables, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +243,7 @@ def test_long_listings_are_read_to_their_end(tables: S3Tables, bucket: str, monk
     _require_nothing_else(tables, bucket)
 
 
+@pytest.mark.slow
 def test_more_objects_than_s3_lists_at_once_are_removed(bucket: str) -> None:
     store = S3Objects(f"s3://{bucket}/many")
     behind = s3_backends["123456789012"]["aws"]  # 1001 requests would take seconds
@@ -273,6 +279,7 @@ def downloaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return keys
 
 
+@pytest.mark.slow
 def test_a_file_is_downloaded_once_for_all_its_readers(tables_at: Open, downloaded: list[str]) -> None:
     _publish(tables_at("there"), "a", 1)
     readers = [threading.Thread(target=tables_at("here").files, args=("payments",)) for _ in range(4)]
@@ -294,6 +301,7 @@ def test_a_copy_that_was_cut_is_downloaded_again(tables: S3Tables) -> None:
     assert _values(tables) == [1] * 3
 
 
+@pytest.mark.slow
 def test_what_a_killed_download_left_goes(tables: S3Tables) -> None:
     _publish(tables, "a", 1)
     path = tables.files("payments")[0]
@@ -321,6 +329,7 @@ def test_to_tidy_takes_the_copies_of_what_was_replaced_at_once(tables: S3Tables)
     assert all(path.exists() for path in current)
 
 
+@pytest.mark.slow
 def test_copies_of_replaced_runs_are_kept_for_their_readers_and_then_go(tables: S3Tables) -> None:
     _publish(tables, "a", 1)
     old = tables.files("payments")
@@ -425,6 +434,7 @@ def test_nothing_of_aws_is_imported_to_open_tables(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", ["_lake._client", "_catalogue._glue"])
 def test_a_child_process_opens_its_own_connections(tables: S3Tables, opened: str) -> None:
     # moto ends each connection with its answer, so only here a shared one would be noticed.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,9 @@ merchant = "shop"
 category = "note"
 """
 QUICK = settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    max_examples=examples(50),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 CASES = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", "/nowhere")).parent / "cases/input/07_stray_quotes"
 
@@ -83,6 +86,7 @@ def with_strays(table: list[tuple[tuple[str, str], ...]]) -> list[list[str]]:
     ]
 
 
+@pytest.mark.slow
 @QUICK
 @given(table=TABLES, end=ENDS)
 def test_of_a_writer_who_never_quotes_every_cell_is_as_it_was_written(
@@ -94,6 +98,7 @@ def test_of_a_writer_who_never_quotes_every_cell_is_as_it_was_written(
     assert cells(batches) == dict(enumerate(rows, start=2))
 
 
+@pytest.mark.slow
 @QUICK
 @given(table=TABLES, end=ENDS)
 def test_a_stray_quote_in_any_cell_costs_at_most_its_own_row(
@@ -113,6 +118,7 @@ CELL = st.text(st.sampled_from('ab ,\t"\n\\é36'), max_size=12)
 WRITTEN = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @QUICK
 @given(texts=WRITTEN, end=ENDS, quoting=st.sampled_from([0, 1]), quote=st.sampled_from("\"'"))
 def test_what_a_writer_quoted_is_read_as_it_was(
@@ -125,6 +131,7 @@ def test_what_a_writer_quoted_is_read_as_it_was(
     assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
 
 
+@pytest.mark.slow
 @QUICK
 @given(texts=WRITTEN, end=ENDS, quotes=st.booleans())
 def test_what_a_writer_escaped_is_read_as_it_was(
@@ -141,6 +148,7 @@ def test_what_a_writer_escaped_is_read_as_it_was(
     assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
 
 
+@pytest.mark.slow
 @QUICK
 @given(
     pieces=st.lists(

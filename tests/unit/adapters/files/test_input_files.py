@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def test_ragged_rows_are_rejected_and_the_others_keep_their_numbers(tmp_path: Pa
 
 
 @pytest.mark.parametrize("block", [40, 64, 1000])
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kinds=st.lists(st.sampled_from(["good", "short", "long", "quoted"]), max_size=60))
 def test_numbers_hold_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, kinds: list[str]

@@ -65,6 +65,7 @@ def refusal(path: Path, limits: StreamLimits = NONE) -> str:
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", PACKERS)
 def test_a_packing_is_known_by_its_bytes_and_may_have_frames(tmp_path: Path, packing: str) -> None:
     pack = PACKERS[packing]
@@ -88,6 +89,7 @@ def test_xz_may_be_padded_with_zeros(tmp_path: Path) -> None:
     assert content_of(written(tmp_path, packed)) == {None: b"onetwo"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", PACKERS)
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.999])
 def test_a_cut_off_file_says_so(tmp_path: Path, packing: str, cut: float) -> None:
@@ -101,6 +103,7 @@ def test_rubbish_after_the_end_says_so(tmp_path: Path, packing: str) -> None:
     assert "damaged" in refusal(written(tmp_path, PACKERS[packing](b"t,a\n") + b"rubbish, and some more of it"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", ["gzip", "bzip2", "xz"])
 def test_a_changed_bit_says_so(tmp_path: Path, packing: str) -> None:
     packed = bytearray(PACKERS[packing](CONTENT))
@@ -108,6 +111,7 @@ def test_a_changed_bit_says_so(tmp_path: Path, packing: str) -> None:
     assert "damaged" in refusal(written(tmp_path, bytes(packed)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", [*PACKERS, "zip"])
 def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, packing: str) -> None:
     zeros = bytes(64 << 20)
@@ -131,11 +135,13 @@ def test_the_most_bytes_hold_over_all_members_together(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_real_csv_is_far_below_the_default_ratio() -> None:
     for pack in PACKERS.values():
         assert len(CONTENT) / len(pack(CONTENT)) < StreamLimits.most_ratio / 4
 
 
+@pytest.mark.slow
 def test_xz_and_zstd_may_not_ask_for_much_memory(tmp_path: Path) -> None:
     greedy = lzma.compress(b"t,a\n", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}])
     assert "damaged" in refusal(written(tmp_path, greedy))
@@ -156,6 +162,7 @@ def test_other_packings_are_refused_by_name(tmp_path: Path, magic: bytes) -> Non
     assert "pack it with gzip, bzip2, xz, zstd or zip instead" in refusal(written(tmp_path, magic + bytes(40)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_the_members_of_a_zip_come_in_its_order(tmp_path: Path, method: int) -> None:
     path = written(tmp_path, zipped({"2024/feb.csv": b"two", "2024/": b"", "jan.csv": CONTENT}, method))
@@ -262,6 +269,7 @@ def test_files_that_cannot_be_opened_say_so(tmp_path: Path) -> None:
     assert "cannot be read: Is a directory" in refusal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", PACKERS)
 def test_rows_of_packed_files_arrive(tmp_path: Path, packing: str) -> None:
     mapping = parse_mapping('[fields]\nevent_time = "t"\namount = "a"\n', "shop")

@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.adapters.files import iso20022_files
 from counterfoil.adapters.files.input_files import InputFiles
-from counterfoil.adapters.files.iso20022_transfers import MOST_DEPTH, MOST_TEXT
+from counterfoil.adapters.files.iso20022_handler import MOST_DEPTH, MOST_TEXT
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake import iso20022
 from counterfoil.domain.intake.cleaning import Cleaned, clean
@@ -230,6 +230,7 @@ def test_endless_markup_is_refused_in_bounded_memory(
     assert "has a piece of markup of more than 262,144 bytes" in refusal(tmp_path, f"<d>{start}" + "x" * (1 << 20))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path, peaks = tmp_path / "in.xml", []
     for count in (500, 5_000):
@@ -354,7 +355,8 @@ def test_transactions_of_another_message_are_counted_and_refused_by_its_name(tmp
     assert [(row["source_line"], row["reason"]) for row in refused] == [
         (line, f"message_{name}") for line in range(2, count + 2)
     ]
-    assert refused[0]["message"] == f"the message is {name}, of which nothing is read: pacs.008 and pain.001 are"
+    told = f"the message is {name}, of which nothing is read: pacs.008 and pain.001 are"
+    assert refused[0]["message"].startswith(told)
     with pytest.raises(InputFileError, match=f"holds no pacs.008 or pain.001 message, but {name}"):
         read_text(tmp_path, f"<Document>{OTHERS[name]}</Document>")
 

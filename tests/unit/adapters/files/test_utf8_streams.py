@@ -39,6 +39,7 @@ def test_what_is_no_text_is_marked(bad: bytes, size: int) -> None:
     assert found.decode().split("\n")[1].startswith(MARK)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-16"), max_size=30), st.integers(1, 9), st.sampled_from(["utf-16", "gb18030"]))
 def test_other_encodings_become_utf_8(text: str, size: int, encoding: str) -> None:
     assert passed(text.encode(encoding), size, encoding) == text.encode()

@@ -15,7 +15,7 @@ from counterfoil.adapters.postgres.references import PostgresReferences
 from counterfoil.adapters.postgres.users import set_up
 from counterfoil.domain.release.references import vectors_of
 from counterfoil.errors import UsageError
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 
 STEPS, SERVICE = "counterfoil_steps", "counterfoil_service"
 
@@ -32,6 +32,7 @@ def _as(dsn: str, user: str) -> str:
     return make_conninfo(dsn, user=user)
 
 
+@pytest.mark.slow
 def test_steps_register_references_that_the_service_finds(
     database: str, reference_table: Callable[..., pa.Table]
 ) -> None:
@@ -45,7 +46,7 @@ def test_steps_register_references_that_the_service_finds(
 
 def test_the_service_writes_down_what_was_decided_and_steps_too(database: str) -> None:
     for user in (STEPS, SERVICE):
-        PostgresDecisions(_as(database, user)).append(Decision("promote", "release-1", user, "tried"))
+        PostgresDecisions(_as(database, user)).append(LoggedDecision("promote", "release-1", user, "tried"))
 
 
 @pytest.mark.parametrize("statement", ["DROP TABLE decision", "CREATE TABLE mine (a int)", "CREATE ROLE mine"])
@@ -55,7 +56,7 @@ def test_the_service_makes_and_drops_nothing(database: str, statement: str) -> N
 
 
 def test_decisions_cannot_be_changed_by_anybody(database: str) -> None:
-    PostgresDecisions(_as(database, STEPS)).append(Decision("promote", "release-1", "ci", "tried"))
+    PostgresDecisions(_as(database, STEPS)).append(LoggedDecision("promote", "release-1", "ci", "tried"))
     for user in (STEPS, SERVICE):
         with psycopg.connect(_as(database, user)) as connection, pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute("DELETE FROM decision")

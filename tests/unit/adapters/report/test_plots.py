@@ -45,6 +45,7 @@ def texts(svg: bytes) -> str:
     return " ".join(ElementTree.fromstring(svg).itertext())
 
 
+@pytest.mark.slow
 def test_both_releases_are_named(drawn: dict[str, bytes]) -> None:
     assert drawn.keys() == NAMES
     for svg in drawn.values():
@@ -66,6 +67,7 @@ def test_they_are_small_and_have_no_date(drawn: dict[str, bytes]) -> None:
         assert b"dc:date" not in svg
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes(drawn: dict[str, bytes]) -> None:
     program = (
         f"import sys, hashlib; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -106,6 +108,7 @@ def thresholds_of(rate: float = 0.05, amounts: bool = True, own: Thresholds = Th
     )
 
 
+@pytest.mark.slow
 def test_thresholds_are_drawn_with_their_marks() -> None:
     svg = draw_thresholds(thresholds_of())
     assert svg == draw_thresholds(thresholds_of())

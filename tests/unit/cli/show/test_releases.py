@@ -7,7 +7,7 @@ from rich.console import Console
 
 from counterfoil.cli.show import releases as console_releases
 from counterfoil.domain.release.fit import Fit
-from counterfoil.ports.releases import Decision, RegisteredRelease
+from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
 from counterfoil.steps.releases.releases import Change
 
 MEASURED = {"average_precision": 0.9051, "average_precision_low": 0.8690, "average_precision_high": 0.9374}
@@ -62,7 +62,7 @@ def test_a_mapping_that_cannot_be_scored_is_told_what_it_lacks(said: pytest.Capt
 
 
 def test_a_change_names_who_was_before_and_the_entry(said: pytest.CaptureFixture[str]) -> None:
-    entry = Decision("promote", "r2", "ada", "better", {}, 12)
+    entry = LoggedDecision("promote", "r2", "ada", "better", {}, 12)
     console_releases.show_change(Change("r2", "champion", "r1", entry), "is champion")
     console_releases.show_change(Change("r2", "champion", "r1", None), "is champion")
     first, second = said.readouterr().out.splitlines()
@@ -71,7 +71,7 @@ def test_a_change_names_who_was_before_and_the_entry(said: pytest.CaptureFixture
 
 
 def test_what_an_operator_writes_is_shown_as_it_is(said: pytest.CaptureFixture[str]) -> None:
-    console_releases.show_decisions([Decision("retire", "r1", "[red]eve", "[/] see [1]", {}, 1)])
+    console_releases.show_decisions([LoggedDecision("retire", "r1", "[red]eve", "[/] see [1]", {}, 1)])
     out = said.readouterr().out
     assert "[red]eve" in out
     assert "[/] see [1]" in out

@@ -97,6 +97,7 @@ def test_the_limit_is_on_what_nine_of_ten_pairs_exceed(p10: float, refused: bool
         refuse_collapse(found)
 
 
+@pytest.mark.slow
 def test_a_sane_encoder_passes_and_its_shares_add_up(evidence: Maker, embedder: Any) -> None:
     table, labels = evidence()
     schema = EvidenceSchema(("amount", "n0", "n1", "n2"), ("category",), ("merchant_id",))

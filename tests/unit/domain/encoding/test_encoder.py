@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def others(evidence: Maker) -> pa.Table:
     return evidence(rows=200, seed=1)[0]
 
 
+@pytest.mark.slow
 def test_vectors_are_of_length_one_and_as_long_as_said(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     vectors = encoder.encode(others, embedder.embed)
     assert vectors.dtype == np.float32
@@ -81,7 +83,7 @@ def test_no_payments_are_no_vectors(encoder: Encoder, others: pa.Table, embedder
     assert encoder.encode(others.slice(0, 0), embedder.embed).shape == (0, encoder.dimensions)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(12))
 @given(
     amount=st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)),
     category=st.one_of(st.none(), st.text()),
@@ -172,8 +174,10 @@ def test_only_the_chosen_machines_stay(evidence: Maker, embedder: Any) -> None:
 
 def test_blocks_carry_how_strange_each_row_is(encoder: Encoder, others: pa.Table, embedder: Any) -> None:
     blocks = encoder.blocks(others, embedder.embed)
-    np.testing.assert_array_equal(blocks.distance, encoder.distances(others))
-    np.testing.assert_array_equal(blocks.take(np.array([7, 3])).distance, encoder.distances(others)[[7, 3]])
+    np.testing.assert_array_equal(blocks.distance, encoder.strangeness.distance(encoder.forest_input(others)))
+    np.testing.assert_array_equal(
+        blocks.take(np.array([7, 3])).distance, encoder.strangeness.distance(encoder.forest_input(others))[[7, 3]]
+    )
 
 
 @pytest.mark.parametrize("name", ["votes", "odds", "numeric", "text"])
@@ -196,4 +200,7 @@ def test_what_is_strange_is_measured_by_good_payments_alone(evidence: Maker, emb
     table, labels = evidence()
     encoder = Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, trees=4)
     good = encoder.forest_input(table)[labels == 0]
-    np.testing.assert_array_equal(encoder.distances(table), Strangeness.fit(good).distance(encoder.forest_input(table)))
+    np.testing.assert_array_equal(
+        encoder.strangeness.distance(encoder.forest_input(table)),
+        Strangeness.fit(good).distance(encoder.forest_input(table)),
+    )

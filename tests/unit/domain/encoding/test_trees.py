@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -70,7 +71,7 @@ def test_depth_is_that_of_the_deepest_tree(trees: FlatTrees, forest: Forest) -> 
     assert trees.depth == max(tree.tree_.max_depth for tree in forest.estimators_)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(20))
 @given(places=hnp.arrays(np.int64, (20, COLUMNS), elements=st.integers(0, 10**6)), steps=st.integers(-2, 2))
 def test_values_are_equal_on_both_sides_of_each_threshold(
     trees: FlatTrees, forest: Forest, places: np.ndarray, steps: int

@@ -5,12 +5,13 @@ import time
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
 
-from counterfoil.domain.evaluation.alert_budget import AlertDays, recall_and_precision
-from counterfoil.domain.evaluation.card_precision import card_days, card_precision, precision_by_day
+from counterfoil.domain.evaluation.alert_budget import LookedAt, alerted
+from counterfoil.domain.evaluation.card_precision import CardsLookedAt, card_days
 from counterfoil.domain.evaluation.evaluation import Measures, evaluate
 from counterfoil.domain.evaluation.intervals import account_numbers, bootstrap
 from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
@@ -46,6 +47,7 @@ def weighted_rows(draw):
 
 
 class TestRanking:
+    @pytest.mark.slow
     @given(weighted_rows())
     def test_weighted_auc_and_average_precision_are_those_of_scikit_learn(self, rows):
         label, score, weight = rows
@@ -54,6 +56,7 @@ class TestRanking:
         expected = average_precision_score(label, score, sample_weight=weight)
         assert average_precision(curve) == pytest.approx(expected)
 
+    @pytest.mark.slow
     @given(weighted_rows())
     def test_a_weight_is_a_number_of_copies(self, rows):
         label, score, weight = rows
@@ -63,6 +66,7 @@ class TestRanking:
         for measure in (area_under_curve, average_precision, lambda one: recall_at_fpr(one, 0.2)):
             assert measure(curve) == pytest.approx(measure(copied))
 
+    @pytest.mark.slow
     @given(weighted_rows(), st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0]))
     def test_recall_at_fpr_is_the_best_allowed_point_of_the_roc_curve(self, rows, allowed):
         label, score, weight = rows
@@ -78,12 +82,18 @@ class TestRanking:
         assert recall_at_fpr(curve, 0.009) == pytest.approx(1 / 3)
 
 
+def recall_and_precision(label, score, day, budget):
+    looked = LookedAt.of(label, score, np.arange(label.size), label.size, day, budget)
+    once = np.ones((1, label.size), dtype=np.int64)
+    return looked.recall(once)[0], looked.precision(once)[0]
+
+
 class TestAlertBudget:
     def test_each_day_has_its_own_budget(self):
         label = np.array([1, 0, 1, 0, 1], dtype=np.int8)
         score = np.array([0.9, 0.8, 0.7, 0.2, 0.1])
         day = np.array(["2024-03-01"] * 3 + ["2024-03-02"] * 2, dtype="datetime64[D]")
-        recall, precision = recall_and_precision(AlertDays.of(label, score, day), 2)
+        recall, precision = recall_and_precision(label, score, day, 2)
         assert recall == pytest.approx(2 / 3)  # .9 of the first day, .1 of the second; .7 is third of its day
         assert precision == pytest.approx(2 / 4)
 
@@ -91,18 +101,22 @@ class TestAlertBudget:
         label = np.array([0, 1, 1, 0, 0], dtype=np.int8)
         score = np.array([0.9, 0.5, 0.5, 0.5, 0.5])
         day = np.full(5, np.datetime64("2024-03-01"))
-        recall, precision = recall_and_precision(AlertDays.of(label, score, day), 3)
+        recall, precision = recall_and_precision(label, score, day, 3)
         assert recall == pytest.approx(0.5)  # two places for four tied rows, half of them frauds
         assert precision == pytest.approx(1 / 3)
 
     @given(weighted_rows(), st.integers(1, 12))
-    def test_a_weight_is_a_number_of_copies(self, rows, budget):
-        label, score, weight = rows
+    def test_as_much_is_looked_at_as_fits_and_nothing_below_what_is_left_out(self, rows, budget):
+        label, score, _ = rows
         day = np.datetime64("2024-03-01") + np.arange(label.size) % 3
-        copies = weight.astype(int)
-        columns = [np.repeat(column, copies) for column in (label, score, day)]
-        weighted = recall_and_precision(AlertDays.of(label, score, day), budget, weight)
-        assert weighted == pytest.approx(recall_and_precision(AlertDays.of(*columns), budget))
+        share = alerted(score, day, budget)
+        for one in np.unique(day):
+            on_it = day == one
+            assert share[on_it].sum() == pytest.approx(min(budget, on_it.sum()))
+            for value in np.unique(score[on_it]):
+                if (share[on_it & (score == value)] > 0).any():
+                    assert (share[on_it & (score > value)] == 1).all()
+                assert np.unique(share[on_it & (score == value)]).size == 1
 
 
 class TestCardPrecision:
@@ -116,37 +130,34 @@ class TestCardPrecision:
         return card_days(self.LABEL, self.SCORE, account_numbers(self.CARD, 8), self.DAY)
 
     def test_worked_example_with_removal_of_detected_cards(self):
-        once = np.ones((1, 4), dtype=np.int64)
         # Day 1: x .9 (fraud), y .8 (good) -> 1/2. Day 2: without x: y .7 (good), z .6 (fraud) -> 1/2.
-        assert precision_by_day(self.days(), 2, once).tolist() == [[0.5, 0.5]]
+        assert CardsLookedAt.of(self.days(), 4, 2).by_day.tolist() == [0.5, 0.5]
         # With one place: day 1 x -> 1; day 2 y, since x has left -> 0 (with x it would have been 1).
-        assert precision_by_day(self.days(), 1, once).tolist() == [[1.0, 0.0]]
-        assert card_precision(self.days(), 1, once).tolist() == [0.5]
+        one_place = CardsLookedAt.of(self.days(), 4, 1)
+        assert one_place.by_day.tolist() == [1.0, 0.0]
+        assert one_place.precision(np.ones((1, 4), dtype=np.int64)).tolist() == [0.5]
 
     def test_a_fraud_that_was_not_among_the_top_cards_leaves_its_card_in(self):
         label = np.array([0, 1, 1], dtype=np.int8)
         score = np.array([0.9, 0.8, 0.7])
         day = np.array(["2024-03-01", "2024-03-01", "2024-03-02"], dtype="datetime64[D]")
         days = card_days(label, score, np.array([0, 1, 1]), day)
-        assert precision_by_day(days, 1, np.ones((1, 2), dtype=np.int64)).tolist() == [[0.0, 1.0]]
+        assert CardsLookedAt.of(days, 2, 1).by_day.tolist() == [0.0, 1.0]
 
     def test_the_share_is_of_k_even_if_fewer_cards_paid(self):
-        once = np.ones((1, 4), dtype=np.int64)
-        assert precision_by_day(self.days(), 10, once).tolist() == [[0.2, 0.0]]
+        found = CardsLookedAt.of(self.days(), 4, 10)
+        assert found.by_day.tolist() == [0.2, 0.0]
+        assert found.precision(np.ones((1, 4), dtype=np.int64)) == pytest.approx([0.1])
 
-    @given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.integers(1, 8))
-    def test_each_copy_of_an_account_is_a_card_of_its_own(self, drawn, top_k):
-        copies = np.array([drawn], dtype=np.int64)
-        number = account_numbers(self.CARD, 8)
-        rows = [(row, copy) for row in range(8) for copy in range(drawn[number[row]])]
-        if not rows:
-            assert np.isnan(card_precision(self.days(), top_k, copies)).all()
-            return
-        place = np.array([row for row, _ in rows])
-        card = account_numbers(np.array([f"{number[r]}-{c}" for r, c in rows], dtype=object), len(rows))
-        copied = card_days(self.LABEL[place], self.SCORE[place], card, self.DAY[place])
-        once = np.ones((1, card.max() + 1), dtype=np.int64)
-        assert card_precision(self.days(), top_k, copies) == pytest.approx(card_precision(copied, top_k, once))
+    def test_a_draw_counts_what_was_looked_at_as_often_as_its_card_was_drawn(self):
+        found = CardsLookedAt.of(self.days(), 4, 2)  # x caught, y looked at twice, z caught; all four places used
+        w, x, y, z = (account_numbers(self.CARD, 8)[np.flatnonzero(name == self.CARD)[0]] for name in "wxyz")
+        copies = np.zeros((3, 4), dtype=np.int64)
+        copies[0, [x, y, z]] = 2, 1, 1
+        copies[1, [y]] = 3
+        copies[2, [w]] = 4  # nobody looked at it
+        assert found.precision(copies)[:2] == pytest.approx([3 / 5, 0.0])
+        assert np.isnan(found.precision(copies)[2])
 
     def test_a_naive_loop_finds_the_same(self):
         label, score, account, event_time = scored(seed=3)
@@ -199,6 +210,7 @@ class TestReliability:
         assert [one.observed_rate for one in bins] == [0.0, 1.0]
         assert expected_calibration_error(bins) == pytest.approx((0.4 / 3 + 0.3) / 2)
 
+    @pytest.mark.slow
     @given(weighted_rows(), st.integers(1, 12))
     def test_equal_scores_share_a_bin_and_no_row_is_lost(self, rows, number):
         label, score, _ = rows
@@ -230,13 +242,38 @@ class TestIntervals:
         assert set(found.intervals) == set(found.metrics) - {"calibration_error"}
         for name, (low, high) in found.intervals.items():
             assert low < high, name
-        for name in ("auc", "average_precision", "recall_at_1pct_fpr", "alert_recall", "brier"):
-            low, high = found.intervals[name]
-            assert low <= found.metrics[name] <= high
+            assert low <= found.metrics[name] <= high, name
         assert evaluate(*columns, alerts_per_day=5, top_k=3, draws=200, seed=4) == found
         other = evaluate(*columns, alerts_per_day=5, top_k=3, draws=200, seed=5)
         assert other.intervals != found.intervals
         assert other.metrics == found.metrics
+
+    def test_days_of_one_card_are_in_every_draw(self):
+        """.0053 was seen beside an interval of .006 to .009: days of cards that were not drawn had been left out."""
+        account = np.array([f"a{n % 120}" for n in range(240)], dtype=object)
+        label = (np.arange(240) % 120 < 60).astype(np.int8)
+        event_time = DAY_ONE + np.arange(240) * np.timedelta64(86_400, "s")
+        found = evaluate(label, label * 0.5 + 0.2, account, event_time, draws=200)
+        assert found.metrics["card_precision"] == pytest.approx(60 / (100 * 240))
+        low, high = found.intervals["card_precision"]
+        assert low < found.metrics["card_precision"] < high
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        seed=st.integers(0, 10_000), rows=st.integers(200, 1500), accounts=st.integers(20, 200), k=st.integers(1, 150),
+        prevalence=st.sampled_from([0.1, 0.4]), worth=st.floats(0, 1), decimals=st.integers(1, 6),
+        days=st.sampled_from([3, 30, 400]),
+    )  # fmt: skip
+    def test_they_hold_their_estimate(self, seed, rows, accounts, k, prevalence, worth, decimals, days):
+        label, _, account, event_time = scored(rows, accounts, seed, prevalence)
+        event_time = DAY_ONE + (event_time - DAY_ONE) * days // 30
+        rng = np.random.default_rng(seed)
+        score = np.round(np.clip(rng.random(rows) * (1 - worth) + worth * label * rng.random(rows), 0, 1), decimals)
+        found = evaluate(label, score, account, event_time, alerts_per_day=k, top_k=k, draws=100, seed=seed)
+        for name in ("alert_recall", "alert_precision", "card_precision"):
+            if name in found.intervals:
+                low, high = found.intervals[name]
+                assert low - 1e-12 <= found.metrics[name] <= high + 1e-12, name
 
     def test_fewer_accounts_widen_them(self):
         label, score, _, event_time = scored(seed=1)
@@ -280,6 +317,7 @@ class TestIntervals:
         assert numbers.tolist() == [1, 2, 0, 3, 1, 4]
         assert account_numbers(None, 3).tolist() == [0, 1, 2]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("accounts", [300, 5000])
     def test_eighty_thousand_rows_take_seconds(self, accounts):
         columns = scored(rows=80_000, accounts=accounts, prevalence=0.006)
@@ -289,7 +327,7 @@ class TestIntervals:
 
 
 class TestEvaluate:
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000), st.sampled_from(["cube", "logit", "rank", "line"]))
     def test_ranking_metrics_do_not_change_with_a_rising_transform(self, seed, transform):
         label, score, account, event_time = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)
@@ -307,7 +345,7 @@ class TestEvaluate:
                 assert moved.intervals.get(name) == plain.intervals.get(name)
         assert moved.card_precision_by_day == plain.card_precision_by_day
 
-    @settings(max_examples=30)
+    @settings(max_examples=examples(15))
     @given(st.integers(0, 10_000))
     def test_the_order_of_the_rows_does_not_matter(self, seed):
         columns = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)

@@ -18,7 +18,7 @@ from counterfoil.domain.evaluation.candidate import (
     compare_with_champion,
 )
 from counterfoil.domain.evaluation.evaluation import Evaluation
-from counterfoil.domain.evaluation.gate import GateRules, Verdict, judge_candidate
+from counterfoil.domain.evaluation.gate import GateRules, Verdict, judge_candidate, lowest_precision
 from counterfoil.domain.evaluation.paired import Difference
 from counterfoil.errors import UsageError
 
@@ -67,7 +67,7 @@ def test_it_passes_if_and_only_if_every_rule_holds(
     held = [
         frauds >= rules.min_frauds,
         auc is not None and auc >= rules.min_auc,
-        ours is not None and ours * 10_000 / frauds >= rules.min_lift,
+        ours is not None and ours >= lowest_precision(frauds / 10_000, rules.min_lift),
     ]
     held += [rules.tolerance >= 1 or (low is not None and low >= -rules.tolerance)] if champion else []
     verdict = judge_candidate(judged, rules)
@@ -106,6 +106,24 @@ def test_too_few_frauds_always_fail(frauds: int, passed: bool) -> None:
         assert f"{frauds} frauds among 10,000 labelled payments, at least 20: " in verdict.reasons[0]
 
 
+@given(share=st.floats(1e-6, 0.999), times=st.floats(0, 200))
+def test_the_floor_is_so_many_times_the_odds_and_can_always_be_met(share: float, times: float) -> None:
+    lowest = lowest_precision(share, times)
+    assert 0 <= lowest < 1
+    assert lowest / (1 - lowest) == pytest.approx(times * share / (1 - share), rel=1e-6)
+
+
+def test_where_frauds_are_rare_the_floor_is_so_many_times_their_share() -> None:
+    assert lowest_precision(0.001, 5) == pytest.approx(0.005, rel=0.01)
+
+
+@pytest.mark.parametrize(("ours", "passed"), [(0.9, True), (0.77, True), (0.76, False), (None, False)])
+def test_a_candidate_can_pass_where_frauds_are_many(ours: float | None, passed: bool) -> None:
+    verdict = judge_candidate(alone(ours=ours, frauds=4_000))
+    assert verdict.passed is passed
+    assert "at least 0.7692 (5 times the odds of a fraud, 40.00% of the payments)" in verdict.reasons[2]
+
+
 def test_the_champion_itself_passes_and_it_is_said() -> None:
     same = figures(frauds=1, auc=0.1)
     same = replace(same, champion=replace(same.candidate))
@@ -118,7 +136,7 @@ def test_reasons_have_the_figures() -> None:
     assert judge_candidate(figures()).reasons == (
         "50 frauds among 10,000 labelled payments, at least 20: held",
         "AUC 0.9500, at least 0.8000: held",
-        "average precision 142.0 times the share of frauds, at least 5.0: held",
+        "average precision 0.7100, at least 0.0245 (5 times the odds of a fraud, 0.50% of the payments): held",
         "average precision 0.7100 against 0.6900 of champion rold: difference +0.0200 (-0.0040 to +0.0560), "
         "lower bound at least -0.0100: held",
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,8 @@ def differences(first: np.ndarray, second: np.ndarray, draws: int = 100, seed: i
     return evaluate_pair(label, first, second, account, moment, draws=draws).differences
 
 
-@settings(deadline=None, max_examples=10)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(5))
 @given(seed=st.integers(0, 1000))
 def test_equal_scores_differ_by_exactly_nothing(seed: int) -> None:
     _, score, _, _ = window(seed=seed)
@@ -43,7 +45,7 @@ def test_a_better_score_leads_for_certain() -> None:
         assert 0 < found[name].low < found[name].value < found[name].high
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=examples(4))
 @given(seed=st.integers(0, 1000), noise=st.floats(0.01, 0.5))
 def test_the_other_way_round_it_is_the_same_with_the_other_sign(seed: int, noise: float) -> None:
     _, score, _, _ = window(seed=seed)

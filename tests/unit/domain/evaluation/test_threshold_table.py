@@ -133,6 +133,7 @@ def test_the_release_s_own_thresholds_are_held_against_the_payments(
         assert same(table.block, counted(rows, own.block))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(rows=ROWS, dear=st.booleans())
 def test_the_best_point_saves_the_most_with_the_fewest_alerts(rows: list[Row], dear: bool) -> None:

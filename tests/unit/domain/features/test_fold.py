@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -187,7 +188,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
 
 
 @pytest.mark.parametrize("entity", list(Entity))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), delay=DELAYS, by_currency=st.booleans(), hours=st.sets(HOURS, min_size=1, max_size=2))
 def test_every_aggregate_is_what_the_reference_says(
     entity: Entity,
@@ -205,7 +206,7 @@ def test_every_aggregate_is_what_the_reference_says(
             assert_same(spec, found[row["transaction_id"]][spec.name], expected)
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(6), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), delay=DELAYS)
 def test_the_default_evidence_at_once(rows: list[Row], delay: timedelta) -> None:
     found = folded(rows, DEFAULT_SPECS, delay)
@@ -397,7 +398,7 @@ def test_labels_are_no_evidence_of_the_payment_itself(value: str) -> None:
         assert before[name] == after[name], name
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), chosen=st.sets(st.integers(0, 19)), by_currency=st.booleans())
 def test_chosen_payments_get_the_evidence_that_they_have_among_all(
     rows: list[Row], chosen: set[int], by_currency: bool
@@ -454,6 +455,7 @@ with pa.ipc.new_file(sys.argv[2], evidence.schema) as target:
 """
 
 
+@pytest.mark.slow
 def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -> None:
     rows = [
         payment(
@@ -473,7 +475,7 @@ def test_the_same_source_run_by_python_gives_the_same_evidence(tmp_path: Path) -
     assert plain.equals(evidence_of(table, DEFAULT_SPECS, label_delay=DAY, by_currency=True))
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), delay=DELAYS)
 def test_an_entity_that_a_mapping_declares_is_folded_as_the_built_in_ones(rows: list[Row], delay: timedelta) -> None:
     pair = OwnEntity("own", Entity.ACCOUNT_CATEGORY.columns)
@@ -484,7 +486,7 @@ def test_an_entity_that_a_mapping_declares_is_folded_as_the_built_in_ones(rows: 
         assert [row[spec.name] for spec in own] == [row[spec.name] for spec in built_in]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables(), delay=DELAYS)
 def test_a_lifetime_is_a_window_of_all_that_was_before(rows: list[Row], delay: timedelta) -> None:
     specs = tuple(spec for spec in specs_with({"place": ("category",)}) if spec.hours == EVER)

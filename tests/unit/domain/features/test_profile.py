@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -92,7 +93,7 @@ def one_by_one(rows: list[Row], specs: tuple[FeatureSpec, ...], program: Any, de
 @pytest.mark.slow
 @pytest.mark.parametrize("entity", [Entity.ACCOUNT, Entity.MERCHANT, Entity.ACCOUNT_CATEGORY])
 @pytest.mark.parametrize("payments", [3, 4096])
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=tables(), by_currency=st.booleans(),
     delay=st.sampled_from([timedelta(0), timedelta(hours=1), timedelta(hours=7, microseconds=1), DAY]),
@@ -119,7 +120,7 @@ def plain(number: int, seconds: int, **values: Any) -> Payment:
     return Payment(f"t{number:03d}", microseconds(START - EPOCH) + seconds * 1_000_000, **given)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(rows=tables())
 def test_a_state_of_bytes_is_as_good_as_the_profile(rows: list[Row]) -> None:
     profile, state = Profile(PROGRAM), None
@@ -138,7 +139,7 @@ def test_a_state_of_bytes_is_as_good_as_the_profile(rows: list[Row]) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), rows=tables())
 def test_payments_in_another_order_or_twice_give_the_same_state_unless_told(
     data: st.DataObject, rows: list[Row]

@@ -13,7 +13,7 @@ from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.domain.intake.mapping_model import TimeFormat
+from counterfoil.domain.intake.mapping_times import TimeFormat
 from counterfoil.domain.intake.parsing_times import parse_event_times, parse_label_times
 
 CASES = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", "/nowhere")).parent / "cases/input/06_athena_int96_wraps"

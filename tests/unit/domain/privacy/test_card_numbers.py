@@ -62,6 +62,7 @@ def test_other_texts_stay(text: str | None) -> None:
     assert cut(text) == text
 
 
+@pytest.mark.slow
 def test_milliseconds_and_dates_are_no_card_numbers() -> None:
     start = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
     for day in range(2000):
@@ -94,6 +95,7 @@ def test_an_id_made_of_a_card_number_stays_the_same_id_when_keys_change() -> Non
     assert not ids[0].equals(ids[2])
 
 
+@pytest.mark.slow
 def test_hashes_and_uuids_are_left_alone() -> None:
     """418 of 301,829 ids of real payments were changed before."""
     hashes = [hashlib.md5(b"%d" % number).hexdigest() for number in range(4000)]
@@ -163,6 +165,7 @@ GOOD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", GOOD)
 @pytest.mark.parametrize("written", ["{}", " {} ", "see {}", "{} 7"])
 @pytest.mark.parametrize("number", ["4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111"])

@@ -97,6 +97,7 @@ NAMES = st.sampled_from(["t1", "t2", "x", "y"])
 ROW = st.tuples(NAMES, st.sampled_from([WHO, OTHER, None]), st.none() | st.lists(NAMES).map(lambda ids: cited(*ids)))
 
 
+@pytest.mark.slow
 @given(st.lists(ROW, min_size=1))
 def test_nothing_names_it_afterwards_and_others_stay(rows: list[Any]) -> None:
     table = scores(*rows)

@@ -45,6 +45,7 @@ def spelled(draw: st.DrawFn) -> tuple[str, str]:
     return iban, title + "".join(signs)
 
 
+@pytest.mark.slow
 @given(spelled())
 def test_any_spelling_is_the_same_account(pair: tuple[str, str]) -> None:
     iban, text = pair

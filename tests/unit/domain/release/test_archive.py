@@ -73,6 +73,7 @@ def assert_same(one: Any, other: Any) -> None:
         assert one == other
 
 
+@pytest.mark.slow
 @given(OUTERS)
 def test_it_comes_back_through_json(outer: Outer) -> None:
     arrays: dict[str, np.ndarray] = {}

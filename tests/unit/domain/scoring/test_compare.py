@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def assert_same(found: Side, expected: Side, width: int) -> None:
     np.testing.assert_allclose(found.mean, expected.mean, atol=2e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(20))
 @given(
     frauds=st.sampled_from([0, 1, 2, 7, GROUP - 1, GROUP, GROUP + 1, 5 * GROUP + 3]),
     goods=st.sampled_from([0, 1, 2, 7, GROUP - 1, GROUP, GROUP + 1, 900]),

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ def tangled(rows: pa.Table) -> np.ndarray:
     return np.sin(x[:, 0] * x[:, 1]) + np.maximum(x[:, 2], x[:, 3]) ** 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(rows=st.integers(1, 6), seed=st.integers(0, 99))
 def test_base_and_contributions_add_up_to_the_margin(rows: int, seed: int) -> None:
     actual, usual = table(rows, seed), table(rows, seed + 1000)

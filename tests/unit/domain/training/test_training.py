@@ -31,7 +31,7 @@ def scores_of(found: Fitted, table: pa.Table, embed: Any) -> pa.Table:
     references = References(vectors_of(found.references), found.references.column("label").to_numpy())
     compared = references.compare(found.encoder.encode(table, embed), found.neighbours)
     return score_table(
-        table, compared, found.encoder.distances(table), found.references,
+        table, compared, found.encoder.strangeness.distance(found.encoder.forest_input(table)), found.references,
         found.calibration, found.thresholds, "r",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class TestFit:
         # Taken as they are, 12 good payments beside all frauds would make fraud as common as not.
         assert [usual, thinned] == pytest.approx([labels.mean()] * 2, rel=0.5)
 
+    @pytest.mark.slow
     def test_the_alert_budget_is_a_share_of_all_payments_not_of_the_sampled(
         self, fit: Fit, evidence: Maker, embedder: Any
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def microseconds(table: pa.Table, name: str) -> np.ndarray:
 
 
 class TestTimeSplits:
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=examples(20))
     @given(
         days=st.integers(1, 90), delay=st.floats(0.01, 14), seed=st.integers(0, 50),
         starts=st.sampled_from([(0.6, 0.8, 1.0), (0.3, 0.5, 0.7, 1.0), (0.5, 1.0)]),

@@ -60,6 +60,7 @@ def compared(tables: FolderTables, detector: Detector, ignorant: Detector) -> Ca
 
 
 class TestScores:
+    @pytest.mark.slow
     def test_each_labelled_payment_of_the_window_has_the_signals_of_detect(
         self, compared: CandidateEvaluation, payments: pa.Table, lake: Lake, detector: Detector, ignorant: Detector,
         tmp_path: Path,
@@ -163,6 +164,7 @@ class TestWindow:
         with pytest.raises(EvaluationWindowError, match=f"release {champion.release_id} learned"):
             evaluate_candidate(tables, detector, champion, THIRD_MONTH)
 
+    @pytest.mark.slow
     def test_no_label_that_was_found_out_after_it_began_has_reached_training(
         self, tables: FolderTables, mapping: SourceMapping, request_until_cut: TrainingRequest, embedder: Any
     ) -> None:
@@ -178,6 +180,7 @@ class TestWindow:
         assert CUT.timestamp() * 1e6 < known.max() <= begin.timestamp() * 1e6
         evaluate_candidate(tables, late, None, Period(since=begin), draws=0)
 
+    @pytest.mark.slow
     def test_what_happens_in_it_changes_no_candidate(
         self, payments: pa.Table, lake: Lake, candidate: Candidate, mapping: SourceMapping,
         request_until_cut: TrainingRequest, embedder: Any, tmp_path: Path,

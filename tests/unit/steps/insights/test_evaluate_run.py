@@ -10,7 +10,7 @@ import pytest
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import NotFoundError
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 ACCOUNTS = ["a", "a", "b", None, None, "b"]
@@ -43,16 +43,16 @@ def tables(tmp_path: Path) -> FolderTables:
 
 
 def test_unknown_labels_do_not_count_and_a_payment_without_account_is_its_own(tables: FolderTables) -> None:
-    judged = judge(tables, "run")
-    assert judged.scores.num_rows == 6
-    assert (judged.evaluation.rows, judged.evaluation.frauds, judged.evaluation.accounts) == (5, 2, 4)
-    assert judged.evaluation.metrics["auc"] == 1.0
-    assert judged.left_out == 0
+    evaluated = evaluate_run(tables, "run")
+    assert evaluated.scores.num_rows == 6
+    assert (evaluated.evaluation.rows, evaluated.evaluation.frauds, evaluated.evaluation.accounts) == (5, 2, 4)
+    assert evaluated.evaluation.metrics["auc"] == 1.0
+    assert evaluated.left_out == 0
 
 
 def test_an_account_leaves_once_its_fraud_was_known_at_midnight(tables: FolderTables) -> None:
     # The fraud of a is known at noon of day 1: not yet at that day's midnight, so its second payment stays.
-    assert judge(tables, "run", exclude_compromised_since=NOON).left_out == 0
+    assert evaluate_run(tables, "run", exclude_compromised_since=NOON).left_out == 0
     later = pa.table({"account_id": ["a"], "transaction_id": ["t9"], "label": pa.array([0], pa.int8())})
     when = pa.array([NOON + timedelta(days=2)], TIMESTAMP)
     later = later.append_column("event_time", when).append_column("label_time", when)
@@ -63,13 +63,13 @@ def test_an_account_leaves_once_its_fraud_was_known_at_midnight(tables: FolderTa
     )
     pq.write_table(scored, tables.stage("scores", "next") / "part-0.parquet")
     tables.publish("scores", "next")
-    assert judge(tables, "next", exclude_compromised_since=NOON).left_out == 1
-    assert judge(tables, "next", exclude_compromised_since=NOON + timedelta(hours=1)).left_out == 0
+    assert evaluate_run(tables, "next", exclude_compromised_since=NOON).left_out == 1
+    assert evaluate_run(tables, "next", exclude_compromised_since=NOON + timedelta(hours=1)).left_out == 0
 
 
 def test_a_run_that_is_not_there_is_named(tables: FolderTables) -> None:
     with pytest.raises(NotFoundError, match="'nope'"):
-        judge(tables, "nope")
+        evaluate_run(tables, "nope")
 
 
 WEEKS_END = datetime(2024, 3, 29, tzinfo=UTC)
@@ -105,14 +105,14 @@ def four_weeks(tmp_path: Path) -> FolderTables:
 
 def test_of_the_last_four_weeks_the_days_younger_than_the_label_delay_do_not_count(four_weeks: FolderTables) -> None:
     """At the end of the weeks the frauds of the last five days are unknown, and their good payments are known."""
-    ripe = judge(four_weeks, "run", label_delay=timedelta(days=7), known_until=WEEKS_END)
-    unripe = judge(four_weeks, "run", label_delay=timedelta(0), known_until=WEEKS_END)
-    truth = judge(four_weeks, "run")
+    ripe = evaluate_run(four_weeks, "run", label_delay=timedelta(days=7), known_until=WEEKS_END)
+    unripe = evaluate_run(four_weeks, "run", label_delay=timedelta(0), known_until=WEEKS_END)
+    truth = evaluate_run(four_weeks, "run")
     assert (ripe.evaluation.rows, ripe.evaluation.frauds, ripe.unripe) == (42, 21, 14)
     assert (unripe.evaluation.rows, unripe.evaluation.frauds, unripe.unripe) == (51, 23, 0)
     assert (truth.evaluation.rows, truth.evaluation.frauds, truth.unripe) == (56, 28, 0)
     assert ripe.scores.num_rows == 56
     assert ripe.labels.null_count == 14
     assert ripe.evaluation.metrics["average_precision"] > unripe.evaluation.metrics["average_precision"]
-    later = judge(four_weeks, "run", label_delay=timedelta(days=7), known_until=WEEKS_END + timedelta(days=7))
+    later = evaluate_run(four_weeks, "run", label_delay=timedelta(days=7), known_until=WEEKS_END + timedelta(days=7))
     assert later.evaluation.metrics == truth.evaluation.metrics

@@ -83,7 +83,7 @@ def test_a_corrected_file_replaces_what_it_held_before(place: Place) -> None:
     assert (again.rows_out, again.rejected) == (2, {})
     assert [int(row["amount"]) for row in place.rows()] == [5, 6]
     assert place.rows("rejected") == []
-    assert sorted(place.states()) == ["done", "released"]
+    assert sorted(place.states()) == ["done", "unclaimed"]
 
 
 def test_what_a_file_held_before_stays_unless_it_was_corrected(place: Place) -> None:

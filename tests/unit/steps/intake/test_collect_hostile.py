@@ -110,6 +110,7 @@ def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path)
 
 
+@pytest.mark.slow
 @each_format
 @pytest.mark.parametrize(
     ("changed", "reason"),

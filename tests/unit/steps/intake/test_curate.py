@@ -13,6 +13,7 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -233,7 +234,7 @@ def _amounts(payments: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PAYMENT, min_size=1, max_size=30), st.lists(PAYMENT, max_size=10))
 def test_new_files_make_what_all_files_at_once_make(
     tmp_path_factory: pytest.TempPathFactory, first: list[tuple[Any, ...]], second: list[tuple[Any, ...]]
@@ -248,6 +249,7 @@ def test_new_files_make_what_all_files_at_once_make(
     assert contents(stepwise) == contents(at_once)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 5, 50])
 def test_many_payments_are_curated_some_days_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
@@ -275,6 +277,7 @@ def test_many_payments_are_curated_some_days_at_a_time(
     assert spans == {1: [9, 9, 0], 5: [5, 5, 0], 50: [1, 1, 0]}[at_once]
 
 
+@pytest.mark.slow
 def test_only_touched_months_are_made_anew(tmp_path: Path) -> None:
     collected(tmp_path, [row(n, f"2024-0{n}-15", "8.8.8.8") for n in range(1, 6)], "one.csv")
     curated(tmp_path)
@@ -413,6 +416,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_the_same_payments_make_the_same_bytes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     rows = _some_rows()
     collected(tmp_path / "one", rows, "in.csv")

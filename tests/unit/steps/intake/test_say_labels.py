@@ -18,7 +18,7 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import MappingError
 from counterfoil.steps.features import build_features
-from counterfoil.steps.insights.evaluate_run import judge
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.intake.collect import CollectedFile, collect
 from counterfoil.steps.intake.curate import curate
 from counterfoil.steps.intake.say_labels import LabelledFile, say_labels
@@ -93,6 +93,7 @@ def test_a_feed_of_chargebacks_gives_the_payments_their_labels(place: Place) -> 
     assert place.say("feed.csv", feed, day(80)).said.already
 
 
+@pytest.mark.slow
 def test_the_whole_export_again_with_labels_gives_them_too(place: Place) -> None:
     done = place.collect("again.csv", [(n, "1" if n < 28 else "", "") for n in range(60)], day(70))
     assert (done.rows_out, done.rejected) == (0, {"duplicate_id": 60})
@@ -128,6 +129,7 @@ def test_a_contradiction_is_told_and_the_first_label_stays_in_the_payments(place
     ] == [0]
 
 
+@pytest.mark.slow
 def test_windows_count_a_fraud_from_when_it_was_known_to_when_it_was_taken_back(place: Place) -> None:
     """p0 is of day 0; its fraud is known from day 20; on day 40 it is said to be good."""
     feature = _frauds()
@@ -150,6 +152,7 @@ def _frauds() -> str:
     )
 
 
+@pytest.mark.slow
 def test_training_takes_labels_that_came_after_the_evidence_as_known_at_its_moment(place: Place) -> None:
     build_features(place.tables, PAYMENTS, label_delay=DELAY)
     place.say("feed.csv", f"id,l,lt\np0,1,{day(20).isoformat()}\np1,0,\n", day(30))
@@ -164,6 +167,7 @@ def test_training_takes_labels_that_came_after_the_evidence_as_known_at_its_mome
     assert known(day(40)) == known(None) == {"p0": 0, "p1": 0}
 
 
+@pytest.mark.slow
 def test_what_is_taken_back_of_one_payment_leaves_the_labels_of_others_in_the_evidence(place: Place) -> None:
     place.collect("own.csv", [(61, "1", "")], day(62))
     place.say("feed.csv", f"id,l,lt\np0,1,{day(20).isoformat()}\n", day(25))
@@ -174,6 +178,7 @@ def test_what_is_taken_back_of_one_payment_leaves_the_labels_of_others_in_the_ev
     assert labels == {"p0": 0, "p61": 1}
 
 
+@pytest.mark.slow
 def test_source_ips_know_frauds_that_were_said_later(place: Place) -> None:
     curate(place.tables, label_delay=DELAY)
     place.say("feed.csv", f"id,l,lt\np0,1,{day(45).isoformat()}\n", day(50))
@@ -199,6 +204,7 @@ def test_the_mapping_of_the_payments_reads_a_feed_of_three_columns(place: Place)
     assert place.labels() == {"p1": 1}
 
 
+@pytest.mark.slow
 def test_scores_are_evaluated_by_the_labels_that_came_later(place: Place) -> None:
     names = [f"p{n}" for n in range(60)]
     columns = {
@@ -209,10 +215,10 @@ def test_scores_are_evaluated_by_the_labels_that_came_later(place: Place) -> Non
     staged = place.tables.stage("scores", "run")
     pq.write_table(pa.table(columns), staged / "part-0.parquet")
     place.tables.publish("scores", "run")
-    assert judge(place.tables, "run").labels.null_count == 60
+    assert evaluate_run(place.tables, "run").labels.null_count == 60
     feed = "".join(f"p{n},{int(n < 10)},\n" for n in range(60))
     place.say("feed.csv", f"id,l,lt\n{feed}", day(70))
-    judged = judge(place.tables, "run")
-    assert judged.labels.to_pylist() == [1] * 10 + [0] * 50
+    evaluated = evaluate_run(place.tables, "run")
+    assert evaluated.labels.to_pylist() == [1] * 10 + [0] * 50
     place.say("back.csv", "id,l,lt\np0,0,\n", day(80))
-    assert judge(place.tables, "run").labels.to_pylist() == [0] + [1] * 9 + [0] * 50
+    assert evaluate_run(place.tables, "run").labels.to_pylist() == [0] + [1] * 9 + [0] * 50

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,18 @@ def test_labels_of_payments_that_come_later_are_kept_and_counted(tmp_path: Path)
     assert _labels(tables) == {"a": (None, None)}
 
 
+def test_what_is_taken_back_is_no_label_from_then_on_and_may_be_said_again(tmp_path: Path) -> None:
+    tables = _lake(tmp_path, ("a", 0, None, None))
+    none = pa.table({"transaction_id": ["a"], "label": pa.array([None], pa.int8())})
+    one = _said(("a", 1, None))
+    for number, (labels, moment) in enumerate([(none, 8), (one, 10), (none, 20), (none, 25), (one, 30)]):
+        append_labels(tables, labels, said_by="x", said_at=day(moment), run=f"feed-{number}")
+    assert tables.runs("labels") == ["feed-1", "feed-2", "feed-4"]
+    moments = [15, 22, 35]
+    assert [_labels(tables, day(moment))["a"][0] for moment in moments] == [1, None, 1]
+    assert moments_of_withdrawal(tables, tables.files("transactions"), DELAY) == [day(20)]
+
+
 def test_where_nothing_was_said_the_files_are_read_as_they_are(tmp_path: Path) -> None:
     tables = _lake(tmp_path, ("a", 0, 1, 8))
     assert labelled(tables, DELAY).startswith("read_parquet(")
@@ -133,7 +146,7 @@ def test_where_nothing_was_said_the_files_are_read_as_they_are(tmp_path: Path) -
     ("labels", "words"),
     [
         (pa.table({"transaction_id": ["a"]}), "no column 'label'"),
-        (pa.table({"transaction_id": ["a"], "label": [2]}), "1 (fraud) or 0 (good)"),
+        (pa.table({"transaction_id": ["a"], "label": [2]}), "1 (fraud), 0 (good) or null"),
         (pa.table({"transaction_id": pa.array([None], pa.string()), "label": [1]}), "has a transaction id"),
     ],
 )
@@ -167,7 +180,8 @@ def _expected(
     return current
 
 
-@settings(deadline=None, max_examples=40)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(15))
 @given(st.sampled_from([None, 0, 1]), st.none() | _moments, _statements, st.sampled_from([1, 12, 13, 20, 35, 60, 200]))
 def test_what_is_known_at_a_moment_is_what_was_said_last_by_then(
     tmp_path_factory: pytest.TempPathFactory,

@@ -42,7 +42,7 @@ def test_an_empty_run_is_published_as_such(tmp_path: Path) -> None:
 
 def test_files_are_completed_once() -> None:
     ledger = MemoryLedger()
-    entry = LedgerEntry(SourceFile("s3://bank/a.csv", "0" * 64), "bank", "released", 5, 4, 1)
+    entry = LedgerEntry(SourceFile("s3://bank/a.csv", "0" * 64), "bank", "unclaimed", 5, 4, 1)
     assert [complete_files(ledger, [entry]), complete_files(ledger, [entry])] == [1, 0]
     [done] = ledger.entries()
     assert (done.state, done.rows_in, done.rows_out, done.rows_rejected) == ("done", 5, 4, 1)

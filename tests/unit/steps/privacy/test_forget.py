@@ -19,11 +19,13 @@ from counterfoil.domain.release.references import checksum, in_canonical_order
 from counterfoil.domain.tables import FORGOTTEN_TABLE
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import Decision, RegisteredRelease
+from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
+from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import forgotten_accounts, read_traces
 from counterfoil.steps.lake.rewriting import below_run, rewrite
 from counterfoil.steps.lake.runs import run_ending
 from counterfoil.steps.privacy.forget import Forgotten, forget
+from counterfoil.steps.privacy.forget_releases import ReleaseStores
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.releases.releases import promote, resolve, retire
 from counterfoil.steps.scoring.score import detect
@@ -43,7 +45,7 @@ class Stores:
     root: Path
     found: dict[str, RegisteredRelease] = field(default_factory=dict)
     bases: dict[str, pa.Table] = field(default_factory=dict)
-    log: list[Decision] = field(default_factory=list)
+    log: list[LoggedDecision] = field(default_factory=list)
     writes: int = 0
     dies_at: int | None = None
 
@@ -79,13 +81,14 @@ class Stores:
         self.found[release_id] = replace(release, tags={**release.tags, key: value})
 
     # DecisionLog
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         self.write()
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
-        return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+        return [e for e in found if (e.sequence or 0) > after or not after]
 
 
 class References:
@@ -139,7 +142,7 @@ class Place:
         self.tables.stores = self.stores
         stores = self.stores
         given = {"operator": "ada", "reason": "asked for it", **options}
-        return forget(self.tables, References(stores), stores, stores, self.ledger, account, **given)
+        return forget(self.tables, ReleaseStores(stores, References(stores), stores), self.ledger, account, **given)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         return [row for path in self.tables.files(table) for row in pq.ParquetFile(path).read().to_pylist()]
@@ -219,6 +222,7 @@ def account(template: Place, candidate: Candidate) -> str:
     return max(counts, key=lambda name: (counts[name], name))
 
 
+@pytest.mark.slow
 def test_it_is_gone_and_the_others_stay(place: Place, account: str) -> None:
     before = {table: place.rows(table) for table in place.tables.tables()}
     ids = {row["transaction_id"] for row in before["transactions"] if row["account_id"] == account}
@@ -239,6 +243,7 @@ def test_it_is_gone_and_the_others_stay(place: Place, account: str) -> None:
     assert not [name for name in (f"'{account}'", *(f"'{one}'" for one in ids)) if name in text]
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_touched(place: Place, account: str) -> None:
     before = place.rows("scores")
     ids = {row["transaction_id"] for row in place.rows("transactions") if row["account_id"] == account}
@@ -260,6 +265,7 @@ def test_the_report_says_what_was_touched(place: Place, account: str) -> None:
     assert searched == {f"table {name}" for name in place.tables.tables()} - {f"table {FORGOTTEN_TABLE}"}
 
 
+@pytest.mark.slow
 def test_the_release_is_made_anew_without_its_references(
     place: Place, account: str, candidate: Candidate, embedder: Any
 ) -> None:
@@ -284,6 +290,7 @@ def test_the_release_is_made_anew_without_its_references(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_source_ips_that_only_it_used_are_gone(place: Place) -> None:
     place.forget("a1")
     for table in ("addresses", "source_ips"):
@@ -296,6 +303,7 @@ def test_source_ips_that_only_it_used_are_gone(place: Place) -> None:
     assert forgotten_accounts(place.tables) == {"a1", "a2", "a3"}
 
 
+@pytest.mark.slow
 def test_forgetting_twice_changes_nothing(place: Place, account: str) -> None:
     first = place.forget(account)
     state = place.state()
@@ -344,7 +352,7 @@ def test_what_is_written_meanwhile_is_found(place: Place, account: str) -> None:
             row = {"transaction_id": "late", "account_id": account, "source": "x", "source_ip_id": None}
             put(place.tables, "transactions", "late", pa.Table.from_pylist([row]))
 
-    report = place.forget(account, progress=write)
+    report = place.forget(account, progress=Progress(begin=write))
     assert not report.absent
     assert report.searched["table transactions"] == 1
     assert place.stores.entries("forget") == []
@@ -375,7 +383,9 @@ def test_a_lake_in_s3_forgets_too(bucket: str, tmp_path: Path) -> None:
         tables.publish("transactions", run)
     before = tables.files("transactions", "two")
     stores = Stores(tmp_path / "releases")
-    report = forget(tables, References(stores), stores, stores, MemoryLedger(), "a", "ada", "asked for it")
+    report = forget(
+        tables, ReleaseStores(stores, References(stores), stores), MemoryLedger(), "a", "ada", "asked for it"
+    )
     assert (report.absent, report.payments, report.sources) == (True, 3, ("in.csv",))
     assert tables.runs("transactions") == ["one", "two", "three"]
     assert tables.files("transactions", "two") == before

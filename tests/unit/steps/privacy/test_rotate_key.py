@@ -18,7 +18,8 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
+from counterfoil.progress import Progress
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.curate import curate
@@ -39,14 +40,15 @@ class Log:
     """A DecisionLog in memory."""
 
     def __init__(self) -> None:
-        self.told: list[Decision] = []
+        self.told: list[LoggedDecision] = []
 
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         self.told.append(decision)
         return decision
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
-        return [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
+        return [entry for entry in found if (entry.sequence or 0) > after or not after]
 
 
 def fill(tables: FolderTables, folder: Path, key: PseudonymKeys, name: str = "in.csv", prefix: str = "p") -> None:
@@ -152,7 +154,7 @@ def test_a_lake_that_changes_meanwhile_is_no_lake_to_change_to(tmp_path: Path) -
             fill(old, tmp_path, OLD, "two.csv", "q")
 
     with pytest.raises(UsageError, match="written to while it was copied"):
-        rekey(old, new, OLD, NEW, progress=write_once)
+        rekey(old, new, OLD, NEW, progress=Progress(begin=write_once))
 
 
 def test_only_living_claims_are_waited_for() -> None:
@@ -161,7 +163,7 @@ def test_only_living_claims_are_waited_for() -> None:
     ledger.claim(file, "shop")
     with pytest.raises(UsageError, match=r"/in\.csv is being collected"):
         require_quiet(ledger)
-    ledger.release(file)
+    ledger.unclaim(file)
     require_quiet(ledger)
 
 

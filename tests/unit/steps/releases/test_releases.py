@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import Decision, RegisteredRelease
+from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
 from counterfoil.steps.releases.releases import find, promote, resolve, retire, rollback
 
 
@@ -24,7 +24,7 @@ class World:
     """A registry, a decision log and a reference store in memory, which die before write number `dies_at`."""
 
     found: dict[str, RegisteredRelease] = field(default_factory=dict)
-    log: list[Decision] = field(default_factory=list)
+    log: list[LoggedDecision] = field(default_factory=list)
     bases: set[str] = field(default_factory=set)
     writes: int = 0
     dies_at: int | None = None
@@ -56,13 +56,14 @@ class World:
         self.found[release_id] = replace(release, tags={**release.tags, key: value})
 
     # DecisionLog
-    def append(self, decision: Decision) -> Decision:
+    def append(self, decision: LoggedDecision) -> LoggedDecision:
         self.write()
         self.log.append(replace(decision, sequence=len(self.log) + 1))
         return self.log[-1]
 
-    def entries(self, kind: str | None = None, subject: str | None = None) -> list[Decision]:
-        return [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
+        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
+        return [e for e in found if (e.sequence or 0) > after or not after]
 
     # ReferenceStore, as far as it is asked
     def drop(self, release_id: str) -> None:

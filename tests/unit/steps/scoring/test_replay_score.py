@@ -55,6 +55,14 @@ def test_another_kind_of_signal_is_no_reproduction() -> None:
     assert not replay(replayed(decision="block")).ok
 
 
+def test_what_the_policy_said_then_is_a_part_of_the_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STORED, "policy_hits", ["allow: list staff"])
+    monkeypatch.setitem(STORED, "decision", "allow")
+    assert replay(replayed(decision="review", policy_hits=None)).ok
+    monkeypatch.setitem(STORED, "policy_hits", [])
+    assert not replay(replayed(decision="review", policy_hits=None)).ok
+
+
 @pytest.mark.parametrize(
     ("precedents", "tied", "expected"),
     [

@@ -58,7 +58,9 @@ class TestDetector:
 
     def test_novelty_is_the_rank_of_the_encoder_s_distance(self, detector: Detector, payments: pa.Table) -> None:
         release = detector.release
-        expected = release.calibration.novelty(release.encoder.distances(payments))
+        expected = release.calibration.novelty(
+            release.encoder.strangeness.distance(release.encoder.forest_input(payments))
+        )
         np.testing.assert_array_equal(detector.score(payments).column("novelty").to_numpy(), expected)
         assert len(np.unique(expected)) > 10
 

@@ -1,0 +1,155 @@
+"""Cases in PostgreSQL: the alerts of one account that are looked at together."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.desk import Case, CaseAlert, CaseNote
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('desk_case', 0))"
+_OPEN = """
+INSERT INTO desk_case (case_id, account_id, key_id, state, due)
+VALUES (%s, %s, %s, 'open', clock_timestamp() + %s) RETURNING case_id
+"""
+_ALERT = """
+INSERT INTO desk_case_alert
+    (transaction_id, case_id, event_time, decision, signal, amount, currency, release_id, policy_version)
+VALUES (%s, %s, %s, %s, %s, %s::numeric, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_CASES = """
+SELECT case_id, account_id, state, assignee, due, outcome, opened_at, closed_at,
+    count(transaction_id), coalesce(sum(signal * coalesce(amount, 0)::double precision), 0) AS loss
+FROM desk_case LEFT JOIN desk_case_alert USING (case_id) {where}
+GROUP BY case_id ORDER BY state = 'open' DESC, loss DESC, case_id {limit}
+"""
+_ALERTS = """
+SELECT transaction_id, account_id, event_time, decision, signal, amount::text, currency, release_id, policy_version
+FROM desk_case_alert JOIN desk_case USING (case_id) WHERE case_id = %s ORDER BY event_time, transaction_id
+"""
+
+
+class PostgresCases:
+    """A CaseStore in the database of `login`."""
+
+    def __init__(self, login: Login) -> None:
+        self._connections = Connections(login)
+
+    def take(self, alerts: Sequence[CaseAlert], *, key_id: str, due_in: timedelta) -> tuple[int, int]:
+        """Put alerts into the open case of their account, opening those that are missing; see CaseStore.take."""
+        opened = added = 0
+        with self._connections.connection() as connection, connection.transaction():
+            connection.execute(_ONE_AT_A_TIME)
+            for alert in sorted(alerts, key=lambda one: one.transaction_id):
+                known = "SELECT 1 FROM desk_case_alert WHERE transaction_id = %s"
+                if connection.execute(known, (alert.transaction_id,)).fetchone() is not None:
+                    continue
+                case_id = _open_case_of(connection, alert)
+                if case_id is None:
+                    case_id = f"c{hashlib.sha256(alert.transaction_id.encode()).hexdigest()[:12]}"
+                    connection.execute(_OPEN, (case_id, alert.account_id, key_id, due_in))
+                    opened += 1
+                row = (alert.transaction_id, case_id, alert.event_time, alert.decision, alert.signal, alert.amount,
+                       alert.currency, alert.release_id, alert.policy_version)  # fmt: skip
+                added += connection.execute(_ALERT, row).rowcount
+        return opened, added
+
+    def queue(self, limit: int, *, closed: bool = False) -> list[Case]:
+        """Return open cases (with `closed`, all), greatest expected loss first."""
+        query = _CASES.format(where="" if closed else "WHERE state = 'open'", limit="LIMIT %s")
+        with self._connections.connection() as connection:
+            return [Case(*row) for row in connection.execute(query, (limit,))]
+
+    def find(self, case_id: str) -> Case:
+        """Return a case. Raises NotFoundError."""
+        with self._connections.connection() as connection:
+            return _find(connection, case_id)
+
+    def alerts(self, case_id: str) -> list[CaseAlert]:
+        """Return a case's alerts, oldest first."""
+        with self._connections.connection() as connection:
+            return [CaseAlert(*row) for row in connection.execute(_ALERTS, (case_id,))]
+
+    def notes(self, case_id: str) -> list[CaseNote]:
+        """Return what was said and done, oldest first."""
+        query = "SELECT at, said_by, what, words FROM desk_case_note WHERE case_id = %s ORDER BY note"
+        with self._connections.connection() as connection:
+            return [CaseNote(*row) for row in connection.execute(query, (case_id,))]
+
+    def note(self, case_id: str, said_by: str, words: str) -> None:
+        """Keep a note. Raises NotFoundError."""
+        with self._connections.connection() as connection, connection.transaction():
+            _find(connection, case_id)
+            _say(connection, case_id, said_by, "note", words)
+
+    def assign(self, case_id: str, assignee: str, operator: str) -> None:
+        """Let somebody work on an open case. Raises NotFoundError, UsageError if it is closed."""
+        with self._connections.connection() as connection, connection.transaction():
+            _require_open(_find(connection, case_id, lock=True))
+            connection.execute("UPDATE desk_case SET assignee = %s WHERE case_id = %s", (assignee, case_id))
+            _say(connection, case_id, operator, "assigned", assignee)
+
+    def close_case(self, case_id: str, outcome: str, operator: str, reason: str) -> None:
+        """Close a case with its outcome. Raises NotFoundError, UsageError if it is closed."""
+        query = "UPDATE desk_case SET state = 'closed', outcome = %s, closed_at = clock_timestamp() WHERE case_id = %s"
+        with self._connections.connection() as connection, connection.transaction():
+            _require_open(_find(connection, case_id, lock=True))
+            connection.execute(query, (outcome, case_id))
+            _say(connection, case_id, operator, f"closed as {outcome}", reason)
+
+    def rekey(self, keys: PseudonymKeys) -> int:
+        """Hash again the accounts under earlier ones of these keys; return how many cases. Safe to do again."""
+        changed = 0
+        with self._connections.connection() as connection, connection.transaction():
+            connection.execute(_ONE_AT_A_TIME)
+            for count in range(1, len(keys.keys)):
+                earlier = PseudonymKeys(keys.keys[:count]).key_id
+                query = "SELECT case_id, account_id FROM desk_case WHERE key_id = %s"
+                rows = connection.execute(query, (earlier,)).fetchall()
+                accounts: Any = _accounts([account for _, account in rows], keys.keys[count:])
+                renamed = [(account, keys.key_id, case) for account, (case, _) in zip(accounts, rows, strict=True)]
+                update = "UPDATE desk_case SET account_id = %s, key_id = %s WHERE case_id = %s"
+                connection.cursor().executemany(update, renamed)
+                changed += len(renamed)
+        return changed
+
+
+def _accounts(accounts: list[str | None], later: Sequence[bytes]) -> list[str | None]:
+    values = pa.array(accounts, pa.string())
+    for key in later:
+        values = hashed_again(values, key)
+    renamed: list[str | None] = values.to_pylist()
+    return renamed
+
+
+def _open_case_of(connection: psycopg.Connection, alert: CaseAlert) -> str | None:
+    query = "SELECT case_id FROM desk_case WHERE account_id = %s AND state = 'open'"
+    row = connection.execute(query, (alert.account_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _find(connection: psycopg.Connection, case_id: str, *, lock: bool = False) -> Case:
+    if lock:
+        connection.execute("SELECT 1 FROM desk_case WHERE case_id = %s FOR UPDATE", (case_id,))
+    row = connection.execute(_CASES.format(where="WHERE case_id = %s", limit=""), (case_id,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no case {case_id!r}: 'counterfoil cases list' names those that there are")
+    return Case(*row)
+
+
+def _require_open(case: Case) -> None:
+    if case.state != "open":
+        raise UsageError(
+            f"case {case.case_id} was closed as {case.outcome}: a later alert of the account opens another"
+        )
+
+
+def _say(connection: psycopg.Connection, case_id: str, said_by: str, what: str, words: str) -> None:
+    query = "INSERT INTO desk_case_note (case_id, said_by, what, words) VALUES (%s, %s, %s, %s)"
+    connection.execute(query, (case_id, said_by, what, words))

@@ -1,0 +1,150 @@
+"""Commands on policies: rule sets and lists that change a release's decisions."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.options import Day, WorkspaceFolder, existing_workspace
+from counterfoil.cli.release import Operator, Reason
+from counterfoil.domain.policy.lists import Entity, ListEffect
+
+app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
+
+RuleFile = Annotated[Path, typer.Argument(metavar="RULES", help="A rule set (.toml)", exists=True, dir_okay=False)]
+Version = Annotated[str, typer.Argument(help="The version that was proposed")]
+ListName = Annotated[str, typer.Argument(metavar="LIST", help="The list's name")]
+OneMapping = Annotated[
+    str | None, typer.Option("--mapping", "-m", help="The mapping whose own evidence rules may read too")
+]
+
+
+@app.command()
+def check(file: RuleFile, mapping: OneMapping = None) -> None:
+    """Say of each rule whether it can be used, with place and reason of every problem; changes nothing."""
+    from counterfoil.workspace.policy_files import load_rules
+
+    rules = load_rules(file, mapping)
+    for rule in rules.rules:
+        typer.echo(f"{rule.id}: {rule.effect} if {' '.join(rule.condition.text.split())} ({rule.owner}: {rule.reason})")
+    typer.echo(f"{len(rules.rules)} rules of {rules.name!r} can be used; version {rules.version}")
+
+
+@app.command()
+def propose(
+    file: RuleFile, mapping: OneMapping = None, operator: Operator = None, reason: Reason = "",
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Sign a rule set as its maker; it is in force once somebody else approves it."""
+    from counterfoil.steps.scoring import policies
+    from counterfoil.workspace.policy_files import load_rules
+
+    place = existing_workspace(workspace)
+    signed = policies.propose(place.decisions, load_rules(file, mapping), operator, reason)
+    typer.echo(f"policy {signed.version} waits for a second person: counterfoil policy approve {signed.version}")
+
+
+@app.command()
+def approve(
+    version: Version, operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None
+) -> None:
+    """Sign a proposal as its checker, who is not its maker: it is in force from now on."""
+    from counterfoil.steps.scoring import policies
+
+    signed = policies.approve(existing_workspace(workspace).decisions, version, operator, reason)
+    typer.echo(
+        f"policy {signed.version} is in force" if signed.effect
+        else f"somebody else approved it at the same moment: policy {signed.in_force} is in force"
+    )  # fmt: skip
+
+
+@app.command()
+def rollback(operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None) -> None:
+    """Let the policy before be in force again."""
+    from counterfoil.steps.scoring import policies
+
+    signed = policies.rollback(existing_workspace(workspace).decisions, operator, reason)
+    typer.echo(f"policy {signed.in_force or policies.NO_POLICY} is in force")
+
+
+@app.command()
+def show(workspace: WorkspaceFolder = None) -> None:
+    """Show the rule set in force, what waits for a second signature, and the lists."""
+    from counterfoil.cli.show.policy import show_lists, show_standing
+    from counterfoil.steps.scoring.policies import standing
+
+    place = existing_workspace(workspace)
+    show_standing(standing(place.decisions))
+    show_lists(place.lists.summaries())
+
+
+@app.command()
+def backtest(
+    file: RuleFile,
+    run: Annotated[str, typer.Option(help="The run of scores, as 'counterfoil score' named it")],
+    mapping: OneMapping = None, since: Day = None, until: Day = None,
+    cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
+    cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
+    from counterfoil.cli.options import days
+    from counterfoil.cli.show.policy import show_trial
+    from counterfoil.domain.evaluation.alert_costs import AlertCosts
+    from counterfoil.workspace.policy_files import load_rules, try_rules
+
+    place = existing_workspace(workspace)
+    costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
+    show_trial(try_rules(place, load_rules(file, mapping), run, days(since, until), costs))
+
+
+@app.command("add")
+def add_to_list(
+    name: ListName,
+    file: Annotated[Path, typer.Argument(help="A value a line, or CSV with a header: value, entity, until, reason",
+                                         exists=True, dir_okay=False)],
+    effect: Annotated[ListEffect, typer.Option(help="What the list does to its payments")],
+    entity: Annotated[Entity | None, typer.Option(help="What the values are, where the file does not say")] = None,
+    until: Day = None,
+    operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Add what a file names to a list; people and devices are kept as keyed hashes only."""
+    from counterfoil.workspace.policy_files import add_list_file
+
+    end = None if until is None else f"{until:%Y-%m-%d}"
+    added = add_list_file(existing_workspace(workspace), name, file, effect, entity, end, operator, reason)
+    refused = "".join(f"; {count:,} refused: {why}" for why, count in sorted(added.read.refused.items()))
+    typer.echo(
+        f"list {name}: {added.read.rows:,} rows, {added.new:,} new, {added.already:,} there before, "
+        f"{added.read.repeated:,} repeated{refused}"
+    )
+
+
+@app.command("end")
+def end_entry(
+    name: ListName, entity: Annotated[Entity, typer.Option()], value: Annotated[str, typer.Option(help="As in a file")],
+    operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Let an entry of a list count no longer."""
+    from counterfoil.workspace.policy_files import end_list_entry
+
+    ended = end_list_entry(existing_workspace(workspace), name, entity, value, operator, reason)
+    typer.echo(f"list {name}: {ended:,} entries ended")
+
+
+@app.command()
+def snooze(
+    entity: Annotated[Entity, typer.Argument(help="account or merchant")], value: Annotated[str, typer.Argument()],
+    days: Annotated[int, typer.Option(min=1, max=366, help="For how many days")] = 7,
+    operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Keep an account or merchant out of review for some days; its payments can still be blocked."""
+    from datetime import UTC, datetime
+
+    from counterfoil.workspace.policy_files import add_values
+
+    end = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+    place = existing_workspace(workspace)
+    add_values(place, "snoozed", value, ListEffect.SNOOZE, entity, end, operator, reason)
+    typer.echo(f"not reviewed until {end} is over")

@@ -1,0 +1,72 @@
+"""What people see of policies and lists."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from counterfoil.cli.show.terminal import out
+
+if TYPE_CHECKING:
+    from counterfoil.domain.evaluation.paired import Difference
+    from counterfoil.domain.evaluation.policy_trial import PolicyTrial
+    from counterfoil.ports.desk import ListSummary
+    from counterfoil.steps.scoring.policies import Standing
+
+
+def show_standing(now: "Standing") -> None:
+    """The rule set in force with its two signatures, and the proposals that wait."""
+    if now.approved:
+        last = now.approved[-1]
+        maker, name = last.details["maker"], now.proposals[last.subject].details["name"]
+        out.print(
+            escape(f"in force: {last.subject} ({name}), proposed by {maker}, approved by {last.actor}: {last.reason}"),
+            soft_wrap=True,
+        )
+    else:
+        out.print("in force: no rule set")
+    for version, proposal in now.waiting.items():
+        out.print(escape(f"waits for a second person: {version}, proposed by {proposal.actor}: {proposal.reason}"),
+                  soft_wrap=True)  # fmt: skip
+
+
+def show_lists(lists: Sequence["ListSummary"]) -> None:
+    """One line a list and kind of entity."""
+    if not lists:
+        return
+    table = Table("list", "effect", "entity", "in force", "over", "next end")
+    for one in lists:
+        end = "" if one.next_end is None else f"{one.next_end:%Y-%m-%d %H:%M}"
+        table.add_row(escape(one.name), one.effect, one.entity, f"{one.active:,}", f"{one.over:,}", end)
+    out.print(table)
+
+
+_WORDS = {
+    "alerts": "alerts", "precision": "precision", "recall": "recall", "money_caught": "money of caught frauds",
+    "money_gained": "money gained, less costs",
+}  # fmt: skip
+
+
+def show_trial(trial: "PolicyTrial") -> None:
+    """A tried policy beside today's, with the differences and their 95 % intervals by account."""
+    table = Table("", "tried", "today", "difference", "95 %")
+    for name, words in _WORDS.items():
+        found = trial.differences[name]
+        table.add_row(
+            words, *(_shown(value) for value in (trial.tried[name], trial.today[name], found.value)), _span(found)
+        )
+    out.print(table)
+    out.print(
+        f"{trial.changed:,} of {trial.payments:,} payments are decided differently; {trial.frauds:,} are frauds, of "
+        f"{trial.unlabelled:,} nothing is known",
+        soft_wrap=True,
+    )
+
+
+def _span(found: "Difference") -> str:
+    return "" if found.low is None else f"{_shown(found.low)} to {_shown(found.high)}"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"

@@ -1,0 +1,188 @@
+"""Which columns a card message of ISO 8583 has that was written as JSON: data elements by their numbers."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from counterfoil.domain.intake.raw import BadRecordError
+
+COLUMNS = (
+    "message_type", "kind", "payment_id", "card_number", "transmitted_at", "amount", "currency", "billing_amount",
+    "billing_currency", "processing_code", "direction", "reversal", "trace_number", "expiry", "merchant_category",
+    "acquirer_country", "entry_mode", "condition", "acquirer", "retrieval_reference", "authorisation_code",
+    "response_code", "approved", "terminal", "merchant", "merchant_name",
+)  # fmt: skip
+"""Every column that a mapping may name.
+
+`amount` and `billing_amount` are in the units of their currencies, by the digits of ISO 4217. `direction` is debit or
+credit as the cardholder sees it: a refund is a credit, its reversal a debit. `terminal` and `merchant` have no blanks
+at their ends, which writers pad. `transmitted_at` (7) has no year in it: it is the one that brings it closest to the
+time at which the message was received, which stands beside the elements (`received_at`, `timestamp`, `logged_at`).
+"""
+
+PERSONAL = frozenset({"card_number", "expiry"})
+"""Columns that say who somebody is, so that they may be kept as keyed hashes only."""
+
+_KEY = re.compile(r"(?:de|df|f|field|bit|p|s|data_?element)?[ _.-]?0{0,2}(?P<number>\d{1,3})", re.IGNORECASE)
+_TYPES = ("t", "mti", "messagetype", "message_type", "messagetypeindicator", "0")
+_WITHIN = ("fields", "dataelements", "data_elements", "elements", "message", "body", "iso8583", "data", "bits")
+_RECEIVED = ("received_at", "receivedat", "timestamp", "@timestamp", "logged_at", "ingested_at", "time")
+_MOST_DEPTH = 3
+_MTI = re.compile(r"[0129][1-8][0-9][0-9]")
+_KINDS = {
+    "1": "authorisation", "2": "financial", "3": "file", "4": "reversal", "5": "reconciliation", "6": "administrative",
+    "7": "fee", "8": "network",
+}  # fmt: skip
+_OF_PAYMENTS = ("authorisation", "financial", "reversal")
+_REFUNDS = ("20", "21", "22", "23", "24", "25", "26", "27", "28", "29")
+_APPROVED = ("00", "08", "10", "11", "85", "000", "001")
+_RESPONSES = "13579"
+"""The third digit of a message that answers another (or a notice of it): an answer is the same payment."""
+_PLAIN = {
+    "processing_code": 3, "trace_number": 11, "expiry": 14, "merchant_category": 18, "acquirer_country": 19,
+    "entry_mode": 22, "condition": 25, "acquirer": 32, "retrieval_reference": 37, "authorisation_code": 38,
+    "response_code": 39, "terminal": 41, "merchant": 42, "merchant_name": 43,
+}  # fmt: skip
+_DIGITS = {"processing_code": 6, "trace_number": 6, "merchant_category": 4, "entry_mode": 3, "condition": 2}
+"""Elements of digits: a writer of JSON numbers loses their leading zeros."""
+
+
+def cells(record: Mapping[str, Any], columns: Sequence[str]) -> list[str | None]:
+    """Return the texts of a message in these columns. Raises BadRecordError if it is no payment."""
+    elements = dict(_elements(record, 0))
+    values = _values(elements)
+    return [values.get(column) or None for column in columns]
+
+
+def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]]:
+    """Yield the elements by number, the message's type as `t` and the time of its receipt as `received`."""
+    for key, value in record.items():
+        name = key.strip().lower()
+        if isinstance(value, Mapping):
+            if name in _WITHIN and depth < _MOST_DEPTH:
+                yield from _elements(value, depth + 1)
+            continue
+        if not isinstance(value, str):
+            continue
+        number = _KEY.fullmatch(name)
+        if name in _TYPES:
+            yield "t", value.strip()
+        elif name in _RECEIVED:
+            yield "received", value.strip()
+        elif number is not None:
+            yield str(int(number["number"])), value
+
+
+def _values(elements: Mapping[str, str]) -> dict[str, str]:
+    kind = _kind(elements)
+    values = {name: elements.get(str(number), "").strip() for name, number in _PLAIN.items()}
+    values |= {name: values[name].zfill(digits) for name, digits in _DIGITS.items() if values[name].isdigit()}
+    amount, currency = _money(elements, 4, 49)
+    billed, billed_in = _money(elements, 6, 51) if "6" in elements else ("", "")
+    reversal = kind == "reversal"
+    refund = values["processing_code"][:2] in _REFUNDS
+    values |= {
+        "message_type": elements["t"].zfill(4),
+        "kind": kind,
+        "card_number": elements.get("2", "").strip(),
+        "transmitted_at": _transmitted(elements),
+        "amount": amount,
+        "currency": currency,
+        "billing_amount": billed,
+        "billing_currency": billed_in,
+        "direction": "credit" if refund != reversal else "debit",
+        "reversal": "true" if reversal else "false",
+        "approved": _approved(values["response_code"]),
+    }
+    return values | {"payment_id": _payment_id(values)}
+
+
+def _kind(elements: Mapping[str, str]) -> str:
+    mti = elements.get("t", "").zfill(4)
+    if _MTI.fullmatch(mti) is None:
+        raise BadRecordError("message_type_unreadable", "the message's type (MTI) is not four digits of ISO 8583")
+    kind = _KINDS[mti[1]]
+    if kind not in _OF_PAYMENTS:
+        raise BadRecordError(f"message_{kind}", f"the message is of the kind {kind!r}, which is no payment")
+    return kind
+
+
+def _money(elements: Mapping[str, str], amount: int, currency: int) -> tuple[str, str]:
+    """Return an amount in the units of its currency, and that currency's letters."""
+    told, code = elements.get(str(amount), "").strip(), elements.get(str(currency), "").strip()
+    if not told:
+        return "", ""
+    known = _currency(code)
+    if known is None:
+        raise BadRecordError("currency_unreadable", f"element {currency} is no currency of ISO 4217 with an amount")
+    if not (told.isdigit() and told.isascii()):
+        raise BadRecordError("amount_unreadable", f"element {amount} is not an amount in minor units: digits only")
+    letters, digits = known
+    text = told.zfill(digits + 1)
+    return (f"{text[:-digits]}.{text[-digits:]}" if digits else text), letters
+
+
+def _currency(code: str) -> tuple[str, int] | None:
+    return _currencies().get(code.zfill(3) if code.isdigit() else code.upper())
+
+
+@cache
+def _currencies() -> dict[str, tuple[str, int]]:
+    """Number and letters of a currency -> its letters and digits; only of those that amounts can be in."""
+    from iso4217 import Currency  # reads its table when it is imported
+
+    known = [(one.number, one.code, one.exponent) for one in Currency if one.exponent is not None]
+    letters = {code: (code, digits) for _, code, digits in known if digits is not None}
+    return letters | {f"{number:03d}": letters[code] for number, code, _ in known}
+
+
+def _transmitted(elements: Mapping[str, str]) -> str:
+    """The time in UTC: of element 7 with the year that brings it closest to the receipt, else the receipt itself."""
+    received = _time_of(elements.get("received", ""))
+    told = elements.get("7", "").strip().zfill(10)
+    if received is None:
+        raise BadRecordError(
+            "time_missing",
+            "element 7 has no year, and no received_at, timestamp or logged_at with an ISO time stands beside it",
+        )
+    if "7" not in elements:
+        return received.isoformat()
+    years = (received.year - 1, received.year, received.year + 1)
+    found = [time for year in years if (time := _in_year(told, year)) is not None]
+    if not found:
+        raise BadRecordError("time_unreadable", "element 7 is no time (MMDDhhmmss)")
+    return min(found, key=lambda time: abs(time - received)).isoformat()
+
+
+def _in_year(told: str, year: int) -> datetime | None:
+    try:
+        return datetime.strptime(f"{year}{told}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _time_of(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _approved(response: str) -> str:
+    return "" if not response else "true" if response in _APPROVED else "false"
+
+
+def _payment_id(values: Mapping[str, str]) -> str:
+    """Who acquired it, its retrieval reference and trace number, and its type: a reversal is another message.
+
+    No card number is in it. An answer has the id of what it answers.
+    """
+    if not values["retrieval_reference"] and not values["trace_number"]:
+        return ""
+    mti = values["message_type"]
+    asked = f"{mti[:2]}{int(mti[2]) - 1}{mti[3]}" if mti[2] in _RESPONSES else mti
+    names = ("acquirer", "terminal", "retrieval_reference", "trace_number", "transmitted_at")
+    return "|".join([asked, *(values[name].replace("%", "%25").replace("|", "%7C") for name in names)])

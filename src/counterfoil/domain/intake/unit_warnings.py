@@ -1,0 +1,83 @@
+"""Warn where a whole file looks as if it were read in the wrong unit: times in seconds, amounts in cents."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from counterfoil.domain.intake.currencies import all_whole_units
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.intake.mapping_times import COUNTED, UNIT_NANOSECONDS
+
+_SHORT = timedelta(hours=1)
+_FEW = 2
+"""Of one payment nothing can be told."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """What payments cover: how many there are, their first and last time, and whether all amounts are whole numbers."""
+
+    payments: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    whole_amounts: bool = True
+    whole_units: bool = True
+    """Whether all their currencies have no smaller unit."""
+
+    def with_more(self, other: "Span") -> "Span":
+        """What these payments and others cover together."""
+        if not other.payments:
+            return self
+        if not self.payments or self.first is None or self.last is None:
+            return other
+        return replace(
+            self,
+            payments=self.payments + other.payments,
+            first=min(self.first, other.first or self.first),
+            last=max(self.last, other.last or self.last),
+            whole_amounts=self.whole_amounts and other.whole_amounts,
+            whole_units=self.whole_units and other.whole_units,
+        )
+
+
+def span_of(payments: pa.Table, before: Span = Span()) -> Span:
+    """Return what canonical transactions cover, with those `before` them in the file."""
+    return before.with_more(_span(payments, look_at_amounts=before.whole_amounts))
+
+
+def _span(payments: pa.Table, *, look_at_amounts: bool) -> Span:
+    if not payments.num_rows:
+        return Span()
+    times, amounts = pc.min_max(payments["event_time"]), payments["amount"]
+    whole = (
+        look_at_amounts and amounts.null_count < len(amounts) and pc.all(pc.equal(pc.floor(amounts), amounts)).as_py()
+    )
+    # A file's currencies are asked for only while its amounts may still be in cents.
+    units = bool(whole) and all_whole_units(payments["currency"])
+    return Span(payments.num_rows, times["min"].as_py(), times["max"].as_py(), bool(whole), units)
+
+
+def unit_warnings(mapping: SourceMapping, span: Span) -> Iterator[str]:
+    """Yield what looks like a wrong unit, and how to say the right one."""
+    if span.payments < _FEW:
+        return
+    if span.first is not None and span.last is not None and span.last - span.first < _SHORT and _counts_small(mapping):
+        minutes = (span.last - span.first) / timedelta(minutes=1)
+        yield (
+            f"all {span.payments:,} payments lie within {minutes:,.1f} minutes: if time.format {mapping.time.format!r} "
+            "counts too small a unit, say relative_minutes, relative_hours or relative_days"
+        )
+    in_major = mapping.fields.amount is not None and mapping.amount.unit == "major"
+    if in_major and span.whole_amounts and not span.whole_units:
+        yield (
+            f"all {span.payments:,} amounts are whole numbers: if they count cents (the currency's smallest unit), "
+            "say amount.unit = 'minor'"
+        )
+
+
+def _counts_small(mapping: SourceMapping) -> bool:
+    counted = [COUNTED[name] for name in mapping.time.formats if name.startswith("relative_")]
+    return any(size < UNIT_NANOSECONDS["hours"] for size in counted)

@@ -1,0 +1,91 @@
+"""The overlay of a release: references that people's feedback added to its base, change by change.
+
+The base never changes. Each change has a number, and a score names the last one that it was made with: from the
+changes up to that number the score can be made again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.arrays import Floats
+from counterfoil.domain.release.references import REFERENCE_FIELDS, reference_schema
+
+
+@dataclass(frozen=True)
+class OverlayReference:
+    """A scored payment that is kept as a reference.
+
+    `vector` is that of a reference with this label, `asked` the payment's own as it was scored; both are of unit
+    length, float32. Without `confirmed` nobody judged it: it is one of the day's payments that are taken as good.
+    """
+
+    reference_id: str
+    label: int
+    confirmed: bool
+    event_time: datetime
+    known_at: datetime
+    amount: Decimal | None
+    currency: str | None
+    merchant_id: str | None
+    category: str | None
+    account_id: str | None
+    vector: Floats
+    asked: Floats
+
+
+@dataclass(frozen=True)
+class Change:
+    """What came of the last word on a payment (`subject`): its references, or none if it was taken back.
+
+    `said` is the number of that word in the decision log. `intercept` is the calibration's from this change on.
+    `sequence` is given by the store.
+    """
+
+    release_id: str
+    subject: str
+    label: int | None
+    said: int
+    intercept: float
+    references: tuple[OverlayReference, ...] = ()
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """All changes of a release up to `sequence`, of each payment the last. Without changes it is the base alone."""
+
+    sequence: int = 0
+    intercept: float | None = None
+    changes: Mapping[str, Change] = field(default_factory=dict)
+
+    def with_change(self, change: Change) -> "Overlay":
+        """The overlay with one change more, which comes after all others."""
+        others = {subject: one for subject, one in self.changes.items() if subject != change.subject}
+        return replace(
+            self, sequence=change.sequence, intercept=change.intercept, changes={**others, change.subject: change}
+        )
+
+    @cached_property
+    def references(self) -> tuple[OverlayReference, ...]:
+        """The references that hold, one a payment: what was said of it counts more than what is taken for granted."""
+        found: dict[str, OverlayReference] = {}
+        for change in self.changes.values():
+            for one in change.references:
+                if one.confirmed or one.reference_id not in found:
+                    found[one.reference_id] = one
+        return tuple(found.values())
+
+    def table(self, dimensions: int) -> pa.Table:
+        """The references as a reference table (`references.reference_schema`), in their order."""
+        schema = reference_schema(dimensions)
+        columns = [pa.array([getattr(one, f.name) for one in self.references], f.type) for f in REFERENCE_FIELDS]
+        stacked = np.concatenate([np.zeros(0, np.float32), *(one.vector for one in self.references)])
+        return pa.Table.from_arrays(
+            [*columns, pa.FixedSizeListArray.from_arrays(pa.array(stacked, pa.float32()), dimensions)], schema=schema
+        )

@@ -1,0 +1,142 @@
+"""What the analyst's desk asks of the world: lists that a policy reads, and cases of alerts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pyarrow as pa
+
+from counterfoil.domain.policy.lists import Entity, ListEffect, NewEntry
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
+
+
+@dataclass(frozen=True)
+class ListSummary:
+    """A list as it stands now: how many entries count, how many are over, and when the next of them ends."""
+
+    name: str
+    effect: str
+    entity: str
+    active: int
+    over: int
+    next_end: datetime | None
+
+
+class ListStore(Protocol):
+    """Entries of lists. One is never changed: it ends, and another begins."""
+
+    def add(self, name: str, effect: ListEffect, entries: Sequence[NewEntry], *, key_id: str, operator: str) -> int:
+        """Add entries and return how many are new; one that counts already with the same effect and end stays.
+
+        Another end of the same value replaces it. Raises UsageError if the list has another effect.
+        """
+        ...
+
+    def end(self, name: str, entity: Entity, value: str) -> bool:
+        """Let an entry count no longer; tell whether there was one. `value` is as payments have it."""
+        ...
+
+    def entries(self) -> pa.Table:
+        """Return all entries, also those that are over, following `domain.policy.lists.ENTRIES`."""
+        ...
+
+    def version(self) -> str:
+        """Return a text that is another one after each change."""
+        ...
+
+    def summaries(self) -> list[ListSummary]:
+        """Return the lists, by name."""
+        ...
+
+    def rekey(self, keys: PseudonymKeys) -> int:
+        """Hash again what stands under earlier ones of these keys; return how many entries. Safe to do again."""
+        ...
+
+
+@dataclass(frozen=True)
+class CaseAlert:
+    """An alert in a case. `amount` is money as text."""
+
+    transaction_id: str
+    account_id: str | None
+    event_time: datetime
+    decision: str
+    signal: float
+    amount: str | None
+    currency: str | None
+    release_id: str
+    policy_version: str | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """The alerts of one account that are looked at together.
+
+    `expected_loss` is the sum of signal times amount, in the payments' currency: where the signal is calibrated, what
+    is lost on average if nothing is done.
+    """
+
+    case_id: str
+    account_id: str | None
+    state: str
+    assignee: str | None
+    due: datetime
+    outcome: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    alerts: int
+    expected_loss: float
+
+
+@dataclass(frozen=True)
+class CaseNote:
+    """What somebody said of a case, or did with it (`what`: note, assigned, closed as ...)."""
+
+    at: datetime
+    said_by: str
+    what: str
+    words: str
+
+
+class CaseStore(Protocol):
+    """Cases, of which an account has one open at most."""
+
+    def take(self, alerts: Sequence[CaseAlert], *, key_id: str, due_in: timedelta) -> tuple[int, int]:
+        """Put alerts into the open case of their account, opening those that are missing.
+
+        Return how many cases were opened and how many alerts are new; an alert that is in a case stays there.
+        """
+        ...
+
+    def queue(self, limit: int, *, closed: bool = False) -> list[Case]:
+        """Return open cases (with `closed`, all), greatest expected loss first."""
+        ...
+
+    def find(self, case_id: str) -> Case:
+        """Return a case. Raises NotFoundError."""
+        ...
+
+    def alerts(self, case_id: str) -> list[CaseAlert]:
+        """Return a case's alerts, oldest first."""
+        ...
+
+    def notes(self, case_id: str) -> list[CaseNote]:
+        """Return what was said and done, oldest first."""
+        ...
+
+    def note(self, case_id: str, said_by: str, words: str) -> None:
+        """Keep a note. Raises NotFoundError."""
+        ...
+
+    def assign(self, case_id: str, assignee: str, operator: str) -> None:
+        """Let somebody work on an open case. Raises NotFoundError, UsageError if it is closed."""
+        ...
+
+    def close_case(self, case_id: str, outcome: str, operator: str, reason: str) -> None:
+        """Close a case with its outcome. Raises NotFoundError, UsageError if it is closed."""
+        ...
+
+    def rekey(self, keys: PseudonymKeys) -> int:
+        """Hash again the accounts under earlier ones of these keys; return how many cases. Safe to do again."""
+        ...

@@ -1,0 +1,106 @@
+"""Alerts become cases, and what a case turns out to be becomes the labels of its payments."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from counterfoil.domain.schemas import FRAUD, GOOD
+from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.desk import Case, CaseAlert, CaseStore
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.service import KeptScore, ScoreLog
+from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.labels import Appended, append_labels
+from counterfoil.steps.scoring.feedback import Verdict
+
+DUE_IN = timedelta(days=2)
+AT_A_TIME = 1_000
+_LABELS = {Verdict.FRAUD: FRAUD, Verdict.GOOD: GOOD}
+OUTCOMES = (Verdict.FRAUD, Verdict.GOOD, Verdict.UNSURE)
+
+
+def alerts_of_service(scores: ScoreLog, since: datetime) -> Iterator[CaseAlert]:
+    """Yield the payments that the service did not allow, from a moment on."""
+    while True:
+        found = scores.alarming(since, AT_A_TIME)
+        yield from map(_of_kept, found)
+        last = found[-1].scored_at if found else None
+        if len(found) < AT_A_TIME or last is None or last <= since:
+            return
+        since = last
+
+
+def _of_kept(score: KeptScore) -> CaseAlert:
+    payment, answer = score.payment, score.answer
+    return CaseAlert(
+        score.transaction_id, score.account_id, datetime.fromisoformat(str(payment["event_time"])), score.decision,
+        score.signal, score.amount, payment.get("currency"), score.release_id, answer.get("policy_version"),
+    )  # fmt: skip
+
+
+def alerts_of_run(tables: TableStore, run: str) -> list[CaseAlert]:
+    """The payments of a run of scores that were not allowed. Raises NotFoundError."""
+    if run not in tables.runs(SCORE_TABLE):
+        raise NotFoundError(f"there is no run {run!r} of scores: 'counterfoil score' makes one")
+    files = tables.files(TRANSACTIONS)
+    money = "payments.amount::VARCHAR, payments.currency" if files else "NULL::VARCHAR, NULL::VARCHAR"
+    joined = f"LEFT JOIN {parquet_source(files)} AS payments USING (transaction_id)" if files else ""
+    with engine() as database:
+        scores = database.sql(f"FROM {parquet_source(tables.files(SCORE_TABLE, run))}").columns
+        version = "scores.policy_version" if "policy_version" in scores else "NULL::VARCHAR"
+        query = f"""
+SELECT transaction_id, scores.account_id, scores.event_time, scores.decision, scores.anomaly_signal, {money},
+  scores.release_id, {version}
+FROM {parquet_source(tables.files(SCORE_TABLE, run))} AS scores {joined}
+WHERE scores.decision <> 'allow' ORDER BY transaction_id
+"""
+        return [CaseAlert(*row) for row in database.execute(query).fetchall()]
+
+
+def take_cases(
+    cases: CaseStore, alerts: Iterable[CaseAlert], key_id: str, due_in: timedelta = DUE_IN
+) -> tuple[int, int]:
+    """Put alerts into cases; return how many cases were opened and how many alerts are new. Safe to do again."""
+    opened = added = 0
+    for part in _parts(alerts):
+        more = cases.take(part, key_id=key_id, due_in=due_in)
+        opened, added = opened + more[0], added + more[1]
+    return opened, added
+
+
+def _parts(alerts: Iterable[CaseAlert]) -> Iterator[Sequence[CaseAlert]]:
+    part: list[CaseAlert] = []
+    for alert in alerts:
+        part.append(alert)
+        if len(part) == AT_A_TIME:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def close_case(
+    cases: CaseStore, tables: TableStore, case_id: str, outcome: Verdict, operator: str, reason: str
+) -> tuple[Case, Appended]:
+    """Close a case; its outcome is the label of each of its payments, said by `operator`.
+
+    The labels are kept first: a close that was killed is completed by closing again. Raises NotFoundError, UsageError
+    without a person or a reason, or if the case is closed.
+    """
+    if not operator.strip() or not reason.strip():
+        raise UsageError("a case is closed by somebody, for a reason: give --operator and --reason")
+    if outcome not in OUTCOMES:
+        raise UsageError(f"a case is closed as {', '.join(OUTCOMES)}, not {outcome}")
+    case = cases.find(case_id)
+    said = Appended()
+    if case.state == "open" and outcome in _LABELS:
+        names = [alert.transaction_id for alert in cases.alerts(case_id)]
+        labels = pa.table({"transaction_id": pa.array(names, pa.string()),
+                           "label": pa.array([_LABELS[outcome]] * len(names), pa.int8())})  # fmt: skip
+        said = append_labels(
+            tables, labels, said_by=operator.strip(), said_at=datetime.now(UTC), run=f"case-{case_id}-{outcome}"
+        )
+    cases.close_case(case_id, outcome.value, operator.strip(), reason.strip())
+    return cases.find(case_id), said

@@ -1,0 +1,242 @@
+"""Feedback that acts at once: what people confirm becomes references of the release in use.
+
+Before that it is tried on the payments that were scored last. One word never moves more than a share of them.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal as Money
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from counterfoil.domain.arrays import Labels
+from counterfoil.domain.policy.decide import Decision as Decided
+from counterfoil.domain.policy.verdicts import Verdict, Word, awaits_another, label_that_holds
+from counterfoil.domain.release.overlay import Change, OverlayReference
+from counterfoil.domain.schemas import FRAUD, GOOD
+from counterfoil.domain.scoring.effect import decisions, differing, fitted_intercept, most_allowed
+from counterfoil.domain.scoring.signal import SignalKind
+from counterfoil.errors import ChangedError
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
+from counterfoil.ports.service import KeptScore, OverlayStore, ScoreLog
+from counterfoil.steps.scoring.champion import Champion, InUse
+from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored
+from counterfoil.steps.scoring.recent import Lately, Recent, evidence_table, has_evidence
+
+GOOD_BESIDE_A_FRAUD = 20
+"""Payments of its day that are taken as good beside a confirmed fraud: as many as a release has neighbours."""
+FEW = 5
+"""So many decisions may change in any case: a share of a hundred payments says nothing."""
+TRIES = 8
+
+
+class State(StrEnum):
+    """Whether a word acts on the scores of other payments."""
+
+    ACTS = "acts"
+    HELD = "held"
+    AWAITS = "awaits_second_person"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A scored payment whose decision would be another."""
+
+    transaction_id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a word does: `moved` of the `checked` payments scored last, of which `allowed` may move."""
+
+    state: State
+    why: str
+    overlay_seq: int
+    checked: int = 0
+    allowed: int = 0
+    moved: tuple[Moved, ...] = ()
+
+
+@dataclass
+class Confirmations:
+    """Turns what people say into changes of the overlay.
+
+    `most_moved` is the share of decisions that one word may move. Unless it `acts`, nothing is changed.
+    """
+
+    log: DecisionLog
+    scores: ScoreLog
+    overlays: OverlayStore
+    champion: Champion
+    most_moved: float = 0.001
+    acts: bool = True
+    recent: Recent = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.recent = Recent(self.scores)
+        self._said: dict[str, list[Said]] = {}
+        self._heard = 0
+        self._guard = threading.Lock()
+
+    def preview(self, transaction_id: str, verdict: Verdict, principal: str) -> Effect:
+        """What a word would do if it were said now; nothing is kept. Raises NotFoundError."""
+        score = scored(self.scores, transaction_id)
+        words = [one.word for one in feedback_on(self.log, transaction_id)]
+        return self._effect(score, [*words, Word(verdict, principal, score.decision)], 0, datetime.now(UTC))[0]
+
+    def apply(self, transaction_id: str, operator: str | None = None) -> Effect:
+        """Let what holds of a payment act on the scores of others from now on.
+
+        What would move too many is held, and the decision log says so; an `operator` who has seen that may let it act.
+        """
+        score = scored(self.scores, transaction_id)
+        for _ in range(TRIES):
+            said = feedback_on(self.log, transaction_id)
+            effect, change, after = self._effect(score, [one.word for one in said], said[-1].sequence, said[-1].at)
+            if change is None:
+                return effect
+            if effect.state is State.HELD and operator is None:
+                self._hold(said[-1], effect)
+                return effect
+            try:
+                appended = self.overlays.append(change, after)
+            except ChangedError:
+                continue
+            overlay = self.champion.follow().detector.overlay
+            if appended is None and transaction_id not in overlay.changes:
+                continue  # a later word is on its way
+            return Effect(State.ACTS, _what(change), overlay.sequence, effect.checked, effect.allowed, effect.moved)
+        raise ChangedError(f"others change the references too: say what holds of {transaction_id!r} again")
+
+    def _hold(self, last: Said, effect: Effect) -> None:
+        details = {"said": last.sequence, "checked": effect.checked, "would_change": len(effect.moved)}
+        kept = self.log.entries(HELD, last.transaction_id)
+        if not any(entry.details["said"] == last.sequence for entry in kept):
+            self.log.append(LoggedDecision(HELD, last.transaction_id, "counterfoil", effect.why, details))
+
+    def _effect(
+        self, score: KeptScore, words: Sequence[Word], said: int, at: datetime
+    ) -> tuple[Effect, Change | None, int]:
+        """What these words do, the change that does it, and the number of the overlay that it was made of."""
+        in_use = self.champion.follow()
+        overlay, release = in_use.detector.overlay, in_use.detector.release
+        label = label_that_holds(words)
+
+        def nothing(why: str, state: State = State.NONE) -> tuple[Effect, None, int]:
+            return Effect(state, why, overlay.sequence), None, overlay.sequence
+
+        if awaits_another(words):
+            return nothing("a blocked payment is good when a second person says so", State.AWAITS)
+        if all(label_that_holds(words[: count + 1]) is None for count in range(len(words))):
+            return nothing("nothing was said that other payments could learn from")
+        if not self.acts:
+            return nothing("COUNTERFOIL_FEEDBACK_ACTS is off: the next training will know of it")
+        if release.calibration.kind is not SignalKind.CALIBRATED:
+            return nothing("the release knows no frauds: the next training will know this one")
+        if not has_evidence(score, release):
+            return nothing("the payment was scored with other evidence than the release in use reads")
+        lately = self.recent.update(in_use.detector)
+        labels = {name: one for name, one in self._labels().items() if name != score.transaction_id}
+        labels |= {} if label is None else {score.transaction_id: label}
+        references = () if label is None else self._references(score, label, at, in_use, lately, labels)
+        change = Change(release.release_id, score.transaction_id, label, said, 0.0, references)
+        effect, intercept = self._tried(change, in_use, lately, labels)
+        return effect, Change(*_head(change), intercept, references), overlay.sequence
+
+    def _tried(self, change: Change, in_use: InUse, lately: Lately, labels: Mapping[str, int]) -> tuple[Effect, float]:
+        """What a change does to the decisions on the payments scored last, and the intercept that fits it."""
+        detector, window = in_use.detector, lately.window
+        calibration, thresholds = detector.release.calibration, detector.release.thresholds
+        after = detector.overlay.with_change(change)
+        alone, margins = window.margins(()), window.margins(after.references)
+        intercept = calibration.intercept
+        if after.references:
+            known = {
+                name: label for name, label in labels.items() if change.label is not None or name != change.subject
+            }
+            intercept = fitted_intercept(calibration, alone, margins, known, window.ids)
+        was = decisions(
+            window.margins(detector.overlay.references), calibration, detector.calibration.intercept, thresholds
+        )
+        becomes = decisions(margins, calibration, intercept, thresholds)
+        rows = np.flatnonzero(differing(was, becomes, window.ids, change.subject))
+        moved = tuple(Moved(window.ids[row], str(was[row]), str(becomes[row])) for row in rows.tolist())
+        allowed = most_allowed(self.most_moved, len(window), FEW)
+        held = len(moved) > allowed and change.label is not None  # what is taken back is never held
+        why = _what(change)
+        if held:
+            why = f"it would change {len(moved)} of the last {len(window)} decisions, and {allowed} at most may change"
+        state = State.HELD if held else State.ACTS
+        return Effect(state, why, detector.overlay.sequence, len(window), allowed, moved), intercept
+
+    def _labels(self) -> dict[str, int]:
+        """What holds of every payment that was judged."""
+        with self._guard:
+            for entry in self.log.entries(FEEDBACK, after=self._heard):
+                said = Said.of(entry)
+                self._said.setdefault(entry.subject, []).append(said)
+                self._heard = said.sequence
+            found = {name: label_of(words) for name, words in self._said.items()}
+        return {name: label for name, label in found.items() if label is not None}
+
+    def _references(
+        self, score: KeptScore, label: int, at: datetime, in_use: InUse, lately: Lately, labels: Mapping[str, int]
+    ) -> tuple[OverlayReference, ...]:
+        """The payment itself and, beside a fraud, payments of its day that nobody has judged or alerted on."""
+        beside = [] if label != FRAUD else _good_of_the_day(score, lately, labels)
+        found = self.scores.find(beside)
+        kept = [score, *(found[name] for name in sorted(found))]
+        as_labels: Labels = np.array([label, *[GOOD] * (len(kept) - 1)], np.int8)
+        evidence = evidence_table(kept, in_use.detector.release)
+        asked, vectors = in_use.detector.vectors(evidence), in_use.detector.vectors(evidence, as_labels)
+        return tuple(
+            _reference(one, int(as_labels[row]), row == 0, at, vectors[row], asked[row]) for row, one in enumerate(kept)
+        )
+
+
+def _good_of_the_day(score: KeptScore, lately: Lately, labels: Mapping[str, int]) -> list[str]:
+    """Allowed payments of the same day, of other people, that nobody judged: drawn by a hash, so a fair sample."""
+    own = lately.scored[0].of(score) if lately.scored else None
+    fitting = [
+        one.transaction_id
+        for one in lately.scored
+        if own is not None
+        and one.day == own.day
+        and one.decision == Decided.ALLOW
+        and one.transaction_id not in labels
+        and not one.people & own.people
+    ]
+    drawn = sorted(fitting, key=lambda name: hashlib.sha256(f"{score.transaction_id}\0{name}".encode()).digest())
+    return drawn[:GOOD_BESIDE_A_FRAUD]
+
+
+def _reference(
+    score: KeptScore, label: int, confirmed: bool, known: datetime, vector: Any, asked: Any
+) -> OverlayReference:
+    payment = score.payment
+    at = datetime.fromisoformat(str(payment["event_time"]))
+    amount = payment.get("amount")
+    return OverlayReference(
+        score.transaction_id, label, confirmed, at, known, None if amount is None else Money(amount),
+        payment.get("currency"), payment.get("merchant_id"), payment.get("category"), score.account_id, vector, asked,
+    )  # fmt: skip
+
+
+def _head(change: Change) -> tuple[str, str, int | None, int]:
+    return change.release_id, change.subject, change.label, change.said
+
+
+def _what(change: Change) -> str:
+    if change.label is None:
+        return "what was said of this payment does not act any more"
+    beside = len(change.references) - 1
+    kind = "fraud" if change.label == FRAUD else "good payment"
+    return f"it is a known {kind} now" + (f", with {beside} good payments of its day beside it" if beside else "")

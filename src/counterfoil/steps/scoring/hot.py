@@ -1,0 +1,260 @@
+"""Profiles kept hot: what the entities of payments did, folded already, so that a payment costs no reading of its past.
+
+A process keeps one log an account, merchant or source IP as bounded profiles (`domain.features.profile`): the entity's
+own, and those of its pairs. It reads only what is new to it. What a profile cannot say, it does not guess: a payment
+that is older than the newest of its log, or that is in it already, is folded from the whole log (`evidence_of`).
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.features.payments import microseconds
+from counterfoil.domain.features.profile import Payment, Profile, Program
+from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
+from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
+from counterfoil.ports.service import LogPart, ProfileStore
+from counterfoil.steps.scoring.profiles import ENTITIES, History, Row
+
+MOST_KNOWN = 20_000
+"""A log remembers so many of its payments by name; what is said of an older one has the log folded again."""
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The features of one kind of entity: who it is by, its program, and the places of its features among all."""
+
+    columns: tuple[str, ...]
+    program: Program
+    places: tuple[int, ...]
+
+    def whose(self, payment: Row) -> tuple[Any, ...] | None:
+        """Which entity of this kind a payment is of; None if it is of none."""
+        values = tuple(payment.get(column) for column in self.columns)
+        return None if None in values else values
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """The features of a release, by the log (a column of `ENTITIES`) that their payments are in."""
+
+    parts: Mapping[str, tuple[Part, ...]]
+    features: int
+    label_delay: int
+
+    @classmethod
+    def of(cls, specs: Sequence[FeatureSpec], label_delay: timedelta, *, by_currency: bool) -> "Behaviour":
+        """Those of these specs."""
+        kinds: dict[Entity | OwnEntity, list[int]] = {}
+        for place, spec in enumerate(specs):
+            kinds.setdefault(spec.entity, []).append(place)
+        parts: dict[str, list[Part]] = {column: [] for column in ENTITIES}
+        delay = microseconds(label_delay)
+        for entity, places in kinds.items():
+            log = next(column for column in entity.columns if column in ENTITIES)
+            program = Program(tuple(specs[place] for place in places), delay, by_currency)
+            parts[log].append(Part(tuple(entity.columns), program, tuple(places)))
+        return cls({log: tuple(own) for log, own in parts.items()}, len(specs), delay)
+
+    def known_at(self, tick: int, label_time: int | None) -> int:
+        """From when on a label counts: the rule of `payments.Payments.known`."""
+        return max(tick if label_time is None else label_time, tick + self.label_delay, tick + 1)
+
+
+@dataclass
+class Log:
+    """One log, folded. `stale` says that it must be folded again from its beginning."""
+
+    parts: tuple[Part, ...]
+    behaviour: Behaviour
+    profiles: dict[tuple[int, tuple[Any, ...]], Profile] = field(default_factory=dict)
+    known: dict[str, tuple[int, tuple[tuple[int, tuple[Any, ...]], ...]]] = field(default_factory=dict)
+    frauds: dict[str, int] = field(default_factory=dict)
+    newest: tuple[int, str] = (-(2**63), "")
+    position: int = 0
+    stale: bool = False
+
+    def add(self, part: LogPart) -> None:
+        """Add what a store read; entries that are known already change nothing."""
+        if part.entries:
+            read = History()
+            read.add(part)
+            self._add_payments(read)
+            for name, label in read.labels.items():
+                self._label(name, label["label"], datetime.fromisoformat(str(label["label_time"])))
+        self.position = max(self.position, part.position)
+
+    def _add_payments(self, read: History) -> None:
+        fresh = [row for name, row in read.payments.items() if name not in self.known]
+        for row in sorted(fresh, key=lambda row: (row["event_time"], row["transaction_id"])):
+            self.keep(row)
+            if row.get("label") == FRAUD:
+                self._label(row["transaction_id"], FRAUD, row.get("label_time"))
+
+    def keep(self, row: Row) -> None:
+        """Keep a payment."""
+        payment = as_payment(row)
+        mine = self._mine(row)
+        self.known[payment.transaction_id] = payment.tick, mine
+        if len(self.known) > MOST_KNOWN:
+            self.known = dict(list(self.known.items())[MOST_KNOWN // 2 :])
+        self.newest = max(self.newest, (payment.tick, payment.transaction_id))
+        for key in mine:
+            profile = self._profile(key)
+            if not profile.add(payment) and profile.late:
+                self.stale = True
+
+    def _mine(self, row: Row) -> tuple[tuple[int, tuple[Any, ...]], ...]:
+        whose = ((number, part.whose(row)) for number, part in enumerate(self.parts))
+        return tuple((number, values) for number, values in whose if values is not None)
+
+    def _profile(self, key: tuple[int, tuple[Any, ...]]) -> Profile:
+        if key not in self.profiles:
+            self.profiles[key] = Profile(self.parts[key[0]].program)
+        return self.profiles[key]
+
+    def _label(self, name: str, label: int | None, label_time: datetime | None) -> None:
+        """Count a fraud once; what was counted and is none any more makes the log stale."""
+        if label != FRAUD:
+            self.stale |= name in self.frauds
+            return
+        if name not in self.known:  # its payment is not read yet: both are read again together
+            self.stale = True
+            return
+        tick, mine = self.known[name]
+        counts = self.behaviour.known_at(tick, None if label_time is None else as_tick(label_time))
+        if name in self.frauds:
+            self.stale |= self.frauds[name] != counts  # taken back and said again
+            return
+        self.frauds[name] = counts
+        for key in mine:
+            self.stale |= not self._profile(key).add_fraud(counts)
+
+    def fill(self, row: Row, payment: Payment, out: Doubles) -> None:
+        """Set the features that this log gives a payment which is newer than all of it."""
+        for key in self._mine(row):
+            part = self.parts[key[0]]
+            out[list(part.places)] = self._profile(key).features(payment)
+
+
+class HotLogs:
+    """The logs that a process keeps hot, for one release. Threads may share it."""
+
+    def __init__(
+        self, store: ProfileStore, behaviour: Behaviour, forgotten: frozenset[str] = frozenset(), most: int = 20_000
+    ) -> None:
+        self.behaviour = behaviour
+        self._forgotten = forgotten
+        self._store = store
+        self._most = most
+        self._held: OrderedDict[str, Log] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def read(self, rows: Sequence[Row]) -> None:
+        """Read what is new of the entities of these payments. Raises StoreUnavailableError."""
+        wanted = {name: column for row in rows for name, column in _logs(row)}
+        with self._guard:
+            positions = {name: self._held[name].position if name in self._held else 0 for name in wanted}
+        parts = self._of_others(positions)
+        with self._guard:
+            for name, part in parts.items():
+                log = self._held.get(name)
+                if log is None and positions[name]:
+                    part = self._of_others({name: 0})[name]
+                log = log or self._new(wanted[name])
+                log.add(part)
+                if log.stale:
+                    log = self._again(name, wanted[name])
+                self._held[name] = log
+                self._held.move_to_end(name)
+            while len(self._held) > max(self._most, len(wanted)):
+                self._held.popitem(last=False)
+
+    def _of_others(self, positions: Mapping[str, int]) -> dict[str, LogPart]:
+        """What is new in the store, without payments of accounts that were forgotten."""
+        parts = self._store.read(positions) if positions else {}
+        if not self._forgotten:
+            return parts
+        return {
+            name: replace(part, entries=tuple(entry for entry in part.entries if not self._is_forgotten(entry.content)))
+            for name, part in parts.items()
+        }
+
+    def _is_forgotten(self, content: Row) -> bool:
+        return content.get("account_id") in self._forgotten or content.get("merchant_id") in self._forgotten
+
+    def _new(self, column: str) -> Log:
+        return Log(self.behaviour.parts[column], self.behaviour)
+
+    def _again(self, name: str, column: str) -> Log:
+        """The log folded from its beginning, in the order of time and with the labels that hold now."""
+        part = self._of_others({name: 0})[name]
+        history, log = History(), self._new(column)
+        history.add(part)
+        for row in sorted(history.rows(), key=lambda row: (row["event_time"], row["transaction_id"])):
+            log.keep(row)
+        for row in history.rows():
+            if row.get("label") == FRAUD:
+                log._label(row["transaction_id"], FRAUD, row.get("label_time"))
+        # What is still not in order stays so: a payment that is in no log, or older than all windows.
+        log.position, log.stale = part.position, False
+        return log
+
+    def features(self, rows: Sequence[Row]) -> Doubles | None:
+        """The features of payments that come in this order, (rows, features), NaN for null; each sees those before.
+
+        They are in the logs from then on: `forget` them if they are not kept. None if a profile cannot say them.
+        """
+        out = np.full((len(rows), self.behaviour.features), np.nan)
+        with self._guard:
+            for number, row in enumerate(rows):
+                names = [name for name, _ in _logs(row)]
+                logs = [self._held[name] for name in names if name in self._held]
+                payment = as_payment(row)
+                place = payment.tick, payment.transaction_id
+                if len(logs) < len(names) or any(log.newest >= place for log in logs):
+                    self._drop(rows[:number])
+                    return None
+                for log in logs:
+                    log.fill(row, payment, out[number])
+                for log in logs:
+                    log.keep(row)
+        return out
+
+    def forget(self, rows: Sequence[Row]) -> None:
+        """Read the logs of these payments from their beginning the next time."""
+        with self._guard:
+            self._drop(rows)
+
+    def _drop(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            for name, _ in _logs(row):
+                self._held.pop(name, None)
+
+
+def _logs(row: Row) -> list[tuple[str, str]]:
+    """The logs that a payment is in, each with its column."""
+    return [(f"{kind}:{row[column]}", column) for column, kind in ENTITIES.items() if row.get(column) is not None]
+
+
+def as_tick(moment: datetime) -> int:
+    """A time in microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def as_payment(row: Row) -> Payment:
+    """A canonical payment as profiles take it."""
+    amount: Decimal | None = row.get("amount")
+    minor = None if amount is None else int(amount * MINOR_UNITS)
+    return Payment(
+        row["transaction_id"], as_tick(row["event_time"]), minor, row.get("currency"), row.get("account_id"),
+        row.get("merchant_id"),
+    )  # fmt: skip

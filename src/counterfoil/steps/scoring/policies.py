@@ -1,0 +1,165 @@
+"""The life of a policy: somebody proposes a rule set, somebody else signs it, and either can be undone.
+
+The decision log alone tells which rule set is in force. An approval counts if its proposal still waits when the log
+takes it in; two people who sign at once thus have one effect, whichever came second.
+"""
+
+import threading
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from counterfoil.domain.policy.cel_tree import Kind
+from counterfoil.domain.policy.lists import NO_LISTS, Lists
+from counterfoil.domain.policy.policy import Policy
+from counterfoil.domain.policy.rules import RuleSet, read_rules
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.desk import ListStore
+from counterfoil.ports.releases import DecisionLog, LoggedDecision
+from counterfoil.steps.releases.releases import require_person
+
+PROPOSE = "policy-propose"
+APPROVE = "policy-approve"
+ROLLBACK = "policy-rollback"
+NO_POLICY = "none"
+"""What a rollback of the first policy goes back to."""
+
+_EMPTY = 'name = "lists-alone"'
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the log tells: proposals that wait, by version, and the approved ones up to the one in force."""
+
+    waiting: Mapping[str, LoggedDecision]
+    approved: tuple[LoggedDecision, ...]
+    proposals: Mapping[str, LoggedDecision]
+
+    @property
+    def in_force(self) -> str | None:
+        """The version in force, if there is one."""
+        return self.approved[-1].subject if self.approved else None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a signature came to: the version, the one in force now, and whether this entry was what changed it."""
+
+    version: str
+    in_force: str | None
+    effect: bool
+
+
+def standing(log: DecisionLog) -> Standing:
+    """Read the log."""
+    entries = [entry for kind in (PROPOSE, APPROVE, ROLLBACK) for entry in log.entries(kind)]
+    waiting: dict[str, LoggedDecision] = {}
+    proposals: dict[str, LoggedDecision] = {}
+    approved: list[LoggedDecision] = []
+    for entry in sorted(entries, key=lambda one: one.sequence or 0):
+        if entry.kind == PROPOSE:
+            waiting[entry.subject] = proposals[entry.subject] = entry
+        elif entry.kind == APPROVE and _counts(entry, waiting.get(entry.subject)):
+            del waiting[entry.subject]
+            approved.append(entry)
+        elif entry.kind == ROLLBACK and approved and approved[-1].sequence == entry.details.get("approval"):
+            approved.pop()
+    return Standing(waiting, tuple(approved), proposals)
+
+
+def _counts(approval: LoggedDecision, proposal: LoggedDecision | None) -> bool:
+    return (
+        proposal is not None
+        and proposal.sequence == approval.details.get("proposal")
+        and person(proposal.actor) != person(approval.actor)
+    )
+
+
+def person(name: str) -> str:
+    """A person's name in one spelling: 'Ann  Lee' and 'ann lee' do not make two people."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def propose(log: DecisionLog, rules: RuleSet, operator: str | None, reason: str) -> Signed:
+    """Sign a rule set as its maker. Raises UsageError without operator or reason, or if it is in force."""
+    require_person(operator, reason, "a proposal")
+    now = standing(log)
+    if now.in_force == rules.version:
+        raise UsageError(f"policy {rules.version} is in force already: there is nothing to propose")
+    kinds = {name: kind.value for name, kind in rules.kinds.items()}
+    details = {"name": rules.name, "text": rules.text, "fields": kinds, "in_force": now.in_force}
+    log.append(LoggedDecision(PROPOSE, rules.version, str(operator), reason, details))
+    return Signed(rules.version, now.in_force, effect=False)
+
+
+def approve(log: DecisionLog, version: str, operator: str | None, reason: str) -> Signed:
+    """Sign a proposal as its checker: it is in force from now on.
+
+    Raises UsageError without operator or reason, or if its maker signs; NotFoundError if it does not wait.
+    """
+    require_person(operator, reason, "an approval")
+    now = standing(log)
+    proposal = now.waiting.get(version)
+    if proposal is None:
+        there = ", ".join(now.waiting) or "none"
+        raise NotFoundError(f"no proposal {version!r} waits for a second signature; there are: {there}")
+    if person(proposal.actor) == person(str(operator)):
+        raise UsageError(
+            f"{operator} proposed policy {version} and cannot sign it twice: a second person has to approve it"
+        )
+    details = {"proposal": proposal.sequence, "maker": proposal.actor, "in_force": now.in_force}
+    entry = log.append(LoggedDecision(APPROVE, version, str(operator), reason, details))
+    then = standing(log)
+    return Signed(version, then.in_force, effect=any(one.sequence == entry.sequence for one in then.approved))
+
+
+def rollback(log: DecisionLog, operator: str | None, reason: str) -> Signed:
+    """Let the policy before be in force again, which two people signed then. Raises UsageError if there is none."""
+    require_person(operator, reason, "a rollback")
+    now = standing(log)
+    if not now.approved:
+        raise UsageError("no policy is in force: there is nothing to roll back")
+    last = now.approved[-1]
+    target = now.approved[-2].subject if len(now.approved) > 1 else NO_POLICY
+    details = {"approval": last.sequence, "from": last.subject}
+    log.append(LoggedDecision(ROLLBACK, target, str(operator), reason, details))
+    then = standing(log)
+    return Signed(last.subject, then.in_force, effect=all(one.sequence != last.sequence for one in then.approved))
+
+
+def rules_of(now: Standing, version: str) -> RuleSet:
+    """The rules of a version that was proposed. Raises NotFoundError."""
+    proposal = now.proposals.get(version)
+    if proposal is None:
+        raise NotFoundError(f"policy {version!r} was never proposed; there are: {', '.join(now.proposals) or 'none'}")
+    kinds = {name: Kind(kind) for name, kind in proposal.details["fields"].items()}
+    return read_rules(proposal.details["text"], kinds)
+
+
+class Policies:
+    """The policy in force, read again only where something changed. Threads may share it."""
+
+    def __init__(self, log: DecisionLog, lists: ListStore, keys: PseudonymKeys) -> None:
+        self._log = log
+        self._lists = lists
+        self._keys = keys
+        self._guard = threading.Lock()
+        self._read: tuple[object, Policy | None] | None = None
+
+    def current(self) -> Policy | None:
+        """The policy in force; None if there is neither a rule set nor a list. The same object until it changes."""
+        with self._guard:
+            now = standing(self._log)
+            self._lists.rekey(self._keys)
+            seen = (now.in_force, self._lists.version())
+            if self._read is None or self._read[0] != seen:
+                self._read = (seen, self._policy(now))
+            return self._read[1]
+
+    def _policy(self, now: Standing) -> Policy | None:
+        entries = self._lists.entries()
+        lists = Lists(entries) if entries.num_rows else NO_LISTS
+        if now.in_force is not None:
+            return Policy(rules_of(now, now.in_force), lists)
+        return Policy(read_rules(_EMPTY, {}), lists) if entries.num_rows else None

@@ -1,0 +1,124 @@
+"""The payments that were scored last, as the release in use sees them: what a change of its references is tried on."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.release.release import Release, scored_schema
+from counterfoil.domain.scoring.effect import Window
+from counterfoil.ports.service import KeptScore, ScoreLog
+from counterfoil.steps.scoring.scorer import Detector
+
+MOST = 10_000
+LATE = timedelta(seconds=10)
+"""A score may become visible so long after its time."""
+SAME_PERSON = ("account_id", "device_id", "source_ip_id", "email_id", "phone_id")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is kept of a scored payment beside its row of the window."""
+
+    transaction_id: str
+    decision: str
+    day: str
+    people: frozenset[str]
+
+    @classmethod
+    def of(cls, score: KeptScore) -> "Scored":
+        """The same of a kept score."""
+        people = (score.payment.get(name) for name in SAME_PERSON)
+        day = str(score.payment["event_time"])[:10]
+        return cls(score.transaction_id, score.decision, day, frozenset(filter(None, people)))
+
+
+@dataclass(frozen=True)
+class Lately:
+    """The payments that were scored last, oldest first, and the window that they make; row by row the same."""
+
+    scored: tuple[Scored, ...]
+    window: Window
+
+
+class Recent:
+    """Holds the last scored payments of a release; reads only what is new. Threads may share it."""
+
+    def __init__(self, scores: ScoreLog, most: int = MOST) -> None:
+        self._scores = scores
+        self._most = most
+        self._guard = threading.Lock()
+        self._release_id = ""
+        self._until: datetime | None = None
+        self._held: Lately | None = None
+
+    def update(self, detector: Detector) -> Lately:
+        """The last scored payments as this release sees them. Raises StoreUnavailableError."""
+        with self._guard:
+            if self._held is None or self._release_id != detector.release_id:
+                self._held, self._until, self._release_id = _nothing(detector.release), None, detector.release_id
+            after = None if self._until is None else self._until - LATE
+            there = set(self._held.window.ids)
+            found = self._scores.latest(self._most, after)
+            new = [score for score in found if score.transaction_id not in there]
+            if found:
+                self._until = found[-1].scored_at
+            usable = [score for score in new if has_evidence(score, detector.release)]
+            if usable:
+                self._held = _joined(self._held, _seen(usable, detector), self._most)
+            return self._held
+
+    def drop(self) -> None:
+        """Read all again at the next call: an account was forgotten."""
+        with self._guard:
+            self._held = None
+
+
+def has_evidence(score: KeptScore, release: Release) -> bool:
+    """Whether a payment was scored with all the evidence that a release reads."""
+    if score.release_id == release.release_id:
+        return True
+    return set(release.encoder.schema.columns) <= {*score.evidence, *score.answer["missing_evidence"]}
+
+
+def evidence_table(scores: Sequence[KeptScore], release: Release) -> pa.Table:
+    """The evidence of kept scores as the release reads it."""
+    schema = scored_schema(release)
+    columns = [pa.array([_value(score.evidence, field) for score in scores], field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _value(evidence: Mapping[str, Any], field: pa.Field) -> Any:
+    value = evidence.get(field.name)
+    return datetime.fromisoformat(value) if value is not None and pa.types.is_timestamp(field.type) else value
+
+
+def _nothing(release: Release) -> Lately:
+    vectors = np.zeros((0, release.encoder.dimensions), np.float32)
+    none = np.zeros((0, release.neighbours))
+    return Lately((), Window((), vectors, none, none))
+
+
+def _seen(scores: Sequence[KeptScore], detector: Detector) -> Lately:
+    vectors = detector.vectors(evidence_table(scores, detector.release))
+    compared = detector.base.compare(vectors, detector.release.neighbours)
+    window = Window(
+        tuple(score.transaction_id for score in scores), vectors, compared.fraud.similarity, compared.good.similarity
+    )
+    return Lately(tuple(map(Scored.of, scores)), window)
+
+
+def _joined(before: Lately, new: Lately, most: int) -> Lately:
+    a, b = before.window, new.window
+    window = Window(
+        (*a.ids, *b.ids)[-most:],
+        *(
+            np.concatenate([getattr(a, name), getattr(b, name)])[-most:]
+            for name in ("vectors", "fraud", "good")
+        ),
+    )  # fmt: skip
+    return Lately((*before.scored, *new.scored)[-most:], window)

@@ -1,0 +1,103 @@
+"""Rule sets and lists as files: read, pseudonymised with the workspace's key, and kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
+from counterfoil.domain.evaluation.policy_trial import PolicyTrial
+from counterfoil.domain.features.spec import specs_with
+from counterfoil.domain.periods import Period
+from counterfoil.domain.policy.fields import known_fields
+from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadList, end_of, read_list
+from counterfoil.domain.policy.policy import Policy
+from counterfoil.domain.policy.rules import RuleSet, read_rules
+from counterfoil.errors import InputFileError, UsageError
+from counterfoil.ports.releases import LoggedDecision
+from counterfoil.steps.releases.releases import require_person
+from counterfoil.workspace.wiring import Workspace
+
+ADD = "policy-list-add"
+END = "policy-list-end"
+LARGEST_RULES = 1 << 20
+LARGEST_LIST = 256 << 20
+
+
+@dataclass(frozen=True)
+class AddedList:
+    """What came of a file of a list: what was read, how many entries are new, and how many counted before."""
+
+    read: ReadList
+    new: int
+
+    @property
+    def already(self) -> int:
+        """Entries that counted before."""
+        return len(self.read.entries) - self.new
+
+
+def load_rules(path: Path, mapping: str | None = None) -> RuleSet:
+    """Read a rule set whose rules may read the default evidence and that of a mapping. Raises RuleSetError."""
+    text = _text_of(path, LARGEST_RULES)
+    if mapping is None:
+        return read_rules(text, known_fields())
+    source = load_mapping(mapping)
+    own = (*source.own_categorical, *source.own_textual)
+    return read_rules(text, known_fields(specs_with(source.entities), source.numeric, own))
+
+
+def add_list_file(
+    place: Workspace, name: str, path: Path, effect: ListEffect, entity: Entity | None, until: str | None,
+    operator: str | None, reason: str,
+) -> AddedList:  # fmt: skip
+    """Add a file's entries to a list and write that into the decision log. Raises UsageError as `read_list` does."""
+    return add_values(place, name, _text_of(path, LARGEST_LIST), effect, entity, until, operator, reason)
+
+
+def add_values(
+    place: Workspace, name: str, text: str, effect: ListEffect, entity: Entity | None, until: str | None,
+    operator: str | None, reason: str,
+) -> AddedList:  # fmt: skip
+    """The same of a text. A snooze is of accounts and merchants only."""
+    require_person(operator, reason, "a list")
+    if effect is ListEffect.SNOOZE and entity not in (None, Entity.ACCOUNT, Entity.MERCHANT):
+        raise UsageError(f"a {entity} cannot be snoozed: an account or a merchant can")
+    read = read_list(text, entity, None if until is None else end_of(until), reason, place.pseudonym_key)
+    new = place.lists.add(
+        name, effect, read.entries, key_id=place.pseudonym_key.key_id, operator=str(operator)
+    )  # fmt: skip
+    details = {"effect": str(effect), "rows": read.rows, "new": new, "refused": dict(read.refused)}
+    place.decisions.append(LoggedDecision(ADD, name, str(operator), reason, details))
+    return AddedList(read, new)
+
+
+def end_list_entry(place: Workspace, name: str, entity: Entity, value: str, operator: str | None, reason: str) -> int:
+    """Let a value of a list (a prefix: all its addresses) count no longer; return how many entries ended."""
+    require_person(operator, reason, "the end of an entry")
+    entries = read_list(f"value\n{value}", entity, None, reason, place.pseudonym_key).entries
+    ended = sum(place.lists.end(name, entry.entity, entry.value) for entry in entries)
+    if not ended:
+        raise UsageError(f"list {name!r} has no such {entity} now: 'counterfoil policy show' counts what it has")
+    place.decisions.append(LoggedDecision(END, name, str(operator), reason, {"entity": str(entity), "ended": ended}))
+    return ended
+
+
+def _text_of(path: Path, largest: int) -> str:
+    if path.stat().st_size > largest:
+        raise InputFileError(f"{path.name} has more than {largest >> 20} MB: split it into several files")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputFileError(f"{path.name} is not UTF-8 at byte {error.start}: save it as UTF-8") from None
+
+
+def try_rules(place: Workspace, rules: RuleSet, run: str, period: Period, costs: AlertCosts) -> PolicyTrial:
+    """Try a rule set, with the lists there are, on a run of scores beside the policy in force."""
+    from counterfoil.steps.insights.policy_trial import backtest_policy
+    from counterfoil.steps.insights.scores import release_of_run
+    from counterfoil.steps.releases.registration import load_release
+
+    today = place.policies.current()
+    release = load_release(place.registry, release_of_run(place.tables, run))
+    tried = Policy(rules, today.lists if today is not None else NO_LISTS)
+    return backtest_policy(place.tables, run, release.thresholds, tried, today, period=period, costs=costs)

@@ -1,0 +1,108 @@
+"""Alerts of one account are one case; what it turns out to be is the label of its payments."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.postgres.account_rows import PostgresAccountRows
+from counterfoil.adapters.postgres.cases import PostgresCases
+from counterfoil.cli.show.cases import write_cases
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, keyed_hash
+from counterfoil.domain.tables import LABELS_TABLE
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.desk import CaseAlert
+from counterfoil.steps.scoring.cases import close_case, take_cases
+from counterfoil.steps.scoring.feedback import Verdict
+
+KEY = PseudonymKeys((b"a key of sixteen bytes",))
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def alert(name: str, account: str | None, signal: float, amount: str | None) -> CaseAlert:
+    return CaseAlert(name, account, NOW, "review", signal, amount, "EUR", "r1", "p1")
+
+
+ALERTS = [
+    alert("t1", "a", 0.5, "10.0000"), alert("t2", "a", 0.9, "100.0000"), alert("t3", "b", 0.9, "50.0000"),
+    alert("t4", None, 0.1, None), alert("t5", None, 0.2, "1.0000"),
+]  # fmt: skip
+
+
+def test_alerts_of_an_account_are_one_case_by_expected_loss(dsn: str) -> None:
+    cases = PostgresCases(dsn)
+    assert take_cases(cases, ALERTS, KEY.key_id) == (4, 5)
+    assert take_cases(cases, ALERTS, KEY.key_id) == (0, 0)
+    queue = cases.queue(10)
+    assert [(case.account_id, case.alerts, round(case.expected_loss, 2)) for case in queue] == [
+        ("a", 2, 95.0), ("b", 1, 45.0), (None, 1, 0.2), (None, 1, 0.0),
+    ]  # fmt: skip
+    assert queue[0].due - queue[0].opened_at > timedelta(days=1.9)
+    assert [one.transaction_id for one in cases.alerts(queue[0].case_id)] == ["t1", "t2"]
+
+
+def test_an_outcome_is_the_label_of_each_payment(dsn: str, tmp_path: Path) -> None:
+    cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
+    take_cases(cases, ALERTS, KEY.key_id)
+    case = cases.queue(1)[0]
+    cases.assign(case.case_id, "Ann", "Bob")
+    cases.note(case.case_id, "Ann", "called the customer")
+    closed, said = close_case(cases, tables, case.case_id, Verdict.FRAUD, "Ann", "the customer knows neither")
+    assert (closed.state, closed.outcome, closed.assignee, said.new) == ("closed", "fraud", "Ann", 2)
+    [path] = tables.files(LABELS_TABLE)
+    rows = pq.read_table(path).to_pylist()
+    assert [(row["transaction_id"], row["label"], row["said_by"]) for row in rows] == [
+        ("t1", 1, "Ann"),
+        ("t2", 1, "Ann"),
+    ]
+    assert [note.what for note in cases.notes(case.case_id)] == ["assigned", "note", "closed as fraud"]
+    for again in (lambda: close_case(cases, tables, case.case_id, Verdict.GOOD, "Ann", "no"),
+                  lambda: cases.assign(case.case_id, "Bob", "Bob")):  # fmt: skip
+        with pytest.raises(UsageError, match="was closed as fraud"):
+            again()
+    assert len(tables.runs(LABELS_TABLE)) == 1
+    # A later alert of the account is another case.
+    assert take_cases(cases, [alert("t9", "a", 0.9, "1.0")], KEY.key_id) == (1, 1)
+
+
+def test_who_is_unsure_says_no_label(dsn: str, tmp_path: Path) -> None:
+    cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
+    take_cases(cases, ALERTS[:1], KEY.key_id)
+    case = cases.queue(1)[0]
+    with pytest.raises(UsageError, match="--operator and --reason"):
+        close_case(cases, tables, case.case_id, Verdict.UNSURE, "", "")
+    with pytest.raises(UsageError, match="not retracted"):
+        close_case(cases, tables, case.case_id, Verdict.RETRACTED, "Ann", "?")
+    close_case(cases, tables, case.case_id, Verdict.UNSURE, "Ann", "no answer")
+    assert not tables.runs(LABELS_TABLE)
+    assert cases.queue(5) == []
+    with pytest.raises(NotFoundError, match="no case 'c0'"):
+        cases.note("c0", "Ann", "?")
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(dsn: str, tmp_path: Path) -> None:
+    cases = PostgresCases(dsn)
+    take_cases(cases, ALERTS[:1], KEY.key_id)
+    cases.assign(cases.queue(1)[0].case_id, "=cmd|' /C calc'!A0", "Bob")
+    write_cases(cases.queue(1), tmp_path / "cases.csv")
+    with (tmp_path / "cases.csv").open(newline="") as file:
+        [row] = list(csv.DictReader(file))
+    assert row["assignee"] == "'=cmd|' /C calc'!A0"
+
+
+def test_cases_follow_a_change_of_the_key_and_forget_an_account(dsn: str) -> None:
+    cases, later = PostgresCases(dsn), KEY.followed_by(b"another key of sixteen")
+    account = keyed_hash("A-1", "account", KEY.keys[0])
+    take_cases(cases, [alert("t1", account, 0.5, "1.0"), alert("t4", None, 0.5, "1.0")], KEY.key_id)
+    assert cases.rekey(later) == 2
+    assert cases.rekey(later) == 0
+    [renamed] = [case.account_id for case in cases.queue(5) if case.account_id]
+    assert renamed not in (None, account)
+    rows = PostgresAccountRows(dsn)
+    assert (rows.own(str(renamed))["desk_case"], rows.payments(str(renamed))) == (1, {"t1"})
+    rows.remove(str(renamed), ["t1"])
+    assert [case.account_id for case in cases.queue(5)] == [None]
+    assert rows.payments(str(renamed)) == frozenset()

@@ -1,0 +1,85 @@
+"""The review page in a real browser: a queue, a payment beside its precedents, a word with the keyboard alone."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from in_chromium import LOOKS, Look, faults, opened, overflows, picture
+
+from counterfoil.domain.intake.requests import clean_requests
+from counterfoil.service.access import new_token
+from counterfoil.service.app import create_app
+
+pytestmark = pytest.mark.xdist_group("service")
+
+HOSTILE = "page <b>in</b> a browser"
+
+
+@pytest.fixture(scope="module")
+def place(scoring_place: Any) -> Any:
+    return scoring_place.open(service_profile_deadline_ms=20_000, service_deadline_ms=60_000)
+
+
+@pytest.fixture(scope="module")
+def address(place: Any) -> Iterator[str]:
+    """Return where the page is served, on the loopback; two payments wait for a word."""
+    in_use = place.champion.current()
+    for name in (HOSTILE, "in a browser"):
+        usual = {
+            "transaction_id": name, "event_time": "2024-02-13T03:00:00Z", "amount": "990.00", "currency": "EUR",
+            "account": "of the browser", "merchant": "Harbour Gift Cards", "category": "gift cards",
+        }  # fmt: skip
+        [score] = place.online_scorer.score(clean_requests([usual], in_use.canonical, key=place.pseudonym_key), in_use)
+        shown = {**score.answer, "transaction_id": f"{name} shown", "decision": "review"}
+        place.scores.append([replace(score, transaction_id=f"{name} shown", decision="review", answer=shown)])
+    server = uvicorn.Server(uvicorn.Config(create_app(place), log_config=None, server_header=False))
+    listening = uvicorn.Config(create_app, port=0).bind_socket()
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def log_in(page: Any, place: Any, name: str) -> None:
+    page.get_by_label("Token").fill(new_token(place.tokens, "analyst", name))
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".queue")
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_it_reads_well_for_everybody(browser: Any, place: Any, address: str, look: Look, tmp_path: Path) -> None:
+    with opened(browser, address, address, look) as (page, seen):
+        assert faults(page) == []
+        seen.errors.clear()  # a page that asks for a token is answered with 401, which a browser writes down
+        log_in(page, place, look.name)
+        page.goto(f"{address}/?transaction={HOSTILE} shown")
+        assert page.locator("h2").inner_text().startswith(f"{HOSTILE} shown")
+        assert page.locator("table.precedents th .tag").count() >= 2
+        assert overflows(page) == []
+        assert faults(page) == []
+        picture(page, tmp_path / f"{look.name}.png")
+        assert (seen.errors, seen.requests) == ([], [])
+
+
+def test_a_word_is_given_with_the_keyboard_alone(browser: Any, place: Any, address: str) -> None:
+    with opened(browser, address, address, LOOKS[0]) as (page, _):
+        log_in(page, place, "keyboard")
+        page.goto(f"{address}/?transaction=in a browser shown")
+        page.get_by_role("textbox", name="Why").focus()
+        page.keyboard.type("the holder called")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+        said = page.evaluate("document.activeElement.innerText")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        assert page.locator(".queue .id").get_by_text("in a browser shown", exact=True).count() == 0
+        assert page.locator(".queue a", has_text=f"{HOSTILE} shown").count() == 1
+        page.goto(f"{address}/?transaction=in a browser shown")
+        assert page.get_by_text("the holder called").is_visible()
+        assert page.locator("section .tag", has_text=said.lower()).count() >= 1

@@ -1,0 +1,70 @@
+"""A service as a process of its own, over HTTP, with tokens and real stores."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from counterfoil.service.access import new_token
+
+START = """
+import sys
+from quick_embedder import QuickEmbedder
+from counterfoil.workspace.wiring import Workspace
+Workspace.embedder = QuickEmbedder()
+from counterfoil.cli import main
+main(sys.argv[1:])
+"""
+ROLES = ("score", "analyst", "operator")
+
+
+@dataclass
+class Server:
+    """A running service: its process, address, tokens by role, and log."""
+
+    process: subprocess.Popen[str]
+    address: str
+    tokens: dict[str, str]
+    log: Any
+
+    def client(self, role: str | None = "operator") -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        return httpx2.Client(base_url=self.address, headers=headers, timeout=30, trust_env=False)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+PATIENT = {"service_deadline_ms": "60000", "service_profile_deadline_ms": "20000"}
+"""What the service waits for here: a busy machine is no reason to answer without history, or not at all."""
+
+
+def serve(place: Any, log: Any, tokens: dict[str, str], *options: str, **settings: str) -> Server:
+    """Start `counterfoil serve` and wait until it listens."""
+    given = PATIENT | settings
+    environment = place.environment | {f"COUNTERFOIL_{name.upper()}": value for name, value in given.items()}
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", START, "serve", "--port", "0", *options], env=environment, stderr=out, text=True
+        )
+    deadline = time.monotonic() + 240
+    while not (found := re.search(r'"port": (\d+).*"listening"', log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    server = Server(process, f"http://127.0.0.1:{found[1]}", tokens, log)
+    with server.client(None) as client:
+        client.get("/healthz").raise_for_status()
+    return server
+
+
+def new_tokens(place: Any, whose: str = "test") -> dict[str, str]:
+    """A token of each role."""
+    store = place.open().tokens
+    return {role: new_token(store, role, f"{whose} {role}") for role in ROLES}

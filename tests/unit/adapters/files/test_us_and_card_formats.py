@@ -1,0 +1,221 @@
+"""MT103, NACHA and ISO 8583 in JSON: who pays whom how much and when; what is no payment is counted with its reason."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.intake.cleaning import clean
+from counterfoil.errors import InputFileError
+
+Rows = list[dict[str, Any]]
+MAPPINGS = {name: load_mapping(name) for name in ("mt103", "nacha", "iso8583-json")}
+
+
+def read(folder: Path, name: str, content: str | bytes) -> tuple[Rows, list[tuple[int, str]]]:
+    """Return the transactions, and the line and reason of what was rejected."""
+    path, mapping = folder / "in", MAPPINGS[name]
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    rows, rejected = Rows(), Rows()
+    for batch in InputFiles().batches(path, mapping):
+        cleaned = clean(
+            batch.table, mapping, key=bytes(16), source=batch.source, first_line=batch.lines, content_hash="c"
+        )
+        rows += cleaned.transactions.to_pylist()
+        rejected += batch.rejected.to_pylist() + cleaned.rejected.to_pylist()
+    return rows, sorted((row["source_line"], row["reason"]) for row in rejected)
+
+
+BLOCKS = "{1:F01COBADEFFAXXX0000000000}{2:I103ABNANL2AXXXXN}{3:{121:0A000000-0000-4000-8000-000000000001}}{4:"
+FIELDS = (
+    ":20:REF1", ":23B:CRED", ":32A:260102JPY5000,", ":50K:/DE89370400440532013000", "ANN", "MAIN STREET",
+    ":59:/NL91ABNA0417164300", "BOB", ":70:RENT", ":71A:SHA",
+)  # fmt: skip
+
+
+def mt103(*fields: str, blocks: str = BLOCKS) -> str:
+    return "\r\n".join([blocks, *fields, "-}"]) + "\r\n"
+
+
+def test_an_mt103_tells_who_pays_whom(tmp_path: Path) -> None:
+    (row,), rejected = read(tmp_path, "mt103", mt103(*FIELDS))
+    assert rejected == []
+    assert (float(row["amount"]), row["currency"], str(row["event_time"].date())) == (5000.0, "JPY", "2026-01-02")
+    assert (row["transaction_id"], row["category"]) == ("0a000000-0000-4000-8000-000000000001", "CRED")
+    assert (row["debtor_bank"], row["creditor_bank"]) == ("COBADEFF", "ABNANL2A")
+    assert row["account_id"] not in (None, row["merchant_id"])
+
+
+def test_messages_follow_one_another_with_blocks_or_without(tmp_path: Path) -> None:
+    bare = "\n".join(FIELDS).replace("260102", "801231") + "\n"
+    rows, rejected = read(tmp_path, "mt103", bare + bare.replace("REF1", "REF2") + mt103(*FIELDS))
+    assert [(row["transaction_id"], row["event_time"].year) for row in rows] == [
+        ("|REF1|1980-12-31", 1980), ("|REF2|1980-12-31", 1980), ("0a000000-0000-4000-8000-000000000001", 2026)
+    ]  # fmt: skip
+    assert rejected == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (mt103(*FIELDS[:2], *FIELDS[3:]), "amount_missing"),
+        (mt103(*FIELDS).replace("5000,", "5000,00,"), "amount_unreadable"),
+        (mt103(*FIELDS).replace("260102", "261302"), "amount_unreadable"),
+        (mt103(*FIELDS, ":32A:260102EUR1,"), "field_doubled"),
+        (mt103(*FIELDS).replace("I103", "I202"), "message_MT202"),
+        (mt103(*FIELDS).replace("ANN", "\udce9"), "bytes_unreadable"),
+    ],
+)
+def test_a_bad_mt103_costs_itself(tmp_path: Path, bad: str, reason: str) -> None:
+    content = (mt103(*FIELDS) + bad + mt103(*FIELDS)).encode("utf-8", "surrogateescape")
+    rows, rejected = read(tmp_path, "mt103", content)
+    assert (len(rows), rejected) == (2, [(14, reason)])
+
+
+def ach_file() -> str:
+    return "101 021000021 0210000212601020930A094101BANK                   COMPANY                        "
+
+
+def ach_batch(number: int = 1) -> str:
+    return f"5200COMPANY                             1234567890PPDPAYROLL   260105260105   102100002{number:07d}"
+
+
+def ach(code: str, cents: int, trace: int, addenda: int = 0) -> str:
+    return f"6{code}09100001{'9':1}{'1234567890':17}{cents:010d}{'ID':15}{'ANN':22}  {addenda}02100002{trace:07d}"
+
+
+END = ["820000000100000000000000000000000000000000001234567890                         021000020000001", "9" + " " * 93]
+
+
+def nacha(*entries: str) -> str:
+    return "\n".join([ach_file(), ach_batch(), *entries, *END]) + "\n"
+
+
+def test_the_made_up_records_have_their_length() -> None:
+    assert {len(line) for line in (ach_file(), ach_batch(), ach("22", 1, 1), *END)} == {94}
+
+
+def test_money_flows_from_company_to_receiver_and_back(tmp_path: Path) -> None:
+    returned = [ach("21", 500, 3, 1), "799R01021000020000001" + " " * 73]
+    rows, rejected = read(tmp_path, "nacha", nacha(ach("22", 12345, 1), ach("37", 7, 2), *returned))
+    assert rejected == []
+    assert [(float(row["amount"]), row["direction"], row["returned"], row["return_reason"]) for row in rows] == [
+        (123.45, "credit", "false", None), (0.07, "debit", "false", None), (5.0, "debit", "true", "R01")
+    ]  # fmt: skip
+    assert rows[0]["merchant_id"] == rows[1]["account_id"]
+    assert rows[0]["account_id"] == rows[1]["merchant_id"]
+    assert [row["account_type"] for row in rows] == ["checking", "savings", "checking"]
+    assert rows[0]["event_time"].isoformat() == "2026-01-02T14:30:00+00:00"  # half past nine in New York
+    assert len({row["transaction_id"] for row in rows}) == 3
+
+
+def test_a_file_may_hold_many_batches_and_end_no_line(tmp_path: Path) -> None:
+    records = [ach_file(), ach_batch(1), ach("22", 1, 1), END[0], ach_batch(2), ach("27", 2, 1), *END]
+    for joined in ("".join(records), "\r\n".join(records) + "\r\n", "\n".join([*records, "9" * 94])):
+        rows, rejected = read(tmp_path, "nacha", joined)
+        assert ([row["source_line"] for row in rows], rejected) == ([3, 6], [])
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (ach("23", 0, 1), "entry_prenote"),
+        (ach("24", 0, 1), "entry_without_money"),
+        (ach("20", 1, 1), "transaction_code_unknown"),
+        (ach("22", 1, 1).replace("0000000001", "00000x0001"), "amount_unreadable"),
+        (ach("26", 0, 1, 1) + "\n798C01021000020000001", "entry_notification"),
+        (ach("22", 1, 1) + "x", "record_too_long"),
+        ("X", "record_unknown"),
+        (ach("22", 1, 1).replace("ANN", "\udce9NN"), "bytes_unreadable"),
+    ],
+)
+def test_a_bad_ach_entry_costs_itself(tmp_path: Path, bad: str, reason: str) -> None:
+    content = nacha(ach("22", 1, 7), bad, ach("22", 1, 8)).encode("utf-8", "surrogateescape")
+    rows, rejected = read(tmp_path, "nacha", content)
+    assert (len(rows), rejected) == (2, [(4, reason)])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n", nacha(ach("22", 1, 1))[:-96], nacha()[95:]])
+def test_a_nacha_file_that_is_cut_off_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputFileError):
+        read(tmp_path, "nacha", content)
+
+
+CARD = {
+    "t": "0100", "2": "4111111111111111", "3": "000000", "4": "000000012345", "7": "1231235959", "11": "000001",
+    "18": "5411", "22": "051", "32": "12345", "37": "636500000001", "41": "TERM1   ", "42": "SHOP           ",
+    "49": "978", "received_at": "2026-01-01T00:00:03Z",
+}  # fmt: skip
+
+
+def lines(*messages: dict[str, Any]) -> str:
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+def test_a_card_message_of_new_years_eve_is_of_the_old_year(tmp_path: Path) -> None:
+    (row,), rejected = read(tmp_path, "iso8583-json", lines(CARD))
+    assert rejected == []
+    assert (float(row["amount"]), row["currency"], row["category"]) == (123.45, "EUR", "5411")
+    assert row["event_time"].isoformat() == "2025-12-31T23:59:59+00:00"
+    assert (row["card_bin"], row["card_last4"], row["merchant_id"], row["terminal"]) == (
+        "411111", "1111", "SHOP", "TERM1"
+    )  # fmt: skip
+    assert "4111111111111111" not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("currency", "told", "amount"),
+    [("392", "5000", 5000.0), ("414", "000000001234", 1.234), (978, 12345, 123.45), ("KWD", "5", 0.005), (36, 1, 0.01)],
+)
+def test_amounts_have_the_digits_of_their_currency(tmp_path: Path, currency: Any, told: Any, amount: float) -> None:
+    (row,), _ = read(tmp_path, "iso8583-json", lines(CARD | {"4": told, "49": currency}))
+    assert float(row["amount"]) == amount
+
+
+def test_a_refund_is_a_credit_and_its_reversal_a_debit(tmp_path: Path) -> None:
+    refund, reversal = CARD | {"3": "200000"}, {"t": "0420"}
+    rows, _ = read(tmp_path, "iso8583-json", lines(CARD, CARD | reversal, refund, refund | reversal))
+    assert [row["direction"] for row in rows] == ["debit", "credit", "credit", "debit"]
+    assert [row["reversal"] for row in rows] == ["false", "true", "false", "true"]
+    assert rows[0]["transaction_id"] != rows[1]["transaction_id"]
+
+
+def test_an_answer_has_the_id_of_what_it_answers(tmp_path: Path) -> None:
+    answer = CARD | {"t": "0110", "39": "05"}
+    rows, _ = read(tmp_path, "iso8583-json", lines(CARD, answer))
+    assert rows[0]["transaction_id"] == rows[1]["transaction_id"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {f"DE{int(key):03d}" if key.isdigit() else {"t": "MTI"}.get(key, key): value for key, value in CARD.items()},
+        {"mti": "0100", "timestamp": CARD["received_at"], "fields": {k: v for k, v in CARD.items() if k.isdigit()}},
+        {"0": 100, "@timestamp": CARD["received_at"], **{f"F{k}": v for k, v in CARD.items() if k.isdigit()}},
+        {"message": {"mti": "0100", **{f"field_{k}": v for k, v in CARD.items() if k.isdigit()}},
+         "logged_at": "2026-01-01T01:00:03+01:00"},
+    ],
+)  # fmt: skip
+def test_writers_name_elements_in_many_ways(tmp_path: Path, shape: dict[str, Any]) -> None:
+    assert read(tmp_path, "iso8583-json", lines(shape)) == read(tmp_path, "iso8583-json", lines(CARD))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"t": "0800"}, "message_network"),
+        ({"t": "01x0"}, "message_type_unreadable"),
+        ({"49": "999"}, "currency_unreadable"),
+        ({"4": "12.50"}, "amount_unreadable"),
+        ({"7": "1332235959"}, "time_unreadable"),
+        ({"received_at": "today"}, "time_missing"),
+        ({"4": None}, "amount_missing"),
+        ({"11": None, "37": None}, "id_missing"),
+    ],
+)
+def test_a_bad_card_message_costs_itself(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    rows, rejected = read(tmp_path, "iso8583-json", lines(CARD, CARD | change, CARD) + "no object\n")
+    assert (len(rows), rejected) == (2, [(2, reason), (4, "json_broken")])

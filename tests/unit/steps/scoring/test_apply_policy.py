@@ -1,0 +1,151 @@
+"""A policy decides on scores alike in a batch and one by one, and each score records it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.periods import Period
+from counterfoil.domain.policy.cel_tree import Kind
+from counterfoil.domain.policy.decide import decide
+from counterfoil.domain.policy.fields import known_fields
+from counterfoil.domain.policy.lists import ENTRIES, Lists
+from counterfoil.domain.policy.policy import Policy
+from counterfoil.domain.policy.rules import read_rules
+from counterfoil.domain.schemas import SCORES, TRANSACTION_FIELDS
+from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
+from counterfoil.errors import UsageError
+from counterfoil.steps.insights.policy_trial import backtest_policy
+from counterfoil.steps.releases.registration import Candidate
+from counterfoil.steps.scoring.apply_policy import (
+    decided_in_batch,
+    decided_one_by_one,
+    payments_of_lake,
+    payments_of_rows,
+)
+from counterfoil.steps.scoring.score import as_scored, detect
+from counterfoil.steps.scoring.scorer import Detector
+
+LAST_WEEK = Period(since=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=83))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+RULES = """
+name = "cards"
+[[rule]]
+id = "dear"
+when = "amount > 50.0 && anomaly_signal < 0.9"
+effect = "review"
+owner = "desk"
+reason = "few people spend so much"
+[[rule]]
+id = "odd"
+when = "n0 > 1.0 || n1 / n2 > 3.0"
+effect = "block"
+owner = "desk"
+reason = "seen in the ring of May"
+"""
+
+
+@pytest.fixture(scope="module")
+def detector(candidate: Candidate, embedder: Any) -> Detector:
+    return Detector(candidate.release, candidate.references, embedder)
+
+
+@pytest.fixture
+def tables(lake: Callable[..., FolderTables], payments: pa.Table, tmp_path: Path) -> FolderTables:
+    """A lake with evidence, and the payments behind all but the last of it."""
+    tables = lake(tmp_path / "lake", payments)
+    there = payments.slice(0, payments.num_rows - 1)
+    amounts = pa.array([Decimal(number % 100) for number in range(there.num_rows)], pa.decimal128(18, 4))
+    columns = [
+        amounts if field.name == "amount" else there[field.name].cast(field.type)
+        if field.name in ("transaction_id", "event_time", "account_id", "merchant_id", "label")
+        else pa.array(["file"] * there.num_rows) if field.name == "source"
+        else pa.array(range(there.num_rows), pa.int64()) if field.name == "source_line"
+        else pa.nulls(there.num_rows, field.type)
+        for field in TRANSACTION_FIELDS
+    ]  # fmt: skip
+    target = tables.stage(TRANSACTIONS, "run") / "part-0.parquet"
+    pq.write_table(pa.table(columns, schema=pa.schema(list(TRANSACTION_FIELDS))), target)
+    tables.publish(TRANSACTIONS, "run")
+    return tables
+
+
+@pytest.fixture
+def policy(payments: pa.Table) -> Policy:
+    account = payments["account_id"][payments.num_rows - 1].as_py()
+    entry = dict(zip(ENTRIES.names, ("staff", "allow", "account", account, NOW, None), strict=True))
+    kinds = known_fields() | dict.fromkeys(("n0", "n1", "n2"), Kind.NUMBER)
+    return Policy(read_rules(RULES, kinds), Lists(pa.Table.from_pylist([entry], schema=ENTRIES)))
+
+
+def test_a_batch_and_single_payments_get_the_same_decisions(
+    tables: FolderTables, policy: Policy, detector: Detector, payments: pa.Table
+) -> None:
+    evidence = as_scored(payments.slice(2_500), detector.release)
+    scores = detector.score(evidence)
+    found = payments_of_lake(policy, tables, scores)
+    in_batch = decided_in_batch(policy, scores, evidence, found, NOW)
+    one_by_one = decided_one_by_one(policy, scores, evidence, payments_of_rows(policy, found.to_pylist()), NOW)
+    assert in_batch.equals(one_by_one)
+    assert in_batch.schema.equals(SCORES)
+    spoken = {hit for hits in in_batch["policy_hits"].to_pylist() for hit in hits}
+    assert spoken == {"review: rule dear", "block: rule odd", "allow: list staff"}
+    assert in_batch["transaction_id"].equals(scores["transaction_id"])
+    assert not in_batch["decision"].equals(scores["decision"])
+
+
+def test_a_run_records_the_policy_in_every_score(tables: FolderTables, policy: Policy, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK, policy=policy)
+    [path] = tables.files(SCORE_TABLE, run)
+    scores = pq.read_table(path)
+    assert run.endswith(f"-{policy.version}")
+    assert set(scores["policy_version"].to_pylist()) == {policy.version}
+    rows = scores.to_pylist()
+    assert any("review: rule dear" in row["policy_hits"] for row in rows)
+    assert rows[-1]["policy_hits"][0] == "allow: list staff"
+    assert rows[-1]["decision"] == "allow"
+
+
+def test_without_a_policy_the_thresholds_decide_alone(tables: FolderTables, detector: Detector) -> None:
+    [path] = tables.files(SCORE_TABLE, detect(tables, detector, period=LAST_WEEK))
+    scores = pq.read_table(path)
+    assert scores["policy_version"].null_count == scores["policy_hits"].null_count == scores.num_rows
+
+
+def test_a_backtest_makes_the_decisions_that_a_run_made(
+    tables: FolderTables, policy: Policy, detector: Detector
+) -> None:
+    rules = Policy(policy.rules)
+    run = detect(tables, detector, period=LAST_WEEK, policy=rules)
+    [path] = tables.files(SCORE_TABLE, run)
+    stored = pq.read_table(path)
+    trial = backtest_policy(tables, run, detector.release.thresholds, rules, None)
+    assert trial.tried["alerts"] == sum(decision != "allow" for decision in stored["decision"].to_pylist())
+    alone = decide(stored["anomaly_signal"].to_numpy(), detector.release.thresholds).to_pylist()
+    assert trial.today["alerts"] == sum(decision != "allow" for decision in alone)
+    assert trial.changed == sum(a != b for a, b in zip(alone, stored["decision"].to_pylist(), strict=True)) > 0
+    assert (trial.payments, trial.unlabelled) == (stored.num_rows, 1)
+    assert trial.differences["alerts"].low is not None
+    assert trial.differences["alerts"].low <= trial.differences["alerts"].value <= trial.differences["alerts"].high
+
+
+def test_a_list_of_today_changes_nothing_of_the_past(tables: FolderTables, policy: Policy, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    trial = backtest_policy(tables, run, detector.release.thresholds, policy, Policy(policy.rules))
+    assert trial.changed == 0
+    assert all(difference.value in (0.0, None) for difference in trial.differences.values())
+
+
+def test_a_span_without_payments_is_told(tables: FolderTables, policy: Policy, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    with pytest.raises(UsageError, match="no payments in this span"):
+        backtest_policy(
+            tables, run, detector.release.thresholds, policy, None, period=Period(since=NOW)
+        )  # fmt: skip

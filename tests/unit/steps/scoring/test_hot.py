@@ -1,0 +1,148 @@
+"""Hot profiles, held against the batch's own fold over all payments."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from counterfoil.domain.features.columns import CYCLES
+from counterfoil.domain.features.spec import DEFAULT_SPECS
+from counterfoil.domain.schemas import TRANSACTION_FIELDS
+from counterfoil.ports.service import Entry, LogPart
+from counterfoil.steps.scoring.hot import Behaviour, HotLogs
+from counterfoil.steps.scoring.online_evidence import evidence_of
+from counterfoil.steps.scoring.profiles import as_transactions, label_entries, payment_entries
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DELAY = timedelta(days=2)
+SCHEMA = pa.schema(TRANSACTION_FIELDS)
+
+
+class Listed:
+    """A ProfileStore as a list; a reader gets the last few entries of each entity again."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        there = {(one.entity, one.entry_id) for one in self.entries}
+        self.entries += [one for one in entries if (one.entity, one.entry_id) not in there]
+
+    def read(self, positions: Mapping[str, int]) -> dict[str, LogPart]:
+        end = len(self.entries)
+        return {
+            entity: LogPart(
+                tuple(
+                    sorted(
+                        (one for one in self.entries[max(since - 5, 0) :] if one.entity == entity),
+                        key=lambda one: (one.at, one.entry_id),
+                    )
+                ),
+                end,
+            )
+            for entity, since in positions.items()
+        }
+
+    def expire(self, before: datetime) -> int:
+        raise NotImplementedError(before)
+
+    def forget(self, entities: Collection[str], transactions: Collection[str]) -> int:
+        raise NotImplementedError(entities, transactions)
+
+    def ping(self) -> None:
+        return
+
+
+def drawn(rows: int, seed: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    minutes = np.sort(rng.integers(0, 40 * 24 * 60, rows))
+    return [
+        {
+            "transaction_id": f"t{number:04d}",
+            "event_time": START + timedelta(minutes=int(minutes[number])),
+            "amount": None if rng.random() < 0.1 else Decimal(int(rng.integers(1, 50_000))) / 100,
+            "currency": "EUR" if rng.random() < 0.8 else "USD",
+            "account_id": f"a{rng.integers(4)}",
+            "merchant_id": None if rng.random() < 0.1 else f"m{rng.integers(5)}",
+            "device_id": f"d{rng.integers(3)}",
+            "source_ip_id": None if rng.random() < 0.2 else f"s{rng.integers(4)}",
+            "category": f"c{rng.integers(3)}",
+        }
+        for number in range(rows)
+    ]
+
+
+def folded(rows: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> np.ndarray:
+    table = as_transactions(rows, SCHEMA)
+    found = evidence_of(table, DEFAULT_SPECS, wanted, label_delay=DELAY, by_currency=True)
+    assert set(CYCLES) <= set(found.column_names)
+    return np.column_stack([found[spec.name].to_numpy() for spec in DEFAULT_SPECS])
+
+
+def logs(store: Listed) -> HotLogs:
+    return HotLogs(store, Behaviour.of(DEFAULT_SPECS, DELAY, by_currency=True))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_processes_say_what_the_fold_says(seed: int) -> None:
+    store, rows = Listed(), drawn(240, seed)
+    processes = [logs(store), logs(store)]
+    rng = np.random.default_rng(seed)
+    known: dict[str, tuple[int | None, datetime]] = {}
+    seen: list[dict[str, Any]] = []
+    for start in range(0, len(rows), 6):
+        batch = rows[start : start + 6]
+        now = batch[0]["event_time"]
+        for old in seen[-60::7]:
+            if rng.random() < 0.3:
+                label = None if known.get(old["transaction_id"], (0,))[0] == 1 else 1
+                known[old["transaction_id"]] = label, now
+                store.append(label_entries(old, label, now, start))
+        ours = processes[int(rng.integers(2))]
+        ours.read(batch)
+        features = ours.features(batch)
+        assert features is not None
+        store.append([entry for row in batch for entry in payment_entries(row)])
+        seen += batch
+        told = [{**row, **_label(known, row["transaction_id"])} for row in seen]
+        theirs = folded(told, [row["transaction_id"] for row in batch])
+        np.testing.assert_allclose(features, theirs, rtol=1e-9, atol=1e-12)
+
+
+def _label(known: Mapping[str, tuple[int | None, datetime]], name: str) -> dict[str, Any]:
+    label, at = known.get(name, (None, None))
+    return {"label": label, "label_time": at}
+
+
+def test_what_a_profile_cannot_say_is_not_guessed() -> None:
+    store, rows = Listed(), drawn(20, 3)
+    ours = logs(store)
+    for row in rows[:19]:
+        ours.read([row])
+        assert ours.features([row]) is not None
+        store.append(payment_entries(row))
+    late = {**rows[5], "transaction_id": "late"}
+    ours.read([rows[19], late])
+    assert ours.features([late]) is None, "older than the newest of its log"
+    assert ours.features([rows[19], rows[18]]) is None, "in its log already"
+    ours.read([rows[19]])
+    again = ours.features([rows[19]])
+    assert again is not None
+    np.testing.assert_allclose(again, folded(rows, ["t0019"]), rtol=1e-9, atol=1e-12)
+
+
+def test_payments_that_were_not_kept_are_not_remembered() -> None:
+    store, rows = Listed(), drawn(3, 4)
+    rows = [{**row, "account_id": "a", "merchant_id": "m", "source_ip_id": "s"} for row in rows]
+    ours = logs(store)
+    ours.read(rows[:1])
+    assert ours.features(rows[:1]) is not None
+    ours.forget(rows[:1])
+    ours.read(rows[1:2])
+    found = ours.features(rows[1:2])
+    assert found is not None
+    np.testing.assert_allclose(found, folded(rows[1:2], ["t0001"]), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,69 @@
+"""The demo on a file of one's own: its days are cut so that each part has payments, or it says what is too short."""
+
+import math
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterfoil.cli import main
+from counterfoil.cli.demo_run import cut_days
+from counterfoil.errors import InputFileError
+
+FIRST = date(2026, 3, 1)
+MAPPING = """
+[fields]
+transaction_id = "id"
+event_time = "at"
+amount = "sum"
+label = "fraud"
+[labels]
+fraud = ["1"]
+good = ["0"]
+"""
+BY_DAY = st.dictionaries(st.integers(0, 60).map(lambda n: FIRST + timedelta(days=n)), st.integers(1, 50), max_size=30)
+
+
+@given(payments=BY_DAY, delay=st.floats(0, 20).map(lambda days: timedelta(days=days)))
+def test_each_part_has_payments_or_it_is_told_how_many_days_are_needed(
+    payments: dict[date, int], delay: timedelta
+) -> None:
+    late_enough = [day for day in sorted(payments)[1:-1] if day - min(payments) - timedelta(days=1) >= delay]
+    if not late_enough:
+        with pytest.raises(InputFileError, match=f"needs payments of {math.ceil(delay / timedelta(days=1)) + 3} days"):
+            cut_days(payments, delay)
+        return
+    judged_from, scored_from = cut_days(payments, delay)
+    trained = [day for day in payments if day <= judged_from - delay - timedelta(days=1)]
+    judged = [day for day in payments if judged_from <= day < scored_from]
+    scored = [day for day in payments if day >= scored_from]
+    assert trained
+    assert judged
+    assert scored
+
+
+def test_the_shares_are_about_those_of_the_demo() -> None:
+    days = {FIRST + timedelta(days=n): 10 for n in range(100)}
+    assert cut_days(days, timedelta(days=7)) == (FIRST + timedelta(days=65), FIRST + timedelta(days=85))
+
+
+@pytest.mark.parametrize("days", [1, 4, 9])
+def test_a_file_of_few_days_is_told_in_one_line_before_any_pipeline(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
+    mapping, file = tmp_path / "shop.toml", tmp_path / "own.csv"
+    mapping.write_text(MAPPING)
+    rows = [f"few{days}-{n},2026-03-{1 + n % days:02d}T10:00:00Z,5,{n % 2}" for n in range(20)]
+    file.write_text("\n".join(["id,at,sum,fraud", *rows]))
+    place = tmp_path / "place"
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "--data", str(file), "-m", str(mapping), "-w", str(place)])
+    error = capsys.readouterr().err
+    assert stop.value.code == 1
+    assert error.count("\n") == 1
+    assert "needs payments of 10 days" in error
+    assert f"there are {days} days with payments, from 2026-03-01 to 2026-03-{days:02d}" in error
+    assert not (place / "executions").exists()

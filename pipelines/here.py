@@ -30,7 +30,7 @@ def run_here(
     settings: PipelineSettings | None = None,
     use_cache: bool = True,
 ) -> LocalExecution:
-    """Run a pipeline to its end, telling `on_event`. Raises PipelineError with the log's tail if it fails."""
+    """Run a pipeline to its end, reporting to `on_event`. Raises PipelineError with the log's tail if it fails."""
     if place.settings.lake is not None:
         raise UsageError(f"COUNTERFOIL_LAKE is {place.settings.lake!r}, and 'run' keeps the lake here: unset it")
     # What is set for the containers on AWS names stores there.

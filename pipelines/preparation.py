@@ -59,7 +59,7 @@ def _release_id(registry: ReleaseRegistry, pipeline: str, release: str) -> str:
     try:
         return resolve(registry, release)
     except NotFoundError:
-        # The first training of all has nothing to be held against.
+        # The first training of all has nothing to be compared with.
         if pipeline == "training" and release == CHAMPION:
             return NONE
         raise

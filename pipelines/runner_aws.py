@@ -17,12 +17,12 @@ from pipelines.parameters import check_values, parameters
 from pipelines.roles import check_roles
 
 NEWEST = 20
-"""How many executions are told of."""
+"""How many executions are listed."""
 
 
 @dataclass(frozen=True)
 class StepExecution:
-    """A step of an execution as SageMaker tells it. `cached`: its result was taken from an earlier execution."""
+    """A step of an execution as SageMaker reports it. `cached`: its result was taken from an earlier execution."""
 
     step: str
     status: str
@@ -81,7 +81,7 @@ class AwsPipelines:
     def steps(self, name: str, execution_id: str) -> list[StepExecution]:
         """Return the steps of an execution in the order of their start.
 
-        Raises NotFoundError, and StoreUnavailableError where the endpoint cannot tell: stand-ins for AWS cannot.
+        Raises NotFoundError, and StoreUnavailableError where the endpoint does not know: stand-ins for AWS do not.
         """
         called = self._known(name)
         with self._calling(f"list the steps of execution {execution_id} of pipeline '{called}'"):
@@ -151,7 +151,7 @@ def _last_part(arn: str) -> str:
 
 
 def steps_or_note(runner: AwsPipelines, name: str, execution_id: str) -> tuple[list[StepExecution], str | None]:
-    """The steps of an execution; or none, and a note why the endpoint cannot tell them."""
+    """The steps of an execution; or none, and a note why the endpoint does not know them."""
     try:
         return runner.steps(name, execution_id), None
     except StoreUnavailableError as error:

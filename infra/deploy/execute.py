@@ -1,4 +1,4 @@
-"""Start a pipeline, wait for its end, and tell how it went: `python -m infra.deploy.execute training -p NAME=VALUE`.
+"""Start a pipeline, wait for its end, and report how it went: `python -m infra.deploy.execute training -p NAME=VALUE`.
 
 The start is the product's own (`counterfoil pipeline start`): it finds ids and digests that SageMaker cannot.
 """
@@ -78,7 +78,7 @@ def figures(place: Place, name: str, execution: str) -> Any:
 
 
 def execute(place: Place, name: str, parameters: Sequence[str], hours: float) -> None:
-    """Start, wait, tell. Raises DeployError if the execution does not succeed, after telling how it went."""
+    """Start, wait, report. Raises DeployError if the execution does not succeed, after its report."""
     arn = start(place, name, parameters)
     ended = wait(place, arn, hours * 3600)
     pages = (

@@ -87,7 +87,7 @@ def rollout(service: dict[str, Any], definition: str) -> tuple[str, str]:
 
 
 def _stopped(place: Place, called: str) -> str:
-    """Why tasks of the service stopped, as far as ECS tells."""
+    """Why tasks of the service stopped, as far as ECS knows."""
     ecs = place.client("ecs")
     arns = ecs.list_tasks(cluster=place.prefix, serviceName=called, desiredStatus="STOPPED")["taskArns"][:5]
     tasks = ecs.describe_tasks(cluster=place.prefix, tasks=arns)["tasks"] if arns else []

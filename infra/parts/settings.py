@@ -1,4 +1,4 @@
-"""The COUNTERFOIL_ settings of containers: one place, held against the code that reads them."""
+"""The COUNTERFOIL_ settings of containers: one place, compared with the code that reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an execution tells while it runs."""
+"""What an execution reports while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Event:
     """Something happened to a step.
 
     `planned` comes first, with the names of all steps in `lines` and the execution's id in `detail`. `detail` is a
-    line of the log (with its `host`), a reason, or the execution whose outputs were taken; `lines` tell why a step
+    line of the log (with its `host`), a reason, or the execution whose outputs were taken; `lines` say why a step
     was or was not taken from the cache, or end a failed step's log. `seconds` is how long the step took.
     """
 

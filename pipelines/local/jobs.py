@@ -74,7 +74,7 @@ class _Job:
 
 
 class LocalJobs:
-    """Processing jobs of one execution, one after another; `lookup` tells what the cache said of the last."""
+    """Processing jobs of one execution, one after another; `lookup` has what the cache said of the last."""
 
     def __init__(self, objects: Objects, workspace: Path, machine: Machine, on_event: OnEvent = ignore) -> None:
         self._objects, self._workspace, self._machine, self._on_event = objects, workspace, machine, on_event

@@ -128,7 +128,7 @@ def _tell(item: _Running, on_line: Line, *, last: bool = False) -> None:
 
 
 def _code(process: subprocess.Popen[bytes]) -> int | None:
-    """Return how a process ended, or None; it stays to be waited for, so that its group's number is not given anew."""
+    """Return how a process ended, or None. Nobody waits for it yet, so that no other gets its group's number."""
     ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if ended is None:
         return None

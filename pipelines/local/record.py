@@ -1,4 +1,4 @@
-"""What is known of an execution: one JSON file, written anew after each change, readable from any process."""
+"""What is known of an execution: one JSON file, rewritten after each change, readable from any process."""
 
 import fcntl
 import json
@@ -48,7 +48,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class LocalExecution:
-    """An execution. `reason` and `log_tail` tell why `failed_step` failed; times are ISO 8601 in UTC."""
+    """An execution. `reason` and `log_tail` say why `failed_step` failed; times are ISO 8601 in UTC."""
 
     pipeline: str
     execution_id: str
@@ -81,7 +81,7 @@ def next_step(steps: tuple[StepRecord, ...], name: str) -> StepRecord:
 
 
 class Recorder:
-    """Keeps the record of a running execution; while it lives, its lock tells other processes that it does."""
+    """Keeps the record of a running execution. Its lock shows other processes that this one lives."""
 
     def __init__(self, root: Path, pipeline: str, parameters: Mapping[str, str], steps: Mapping[str, str]) -> None:
         """Begin an execution with `steps` (name to type, in order) below the folder `root`."""
@@ -101,7 +101,7 @@ class Recorder:
         return changed
 
     def end(self, status: str, **changes: Any) -> LocalExecution:
-        """End the execution, and let go of it."""
+        """End the execution, and free its lock."""
         self.execution = replace(self.execution, status=status, ended=now(), **changes)
         if status == STOPPED:
             self.execution = _stopped(self.execution)

@@ -118,7 +118,7 @@ def _sweep(workspace: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep away what the SDK logs and warns of its own ways: events tell what happens."""
+    """Keep away what the SDK logs and warns of its own ways: events say what happens."""
     logger = logging.getLogger("sagemaker")
     level = logger.level
     logger.setLevel(logging.ERROR)

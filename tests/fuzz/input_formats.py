@@ -8,21 +8,33 @@ import json
 import lzma
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import standard_files
 from backports import zstd
-from record_counts import csv_records, json_lines, parquet_rows, stream_records, transfers, zip_records
+from record_counts import (
+    csv_records,
+    json_array,
+    json_lines,
+    json_objects,
+    parquet_rows,
+    stream_records,
+    transfers,
+    zip_records,
+)
 from spoilt_csv import spoil_csv
 from spoilt_jsonl import spoil_jsonl
+from spoilt_lines import spoil_lines
 from spoilt_parquet import spoil_parquet
 from spoilt_streams import spoil_stream
 from spoilt_xml import spoil_xml
 from spoilt_zip import spoil_zip
+from standard_counts import camt_bookings, mt103_messages, mt940_entries, nacha_entries
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -162,6 +174,14 @@ def _json_lines() -> bytes:
     return "\n".join([*lines, "", lines[0]]).encode()
 
 
+def _json_array() -> bytes:
+    return b"[\n" + b",\n".join(line for line in _json_lines().split(b"\n") if line) + b"\n]\n"
+
+
+def _json_objects() -> bytes:
+    return b"".join(_json_lines().split(b"\n"))
+
+
 def _iso20022() -> bytes:
     transfer = (
         '<p:CdtTrfTxInf a="b"><p:PmtId><p:UETR>u{0}</p:UETR></p:PmtId>'
@@ -179,7 +199,18 @@ def _flat(file: str, time: str = "iso8601") -> str:
     return f"[file]\n{file}\n{FIELDS.format(time=time)}"
 
 
-_ISO20022 = (Path(__file__).parents[2] / "src/counterfoil/mappings/iso20022-pacs008.toml").read_text()
+def _of_kind(message: str, record: str, *changes: tuple[str, str]) -> bytes:
+    text = _iso20022().decode()
+    for old, new in (("FIToFICstmrCdtTrf", message), *changes, ("CdtTrfTxInf", record)):
+        text = text.replace(old, new)
+    return text.encode()
+
+
+def _shipped(name: str) -> str:
+    return (Path(__file__).parents[2] / f"src/counterfoil/mappings/{name}.toml").read_text()
+
+
+_ISO20022 = _shipped("iso20022-pacs008")
 _CSV_TOKENS = (b",", b'"', b"\n", b"\r\n", b"\0", b"\xff", b";", b"\t", b"1e308", b"-", b"4111111111111111", b"2999-")
 _JSON_TOKENS = (b"{", b"}", b"[", b'"', b"\\ud800", b"\\", b"NaN", b"1e999", b":", b",", b"\n", b"\xff", b"\0", b"null")
 _XML_TOKENS = (
@@ -216,6 +247,34 @@ def _delimited(name: str, style: str, tokens: tuple[bytes, ...], delimiter: str 
     )
 
 
+def _kind(name: str, message: str, record: str, *changes: tuple[str, str]) -> InputFormat:
+    return InputFormat(
+        name,
+        _shipped(f"iso20022-{name.replace('.', '')}"),
+        lambda: _of_kind(message, record, *changes),
+        _XML_TOKENS,
+        spoil_xml,
+        lambda content: transfers(content, record, (message,)),
+    )
+
+
+_LINE_TOKENS = (
+    b":61:",
+    b":86:",
+    b":20:",
+    b":32A:",
+    b"\n",
+    b"\r\n",
+    b"{1:",
+    b"{4:",
+    b"-}",
+    b"\xff",
+    b"\0",
+    b",",
+    b"6",
+    b"9",
+)
+
 FORMATS = (
     _delimited("csv", "", _CSV_TOKENS),
     _delimited("tsv", 'delimiter = "\\t"', _CSV_TOKENS, "\t"),
@@ -230,5 +289,21 @@ FORMATS = (
         lambda _, rng: spoil_parquet(NAMES, ROWS, rng), parquet_rows,
     ),
     InputFormat("jsonl", _flat('format = "jsonl"'), _json_lines, _JSON_TOKENS, spoil_jsonl, json_lines),
+    InputFormat("json-array", _flat('format = "jsonl"'), _json_array, _JSON_TOKENS, spoil_jsonl, json_array),
+    InputFormat("json-objects", _flat('format = "jsonl"'), _json_objects, _JSON_TOKENS, spoil_jsonl, json_objects),
     InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
+    _kind("pacs.009", "FICdtTrf", "CdtTrfTxInf"),
+    _kind("pain.008", "CstmrDrctDbtInitn", "DrctDbtTxInf", ("IntrBkSttlmAmt", "InstdAmt")),
+    # Where a message of returns has none, the message is counted itself: only what else is known is required.
+    replace(
+        _kind("pacs.004", "PmtRtr", "TxInf", ("IntrBkSttlmAmt", "RtrdIntrBkSttlmAmt"), ("UETR", "RtrId")),
+        count=lambda content: transfers(content, "TxInf", ("PmtRtr",)) or None,
+    ),
+    InputFormat(
+        "camt.053", _shipped("iso20022-camt053"), standard_files.camt, _XML_TOKENS, spoil_xml, camt_bookings
+    ),
+    InputFormat("mt940", _shipped("mt940"), standard_files.mt940, _LINE_TOKENS, spoil_lines, mt940_entries),
+    InputFormat("mt103", _shipped("mt103"), standard_files.mt103, _LINE_TOKENS, spoil_lines, mt103_messages),
+    InputFormat("nacha", _shipped("nacha"), standard_files.nacha, _LINE_TOKENS, spoil_lines, nacha_entries),
+    InputFormat("iso8583", _shipped("iso8583-json"), standard_files.iso8583, _JSON_TOKENS, spoil_jsonl, json_lines),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 import itertools
+import json
 import re
 import zipfile
 from pathlib import PurePosixPath
@@ -18,6 +19,8 @@ from spoilt_streams import UNPACK
 _MOST_CELL = 64 << 20
 _OF_A_PAYMENT = 2
 """Delimiters in a line of a cell: with fewer it is no payment by itself."""
+_SEVERAL = re.compile(rb"\}[\s,]*\{")
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
     r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
@@ -45,9 +48,36 @@ def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig
     return max(len(rows) - 1, 0)
 
 
-def json_lines(content: bytes) -> int:
-    """Lines that are not blank."""
-    return sum(1 for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip())
+def json_lines(content: bytes) -> int | None:
+    """Lines that are not blank; None where a line may hold several objects, or the file an array."""
+    lines = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip()]
+    if _ARRAY.match(content) or any(_SEVERAL.search(line) and not _is_json(line) for line in lines):
+        return None
+    return len(lines)
+
+
+def json_array(content: bytes) -> int | None:
+    """Elements of an array; None for any other file."""
+    try:
+        found = json.loads(content.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
+        return None
+    return len(found) if _ARRAY.match(content) and all(isinstance(one, dict) for one in found) else None
+
+
+def json_objects(content: bytes) -> int | None:
+    """Objects one after another on one line; None where there is anything else."""
+    if b"\n" in content or b"\r" in content or not content.startswith(b"{"):
+        return None
+    return json_array(b"[" + content.replace(b"}{", b"},{") + b"]")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def parquet_rows(content: bytes) -> int | None:
@@ -84,7 +114,7 @@ def _is_somebodys(name: str) -> bool:
     return not (name.endswith("/") or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."))
 
 
-def transfers(content: bytes) -> int | None:
+def transfers(content: bytes, record: str = _TRANSFER, messages: tuple[str, ...] = _MESSAGES) -> int | None:
     """Outermost transfers within messages, found by their tags."""
     if b"\0" in content or not all(named.lower() == b"utf-8" for named in _ENCODING.findall(content)):
         return None  # UTF-16, or what the declaration says
@@ -100,7 +130,7 @@ def transfers(content: bytes) -> int | None:
         if tag["end"]:
             opened[-1:] = []
             continue
-        found += name == _TRANSFER and _TRANSFER not in opened and any(message in opened for message in _MESSAGES)
+        found += name == record and record not in opened and any(message in opened for message in messages)
         if not tag["empty"]:
             opened.append(name)
     return found

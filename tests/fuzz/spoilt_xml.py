@@ -9,7 +9,7 @@ from hostile_values import pick
 
 _TAG = re.compile(r"</?[^<>!?]+>")
 _TEXT = re.compile(r">([^<>]+)<")
-_TRANSFER = re.compile(r"<(?:\w+:)?CdtTrfTxInf\b.*?</(?:\w+:)?CdtTrfTxInf>", re.DOTALL)
+_TRANSFER = re.compile(r"<(?:\w+:)?(CdtTrfTxInf|DrctDbtTxInf|TxInf|TxDtls|Ntry)\b.*?</(?:\w+:)?\1>", re.DOTALL)
 _DECLARATION = re.compile(r"<\?xml[^>]*\?>")
 _LAUGHS = "".join(f'<!ENTITY l{number} "{f"&l{number - 1};" * 10}">' for number in range(1, 9))
 _TYPES = (

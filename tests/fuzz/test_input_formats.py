@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from input_formats import FORMATS, Accounted, InputFormat, require_accounted_for
 from mutations import mutated, spoilt
 
-RECORDS = {"zip": 8, "jsonl": 5, "iso20022": 8}
+RECORDS = {
+    "zip": 8,
+    "jsonl": 5,
+    "json-array": 5,
+    "json-objects": 5,
+    **dict.fromkeys(("iso20022", "pacs.009", "pain.008", "pacs.004"), 8),
+}
+RECORDS |= {"mt940": 6, "mt103": 2, "nacha": 3}
 
 
 EXAMPLES = settings(

@@ -11,12 +11,12 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.postgres.account_rows import PostgresAccountRows
 from counterfoil.adapters.postgres.cases import PostgresCases
 from counterfoil.cli.show.cases import write_cases
+from counterfoil.domain.policy.desk_words import Outcome
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, keyed_hash
 from counterfoil.domain.tables import LABELS_TABLE
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.desk import CaseAlert
 from counterfoil.steps.scoring.cases import close_case, take_cases
-from counterfoil.steps.scoring.feedback import Verdict
 
 KEY = PseudonymKeys((b"a key of sixteen bytes",))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_an_outcome_is_the_label_of_each_payment(dsn: str, tmp_path: Path) -> No
     case = cases.queue(1)[0]
     cases.assign(case.case_id, "Ann", "Bob")
     cases.note(case.case_id, "Ann", "called the customer")
-    closed, said = close_case(cases, tables, case.case_id, Verdict.FRAUD, "Ann", "the customer knows neither")
+    closed, said = close_case(cases, tables, case.case_id, Outcome.FRAUD, "Ann", "the customer knows neither")
     assert (closed.state, closed.outcome, closed.assignee, said.new) == ("closed", "fraud", "Ann", 2)
     [path] = tables.files(LABELS_TABLE)
     rows = pq.read_table(path).to_pylist()
@@ -59,7 +59,7 @@ def test_an_outcome_is_the_label_of_each_payment(dsn: str, tmp_path: Path) -> No
         ("t2", 1, "Ann"),
     ]
     assert [note.what for note in cases.notes(case.case_id)] == ["assigned", "note", "closed as fraud"]
-    for again in (lambda: close_case(cases, tables, case.case_id, Verdict.GOOD, "Ann", "no"),
+    for again in (lambda: close_case(cases, tables, case.case_id, Outcome.GOOD, "Ann", "no"),
                   lambda: cases.assign(case.case_id, "Bob", "Bob")):  # fmt: skip
         with pytest.raises(UsageError, match="was closed as fraud"):
             again()
@@ -73,10 +73,8 @@ def test_who_is_unsure_says_no_label(dsn: str, tmp_path: Path) -> None:
     take_cases(cases, ALERTS[:1], KEY.key_id)
     case = cases.queue(1)[0]
     with pytest.raises(UsageError, match="--operator and --reason"):
-        close_case(cases, tables, case.case_id, Verdict.UNSURE, "", "")
-    with pytest.raises(UsageError, match="not retracted"):
-        close_case(cases, tables, case.case_id, Verdict.RETRACTED, "Ann", "?")
-    close_case(cases, tables, case.case_id, Verdict.UNSURE, "Ann", "no answer")
+        close_case(cases, tables, case.case_id, Outcome.UNSURE, "", "")
+    close_case(cases, tables, case.case_id, Outcome.UNSURE, "Ann", "no answer")
     assert not tables.runs(LABELS_TABLE)
     assert cases.queue(5) == []
     with pytest.raises(NotFoundError, match="no case 'c0'"):

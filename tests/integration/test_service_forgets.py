@@ -68,11 +68,10 @@ def test_nothing_of_a_forgotten_account_is_left_in_the_services_tables_nor_used(
     assert left["stays-2"].payment == {**other.payment, "merchant_id": None}
 
     # A process that held its history, and wrote once more, lets go of both.
-    held = serving.scorer._histories._held
-    assert f"account:{account}" in held
+    assert serving.scorer.remembers(f"account:{account}")
     serving.score([payment("forgotten-3", RAW)], source_layout=False)
     serving.refresh()
-    assert not held
+    assert not serving.scorer.remembers(f"account:{account}")
     with pytest.raises(ProblemError):
         serving.score([payment("forgotten-4", RAW)], source_layout=False)
     serving.refresh()

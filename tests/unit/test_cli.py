@@ -100,6 +100,10 @@ def test_mapping_check_shows_first_rows_and_coverage(capsys: pytest.CaptureFixtu
     code, out, _ = _run(capsys, "mapping", "check", "counterfoil-simulated", str(file), "--rows", "200")
     assert code == 0
     assert "200 of the first 200 rows accepted" in out
+    assert "payments from 2026-01-01 " in out
+    assert "repeated ids: 0 of 200 rows (0.0%)" in out
+    labels = next(line for line in out.splitlines() if line.startswith("labels: "))
+    assert sum(int(word) for word in labels.split() if word.isdigit()) == 200
     assert "coverage" in out
     assert "@example.com" not in out
 

@@ -94,13 +94,13 @@ def _root(
 
 
 def complain(error: Exception) -> None:
-    """Tell a failure on standard error."""
+    """Print a failure on standard error."""
     text = str(error)
     # What shutil copied has no number of its own: its text lists each file's error.
     listed = isinstance(error, shutil.Error) and any(os.strerror(number) in text for number in _DISK_FULL)
     if listed or (isinstance(error, OSError) and error.errno in _DISK_FULL):
         reason = " ".join(text.split())
-        text = f"the disk is full ({reason}): make room, then run this again; what was there before is as it was"
+        text = f"the disk is full ({reason}): make room, then run this again; existing files are unchanged"
     print(f"counterfoil: {text}", file=sys.stderr)  # noqa: T201 the CLI's own voice
 
 

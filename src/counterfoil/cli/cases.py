@@ -8,8 +8,8 @@ import typer
 
 from counterfoil.cli.options import WorkspaceFolder, existing_workspace
 from counterfoil.cli.release import Operator, Reason
+from counterfoil.domain.policy.desk_words import Outcome
 from counterfoil.errors import UsageError
-from counterfoil.steps.scoring.feedback import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="Cases: take alerts, list, show, assign, note, close.")
 
@@ -80,7 +80,7 @@ def note(
 
 @app.command()
 def close(
-    case: CaseId, outcome: Annotated[Verdict, typer.Option(help="fraud, good or unsure")], operator: Operator = None,
+    case: CaseId, outcome: Annotated[Outcome, typer.Option()], operator: Operator = None,
     reason: Reason = "", workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Close a case: fraud and good become the labels of its payments."""

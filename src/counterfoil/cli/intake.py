@@ -8,7 +8,7 @@ import typer
 
 from counterfoil.cli.options import DelayDays, Files, MappingName, WorkspaceFolder, existing_workspace
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
-from counterfoil.errors import BusyError, InputFileError
+from counterfoil.errors import BusyError, InputFileError, UsageError
 
 mapping_app = typer.Typer(no_args_is_help=True, help="Source mappings: how a file's columns become transactions.")
 
@@ -20,6 +20,24 @@ def mapping_list() -> None:
 
     for name in shipped_mappings():
         typer.echo(f"{name:<46} {load_mapping(name).description}")
+
+
+@mapping_app.command("new")
+def mapping_new(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="The .toml file to write [default: it is printed]")] = None,
+) -> None:
+    """Guess a mapping from a file's first rows, each guess with its reason, to start from."""
+    from counterfoil.workspace.new_mapping import new_mapping
+
+    text = new_mapping(file)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise UsageError(f"{out} is there already: name another file")
+    out.write_text(text, "utf-8")
+    typer.echo(f"{out}: look at each UNSURE line, then try it (counterfoil mapping check {out} {file})")
 
 
 @mapping_app.command("check")

@@ -38,7 +38,7 @@ def recollect(
     ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Collect a file again: its rows take the place of those it gave before, and nothing is doubled."""
+    """Collect a file again: its rows replace those that it gave before, and none is doubled."""
     from counterfoil.adapters.files.mapping_files import load_mapping
     from counterfoil.cli.show import runs, terminal
     from counterfoil.steps.intake.collect import Again, collect
@@ -55,4 +55,6 @@ def recollect(
     if collected[0].skipped:
         raise BusyError(f"another process is collecting {file}: wait until it is done, then run this again")
     runs.show_collected(collected)
-    typer.echo("evidence and source IPs are still those of before: run 'counterfoil curate' and 'counterfoil features'")
+    typer.echo(
+        "evidence and source IPs still follow the earlier rows: run 'counterfoil curate' and 'counterfoil features'"
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="SageMaker Pipelines: run here, or define, start and watch on AWS.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="training or detection; 'list' tells their parameters")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="training or detection; 'list' shows their parameters")]
 Params = Annotated[
     list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; again for each")
 ]

@@ -8,7 +8,7 @@ import typer
 
 from counterfoil.cli.options import Day, WorkspaceFolder, existing_workspace
 from counterfoil.cli.release import Operator, Reason
-from counterfoil.domain.policy.lists import Entity, ListEffect
+from counterfoil.domain.policy.desk_words import Entity, ListEffect
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
 

@@ -1,4 +1,4 @@
-"""The command that tells which references carry a run's scores, and which carry none."""
+"""The command that shows which references carry a run's scores, and which carry none."""
 
 import json as json_format
 from pathlib import Path
@@ -15,7 +15,7 @@ def references(
     json: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file")] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Show which references the payments of a run were held against: the most named ones, and how many never were."""
+    """Show which references the payments of a run were compared with: the most named, and how many never were."""
     from counterfoil.adapters.folder.whole_files import write_whole
     from counterfoil.cli.show import references as console_references
     from counterfoil.steps.insights.reference_use import reference_use

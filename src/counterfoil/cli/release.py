@@ -81,7 +81,7 @@ def promote(
     operator: Operator = None,
     reason: Reason = "",
     without_gate: Annotated[
-        bool, typer.Option("--without-gate", help="Promote to champion without a passed gate; the log tells")
+        bool, typer.Option("--without-gate", help="Promote to champion without a passed gate; the log records it")
     ] = False,
     workspace: WorkspaceFolder = None,
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from counterfoil.domain.release.overlay import Change
+from counterfoil.domain.scoring.overlay import Change
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ProfileStore(Protocol):
 class KeptScore:
     """A score as it was answered: `answer` is plain JSON, `payment` the canonical payment, as plain JSON too.
 
-    `content_hash` tells whether a payment that comes again is the same.
+    `content_hash` shows whether a payment that comes again is the same.
     """
 
     transaction_id: str
@@ -162,7 +162,7 @@ class AccountRows(Protocol):
 
 @dataclass(frozen=True)
 class Alert:
-    """What the security team is told of a payment. No personal data: the account is a pseudonym."""
+    """What the security team learns of a payment. No personal data: the account is a pseudonym."""
 
     transaction_id: str
     account_id: str | None

@@ -90,7 +90,7 @@ class CarriedFiles(InputFiles):
         self._uri = uri
 
     def paths(self) -> list[Path]:
-        """All payment files of the channel, in order; hidden, temporary and marker files are told and left out."""
+        """All payment files of the channel, in order; hidden, temporary and marker files are logged and left out."""
         found = find_files([self._folder])
         for path, reason in found.left_out:
             log().info("file left out", file=printable(path.name), reason=reason)

@@ -54,7 +54,7 @@ def evaluate(
     until: Until = NO_DAY,
     champion: Annotated[str, typer.Option(help="The release to compare with: an id, an alias, or -")] = NONE,
 ) -> None:
-    """Score the evaluation window with candidate and champion, and hold both against the labels."""
+    """Score the evaluation window with candidate and champion, and compare both with the labels."""
     import pyarrow.parquet as pq
 
     from counterfoil.adapters.report.plots import draw

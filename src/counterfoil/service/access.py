@@ -48,7 +48,7 @@ CALLER_HEADER, ROLE_HEADER = "x-counterfoil-caller", "x-counterfoil-role"
 
 
 def of_gateway(headers: Mapping[str, str]) -> Caller | None:
-    """Who calls, as a gateway tells; None where it names nobody or no role."""
+    """Who calls, as a gateway says; None where it names nobody or no role."""
     name, role = headers.get(CALLER_HEADER, "").strip(), headers.get(ROLE_HEADER, "")
     return Caller(name, Role(role), None) if name and role in list(Role) else None
 

@@ -71,7 +71,7 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
 
 
 def allowed(role: Role) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency that lets callers of a role in, and tells who they are."""
+    """A dependency that lets callers of a role in, and returns who they are."""
 
     async def caller(request: Request) -> Caller:
         access: Access = request.app.state.access

@@ -62,7 +62,7 @@ class Serving:
             thread.start()
 
     def refresh(self) -> None:
-        """Take up a new champion, and let go of accounts that were forgotten.
+        """Take up a new champion, and drop accounts that were forgotten.
 
         A round later, what requests that were under way may have written of them since is removed once more.
         """

@@ -38,5 +38,5 @@ class Workers:
             doing.exception()  # its caller may have gone: then nobody else asks
 
     def close(self) -> None:
-        """Take no more work."""
+        """Accept no further work."""
         self._pool.shutdown(wait=False, cancel_futures=True)

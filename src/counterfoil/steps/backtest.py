@@ -1,4 +1,4 @@
-"""Backtest: train on one span of time, score a later one with the code that serves, hold it against labels."""
+"""Backtest: train on one span of time, score a later one with the code that serves, compare with labels."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -114,7 +114,7 @@ def _span(files: Sequence[Path]) -> Period:
 
 
 def _joined(parts: Sequence[Path], target: Path) -> int:
-    """Let the evidence of spans one after another be one file; return how many rows it has."""
+    """Join the evidence of spans, one after another, in one file; return how many rows it has."""
     if len(parts) == 1:
         parts[0].rename(target)
         return int(pq.read_metadata(target).num_rows)

@@ -41,7 +41,7 @@ def _told(
     place: Workspace, earlier: PseudonymKeys, later: PseudonymKeys, copied: list[Rekeyed], operator: str, reason: str
 ) -> Rotation:
     """Empty the profiles, write the change into the decision log; return what was done."""
-    # Histories of old pseudonyms belong to nobody any more; 'profiles build' makes them anew from the lake.
+    # Histories of old pseudonyms belong to nobody any more; 'profiles build' rebuilds them from the lake.
     place.profiles.expire(datetime.max.replace(tzinfo=UTC))
     place.lists.rekey(later)
     place.cases.rekey(later)

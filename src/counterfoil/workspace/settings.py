@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         default="dsn", description="'iam': log in with an RDS token in the password's place"
     )
     database_ca: Path | None = Field(
-        default=None, description="Certificate authorities that the database's certificate is held against"
+        default=None, description="Certificate authorities that may have signed the database's certificate"
     )
     pseudonym_key: SecretStr | None = Field(
         default=None, description="Key of the keyed hashes, 16 characters at least; made once per workspace if unset"

@@ -54,7 +54,7 @@ class GlueCatalogue:
     ) -> None:
         """Give the table at the address `home` the partitions of `runs`, all it has; `run`: look only at that one.
 
-        `types` is asked for the columns if there are new partitions. A table that they contradict is made anew.
+        `types` is asked for the columns if there are new partitions. A table that they contradict is rebuilt.
         """
         with aws_reported(self._name):
             known = self._table(table)

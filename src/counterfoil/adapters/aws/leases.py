@@ -34,7 +34,7 @@ class HeldLeases:
                 self._heart.start()
 
     def take(self, file: SourceFile, purpose: str) -> str:
-        """Return the claim's token and renew it no more: it is about to be settled.
+        """Return the claim's token and stop renewing it: the file is about to be settled.
 
         Raises UsageError if it was never held, StoreUnavailableError if it was lost.
         """

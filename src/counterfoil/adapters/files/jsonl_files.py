@@ -1,10 +1,17 @@
-"""Read JSON Lines: one object a line, with the line's number. A line that is no object costs that line only."""
+"""Read JSON: one object a line, several on a line (as Firehose writes them), or an array of them.
+
+Records have the number of their line; where lines hold several, each record after the first has the next number. A line
+that is no object costs that line only.
+"""
 
 import codecs
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO
 
+from counterfoil.adapters.files.json_pieces import are_objects, pieces
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake.json_records import Json, cells, names, parse_record
@@ -14,17 +21,18 @@ from counterfoil.errors import InputFileError
 
 MOST_LINE_BYTES = 1 << 20
 _LINES_FOR_COLUMNS = 1_000
+_CHUNK_BYTES = 1 << 18
+_START_BYTES = 1 << 12
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?=\{)")
+_BROKEN = "json_broken"
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the dotted names in the first thousand lines. Raises InputFileError if these hold no object at all."""
     found: dict[str, None] = {}
-    with part.open() as stream:
-        for _, line in itertools.islice(_lines(stream), _LINES_FOR_COLUMNS):
-            try:
-                found.update(dict.fromkeys(names(_record(line, style))))
-            except BadRecordError:
-                continue
+    for _, record in itertools.islice(_records(part, style), _LINES_FOR_COLUMNS):
+        if not isinstance(record, BadRecordError):
+            found.update(dict.fromkeys(names(record)))
     if not found:
         raise InputFileError(f"{part.place}: the first lines hold no JSON object with a value in it (file.format)")
     return list(found)
@@ -38,16 +46,51 @@ def batches(
     `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
     """
     gathered = Gathered(part, mapping)
-    with part.open() as stream:
-        for number, line in _lines(stream):
-            try:
-                gathered.add(number, cells_of(_record(line, mapping.file), mapping.source_columns))
-            except BadRecordError as why:
-                gathered.refuse(number, why)
-            if gathered.is_full:
-                yield gathered.take()
+    for number, record in _records(part, mapping.file):
+        try:
+            if isinstance(record, BadRecordError):
+                raise record
+            gathered.add(number, cells_of(record, mapping.source_columns))
+        except BadRecordError as why:
+            gathered.refuse(number, why)
+        if gathered.is_full:
+            yield gathered.take()
     if len(gathered):
         yield gathered.take()
+
+
+def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
+    """Yield each record with its number, or why it is none."""
+    with part.open() as stream:
+        opening = _ARRAY.match(stream.read(_START_BYTES))
+    with part.open() as stream:
+        if opening is None:
+            yield from _records_of_lines(stream, style)
+            return
+        stream.read(opening.end())
+        found = pieces(partial(stream.read, _CHUNK_BYTES), style.encoding, MOST_LINE_BYTES)
+        elements = (piece for piece in found if piece is None or piece.strip() != b"]")
+        for number, piece in enumerate(elements, 1):
+            yield number, _read(piece, style)
+
+
+def _records_of_lines(stream: BinaryIO, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
+    last = 0
+    for line_number, line in _lines(stream, style.encoding):
+        record = _read(line, style)
+        several = None
+        if line is not None and isinstance(record, BadRecordError) and record.reason == _BROKEN:
+            several = are_objects(line, style.encoding)
+        for found in [record] if several is None else [_read(piece, style) for piece in several]:
+            last = max(line_number, last + 1)
+            yield last, found
+
+
+def _read(line: bytes | None, style: FileFormat) -> Json | BadRecordError:
+    try:
+        return _record(line, style)
+    except BadRecordError as why:
+        return why
 
 
 def _record(line: bytes | None, style: FileFormat) -> Json:
@@ -60,23 +103,43 @@ def _record(line: bytes | None, style: FileFormat) -> Json:
     return parse_record(text)
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number, from 1, and the bytes of each line that is not blank; None for one that is too long."""
+def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the number, from 1, and the bytes of each line that is not blank.
+
+    A line that is too long comes in pieces, if it holds several objects; None stands for what is too long itself.
+    """
     for number in itertools.count(1):
         line = stream.readline(MOST_LINE_BYTES + 1)
         if not line:
             return
-        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
-            _skip_rest(stream)
-            yield number, None
-            continue
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if line.strip():
+        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
+            rest = _RestOfLine(stream, line)
+            for piece in pieces(rest, encoding, MOST_LINE_BYTES) if line.startswith(b"{") else (None,):
+                yield number, piece
+            rest.skip()
+        elif line.strip():
             yield number, line
 
 
-def _skip_rest(stream: BinaryIO) -> None:
-    while True:
-        rest = stream.readline(MOST_LINE_BYTES)
-        if not rest or rest.endswith(b"\n"):
-            return
+class _RestOfLine:
+    """Returns a line piece by piece: what was read of it, then what is left; no bytes at its end."""
+
+    def __init__(self, stream: BinaryIO, begun: bytes) -> None:
+        self._stream = stream
+        self._begun = begun
+        self._ended = False
+
+    def __call__(self) -> bytes:
+        if self._begun:
+            begun, self._begun = self._begun, b""
+            return begun
+        rest = b"" if self._ended else self._stream.readline(_CHUNK_BYTES)
+        self._ended = not rest or rest.endswith(b"\n")
+        return rest
+
+    def skip(self) -> None:
+        """Pass over what is left."""
+        self._begun = b""
+        while self():
+            pass

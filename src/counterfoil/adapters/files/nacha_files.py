@@ -33,6 +33,7 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
             entries.tell(number, record)
             if entries.gathered.is_full:
                 yield entries.gathered.take()
+    entries.end_entry()
     if not entries.files or not entries.is_over:
         raise InputFileError(f"{part.place} is cut off or no NACHA file: it has no file header (1) and end (9)")
     if len(entries.gathered):
@@ -86,7 +87,7 @@ class _Entries:
         else:
             bad = None if len(text) <= nacha.LENGTH else BadRecordError("record_too_long", "the record is too long")
         if text[0] != nacha.ADDENDUM:
-            self._end_entry()
+            self.end_entry()
         self._take_in(number, text.ljust(nacha.LENGTH), bad)
 
     def _take_in(self, number: int, text: str, bad: BadRecordError | None) -> None:
@@ -128,7 +129,8 @@ class _Entries:
         except BadRecordError as why:
             self._problem = self._problem or why
 
-    def _end_entry(self) -> None:
+    def end_entry(self) -> None:
+        """Take in the entry that is open, if one is: what follows is none of its addenda."""
         entry, self._entry = self._entry, None
         if entry is None:
             return

@@ -38,7 +38,7 @@ class Gathered:
         return len(self._rows) + len(self._bad) >= ROWS or self._length >= _TEXT_LENGTH
 
     def take(self) -> RawBatch:
-        """Return what was gathered, and begin anew."""
+        """Return what was gathered, and begin with nothing."""
         cells = list(zip(*self._rows, strict=True)) or [()] * len(self._columns)
         table = pa.table([pa.array(column, pa.string()) for column in cells], names=list(self._columns))
         lines, reasons, messages = zip(*self._bad, strict=True) if self._bad else ((), (), ())

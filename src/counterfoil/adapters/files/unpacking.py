@@ -22,7 +22,7 @@ _XZ_MEMORY = 256 << 20
 """xz -9 needs 65 MB to unpack; its header may ask for 4 GB."""
 
 _ZSTD_WINDOW_LOG = 27
-"""128 MB, what the zstd command takes without being told otherwise."""
+"""128 MB, what the zstd command takes by default."""
 
 FIRST_BYTES = 16
 """Enough to know a packing by."""

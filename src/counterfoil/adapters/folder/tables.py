@@ -156,7 +156,7 @@ class FolderTables:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """Hold the table's lock; the system lets go of it when the process dies."""
+    """Hold the table's lock; the system frees it when the process dies."""
     with (home / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

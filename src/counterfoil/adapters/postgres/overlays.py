@@ -8,7 +8,7 @@ import psycopg
 
 from counterfoil.adapters.postgres.connections import Connections, Login
 from counterfoil.domain.arrays import Floats
-from counterfoil.domain.release.overlay import Change, OverlayReference
+from counterfoil.domain.scoring.overlay import Change, OverlayReference
 from counterfoil.errors import ChangedError
 
 _CHANGE = "release_id, subject, label, said, intercept"

@@ -1,6 +1,7 @@
 """The scores that the service gave, in PostgreSQL."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +15,18 @@ _COLUMNS = (
     "transaction_id, content_hash, release_id, decision, signal, amount::text, account_id, payment, evidence, answer, "
     "scored_at"
 )
-_INSERT = """
-INSERT INTO service_score
-    (transaction_id, content_hash, release_id, decision, signal, amount, account_id, payment, evidence, answer)
-VALUES (%s, %s, %s, %s, %s, %s::numeric, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+_TYPES = {
+    "transaction_id": "text", "content_hash": "text", "release_id": "text", "decision": "text",
+    "signal": "double precision", "amount": "numeric", "account_id": "text", "payment": "jsonb", "evidence": "jsonb",
+    "answer": "jsonb",
+}  # fmt: skip
+_APPEND = f"""
+WITH new AS (
+    INSERT INTO service_score ({", ".join(_TYPES)})
+    SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _TYPES.values())}) ON CONFLICT DO NOTHING
+    RETURNING transaction_id, amount, scored_at
+)
+SELECT transaction_id, amount::text, scored_at FROM new
 """
 _QUEUE = f"""
 SELECT {_COLUMNS} FROM service_score AS score
@@ -37,9 +46,15 @@ class PostgresScores:
         """Keep scores and return what is kept of each transaction now: an earlier score stays."""
         rows = sorted(map(_as_row, scores), key=lambda row: str(row[0]))  # two writers never wait for each other
         with self._connections.connection() as connection:
-            with connection.transaction():
-                connection.cursor().executemany(_INSERT, rows)
-            kept = _find(connection, [score.transaction_id for score in scores])
+            # All in one statement: one way there and back, and one transaction.
+            new = connection.execute(_APPEND, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+            written = {name: (amount, at) for name, amount, at in new}
+            others = [score.transaction_id for score in scores if score.transaction_id not in written]
+            kept = _find(connection, others) if others else {}
+        for score in scores:
+            if score.transaction_id in written:
+                amount, at = written[score.transaction_id]
+                kept.setdefault(score.transaction_id, replace(score, amount=amount, scored_at=at))
         return [kept[score.transaction_id] for score in scores]
 
     def find(self, transactions: Collection[str]) -> dict[str, KeptScore]:

@@ -23,7 +23,7 @@ def with_verified_tls(dsn: str, ca: Path | None = None, *, trust_loopback: bool 
     """Return a DSN that connects only to a server that proves who it is.
 
     A DSN whose every host is a Unix socket or a loopback address stays as it is (unless not `trust_loopback`).
-    Any other gets sslmode=verify-full, held against the DSN's own sslrootcert, else the file `ca`, else the
+    Any other gets sslmode=verify-full, checked with the DSN's own sslrootcert, else the file `ca`, else the
     machine's authorities. An sslmode in the DSN stays if it is as strict; verify-ca (for a server whose
     certificate has another name) also stays if the DSN or `ca` names the authority. One without any host is
     not known to be local: the environment or a service file may name a host. Raises UsageError for a weaker

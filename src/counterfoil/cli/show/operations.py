@@ -59,11 +59,11 @@ def show_rotation(rotation: "Rotation") -> None:
     out.print(f"the key is {rotation.later}{before}")
     if rotation.old_lake is not None:
         where = escape(rotation.old_lake)
-        out.print(f"the lake of the old key is still in {where}: remove it when you need it no more", soft_wrap=True)
+        out.print(f"the lake of the old key is still in {where}: remove it when you no longer need it", soft_wrap=True)
 
 
 def show_removal(removal: "Removal") -> None:
-    """What was removed, what was made anew, what the last search found, and what is left to the owner."""
+    """What was removed, what was rebuilt, what the last search found, and what is left to the owner."""
     report = removal.report
     table = Table(show_header=False)
     rows = {
@@ -92,7 +92,7 @@ def show_removal(removal: "Removal") -> None:
     else:
         out.print("nothing names it any more; its rows are refused when a file that holds it is collected again")
     out.print(
-        "evidence, source IPs and models still count it in sums: 'counterfoil curate', 'features' and 'train' anew"
+        "evidence, source IPs and models still count it in sums: run 'counterfoil curate', 'features' and 'train' again"
     )
 
 

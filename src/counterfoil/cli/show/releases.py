@@ -1,4 +1,4 @@
-"""Releases on the terminal: the list, one release, two of them held against each other, a replayed score."""
+"""Releases on the terminal: the list, one release, two of them compared, a replayed score."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

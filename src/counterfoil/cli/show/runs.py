@@ -56,7 +56,7 @@ def show_collected(files: Sequence["CollectedFile"], left_out: Sequence[tuple[Pa
 
 
 def show_curated(summary: "CurationSummary") -> None:
-    """What the source IPs are, and which months were made anew."""
+    """What the source IPs are, and which months were rebuilt."""
     table = Table("source IPs", "kind")
     counted = {**summary.kinds, "unreadable": summary.unreadable, "address not kept": summary.without_address}
     for kind, count in counted.items():
@@ -166,6 +166,8 @@ def show_mapping_report(report: "MappingReport", lines: int) -> None:
         for name, share in report.coverage.items():
             first.add_row(name, *(row.get(name, "") for row in report.sample[:lines]), f"{share:.0%}")
         out.print(first)
+    for fact in report.facts:
+        out.print(escape(fact))
     for problem in report.problems:
         out.print(f"[red]problem[/]: {escape(problem)}")
     for suggestion in report.suggestions:

@@ -11,7 +11,7 @@ from counterfoil.errors import UsageError
 
 @dataclass(frozen=True)
 class GateRules:
-    """What is asked of a candidate. Raises UsageError for a rule that makes no sense.
+    """What a candidate must reach. Raises UsageError for a rule that makes no sense.
 
     tolerance: how much average precision it may lose against the champion, by the lower bound of the paired
     95 % interval. min_auc, min_lift (odds of the average precision over the odds of a fraud): the floor, also without

@@ -1,19 +1,18 @@
-"""Curate source IPs: what is counted of each, what its address tells, and how a blocklist is read."""
+"""Curate source IPs: what is counted of each, and what its address tells."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
 
+from counterfoil.domain.intake.blocklists import ListedNetworks
 from counterfoil.domain.periods import known_at
-from counterfoil.domain.privacy.addresses import PUBLIC, Address, kind_of, normal_address, prefix_of, read_address
+from counterfoil.domain.privacy.addresses import PUBLIC, Address, kind_of, prefix_of, read_address
 from counterfoil.domain.schemas import FRAUD, SOURCE_IPS
 
 UNREADABLE = "unreadable"
 """The kind of a source IP field that held no address."""
-
-BLOCKLIST = pa.schema([pa.field("address", pa.string(), nullable=False), pa.field("blocklists", pa.int32())])
 
 
 @dataclass(frozen=True)
@@ -29,41 +28,19 @@ NOWHERE = Origin()
 """The origin of an address of which nothing is known."""
 
 
-@dataclass(frozen=True)
-class Blocklist:
-    """`counts` (BLOCKLIST) says on how many lists an address is; `unreadable` counts the lines that were no entry."""
-
-    counts: pa.Table
-    unreadable: int
-
-
-def parse_blocklist(lines: Iterable[str]) -> Blocklist:
-    """Read lines of an address, a tab and a number; `#` begins a comment. Of two entries the higher counts."""
-    found: dict[str, int] = {}
-    unreadable = 0
-    for line in lines:
-        text = line.partition("#")[0].strip()
-        entry = _blocklist_entry(text)
-        if entry is not None:
-            found[entry[0]] = max(entry[1], found.get(entry[0], 0))
-        unreadable += bool(text) and entry is None
-    return Blocklist(pa.table([list(found), list(found.values())], schema=BLOCKLIST), unreadable)
-
-
-def _blocklist_entry(text: str) -> tuple[str, int] | None:
-    words = text.split()
-    if len(words) != 2 or not (words[1].isascii() and words[1].isdecimal() and len(words[1]) < 10):
-        return None
-    address = normal_address(words[0])
-    return None if address is None else (address, int(words[1]))
-
-
-def described(found: pa.Table, origin_of: Callable[[Address], Origin] = lambda _: NOWHERE) -> pa.Table:
+def described(
+    found: pa.Table,
+    origin_of: Callable[[Address], Origin] = lambda _: NOWHERE,
+    listed: ListedNetworks | None = None,
+) -> pa.Table:
     """Give rows of SOURCE_IP_QUERY what their address tells, as schemas.SOURCE_IPS.
 
     Where the address is null the kind is "unreadable", or null if no address was kept for that id. `origin_of`
-    is asked for public addresses only: others are of no country.
+    is asked for public addresses only: others are of no country. An address in one of the networks `listed` is on as
+    many blocklists as that, if it is on no more itself.
     """
+    if listed:
+        found = _with_networks(found, listed)
     pairs = zip(found["address"].to_pylist(), found["kept"].to_pylist(), strict=True)
     facts = [_facts(address, kept, origin_of) for address, kept in pairs]
     whole = found.drop_columns(["kept"])
@@ -71,6 +48,18 @@ def described(found: pa.Table, origin_of: Callable[[Address], Origin] = lambda _
         field = SOURCE_IPS.field(name)
         whole = whole.append_column(field, pa.array([fact[place] for fact in facts], field.type))
     return whole.select(SOURCE_IPS.names).cast(SOURCE_IPS)
+
+
+def _with_networks(found: pa.Table, listed: ListedNetworks) -> pa.Table:
+    pairs = zip(found["address"].to_pylist(), found["blocklists"].to_pylist(), strict=True)
+    lists = [_more_lists(text, count, listed) for text, count in pairs]
+    place = found.schema.get_field_index("blocklists")
+    return found.set_column(place, found.schema.field(place), pa.array(lists, found.schema.field(place).type))
+
+
+def _more_lists(text: str | None, count: int | None, listed: ListedNetworks) -> int | None:
+    address = None if text is None else read_address(text)
+    return count if address is None else max(count or 0, listed.lists(address))
 
 
 def _facts(text: str | None, kept: bool, origin_of: Callable[[Address], Origin]) -> tuple[int | str | None, ...]:

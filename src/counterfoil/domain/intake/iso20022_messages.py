@@ -40,7 +40,7 @@ _CANNOT_HAVE = {
 
 
 def name_of(element: str, namespace: str | None) -> str | None:
-    """Return what a message is called, by its element, else by its document's namespace; None if neither tells."""
+    """Return what a message is called, by its element, else by its document's namespace; None if neither says it."""
     if element in OTHERS:
         return OTHERS[element]
     found = None if namespace is None else _NAMESPACE.fullmatch(namespace)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from counterfoil.domain.intake.json_records import require_whole_text
 from counterfoil.domain.intake.raw import BadRecordError
 
 COLUMNS = (
@@ -72,7 +73,9 @@ def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]
         elif name in _RECEIVED:
             yield "received", value.strip()
         elif number is not None:
-            yield str(int(number["number"])), value
+            element = str(int(number["number"]))
+            require_whole_text(value, element)
+            yield element, value
 
 
 def _values(elements: Mapping[str, str]) -> dict[str, str]:

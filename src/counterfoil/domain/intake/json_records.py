@@ -95,8 +95,13 @@ def _text(value: Any, column: str) -> str | None:
         return None if value is None else str(value).lower()
     if not isinstance(value, str):
         raise BadRecordError("json_nested_value", f"column {column!r} holds an object or a list")
+    require_whole_text(value, column)
+    return value
+
+
+def require_whole_text(value: str, column: str) -> None:
+    """Raise BadRecordError if a text holds half of a character, which no table can keep."""
     try:
         value.encode()
     except UnicodeEncodeError:
         raise BadRecordError("text_unreadable", f"column {column!r} holds half of a character") from None
-    return value

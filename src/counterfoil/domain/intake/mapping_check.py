@@ -15,6 +15,7 @@ from counterfoil.domain.intake.parsing_amounts import OTHER_SIDE
 from counterfoil.domain.intake.parsing_ids import looks_cut
 from counterfoil.domain.intake.unit_warnings import span_of, unit_warnings
 from counterfoil.domain.privacy.ibans import read_iban
+from counterfoil.domain.schemas import FRAUD, GOOD
 
 # An address, a number at the beginning or a long one anywhere, several lines, a sentence.
 _LOOKS_LIKE_DATA = re.compile(r"@|^[\W_]*\d|\d{8}|(\d\W{0,3}){12}\d|[\x00-\x1f\x7f]|.{81}")
@@ -39,7 +40,7 @@ class MappingReport:
 
     `sample`: the first transactions as texts by canonical column, identifiers as keyed hashes; `coverage`:
     share of accepted rows with a value, for each mapped column; `problems`: what must be put right;
-    `suggestions`: what is worth a look.
+    `suggestions`: what is worth a look; `facts`: the span of times, labels and repeated ids of accepted rows.
     """
 
     mapping: str
@@ -50,6 +51,7 @@ class MappingReport:
     rejected: tuple[RejectedReason, ...]
     problems: tuple[str, ...]
     suggestions: tuple[str, ...]
+    facts: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -79,7 +81,7 @@ def check(
     if others:
         problems.append(
             f"{repeated:,} of {accepted.num_rows:,} rows ({repeated / accepted.num_rows:.1%}) have the transaction id "
-            f"of an earlier row, and {others:,} of them tell something else: {mapping.fields.transaction_id!r} is no "
+            f"of an earlier row, and {others:,} describe another payment: {mapping.fields.transaction_id!r} is no "
             "id of a payment; map a column that is, or leave fields.transaction_id out"
         )
     problems += [
@@ -101,7 +103,21 @@ def check(
             *_repetitions(repeated, others, int(accepted.num_rows)),
             *(() if raw is None else _cut_ids(mapping, raw)),
         ),
+        facts=tuple(_facts(mapping, accepted, repeated)),
     )
+
+
+def _facts(mapping: SourceMapping, accepted: pa.Table, repeated: int) -> Iterator[str]:
+    rows = int(accepted.num_rows)
+    if not rows:
+        return
+    span = pc.min_max(accepted["event_time"]).as_py()
+    yield f"payments from {span['min']:%Y-%m-%d %H:%M} to {span['max']:%Y-%m-%d %H:%M} UTC"
+    if mapping.fields.label is not None:
+        frauds, good = (int(pc.sum(pc.equal(accepted["label"], label)).as_py() or 0) for label in (FRAUD, GOOD))
+        yield f"labels: {frauds:,} fraud, {good:,} good, {rows - frauds - good:,} unknown"
+    if mapping.fields.transaction_id is not None:
+        yield f"repeated ids: {repeated:,} of {rows:,} rows ({repeated / rows:.1%})"
 
 
 def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:
@@ -123,7 +139,7 @@ def _cut_ids(mapping: SourceMapping, raw: pa.Table) -> Iterator[str]:
         if field in _IDS and looks_cut(raw[column].combine_chunks(), column):
             yield (
                 f"column {column!r} ({field}) looks cut: every number of more than 15 digits ends in zeros, as a "
-                "spreadsheet leaves them, so several may have become one; export the file anew, with text in it"
+                "spreadsheet leaves them, so several may have become one; export the file again, with text in it"
             )
 
 
@@ -175,7 +191,7 @@ def _filled_columns(mapping: SourceMapping) -> set[str]:
 
 
 def _repeated_ids(accepted: pa.Table) -> tuple[int, int]:
-    """How many rows have the id of an earlier row, and how many of these tell something else of the payment."""
+    """How many rows have the id of an earlier row, and how many of these describe another payment."""
     first: dict[str, dict[str, Any]] = {}
     repeated = others = 0
     ids = accepted["transaction_id"]

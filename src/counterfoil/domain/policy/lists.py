@@ -7,47 +7,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
+from counterfoil.domain.policy.desk_words import Entity as Entity
+from counterfoil.domain.policy.desk_words import ListEffect as ListEffect
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import UsageError
 
 WIDEST = 16
 """A prefix of IPv4 stands in a list as the pseudonyms of its addresses: 65,536 of a /16."""
-
-
-class Entity(StrEnum):
-    """What a list may name."""
-
-    ACCOUNT = "account"
-    MERCHANT = "merchant"
-    SOURCE_IP = "source_ip"
-    DEVICE = "device"
-    CARD_BIN = "card_bin"
-
-    @property
-    def column(self) -> str:
-        """The column of `transactions` that it is compared with."""
-        return self.value if self is Entity.CARD_BIN else f"{self.value}_id"
-
-    @property
-    def is_hashed(self) -> bool:
-        """Whether the column holds keyed hashes, which follow a change of the key."""
-        return self in (Entity.ACCOUNT, Entity.SOURCE_IP, Entity.DEVICE)
-
-
-class ListEffect(StrEnum):
-    """What an entry does to the payments of what it names; a watched one is reviewed, a snoozed one is not."""
-
-    SNOOZE = "snooze"
-    WATCH = "watch"
-    BLOCK = "block"
-    ALLOW = "allow"
-    FATAL_BLOCK = "fatal block"
 
 
 ENTRIES = pa.schema(
@@ -86,13 +57,20 @@ class ReadList:
 class Lists:
     """Entries that are looked up by what they name."""
 
-    def __init__(self, entries: pa.Table) -> None:
-        self.entries = entries.select(ENTRIES.names).cast(ENTRIES)
+    def __init__(self, entries: pa.Table | None = None) -> None:
+        self._entries = entries
         self._by_name: dict[str, dict[str, list[tuple[str, datetime, datetime | None]]]] = {}
+        if entries is None:
+            return
         columns = [self.entries[name].to_pylist() for name in ENTRIES.names]
         for name, effect, entity, value, since, until in zip(*columns, strict=True):
             told = f"{effect}: list {name}"
             self._by_name.setdefault(entity, {}).setdefault(value, []).append((told, since, until))
+
+    @property
+    def entries(self) -> pa.Table:
+        """The entries, following ENTRIES."""
+        return ENTRIES.empty_table() if self._entries is None else self._entries.select(ENTRIES.names).cast(ENTRIES)
 
     def hits(self, payment: Mapping[str, Any], at: datetime) -> set[str]:
         """What the lists say of a payment at a moment, such as 'block: list stolen'."""
@@ -105,7 +83,7 @@ class Lists:
         return found
 
 
-NO_LISTS = Lists(ENTRIES.empty_table())
+NO_LISTS = Lists()
 
 
 def read_list(text: str, entity: Entity | None, until: datetime | None, reason: str, key: PseudonymKeys) -> ReadList:

@@ -19,6 +19,12 @@ PUBLIC = "public"
 _HOST = re.compile(r"(\[(?P<bracketed>[^\]]+)\]|(?P<plain>[0-9.]+))(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT = 65_535
 
+_WHOLE = re.compile(r"(?<=[0-9.])/32$|(?<=[0-9a-fA-F:])/128$")
+"""A network of one address, as databases write an address."""
+_INTEGER = re.compile(r"[0-9]{8,10}(\.0)?|[0-9]{38,39}")
+_FIRST_INTEGER = {4: 1 << 24, 6: 1 << 125}
+"""1.0.0.0 and 2000::, where numbers that may be addresses begin."""
+
 _RANGES: dict[int, tuple[tuple[str, tuple[str, ...]], ...]] = {
     4: (
         ("unspecified", ("0.0.0.0/32",)),
@@ -65,7 +71,8 @@ def read_address(text: str) -> Address | None:
     """Read a source IP field, or return None if there is no address in it.
 
     Taken are IPv4 and IPv6, in brackets or not, with a port, a zone (dropped: it names an interface of the
-    machine that wrote it) or space around; an IPv4-mapped address is its IPv4 address. Of a forwarded-for list
+    machine that wrote it) or space around, as a network of one address (/32, /128), and as the integer that it is
+    (from 1.0.0.0 and 2000:: on); an IPv4-mapped address is its IPv4 address. Of a forwarded-for list
     (X-Forwarded-For, or Forwarded with `for=`), it is the first public address, else the first readable one:
     the client stands first, but a private address before its gateway's is shared by thousands of networks.
     Leading zeros in IPv4 are not read, since some programs take them as octal.
@@ -109,8 +116,16 @@ def _forwarded(text: str) -> Iterator[str]:
         yield hop if named is None else named.strip().strip('"')
 
 
+def _from_integer(number: int) -> Address | None:
+    if _FIRST_INTEGER[4] <= number < 1 << 32:
+        return ipaddress.IPv4Address(number)
+    return ipaddress.IPv6Address(number) if _FIRST_INTEGER[6] <= number < 1 << 128 else None
+
+
 def _read_one(text: str) -> Address | None:
-    written = text.strip()
+    written = _WHOLE.sub("", text.strip())
+    if _INTEGER.fullmatch(written):
+        return _from_integer(int(written.removesuffix(".0")))
     match = _HOST.fullmatch(written)
     if match is not None and int(match["port"] or 0) > _LAST_PORT:
         return None

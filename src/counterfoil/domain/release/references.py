@@ -1,11 +1,13 @@
 """Reference sets: the labelled payments that are kept, as vectors."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.schemas import MONEY, TIMESTAMP
+from counterfoil.domain.scoring.overlay import OverlayReference
 
 REFERENCE_FIELDS: tuple[pa.Field, ...] = (
     pa.field("reference_id", pa.string(), nullable=False),  # the transaction's id
@@ -24,6 +26,14 @@ def reference_schema(dimensions: int) -> pa.Schema:
     """Schema of a reference table with vectors of `dimensions`."""
     vector = pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False)
     return pa.schema([*REFERENCE_FIELDS, vector])
+
+
+def overlay_table(references: Sequence[OverlayReference], dimensions: int) -> pa.Table:
+    """References of an overlay as a reference table, in their order."""
+    columns = [pa.array([getattr(one, f.name) for one in references], f.type) for f in REFERENCE_FIELDS]
+    stacked = np.concatenate([np.zeros(0, np.float32), *(one.vector for one in references)])
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(stacked, pa.float32()), dimensions)
+    return pa.Table.from_arrays([*columns, vectors], schema=reference_schema(dimensions))
 
 
 def vectors_of(references: pa.Table) -> np.ndarray:

@@ -14,10 +14,10 @@ import numpy as np
 from counterfoil.domain.arrays import Doubles, Flags, Floats
 from counterfoil.domain.policy.decide import decide
 from counterfoil.domain.policy.thresholds import Thresholds
-from counterfoil.domain.release.overlay import OverlayReference
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.compare import NOTHING
 from counterfoil.domain.scoring.overlaid import NEAR
+from counterfoil.domain.scoring.overlay import OverlayReference
 from counterfoil.domain.scoring.signal import Calibration, SignalKind, margin
 
 FEWEST = 200

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Flags, Floats
-from counterfoil.domain.release.overlay import OverlayReference
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.compare import NOTHING, TIE, Comparison, Side
+from counterfoil.domain.scoring.overlay import OverlayReference
 
 NEAR = 0.99
 """A payment is nearly a copy of a confirmed one from this cosine of the two as they were scored. In the simulated data

@@ -1,4 +1,4 @@
-"""Hold a candidate against the champion on payments that neither has learned from."""
+"""Compare a candidate with the champion on payments that neither has learned from."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def _paired_scores(tables: TableStore, detectors: list[Detector], period: Period
 
 
 def _signals(detectors: list[Detector], batch: pa.Table) -> list[pa.ChunkedArray]:
-    """The signals of each release; one that is held against itself scores once."""
+    """The signals of each release; one that is compared with itself scores once."""
     found: dict[str, pa.ChunkedArray] = {}
     for detector in detectors:
         if detector.release_id not in found:

@@ -9,7 +9,7 @@ from counterfoil.steps.lake.engine import engine, parquet_source
 
 
 def reference_use(tables: TableStore, references: ReferenceStore, run: str, *, most: int = 10) -> ReferenceUse:
-    """Tell which references the payments of a run were held against, and which never.
+    """Return which references the payments of a run were compared with, and which were never named.
 
     Raises NotFoundError if the run was not published or has no payments, ReleaseMismatchError if several releases
     scored it, and what the store raises if the release's references are gone.

@@ -27,7 +27,7 @@ def single_release(release_ids: Collection[str], run: str) -> str:
     if len(release_ids) > 1:
         raise ReleaseMismatchError(
             f"run '{run}' was scored by {len(release_ids)} releases ({', '.join(sorted(release_ids))}), whose signals "
-            "and precedents cannot be held against each other: score it again with one"
+            "and precedents cannot be compared with each other: score it again with one"
         )
     return next(iter(release_ids))
 

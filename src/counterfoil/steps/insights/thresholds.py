@@ -1,4 +1,4 @@
-"""Hold the scores of a run against labels and amounts, to see what each threshold would have meant."""
+"""Compare the scores of a run with labels and amounts, to see what each threshold would have meant."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Curate source IPs: each with what its address tells, and what each did and was found to be, day by day.
 
 `source_ip_days` has one run a month (`2019-01`), so that new payments touch few of them; `source_ips` has one
-run. A run is made anew from all visible transactions and replaces the one before, so a killed run is run again.
+run. A run is rebuilt from all visible transactions and replaces the one before, so a killed run is run again.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,15 +15,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from counterfoil.domain.intake.blocklists import BLOCKLIST, Blocklist, parse_blocklist
 from counterfoil.domain.intake.curation import (
-    BLOCKLIST,
     SOURCE_IP_DAYS_QUERY,
     SOURCE_IP_QUERY,
     UNREADABLE,
-    Blocklist,
     described,
     known_frauds_query,
-    parse_blocklist,
 )
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import LABEL_DELAY
@@ -47,7 +45,7 @@ _PAYMENT = pa.schema([field for field in TRANSACTION_FIELDS if field.name in _NE
 
 @dataclass(frozen=True)
 class CurationSummary:
-    """What was curated. `months` were made anew, with `days` rows; `kinds` counts the source IPs by kind.
+    """What was curated. `months` were rebuilt, with `days` rows; `kinds` counts the source IPs by kind.
 
     `unreadable` fields held no address; for `without_address` none was kept, since an older version collected
     them. `blocklisted` is null without a blocklist, of which `blocklist_lines_unreadable` were no entries.
@@ -83,7 +81,7 @@ def curate(
     `touched` are the files of `transactions` that are new, collected with `mapping`: only the months are made
     anew in which their payments lie or their frauds became known, and the months `also` (YYYY-MM). Without `touched`
     all months are; so must it be after a change of the label delay. `said` are the files of `labels` that are new:
-    their months too are made anew. `blocklist` is a text file of addresses and numbers, a tab between.
+    their months too are rebuilt. `blocklist` is a text file of addresses and networks.
     Where another process publishes what this one replaces, what that one saw may be newer: all is read again.
     Raises NotFoundError if nothing has been collected, InputFileError if the blocklist cannot be read, ChangedError
     if others are always faster.
@@ -129,7 +127,7 @@ def _curate(
 
 
 def _new(files: Sequence[Path], touched: Sequence[Path] | None, mapping: SourceMapping | None) -> Sequence[Path]:
-    """The files whose months are made anew."""
+    """The files whose months are rebuilt."""
     if touched is None:
         return files
     return touched if mapping is None or mapping.fields.source_ip is not None else ()
@@ -221,6 +219,8 @@ def _write_source_ips(
     database.register("blocklist", BLOCKLIST.empty_table() if listed is None else listed.counts)
     result = database.sql(SOURCE_IP_QUERY, params={"unlisted": None if listed is None else 0})
     describe = described if networks is None else partial(described, origin_of=networks.origin)
+    if listed is not None and listed.networks:
+        describe = partial(describe, listed=listed.networks)
     write_results([result], SOURCE_IPS, staged, describe)
 
 
@@ -271,8 +271,8 @@ def _read_blocklist(path: Path) -> Blocklist:
             listed = parse_blocklist(lines)
     except OSError as error:
         raise InputFileError(f"{path} cannot be read as a blocklist: {error.strerror}") from None
-    if listed.unreadable and not listed.counts.num_rows:
+    if listed.unreadable and not listed.counts.num_rows and not listed.networks:
         raise InputFileError(
-            f"{path} is no blocklist: none of its {listed.unreadable:,} lines is an address, a tab and a number"
+            f"{path} is no blocklist: none of its {listed.unreadable:,} lines is an address or a network"
         )
     return listed

@@ -28,7 +28,7 @@ HASHED = b"counterfoil.hashed"
 def require_key(tables: TableStore, keys: PseudonymKeys) -> None:
     """Raise UsageError if the transactions have pseudonyms of other keys: known people would look like new ones.
 
-    Files of older versions do not tell their key, and are taken as they are.
+    Files of older versions do not record their key; they are accepted without this check.
     """
     found = key_id_of(tables.files(TRANSACTIONS))
     if found not in (None, keys.key_id):
@@ -51,14 +51,14 @@ def require_form(tables: TableStore) -> None:
 def is_of_older_form(files: Sequence[Path]) -> bool:
     """Whether some files of transactions have accounts in an older form; a lake has one form, as it has one key.
 
-    Files that tell no key either are taken as they are.
+    Files that record no key are accepted without this check too.
     """
     marks = [pq.read_metadata(path).metadata or {} for path in (*files[:1], *files[-1:])]
     return any(KEY_ID in mark and mark.get(ACCOUNT_FORM) != FORM for mark in marks)
 
 
 def key_id_of(files: Sequence[Path]) -> str | None:
-    """The id of the key of some files of transactions, if they tell it; as a lake has one key, two of them do."""
+    """The id of the key of some files of transactions, if they record it. One lake has one key, so two files do."""
     for path in (*files[:1], *files[-1:]):
         found = (pq.read_metadata(path).metadata or {}).get(KEY_ID)
         if found is not None:

@@ -101,7 +101,7 @@ def _require_nobody_forgotten(lake: TableStore, table: str, run: str, paths: Seq
         if any(pc.any(pc.is_in(column, value_set=forgotten)).as_py() for column in columns):
             raise UsageError(
                 f"run {run!r} of table {table!r} names an account that was forgotten after it was made: "
-                "start the pipeline anew"
+                "start the pipeline again"
             )
 
 
@@ -117,7 +117,7 @@ def _require_key_of(lake: TableStore, run: str, paths: Sequence[Path]) -> None:
     if None not in (here, there) and here != there:
         raise UsageError(
             f"the transactions of run {run!r} have pseudonyms of key {here}, those of the lake are of {there}: the "
-            "key was changed since they were collected; start the pipeline anew"
+            "key was changed since they were collected; start the pipeline again"
         )
 
 

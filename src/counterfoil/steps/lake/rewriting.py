@@ -1,4 +1,4 @@
-"""Published runs, written anew with some of their rows or values changed."""
+"""Published runs, rewritten with some of their rows or values changed."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Releases whose references hold payments of or to a forgotten account: made anew without them, the old ones retired.
+"""Releases whose references hold payments of or to a forgotten account: rebuilt without them, the old ones retired.
 
 Of references of payments to it only its name goes: no vector is made of keyed hashes.
 

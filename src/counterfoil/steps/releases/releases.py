@@ -1,6 +1,6 @@
 """The life of a release: who is challenger and champion, who was before, and what is out of use.
 
-An alias moves first and the decision log is written after it, so that the log never tells what did not happen.
+An alias moves first and the decision log is written after it, so the log never records what did not happen.
 A call that was killed between the two is completed by calling it again.
 """
 
@@ -86,7 +86,7 @@ def promote(
     *,
     without_gate: bool = False,
 ) -> Change:
-    """Let a release (id or alias) be challenger or champion; a challenger that is promoted is that no more.
+    """Let a release (id or alias) be challenger or champion. A challenger that becomes champion loses that alias.
 
     A champion needs an operator, a reason and, unless `without_gate`, a passed gate. Raises UsageError if one
     of them is missing or the release is retired, NotFoundError if it is unknown. Nothing happens where the log
@@ -122,7 +122,7 @@ def promote(
 
 
 def rollback(registry: ReleaseRegistry, log: DecisionLog, operator: str | None, reason: str) -> Change:
-    """Let the champion before the present one be champion again, as the decision log tells it.
+    """Let the champion before the present one be champion again, as the decision log records it.
 
     A second rollback goes further back, and none goes to a retired release. Raises NotFoundError if there is
     no champion or none before it, UsageError without operator or reason.
@@ -191,7 +191,7 @@ def retire(
 
 @dataclass(frozen=True)
 class _History:
-    """What the log tells: the challenger, and the champions that a rollback may go through (the last is champion)."""
+    """What the log records: the challenger, and the champions that a rollback may go through (the last is champion)."""
 
     champions: tuple[str, ...]
     challenger: str | None
@@ -246,5 +246,5 @@ def _require_gate(release: RegisteredRelease, without_gate: bool) -> None:
     if verdict != GATE_PASSED and not without_gate:
         raise UsageError(
             f"release {release.release_id} has not passed the gate (its verdict: {verdict or 'none'}): train it with "
-            "the training pipeline, or promote it with --without-gate, which the decision log will tell"
+            "the training pipeline, or promote it with --without-gate, which the decision log will record"
         )

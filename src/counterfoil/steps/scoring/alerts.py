@@ -22,7 +22,7 @@ PRECEDENTS = 3
 
 
 def alert_of(score: KeptScore) -> Alert:
-    """What the security team is told: what, why and the precedents; identifiers are keyed hashes."""
+    """What the security team learns: what, why and the precedents; identifiers are keyed hashes."""
     answer = score.answer
     told = ("transaction_id", "event_time", "amount", "currency", "decision", "anomaly_signal", "signal_kind",
             "novelty", "release_id", "without_history")  # fmt: skip

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
+from counterfoil.domain.policy.desk_words import Outcome
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
@@ -13,12 +14,10 @@ from counterfoil.ports.lake import TableStore
 from counterfoil.ports.service import KeptScore, ScoreLog
 from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.lake.labels import Appended, append_labels
-from counterfoil.steps.scoring.feedback import Verdict
 
 DUE_IN = timedelta(days=2)
 AT_A_TIME = 1_000
-_LABELS = {Verdict.FRAUD: FRAUD, Verdict.GOOD: GOOD}
-OUTCOMES = (Verdict.FRAUD, Verdict.GOOD, Verdict.UNSURE)
+_LABELS = {Outcome.FRAUD: FRAUD, Outcome.GOOD: GOOD}
 
 
 def alerts_of_service(scores: ScoreLog, since: datetime) -> Iterator[CaseAlert]:
@@ -82,7 +81,7 @@ def _parts(alerts: Iterable[CaseAlert]) -> Iterator[Sequence[CaseAlert]]:
 
 
 def close_case(
-    cases: CaseStore, tables: TableStore, case_id: str, outcome: Verdict, operator: str, reason: str
+    cases: CaseStore, tables: TableStore, case_id: str, outcome: Outcome, operator: str, reason: str
 ) -> tuple[Case, Appended]:
     """Close a case; its outcome is the label of each of its payments, said by `operator`.
 
@@ -91,8 +90,6 @@ def close_case(
     """
     if not operator.strip() or not reason.strip():
         raise UsageError("a case is closed by somebody, for a reason: give --operator and --reason")
-    if outcome not in OUTCOMES:
-        raise UsageError(f"a case is closed as {', '.join(OUTCOMES)}, not {outcome}")
     case = cases.find(case_id)
     said = Appended()
     if case.state == "open" and outcome in _LABELS:

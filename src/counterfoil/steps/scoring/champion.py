@@ -10,7 +10,7 @@ from typing import Any
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, without_labels
 from counterfoil.domain.policy.policy import Policy
-from counterfoil.domain.release.overlay import Overlay, OverlayReference
+from counterfoil.domain.scoring.overlay import Overlay, OverlayReference
 from counterfoil.ports.service import OverlayStore
 from counterfoil.ports.stores import Stores
 from counterfoil.steps.lake.forgotten import forgotten_accounts

@@ -17,9 +17,9 @@ import numpy as np
 from counterfoil.domain.arrays import Labels
 from counterfoil.domain.policy.decide import Decision as Decided
 from counterfoil.domain.policy.verdicts import Verdict, Word, awaits_another, label_that_holds
-from counterfoil.domain.release.overlay import Change, OverlayReference
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.effect import decisions, differing, fitted_intercept, most_allowed
+from counterfoil.domain.scoring.overlay import Change, OverlayReference
 from counterfoil.domain.scoring.signal import SignalKind
 from counterfoil.errors import ChangedError
 from counterfoil.ports.releases import DecisionLog, LoggedDecision

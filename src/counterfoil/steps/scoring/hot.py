@@ -229,6 +229,11 @@ class HotLogs:
                     log.keep(row)
         return out
 
+    def holds(self, entity: str) -> bool:
+        """Whether the log of an entity is held."""
+        with self._guard:
+            return entity in self._held
+
     def forget(self, rows: Sequence[Row]) -> None:
         """Read the logs of these payments from their beginning the next time."""
         with self._guard:

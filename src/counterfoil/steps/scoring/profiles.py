@@ -117,6 +117,11 @@ class Histories:
             self._held.clear()
             self._drops += 1
 
+    def holds(self, entity: str) -> bool:
+        """Whether the history of an entity is held."""
+        with self._guard:
+            return entity in self._held
+
     def of(self, payments: Sequence[Row]) -> dict[str, Row]:
         """All that the entities of these payments did, by transaction. Raises StoreUnavailableError."""
         entities = list(dict.fromkeys(entity for payment in payments for entity in entities_of(payment)))

@@ -1,4 +1,4 @@
-"""Score a payment again from what was kept, and hold the result against the stored score."""
+"""Score a payment again from what was kept, and compare the result with the stored score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 
 class Precedents(StrEnum):
-    """How the replayed precedents stand to the stored ones."""
+    """How the replayed precedents differ from the stored ones."""
 
     SAME = "the same"
     TIED = "others, among references that are equally similar"
@@ -137,7 +137,7 @@ def difference(stored: Row, replayed: Row) -> float:
 
 
 def compare_precedents(stored: Row, replayed: Row) -> Precedents:
-    """Hold the precedents of two scores against each other, side by side (fraud, good)."""
+    """Compare the precedents of two scores, side by side (fraud, good)."""
     if _ids(stored["precedents"]) == _ids(replayed["precedents"]):
         return Precedents.SAME
     sides = ((1, "fraud_tied"), (0, "good_tied"))
@@ -147,7 +147,7 @@ def compare_precedents(stored: Row, replayed: Row) -> Precedents:
 
 
 def _tied(stored: list[Row], replayed: list[Row], tied: bool) -> bool:
-    """Tell whether two lists of precedents differ in nothing but the choice among equally similar ones."""
+    """Return whether two lists of precedents differ only in the choice among equally similar ones."""
     if len(stored) != len(replayed):
         return False
     if any(not _near(a["similarity"], b["similarity"]) for a, b in zip(stored, replayed, strict=True)):

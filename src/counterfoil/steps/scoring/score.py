@@ -1,4 +1,4 @@
-"""Score payments: encode evidence, hold it against a release's references, write signals with precedents."""
+"""Score payments: encode evidence, compare it with a release's references, write signals with precedents."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta

@@ -234,10 +234,15 @@ class OnlineScorer:
             raise
 
     def drop_histories(self) -> None:
-        """Read all histories anew: an account was forgotten."""
+        """Read all histories again, since an account was forgotten."""
         self._histories.drop()
         with self._guard:
             self._hot = None
+
+    def remembers(self, entity: str) -> bool:
+        """Whether this process holds what an entity did, such as 'account:<pseudonym>'."""
+        with self._guard:
+            return self._histories.holds(entity) or (self._hot is not None and self._hot.holds(entity))
 
     def close(self) -> None:
         """Wait for no reader any longer."""

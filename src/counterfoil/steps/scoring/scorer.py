@@ -11,14 +11,14 @@ from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.encoder import join
 from counterfoil.domain.policy.decide import Decision
-from counterfoil.domain.release.overlay import Overlay
-from counterfoil.domain.release.references import checksum, in_canonical_order, vectors_of
+from counterfoil.domain.release.references import checksum, in_canonical_order, overlay_table, vectors_of
 from counterfoil.domain.release.release import (
     Release,
     require_references,
 )
 from counterfoil.domain.scoring.compare import Comparison, References
 from counterfoil.domain.scoring.overlaid import Compared, Overlaid
+from counterfoil.domain.scoring.overlay import Overlay
 from counterfoil.domain.scoring.reasoner import Reasoner
 from counterfoil.domain.scoring.scores import score_table, with_reasons
 from counterfoil.domain.scoring.signal import SignalKind, margin
@@ -75,7 +75,9 @@ class Detector:
         rows, dimensions = self.release.reference_rows, self.release.encoder.dimensions
         other = copy.copy(self)
         other.overlay = overlay
-        other.references = pa.concat_tables([self.references.slice(0, rows), overlay.table(dimensions)])
+        other.references = pa.concat_tables(
+            [self.references.slice(0, rows), overlay_table(overlay.references, dimensions)]
+        )
         other._compared = Overlaid(self.base, rows, overlay.references, dimensions) if overlay.references else self.base
         intercept = overlay.intercept
         if intercept is not None:
@@ -87,7 +89,7 @@ class Detector:
         return self.release.encoder.encode(evidence, self._embed, labels)
 
     def compare(self, evidence: pa.Table) -> Comparison:
-        """Hold evidence rows against both sides. Raises MissingEvidenceError."""
+        """Compare evidence rows with the references of both sides. Raises MissingEvidenceError."""
         return self._encode_and_compare(evidence)[0]
 
     def _encode_and_compare(self, evidence: pa.Table) -> tuple[Comparison, Doubles]:

@@ -91,6 +91,7 @@ def test_athena_s_own_reader_sees_the_union_of_the_runs(tables: S3Tables) -> Non
     assert sorted(rows) == [(2, "2019-01-01", "b"), (3, "2019-01-02", "a")]
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_whole_table_finds_nothing_but_parquet(tables: S3Tables) -> None:
     """It lists all that is under the table's location, and fails on a manifest."""
     _publish(tables, "a", {"event_date=2019-01-01/part-0.parquet": _one(1)})

@@ -103,3 +103,44 @@ def test_columns_are_those_of_the_first_lines_and_only_needed_ones_are_missed(tm
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert read(tmp_path, b"") == read(tmp_path, b"\n\n") == []
+
+
+def test_objects_one_after_another_without_line_breaks_are_records_each(tmp_path: Path) -> None:
+    content = line("1").strip() + line("2").strip() + b" " + line("3") + line("4") + line("5").strip() + b'{"t": '
+    batches = read(tmp_path, content)
+    assert amounts(batches) == {1: "1", 2: "2", 3: "3", 4: "4", 5: "5"}
+    assert rejected(batches) == [(6, "json_broken")]
+
+
+def test_a_line_of_many_objects_may_be_longer_than_any_object(tmp_path: Path) -> None:
+    many = 40_000
+    content = b"".join(line(str(n)).strip() for n in range(many)) + b"\n" + line("7")
+    assert len(content) > 2 * jsonl_files.MOST_LINE_BYTES
+    batches = read(tmp_path, content)
+    assert amounts(batches) == {**{n + 1: str(n) for n in range(many)}, many + 1: "7"}
+    assert not rejected(batches)
+
+
+@pytest.mark.parametrize("between", [b",", b" ,\n ", b",\r\n"])
+@pytest.mark.parametrize("opening", [b"[", b"\xef\xbb\xbf[\n", b" [ "])
+def test_an_array_of_objects_is_read(tmp_path: Path, opening: bytes, between: bytes) -> None:
+    pretty = b'{\n  "t": "2024-01-01",\n  "order": {"amount": 1.50}\n}'
+    content = opening + between.join([pretty, line("2").strip(), pretty]) + b"\n]\n"
+    batches = read(tmp_path, content)
+    assert amounts(batches) == {1: "1.50", 2: "2", 3: "1.50"}
+    assert not rejected(batches)
+
+
+def test_a_bad_element_of_an_array_costs_itself_only(tmp_path: Path) -> None:
+    long = b'{"t": "' + b"x" * (2 * jsonl_files.MOST_LINE_BYTES) + b'"}'
+    parts = [line("1").strip(), b'{"t" "x"}', line("2").strip(), b'{"t": "\xff"}', long, line("3").strip()]
+    batches = read(tmp_path, b"[" + b",".join(parts) + b"]")
+    assert amounts(batches) == {1: "1", 3: "2", 6: "3"}
+    assert rejected(batches) == [(2, "json_broken"), (4, "bytes_unreadable"), (5, "line_too_long")]
+    cut = read(tmp_path, b"[" + line("1").strip() + b',{"t": "2024')
+    assert (amounts(cut), rejected(cut)) == ({1: "1"}, [(2, "json_broken")])
+
+
+def test_a_line_of_an_object_and_something_else_stays_broken(tmp_path: Path) -> None:
+    batches = read(tmp_path, line("1").strip() + b" x\n" + line("2"))
+    assert (amounts(batches), rejected(batches)) == ({2: "2"}, [(1, "json_broken")])

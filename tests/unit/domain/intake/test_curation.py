@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from counterfoil.domain.intake.curation import BLOCKLIST, Origin, described, parse_blocklist
+from counterfoil.domain.intake.blocklists import BLOCKLIST, parse_blocklist
+from counterfoil.domain.intake.curation import Origin, described
 from counterfoil.domain.privacy.addresses import Address
 from counterfoil.domain.schemas import SOURCE_IPS, TIMESTAMP
 
@@ -33,7 +34,30 @@ def test_of_two_entries_the_higher_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["1.1.1.1", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2", "1.1.1\t3", "1.1.1.1\t9999999999", "\ufffd\t1"]
+    "lines",
+    [
+        ["\ufeff8.8.8.8\t5", "9.9.9.9"],
+        ["8.8.8.8,5,2026-03-01", '"9.9.9.9",1,"x, y"'],
+        ["create bad hash:ip family inet", "add bad 8.8.8.8", "add bad 8.8.8.8 timeout 0", "-A bad 9.9.9.9"],
+        ["; a list", "// of two", "8.8.8.8 ; SBL1", "9.9.9.9/32 ; SBL2"],
+        ["134744072", "9.9.9.9 1"],
+    ],
+)
+def test_a_list_in_any_form_names_its_addresses(lines: list[str]) -> None:
+    found = parse_blocklist(lines)
+    assert (found.counts["address"].to_pylist(), found.unreadable) == (["8.8.8.8", "9.9.9.9"], 0)
+
+
+def test_an_address_in_a_listed_network_is_listed() -> None:
+    found = parse_blocklist(["8.8.8.0/24\t7", "8.8.0.0/16\t2", "9.9.9.9\t2", "2001:db8::/32", "10.0.0.0/33"])
+    assert (found.counts.num_rows, found.unreadable) == (1, 1)
+    rows = _found(("8.8.8.8", True), ("8.8.9.1", True), ("9.9.9.8", True), ("2001:db8::5", True), (None, True))
+    assert described(rows, listed=found.networks)["blocklists"].to_pylist() == [7, 2, 0, 1, None]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1.1.1.1 x", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2", "1.1.1\t3", "1.1.1.1\t9999999999", "x\t1"],
 )
 def test_a_line_that_is_no_entry_is_counted(line: str) -> None:
     found = parse_blocklist([line, "8.8.8.8\t1"])

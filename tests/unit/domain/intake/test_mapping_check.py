@@ -105,7 +105,7 @@ def test_ids_that_several_rows_share_are_no_ids() -> None:
     )
     [problem] = found.problems
     assert problem.startswith(
-        "2 of 4 rows (50.0%) have the transaction id of an earlier row, and 2 of them tell something"
+        "2 of 4 rows (50.0%) have the transaction id of an earlier row, and 2 describe another payment"
     )
     assert "'id' is no id" in problem
 

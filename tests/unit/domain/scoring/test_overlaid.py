@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from counterfoil.domain.policy.thresholds import Thresholds
-from counterfoil.domain.release.overlay import Change, Overlay, OverlayReference
+from counterfoil.domain.release.references import overlay_table
 from counterfoil.domain.scoring.compare import References
 from counterfoil.domain.scoring.effect import Window, decisions, fitted_intercept
 from counterfoil.domain.scoring.overlaid import NEAR, Overlaid
+from counterfoil.domain.scoring.overlay import Change, Overlay, OverlayReference
 from counterfoil.domain.scoring.signal import Calibration, SignalKind, margin
 
 DIMENSIONS, K = 8, 5
@@ -104,4 +105,4 @@ def test_the_last_change_of_a_payment_holds() -> None:
     taken_back = overlay.with_change(Change("r", "a", None, 3, -1.3, (), 3))
     assert [(one.reference_id, one.label) for one in taken_back.references] == [("b", 1)]
     assert (taken_back.sequence, taken_back.intercept) == (3, -1.3)
-    assert taken_back.table(DIMENSIONS).num_rows == 1
+    assert overlay_table(taken_back.references, DIMENSIONS).num_rows == 1

@@ -1,5 +1,6 @@
 """Ctrl-C reaches an engine that computes, and whoever had the wakeup descriptor is told and has it back."""
 
+import gc
 import os
 import signal
 import socket
@@ -25,7 +26,10 @@ def wakeup_descriptor() -> int:
 @pytest.fixture(autouse=True)
 def python_handles_ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Hypothesis, once another test has used it, listens to the garbage collector: a Ctrl-C in there would be lost.
+    callbacks, gc.callbacks[:] = gc.callbacks[:], []
     yield
+    gc.callbacks[:] = callbacks
     signal.signal(signal.SIGINT, before)
 
 

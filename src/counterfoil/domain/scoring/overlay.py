@@ -10,11 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
-import numpy as np
-import pyarrow as pa
-
 from counterfoil.domain.arrays import Floats
-from counterfoil.domain.release.references import REFERENCE_FIELDS, reference_schema
 
 
 @dataclass(frozen=True)
@@ -80,12 +76,3 @@ class Overlay:
                 if one.confirmed or one.reference_id not in found:
                     found[one.reference_id] = one
         return tuple(found.values())
-
-    def table(self, dimensions: int) -> pa.Table:
-        """The references as a reference table (`references.reference_schema`), in their order."""
-        schema = reference_schema(dimensions)
-        columns = [pa.array([getattr(one, f.name) for one in self.references], f.type) for f in REFERENCE_FIELDS]
-        stacked = np.concatenate([np.zeros(0, np.float32), *(one.vector for one in self.references)])
-        return pa.Table.from_arrays(
-            [*columns, pa.FixedSizeListArray.from_arrays(pa.array(stacked, pa.float32()), dimensions)], schema=schema
-        )

@@ -1,0 +1,117 @@
+"""Blocklists as they are published: addresses and networks, plain, with counts, as CSV, or as ipset saves them."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from counterfoil.domain.privacy.addresses import Address, normal_address
+
+BLOCKLIST = pa.schema([pa.field("address", pa.string(), nullable=False), pa.field("blocklists", pa.int32())])
+
+_BETWEEN = re.compile(r"[\s,]+")
+_IPSET = re.compile(r"-?-?(?:add|A)\s+\S+\s+(\S+)", re.IGNORECASE)
+_IPSET_OTHER = re.compile(r"(?:create|flush|destroy|-N|-F)\s", re.IGNORECASE)
+_COMMENT = re.compile(r"#.*|;.*|^//.*")
+_MOST_DIGITS = 9
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass
+class ListedNetworks:
+    """On how many lists each network is; an address is on as many as the network around it that is on most."""
+
+    _counts: dict[tuple[int, int], dict[int, int]] = field(default_factory=dict)
+    """(IP version, number of bits behind the prefix) -> prefix -> lists."""
+
+    def add(self, network: Network, count: int) -> None:
+        """Take in a network that `count` lists name; of two entries the higher counts."""
+        behind = network.max_prefixlen - network.prefixlen
+        prefixes = self._counts.setdefault((network.version, behind), {})
+        prefix = int(network.network_address) >> behind
+        prefixes[prefix] = max(count, prefixes.get(prefix, 0))
+
+    def lists(self, address: Address) -> int:
+        """Return on how many lists the networks around an address are."""
+        number = int(address)
+        return max(
+            (
+                prefixes.get(number >> behind, 0)
+                for (version, behind), prefixes in self._counts.items()
+                if version == address.version
+            ),
+            default=0,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+
+@dataclass(frozen=True)
+class Blocklist:
+    """`counts` (BLOCKLIST) says on how many lists an address is, `networks` that of networks.
+
+    `unreadable` counts the lines that were no entry.
+    """
+
+    counts: pa.Table
+    unreadable: int
+    networks: ListedNetworks = field(default_factory=ListedNetworks)
+
+
+def parse_blocklist(lines: Iterable[str]) -> Blocklist:
+    """Read lines of an address or a network, and perhaps the number of lists that it is on (else one).
+
+    `#`, `;` and `//` begin comments; what stands after the number in CSV says nothing here. Of two entries the
+    higher counts.
+    """
+    found: dict[str, int] = {}
+    networks = ListedNetworks()
+    unreadable = 0
+    for line in lines:
+        text = _COMMENT.sub("", line.lstrip("\ufeff")).strip()
+        if not text or _IPSET_OTHER.match(text):
+            continue
+        entry = _entry(text)
+        if entry is None:
+            unreadable += 1
+        elif isinstance(entry[0], str):
+            found[entry[0]] = max(entry[1], found.get(entry[0], 0))
+        else:
+            networks.add(entry[0], entry[1])
+    counts = pa.table([list(found), list(found.values())], schema=BLOCKLIST)
+    return Blocklist(counts, unreadable, networks)
+
+
+def _entry(text: str) -> tuple[str | Network, int] | None:
+    """An address in its normal form, or a network, and on how many lists it is."""
+    of_ipset = _IPSET.match(text)
+    words = [of_ipset[1]] if of_ipset else [word.strip("\"'") for word in _BETWEEN.split(text)]
+    count = _count(words, is_csv="," in text)
+    where = None if count is None else _where(words[0])
+    return None if where is None or count is None else (where, count)
+
+
+def _count(words: list[str], *, is_csv: bool) -> int | None:
+    """The number after an address, one if there is none; nothing else may stand there, but for more cells of CSV."""
+    if len(words) == 1:
+        return 1
+    number = words[1]
+    if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS and (is_csv or len(words) == 2):
+        return int(number)
+    return 1 if is_csv else None
+
+
+def _where(word: str) -> str | Network | None:
+    if "/" in word:
+        try:
+            network = ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            return None
+        if network.prefixlen < network.max_prefixlen:
+            return network
+        word = str(network.network_address)
+    return normal_address(word)

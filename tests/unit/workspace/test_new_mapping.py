@@ -1,0 +1,138 @@
+"""A guessed mapping reads the file that it was guessed from; what is not sure says so."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from counterfoil.cli import app
+from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
+from counterfoil.errors import InputFileError, MappingError
+from counterfoil.workspace.new_mapping import new_mapping
+from counterfoil.workspace.try_mapping import try_mapping
+
+SFFSD = "Time,Source,Target,Amount,Location,Type,Labels\n" + "".join(
+    f"{n},S{n % 7},T{n % 5},{n * 3.25:.2f},L{n % 4},TP{n % 3},{n % 3}\n" for n in range(40)
+)
+PAYSIM = (
+    "step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud\n"
+    + "".join(f"{n // 9 + 1},CASH_OUT,{n}.5,C{n},10.0,0.0,M{n % 4},0.0,1.5,{int(n == 3)},0\n" for n in range(40))
+)
+TABFORMER = (
+    "User,Card,Year,Month,Day,Time,Amount,Use Chip,Merchant Name,Merchant City,Merchant State,Zip,MCC,Errors?,"
+    "Is Fraud?\n"
+    + "".join(
+        f"{n % 3},{n % 2},2019,{n % 12 + 1},{n % 28 + 1},{n % 24:02d}:07,${'-' if n == 5 else ''}{n}.10,Chip,"
+        f"-{n}77,Town,OH,43085.0,5411,,{'Yes' if n == 3 else 'No'}\n"
+        for n in range(40)
+    )
+)
+AWS = (
+    "EVENT_LABEL,EVENT_TIMESTAMP,LABEL_TIMESTAMP,EVENT_ID,ENTITY_TYPE,ENTITY_ID,card_bin,customer_name,ip_address,"
+    "customer_email,billing_phone,user_agent,product_category,order_price,payment_currency,merchant\n"
+    + "".join(
+        f"{n % 2 if n < 20 else ''},2024-05-0{n % 9 + 1}T10:00:00Z,2024-06-01T00:00:00Z,e{n},customer,c{n % 5},"
+        f"411111,Ann,192.0.2.{n},a{n}@example.org,+1-555-010{n % 10},Opera,web,{n}.99,EUR,shop {n % 6}\n"
+        for n in range(40)
+    )
+)
+REGISTRATIONS = "ip_address,email_address,EVENT_TIMESTAMP,EVENT_LABEL\n" + "".join(
+    f"192.0.2.{n},a{n}@example.org,2024-05-01T10:00:{n:02d}Z,{'fraud' if n % 4 == 0 else 'legit'}\n" for n in range(40)
+)
+
+
+def guessed(path: Path, content: str) -> SourceMapping:
+    path.write_text(content)
+    text = new_mapping(path)
+    mapping = path.with_suffix(".toml")
+    mapping.write_text(text)
+    report = try_mapping(str(mapping), path, 100, 1)
+    assert report.accepted >= report.rows - 1, report.problems
+    return parse_mapping(text, "x")
+
+
+def test_s_ffsd(tmp_path: Path) -> None:
+    mapping = guessed(tmp_path / "s.csv", SFFSD)
+    assert mapping.fields.mapped() == {
+        "event_time": "Time", "amount": "Amount", "account": "Source", "merchant": "Target", "category": "Type",
+        "label": "Labels",
+    }  # fmt: skip
+    assert mapping.labels is not None
+    assert (mapping.labels.fraud, mapping.labels.good, mapping.labels.unknown) == (("1",), ("0",), ("2",))
+    assert "# UNSURE: what one step is" in (tmp_path / "s.toml").read_text()
+
+
+def test_paysim(tmp_path: Path) -> None:
+    mapping = guessed(tmp_path / "paysim.csv", PAYSIM)
+    assert mapping.fields.mapped() == {
+        "event_time": "step", "amount": "amount", "account": "nameOrig", "merchant": "nameDest", "category": "type",
+        "label": "isFraud",
+    }  # fmt: skip
+    assert mapping.time.format == "relative_hours"
+    assert "isFlaggedFraud" not in mapping.source_columns
+
+
+def test_tabformer(tmp_path: Path) -> None:
+    mapping = guessed(tmp_path / "card.csv", TABFORMER)
+    assert mapping.fields.event_time == ("Year", "Month", "Day", "Time")
+    assert mapping.fields.account == ("User", "Card")
+    assert (mapping.fields.merchant, mapping.fields.category) == ("Merchant Name", "MCC")
+    assert (mapping.amount.symbols, mapping.amount.debits) == ({"$": "USD"}, "positive")
+    assert mapping.labels is not None
+    assert mapping.labels.fraud == ("Yes",)
+
+
+def test_the_samples_of_aws(tmp_path: Path) -> None:
+    mapping = guessed(tmp_path / "aws.csv", AWS)
+    assert mapping.fields.mapped() == {
+        "transaction_id": "EVENT_ID", "event_time": "EVENT_TIMESTAMP", "amount": "order_price",
+        "currency": "payment_currency", "account": "ENTITY_ID", "merchant": "merchant", "source_ip": "ip_address",
+        "email": "customer_email", "phone": "billing_phone", "category": "product_category", "card_bin": "card_bin",
+        "label": "EVENT_LABEL", "label_time": "LABEL_TIMESTAMP",
+    }  # fmt: skip
+    assert mapping.labels is not None
+    assert mapping.labels.unknown == ("",)
+    other = guessed(tmp_path / "registrations.csv", REGISTRATIONS)
+    assert other.labels is not None
+    assert (other.labels.fraud, other.labels.good) == (("fraud",), ("legit",))
+
+
+def test_a_german_export(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 28 + 1:02d}.03.2026;K{n % 3};Laden;-1.0{n:02d},50\n" for n in range(30))
+    mapping = guessed(tmp_path / "umsatz.csv", f"Datum;Konto;Shop;Betrag\n{rows}")
+    assert (mapping.file.delimiter, mapping.time.format) == (";", "%d.%m.%Y")
+    assert (mapping.amount.decimal_mark, mapping.amount.thousands_mark, mapping.amount.debits) == (",", ".", "negative")
+
+
+def test_json_parquet_and_packed_files(tmp_path: Path) -> None:
+    lines = "".join(f'{{"id": "p{n}", "at": "2026-03-01T10:00:{n:02d}Z", "amount": {n}.5}}\n' for n in range(20))
+    assert guessed(tmp_path / "events.jsonl", lines).file.format == "jsonl"
+    table = pa.table({"id": ["a", "b"], "created": [1_772_359_200, 1_772_359_201], "amount": [1.5, 2.0]})
+    pq.write_table(table, tmp_path / "p.parquet")
+    assert parse_mapping(new_mapping(tmp_path / "p.parquet"), "x").time.format == "epoch_seconds"
+    (tmp_path / "s.csv.gz").write_bytes(gzip.compress(SFFSD.encode()))
+    assert parse_mapping(new_mapping(tmp_path / "s.csv.gz"), "x").fields.amount == "Amount"
+
+
+def test_what_cannot_be_guessed_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,x\n")
+    with pytest.raises(MappingError, match="no column looks like a time"):
+        new_mapping(path)
+    path.write_text("a,b\n")
+    with pytest.raises(InputFileError, match="no rows"):
+        new_mapping(path)
+
+
+def test_the_command_prints_or_writes_and_never_overwrites(tmp_path: Path) -> None:
+    path, out = tmp_path / "s.csv", tmp_path / "out.toml"
+    path.write_text(SFFSD)
+    run = CliRunner().invoke
+    printed = run(app, ["mapping", "new", str(path)])
+    assert printed.stdout.startswith('name = "s"')
+    assert run(app, ["mapping", "new", str(path), "--out", str(out)]).exit_code == 0
+    assert out.read_text() == printed.stdout
+    assert run(app, ["mapping", "new", str(path), "--out", str(out)]).exit_code != 0

@@ -85,8 +85,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=" ".join,
 )
 def test_a_value_that_cannot_be_meant_is_exit_code_2(
-    capsys: pytest.CaptureFixture[str], place: Path, arguments: tuple[str, ...]
-) -> None:
+    capsys: pytest.CaptureFixture[str], place: Path, dsn: str, monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", dsn)
     if arguments[0] not in ("simulate", "mapping"):
         arguments = (*arguments, "--workspace", str(place))
     code, _, error = run(capsys, *arguments)

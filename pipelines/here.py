@@ -18,7 +18,7 @@ from pipelines.local.objects import Objects
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.telemetry import offline_session
+from pipelines.telemetry import offline_session, require_sdk
 
 
 def run_here(
@@ -64,6 +64,7 @@ def _prepared(
 
     Names become ids by MLflow, whose import takes as long as the SDK's: a process of its own does that meanwhile.
     """
+    require_sdk()
     if "sagemaker" in sys.modules:
         return prepare_start(name, given, settings, place, local=True), offline_session(settings)
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent) as other:

@@ -3,20 +3,17 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pyarrow.parquet as pq
 import pytest
-from served import Server, new_tokens, serve
+from served import Server, new_tokens, own_release, serve
 
 from counterfoil.cli import main
-from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.policy.verdicts import Verdict
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.service.serving import Serving
-from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 from counterfoil.steps.scoring import overrule
 from counterfoil.steps.scoring.feedback import feedback_on, label_of
 from counterfoil.workspace.wiring import Workspace
@@ -30,12 +27,7 @@ KINDS = (("grocery", "Seven Oaks Supermarket"), ("transport", "Kestrel Taxi"), (
 @pytest.fixture(scope="module")
 def release_id(scoring_place: Any) -> str:
     """A release of this module's own, so that no other test sees its overlay; it blocks what it is sure of."""
-    place = scoring_place.open()
-    release = load_release(place.registry, scoring_place.release_id)
-    own = replace(release, thresholds=Thresholds(review=release.thresholds.review, block=0.9, alert_budget=0.004))
-    references = place.references.read_base(scoring_place.release_id)
-    register_candidate(Candidate(own, references), place.references, place.registry)
-    return own.release_id
+    return own_release(scoring_place, block=0.9)
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def test_an_instance_sees_nothing_else_of_this_process(toy, run, monkeypatch, tm
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("SOMETHING", "else")
-    monkeypatch.setenv("COUNTERFOIL_TEXT_MODEL", "hash")
+    monkeypatch.setenv("COUNTERFOIL_BATCH_ROWS", "7")
     monkeypatch.setenv("COUNTERFOIL_PIPELINE_BUCKET", "elsewhere")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
@@ -113,7 +113,7 @@ def test_an_instance_sees_nothing_else_of_this_process(toy, run, monkeypatch, tm
     machine = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONUNBUFFERED"}
     machine |= {name for name in seen if name.endswith("_NUM_THREADS") or name.startswith("OPENBLAS_")}
     assert {name: value for name, value in seen.items() if name not in machine} == {
-        "COUNTERFOIL_TEXT_MODEL": "hash", "COUNTERFOIL_COLOUR": "red", "COUNTERFOIL_SIZE": "9",
+        "COUNTERFOIL_BATCH_ROWS": "7", "COUNTERFOIL_COLOUR": "red", "COUNTERFOIL_SIZE": "9",
         "COUNTERFOIL_WORKSPACE": str(tmp_path), "COUNTERFOIL_ML_ROOT": seen["COUNTERFOIL_ML_ROOT"],
     }  # fmt: skip
     assert seen["OMP_NUM_THREADS"] == "1"

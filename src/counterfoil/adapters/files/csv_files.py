@@ -35,6 +35,9 @@ BLOCK_BYTES = 8 << 20
 
 _HEADER_BYTES = 1 << 18
 _HEADER_LINE = 1
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_OF_MARKS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-32")}
+"""What a file begins with -> its encoding -> the beginnings of Python's names of encodings that go with it."""
 _QUOTE_UNCLOSED = (
     "quote_unclosed",
     'a quoted value is never closed: the line is cut off, or write file.quote = "" if the writer never quotes',
@@ -63,13 +66,14 @@ def _layout(part: Part, style: FileFormat) -> Layout:
 
 
 def _require_declared(part: Part, style: FileFormat) -> None:
-    """Raise InputFileError for a file that says itself that it is UTF-16, where the mapping says something else."""
+    """Raise InputFileError for a file whose mark says that it is in another encoding than the mapping says."""
     with part.open() as raw:
-        begins_so = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    if begins_so and not codecs.lookup(style.encoding).name.startswith(("utf-16", "utf-32")):
+        start = raw.read(3)
+    said = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    if said is not None and not codecs.lookup(style.encoding).name.startswith(_OF_MARKS[said]):
         raise InputFileError(
-            f"{part.place} begins with the mark of UTF-16 and the mapping reads it as {style.encoding}: "
-            "write file.encoding = 'utf-16'"
+            f"{part.place} begins with the mark of {said.upper()} and the mapping reads it as {style.encoding}: "
+            f"write file.encoding = '{said}'"
         )
 
 

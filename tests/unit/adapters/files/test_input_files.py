@@ -182,6 +182,13 @@ def test_utf_16_with_a_mark_is_read_as_any_of_its_names_and_told_where_it_was_no
             READER.columns(path, mapping_of(f'encoding = "{encoding}"'))
 
 
+def test_utf_8_with_a_mark_is_told_where_it_was_not_declared(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufefft,a\n1,é\n".encode())
+    assert rows(read(path, mapping_of())) == rows(read(path, mapping_of('encoding = "utf-8-sig"'))) == {2: "é"}
+    with pytest.raises(InputFileError, match=r"begins with the mark of UTF-8 and the mapping reads it as cp1252"):
+        READER.columns(path, mapping_of('encoding = "cp1252"'))
+
+
 def test_bytes_that_are_no_text_cost_their_row_only(tmp_path: Path) -> None:
     batches = read(written(tmp_path, b"t,a\n1,10\n2,\xff\n3\n4,40\n"))
     assert rows(batches) == {2: "10", 5: "40"}

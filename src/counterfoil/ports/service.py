@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from counterfoil.domain.scoring.overlay import Change
 
+PROFILES_KEPT_FOR = timedelta(days=400)
+"""An entry of a profile is kept so long after its time: the longest window is a year, and labels come late."""
+
 
 @dataclass(frozen=True)
 class Entry:

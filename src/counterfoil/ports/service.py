@@ -104,7 +104,10 @@ class ScoreLog(Protocol):
         ...
 
     def queue(self, limit: int) -> list[KeptScore]:
-        """Return payments to review that nobody has judged, by signal times amount, greatest first."""
+        """Return payments to review that nobody has judged, by signal times amount, greatest first.
+
+        A blocked payment that one person calls good stays until a second person has spoken.
+        """
         ...
 
     def forget(self, account_id: str) -> list[str]:

@@ -155,3 +155,20 @@ def test_checkpoints_go_on_and_the_dead_keep_no_content(dsn: str) -> None:
     assert kept.buried("s") == [("a", "3", "no_json_object")]
     with psycopg.connect(dsn) as connection:
         assert "secret" not in repr(connection.execute("SELECT * FROM dead_letter").fetchall())
+
+
+def test_a_blocked_payment_waits_in_the_queue_for_a_second_good(dsn: str, scores: PostgresScores) -> None:
+    scores.append([score(1, decision="block"), score(2, decision="block"), score(3, decision="review")])
+    log = PostgresDecisions(dsn)
+
+    def say(name: str, verdict: str, person: str) -> list[str]:
+        log.append(LoggedDecision("feedback", name, "x", "", {"verdict": verdict, "principal": person}))
+        return [kept.transaction_id for kept in scores.queue(9)]
+
+    assert say("t3", "good", "ada") == ["t2", "t1"]
+    assert say("t2", "good", "ada") == ["t2", "t1"]
+    assert say("t2", "good", "ada") == ["t2", "t1"]
+    assert say("t2", "good", "bob") == ["t1"]
+    assert say("t1", "good", "ada") == ["t1"]
+    assert say("t1", "unsure", "ada") == []
+    log.close()

@@ -93,6 +93,8 @@ def test_good_of_a_blocked_payment_waits_for_a_second_person(browser: Any, place
             if person == "second":
                 page.goto(f"{address}/?transaction=blocked")
             assert seen in page.locator("main").inner_text()
+            waiting = page.locator(".queue .id").get_by_text("blocked", exact=True).count()
+            assert waiting == (1 if person == "first" else 0)
             assert faults(page) == []
 
 

@@ -3,14 +3,20 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from quick_embedder import QuickEmbedder
 from served import Server, own_release, serve
 
 import counterfoil.service
+from counterfoil.cli import main
+from counterfoil.ports.service import Entry
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.steps.scoring.scorer import Detector
 from counterfoil.workspace.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -61,6 +67,35 @@ def _feedback_acts(confirmed: str, stopped: str, taken_back: str) -> None:
     assert "readme-3" in [one["reference_id"] for one in told["precedents"]]
     _, end = json.JSONDecoder().raw_decode(taken_back)
     assert json.loads(taken_back[end:])["scores"][0]["decision"] == "allow"
+
+
+def test_building_profiles_removes_what_left_every_window(
+    scoring_place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted from the newest collected payment, of February 2024, not from today."""
+    store, entity = scoring_place.open().profiles, "account:long ago"
+    times = {"old": datetime(2022, 12, 1, tzinfo=UTC), "kept": datetime(2023, 2, 1, tzinfo=UTC)}
+    store.append([Entry(entity, name, at, {"transaction_id": name}) for name, at in times.items()])
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(scoring_place.root))
+    with pytest.raises(SystemExit) as stop:
+        main(["profiles", "build"])
+    assert not stop.value.code, capsys.readouterr().err
+    assert [one.entry_id for one in store.read({entity: 0})[entity].entries] == ["kept"]
+    store.forget([entity], [])
+
+
+def test_the_text_encoder_is_loaded_before_the_first_score(scoring_place: Any) -> None:
+    class Counting(QuickEmbedder):
+        asked: ClassVar[list[str]] = []
+
+        def embed(self, texts: Sequence[str]) -> Any:
+            self.asked.extend(texts)
+            return super().embed(texts)
+
+    place = scoring_place.open()
+    release = load_release(place.registry, scoring_place.release_id)
+    Detector.load(release, place.references_for_scoring, Counting()).warm_up()
+    assert Counting.asked == ["warm up"]
 
 
 def test_settings_that_the_readme_names_are_there() -> None:

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from counterfoil.domain.scoring.overlay import Change
 
+PROFILES_KEPT_FOR = timedelta(days=400)
+"""An entry of a profile is kept so long after its time: the longest window is a year, and labels come late."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -101,7 +104,10 @@ class ScoreLog(Protocol):
         ...
 
     def queue(self, limit: int) -> list[KeptScore]:
-        """Return payments to review that nobody has judged, by signal times amount, greatest first."""
+        """Return payments to review that nobody has judged, by signal times amount, greatest first.
+
+        A blocked payment that one person calls good stays until a second person has spoken.
+        """
         ...
 
     def forget(self, account_id: str) -> list[str]:

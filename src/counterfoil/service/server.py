@@ -22,7 +22,8 @@ def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> 
     if not auth and host not in LOOPBACK:
         raise UsageError(f"--no-auth lets everybody in and {host} can be reached from outside: use --host 127.0.0.1")
     log_as_json()
-    place.champion.current()  # what is wrong with the release is told before anything listens
+    # What is wrong with the release is told before anything listens, and the first score waits for no model.
+    place.champion.current().detector.warm_up()
     app = create_app(place, auth=auth)
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,

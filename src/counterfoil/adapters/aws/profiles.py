@@ -8,13 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from counterfoil.adapters.aws.clients import aws_client, aws_reported, error_code
-from counterfoil.ports.service import Entry, LogPart
+from counterfoil.ports.service import PROFILES_KEPT_FOR, Entry, LogPart
 
 LATE = timedelta(seconds=30)
 """Clocks of writers and the way to the table may differ by this much: a reader reads so much again."""
-
-KEPT_FOR = timedelta(days=400)
-"""DynamoDB removes an entry so long after its time: the longest window is a year, and labels come late."""
 
 BY_WRITTEN = "by_written"
 """The local index of an entity's entries by the time of writing."""
@@ -69,7 +66,7 @@ class DynamoProfiles:
             yield from page["Items"]
 
     def expire(self, before: datetime) -> int:  # noqa: ARG002 the table does it
-        """Remove nothing: DynamoDB removes entries by itself, `KEPT_FOR` after their time."""
+        """Remove nothing: DynamoDB removes entries by itself, `PROFILES_KEPT_FOR` after their time."""
         return 0
 
     def forget(self, entities: Collection[str], transactions: Collection[str]) -> int:
@@ -119,7 +116,7 @@ class DynamoProfiles:
             "at": {"S": entry.at.astimezone(UTC).isoformat()},
             "content": {"S": json.dumps(dict(entry.content))},
             "written": {"N": str(int(self._clock() * 1000))},
-            "expires": {"N": str(int((entry.at + KEPT_FOR).timestamp()))},
+            "expires": {"N": str(int((entry.at + PROFILES_KEPT_FOR).timestamp()))},
         }
 
     def _reported(self) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.domain.policy.verdicts import PEOPLE_FOR_GOOD
 from counterfoil.ports.service import KeptScore
 
 _COLUMNS = (
@@ -30,8 +31,12 @@ SELECT transaction_id, amount::text, scored_at FROM new
 """
 _QUEUE = f"""
 SELECT {_COLUMNS} FROM service_score AS score
-WHERE decision <> 'allow' AND NOT EXISTS (
-    SELECT FROM decision WHERE kind = 'feedback' AND subject = score.transaction_id)
+LEFT JOIN LATERAL (
+    SELECT bool_and(details ->> 'verdict' = 'good') AS only_good,
+        count(DISTINCT coalesce(details ->> 'principal', details ->> 'token', actor)) AS people
+    FROM decision WHERE kind = 'feedback' AND subject = score.transaction_id
+) AS said ON true
+WHERE decision <> 'allow' AND (people = 0 OR (decision = 'block' AND only_good AND people < {PEOPLE_FOR_GOOD}))
 ORDER BY signal * coalesce(amount, 0)::double precision DESC, transaction_id LIMIT %s
 """
 

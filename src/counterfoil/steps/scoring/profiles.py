@@ -16,7 +16,7 @@ from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
 from counterfoil.ports.lake import TableStore
-from counterfoil.ports.service import Entry, LogPart, ProfileStore
+from counterfoil.ports.service import PROFILES_KEPT_FOR, Entry, LogPart, ProfileStore
 from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 
@@ -177,7 +177,8 @@ def build_profiles(
 ) -> int:
     """Fill the store from the lake with all that windows of later payments can see; return how many payments.
 
-    May run beside a service and again: what is there already stays. Raises NotFoundError without payments.
+    What left every window long ago is removed. May run beside a service and again. Raises NotFoundError without
+    payments.
     """
     files = tables.files(TRANSACTIONS)
     if not files:
@@ -195,6 +196,9 @@ def build_profiles(
             store.append([entry for row in rows for entry in payment_entries(row)])
             done += len(rows)
             progress.count(done, total)
+    # A payment with a wrong date far ahead must not make all others old.
+    newest = min(last, datetime.now(last.tzinfo))
+    store.expire(newest - max(PROFILES_KEPT_FOR, longest_window(specs) + label_delay))
     return done
 
 

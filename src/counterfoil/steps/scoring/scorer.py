@@ -70,6 +70,11 @@ class Detector:
         require_references(release, store.checksum(release.release_id))
         return cls(release, store.read_base(release.release_id), embedder, compute)
 
+    def warm_up(self) -> None:
+        """Load the text encoder, if the release has one: no score has to wait for it then."""
+        if self.release.text_weights_hash is not None:
+            self._embed(["warm up"])
+
     def with_overlay(self, overlay: Overlay) -> "Detector":
         """The same release with an overlay in place of the one it has; this one stays as it is."""
         rows, dimensions = self.release.reference_rows, self.release.encoder.dimensions

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,3 +69,19 @@ def test_mypy_follows_every_part_of_the_cdk_that_is_imported() -> None:
     parts |= set(re.findall(r"^\s*(?:from|import) (aws_cdk\.[\w.]+)", lines, re.M))
     assert len(parts) > 20
     assert parts == {name for name in followed if name.startswith("aws_cdk.aws_")}
+
+
+def test_what_users_install_has_lower_bounds_that_the_pins_keep() -> None:
+    """Version 2 of the SageMaker SDK fulfilled 'sagemaker', and nothing ran."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pins = _constraints()
+    wrong = [
+        text
+        for name, requirements in extras.items()
+        if name not in ("dev", "bench")
+        for text in requirements
+        if ">=" not in text or not Requirement(text).specifier.contains(pins[_normal(text)])
+    ]
+    assert wrong == []
+    [sdk] = [Requirement(text) for text in extras["aws"] if text.startswith("sagemaker")]
+    assert not sdk.specifier.contains("2.245.0")

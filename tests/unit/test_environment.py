@@ -59,6 +59,18 @@ def test_what_the_demo_installs_is_a_part_of_what_the_tests_install() -> None:
     assert {*extras["demo"]} <= {requirement for name in whole.split(",") for requirement in extras[name]}
 
 
+def test_mypy_follows_every_part_of_the_cdk_that_is_imported() -> None:
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    [followed] = [set(entry["module"]) for entry in overrides if entry.get("follow_imports") == "normal"]
+    sources = [path.read_text() for path in (ROOT / "infra").rglob("*.py") if "node_modules" not in path.parts]
+    lines = "\n".join(sources)
+    names = [name for line in re.findall(r"^\s*from aws_cdk import (.+)$", lines, re.M) for name in line.split(", ")]
+    parts = {f"aws_cdk.{name.split(' as ')[0]}" for name in names if name.startswith("aws_")}
+    parts |= set(re.findall(r"^\s*(?:from|import) (aws_cdk\.[\w.]+)", lines, re.M))
+    assert len(parts) > 20
+    assert parts == {name for name in followed if name.startswith("aws_cdk.aws_")}
+
+
 def test_what_users_install_has_lower_bounds_that_the_pins_keep() -> None:
     """Version 2 of the SageMaker SDK fulfilled 'sagemaker', and nothing ran."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -5,12 +5,12 @@ here they stand together, with the reason of each.
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.command_line import templates_folder
 from infra.parts.rights import REASONS
 
 PAGE = Path(__file__).with_name("permissions.md")
@@ -127,4 +127,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(templates_folder(__doc__))

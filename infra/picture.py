@@ -4,13 +4,14 @@ A box for each stack with what it holds, counted; an arrow for each stack whose 
 """
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from infra.command_line import templates_folder
 
 PICTURE = Path(__file__).with_name("architecture.svg")
 _WIDTH, _LINE, _GAP, _COLUMNS = 290, 17, 46, 3
@@ -110,4 +111,4 @@ def main(folder: Path, prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), "counterfoil-prod-")
+    main(templates_folder(__doc__), "counterfoil-prod-")

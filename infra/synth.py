@@ -1,9 +1,9 @@
 """Synthesise both environments without an account: `python -m infra.synth FOLDER`, for `make synth` and CI."""
 
-import sys
 from pathlib import Path
 
 from infra.app import build
+from infra.command_line import new_folder
 
 _DIGEST = f"sha256:{'a' * 64}"
 EXAMPLES = {
@@ -41,5 +41,5 @@ def synthesise(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    for name in synthesise(Path(sys.argv[1])):
+    for name in synthesise(new_folder(__doc__)):
         print(name)  # noqa: T201 what was made

@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+from pydantic import SecretStr
+
 from counterfoil.errors import PipelineError, UsageError
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings, Settings, load_pipeline_settings
 from counterfoil.workspace.wiring import Workspace
@@ -18,7 +20,7 @@ from pipelines.local.objects import Objects
 from pipelines.local.record import LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
-from pipelines.telemetry import offline_session
+from pipelines.telemetry import offline_session, require_sdk
 
 
 def run_here(
@@ -45,16 +47,23 @@ def run_here(
     return execution
 
 
+_NOT_FOR_STEPS = {"workspace", "lake", "ml_root"}
+"""The session gives each step its own; a lake elsewhere and an ml_root are refused."""
+
+
 def _for_steps(settings: Settings) -> dict[str, str]:
-    """The settings that are addresses, as they are meant here: the steps run in folders of their own.
+    """All settings that were set, by the names of their variables, as they are meant here: paths are whole.
 
     Raises UsageError for a setting that no step would follow.
     """
     if "ml_root" in settings.model_fields_set:
         raise UsageError("COUNTERFOIL_ML_ROOT is set, and 'run' gives each step a folder of its own: unset it")
-    names = ("tracking_uri", "database_ca", "geoip_country", "geoip_asn")
-    found = {f"COUNTERFOIL_{name.upper()}": getattr(settings, name) for name in names}
-    return {name: str(value) for name, value in found.items() if value is not None}
+    found = {name: getattr(settings, name) for name in sorted(settings.model_fields_set - _NOT_FOR_STEPS)}
+    return {f"COUNTERFOIL_{name.upper()}": _as_text(value) for name, value in found.items() if value is not None}
+
+
+def _as_text(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _prepared(
@@ -64,6 +73,7 @@ def _prepared(
 
     Names become ids by MLflow, whose import takes as long as the SDK's: a process of its own does that meanwhile.
     """
+    require_sdk()
     if "sagemaker" in sys.modules:
         return prepare_start(name, given, settings, place, local=True), offline_session(settings)
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent) as other:

@@ -31,6 +31,7 @@ class Kind(Enum):
     COUNT = "a whole number, 1 or more"
     INSTANCES = "a whole number from 1 to 100"
     SWITCH = "'true' or 'false'"
+    PLACE = f"'{CHALLENGER}' or '-' (a champion is promoted by a person, with 'counterfoil release promote')"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ _TRAINING = (
         f"{DEFAULT_RULES.min_lift:g}", Kind.NUMBER,
     ),
     Parameter("MinFrauds", "Frauds that the days to judge on must have", str(DEFAULT_RULES.min_frauds), Kind.COUNT),
-    Parameter("Alias", "Alias that the registered release gets", CHALLENGER),
+    Parameter("Alias", "Alias that the registered release gets", CHALLENGER, Kind.PLACE),
 )  # fmt: skip
 _DETECTION = (
     Parameter("Release", "Release that scores: id or alias", CHAMPION),
@@ -134,6 +135,8 @@ def _fits(kind: Kind, value: str) -> bool:
             return re.fullmatch(r"[1-9]\d?|100", value, re.ASCII) is not None
         case Kind.SWITCH:
             return value in ("true", "false")
+        case Kind.PLACE:
+            return value in (CHALLENGER, NONE)
         case Kind.TEXT:
             return True
 

@@ -37,6 +37,8 @@ def prepare_start(
         runs += [changed] if (changed := place.key_file.changed_id) else []
         failed = _failed_files(place, local=local)
         values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs, failed)
+    if name == "training":
+        place.registry.require_writable()
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))
     for table in LAKE_TABLES:

@@ -5,14 +5,17 @@ import importlib
 import json
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from counterfoil.errors import UsageError
 from counterfoil.workspace.settings import PipelineSettings
 
 SDK_CONFIG: Mapping[str, Any] = {
@@ -36,8 +39,10 @@ def silence_sdk() -> None:
 
     The switch holds for child processes too. The SDK makes a client of its own while it is imported, for which
     botocore would look for a region and ask EC2's metadata service for credentials, and it sets up the root
-    logger: here it finds dummies for that moment, and logging is afterwards as it was.
+    logger: here it finds dummies for that moment, and logging is afterwards as it was. Raises UsageError as
+    `require_sdk` does.
     """
+    require_sdk()
     os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(_config_file())
     with _no_account(), _logging_kept():
         importlib.import_module("sagemaker.mlops.workflow.pipeline")
@@ -45,6 +50,19 @@ def silence_sdk() -> None:
     _spare_step_clients()
     for name in ("sagemaker", "sagemaker.config"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def require_sdk() -> None:
+    """Raise UsageError unless version 3 of the SageMaker SDK is installed; what 2 had is elsewhere in 3."""
+    try:
+        found = version("sagemaker")
+    except PackageNotFoundError:
+        found = "none"
+    if not re.match(r"[3-9]|\d\d", found):
+        raise UsageError(
+            f"pipelines need version 3 of the SageMaker SDK, and here is {found}: install counterfoil[aws], "
+            "or counterfoil[demo] to run them here only"
+        )
 
 
 def _spare_schema_checks() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfoil.errors import PipelineError
+from pipelines.local.needed import needed_by
 
 LONGEST_MESSAGE = 1024
 """SageMaker keeps this many bytes of a job's exit message."""
@@ -18,11 +19,6 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 _THREADS = "_NUM_THREADS"
 _LINEAR_ALGEBRA = "OPENBLAS_"
 """Which kernels the processor gets: with others a step would come to other last digits than the same command."""
-_OUTSIDE = (
-    "COUNTERFOIL_LEDGER_TABLE", "COUNTERFOIL_DATABASE_URL_SECRET", "COUNTERFOIL_PSEUDONYM_KEY_SECRET",
-    "COUNTERFOIL_TRACKING_URI",
-)  # fmt: skip
-_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
 _OURS, _NOT_THE_STEPS = "COUNTERFOIL_", "COUNTERFOIL_PIPELINE_"
 
 
@@ -103,12 +99,6 @@ def _is_of_the_machine(name: str) -> bool:
     return name.endswith(_THREADS) or name.startswith(_LINEAR_ALGEBRA)
 
 
-def _is_needed(name: str, settings: Mapping[str, str]) -> bool:
-    """Whether a variable of this process says how to reach what a setting names: region, credentials, proxies."""
-    outside = bool(settings.keys() & set(_OUTSIDE)) or settings.get("COUNTERFOIL_DATABASE_AUTH") == "iam"
-    return outside and (name in _PROXIES or name.startswith(("AWS_", "MLFLOW_TRACKING_")))
-
-
 def environment_for(host: Host, settings: Mapping[str, str], threads: int | None) -> dict[str, str]:
     """Return the whole environment of an instance's process: a container sees nothing else of its machine.
 
@@ -118,8 +108,7 @@ def environment_for(host: Host, settings: Mapping[str, str], threads: int | None
     limits = {} if threads is None else {f"{name}{_THREADS}": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
     chosen = {name: value for name, value in os.environ.items() if _is_of_the_machine(name)}
     fixed = {"PYTHONUNBUFFERED": "1", "COUNTERFOIL_ML_ROOT": str(host.ml_root)}
-    needed = {name: value for name, value in os.environ.items() if _is_needed(name, settings)}
-    return {**machine, **limits, **chosen, **needed, **settings, **fixed}
+    return {**machine, **limits, **chosen, **needed_by(settings), **settings, **fixed}
 
 
 ML_ROOT = "/opt/ml"

@@ -240,3 +240,21 @@ def test_a_registry_out_of_reach_is_named_without_its_password(tmp_path: Path) -
         with pytest.raises(StoreUnavailableError, match="check the tracking URI") as caught:
             MlflowRegistry(uri, cache=tmp_path).releases()
         assert "hunter2" not in str(caught.value)
+
+
+def test_a_deleted_experiment_is_told_before_the_work_with_the_command_that_brings_it_back(
+    registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    registry.require_writable()  # there is none yet
+    _register(registry, folder)
+    registry.require_writable()
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    number = client.get_experiment_by_name("counterfoil").experiment_id
+    client.delete_experiment(number)
+    for asked in (lambda: open_registry().require_writable(), lambda: _register(open_registry(), folder, "r2")):
+        with pytest.raises(StoreUnavailableError, match=f"was deleted.*restore --experiment-id {number}'"):
+            asked()
+    client.restore_experiment(number)
+    open_registry().require_writable()

@@ -294,10 +294,10 @@ FORMATS = (
     InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
     _kind("pacs.009", "FICdtTrf", "CdtTrfTxInf"),
     _kind("pain.008", "CstmrDrctDbtInitn", "DrctDbtTxInf", ("IntrBkSttlmAmt", "InstdAmt")),
-    # Where a message of returns has none, the message is counted itself: only what else is known is required.
+    # Where a message of returns has none, the message is counted itself.
     replace(
         _kind("pacs.004", "PmtRtr", "TxInf", ("IntrBkSttlmAmt", "RtrdIntrBkSttlmAmt"), ("UETR", "RtrId")),
-        count=lambda content: transfers(content, "TxInf", ("PmtRtr",)) or None,
+        count=lambda content: transfers(content, "TxInf", ("PmtRtr",), ("PmtRtr",)),
     ),
     InputFormat(
         "camt.053", _shipped("iso20022-camt053"), standard_files.camt, _XML_TOKENS, spoil_xml, camt_bookings

@@ -29,6 +29,8 @@ _XML = re.compile(
 )
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']*)")
 _MESSAGES = ("FIToFICstmrCdtTrf", "CstmrCdtTrfInitn")
+_ALONE = ("CstmrCdtTrfInitn",)
+"""Without a transfer it is told itself, as one of which the mapping of pacs.008 reads nothing."""
 _TRANSFER = "CdtTrfTxInf"
 
 
@@ -114,23 +116,28 @@ def _is_somebodys(name: str) -> bool:
     return not (name.endswith("/") or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."))
 
 
-def transfers(content: bytes, record: str = _TRANSFER, messages: tuple[str, ...] = _MESSAGES) -> int | None:
-    """Outermost transfers within messages, found by their tags."""
+def transfers(
+    content: bytes, record: str = _TRANSFER, messages: tuple[str, ...] = _MESSAGES, alone: tuple[str, ...] = _ALONE
+) -> int | None:
+    """Outermost transfers within messages, found by their tags; messages that are `alone` count as one without any."""
     if b"\0" in content or not all(named.lower() == b"utf-8" for named in _ENCODING.findall(content)):
         return None  # UTF-16, or what the declaration says
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return None
-    found, opened = 0, list[str]()
+    found, before, opened = 0, 0, list[str]()
     for tag in _XML.finditer(text):
         name = tag["name"]
         if name is None:
             continue
-        if tag["end"]:
-            opened[-1:] = []
-            continue
-        found += name == record and record not in opened and any(message in opened for message in messages)
-        if not tag["empty"]:
+        if not tag["end"]:
+            inside = any(message in opened for message in messages)
+            before = before if inside else found
+            found += name == record and record not in opened and inside
             opened.append(name)
+        if tag["end"] or tag["empty"]:
+            closed = opened.pop() if opened else None
+            outermost = not any(message in opened for message in messages)
+            found += closed in alone and outermost and found == before
     return found

@@ -3,21 +3,26 @@
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
-from two_processes import Meeting, collect_one, payments_file, rows_of
+import pyarrow as pa
+from two_processes import TEXT, Meeting, collect_one, payments_file, rows_of
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from counterfoil.ports.lake import TableStore
+from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.say_labels import say_labels
 from counterfoil.steps.lake.engine import engine
-from counterfoil.steps.lake.labels import labelled
+from counterfoil.steps.lake.labels import OWN_FILE, append_labels, labelled
 
 FORK = multiprocessing.get_context("fork")
 FEED = parse_mapping(
@@ -77,3 +82,28 @@ def test_two_files_said_at_once_are_both_kept(tmp_path: Path) -> None:
     assert {name for name, label in labels.items() if label == 1} == said
     assert sum(label is None for label in labels.values()) == 20
     assert len(rows_of(lake, TRANSACTIONS)) == 40
+
+
+def test_contradictions_and_retractions_said_at_once_are_judged_one_after_the_other(tmp_path: Path) -> None:
+    """The own file's label is kept once, each word has a sequence of its own, and the last word holds."""
+    lake = FolderTables(tmp_path / "lake")
+    own = parse_mapping(TEXT + 'label = "y"\n[labels]\nfraud = ["1"]\ngood = ["0"]\n', "own")
+    path = tmp_path / "p.csv"
+    path.write_text("id,t,a,ip,n,y\n" + "".join(f"p{n},2026-01-05T10:00:00Z,a,192.0.2.1,1.00,1\n" for n in range(40)))
+    collect([path], own, key=b"k" * 16, reader=InputFiles(), tables=lake, ledger=MemoryLedger())
+    words = {"a": (None, 2), "b": (0, 3)}
+
+    def say(name: str, barrier: Barrier) -> None:
+        label, day = words[name]
+        named = pa.table({"transaction_id": [f"p{n}" for n in range(10)], "label": pa.array([label] * 10, pa.int8())})
+        tables: Any = Meeting(FolderTables(tmp_path / "lake"), LABELS_TABLE, barrier)
+        moment = datetime(2026, 3, day, tzinfo=UTC)
+        append_labels(tables, named, said_by=name, said_at=moment, run=f"feed-{name}")
+
+    _both(say)
+    rows = rows_of(lake, LABELS_TABLE)
+    assert Counter(row["said_by"] for row in rows) == {OWN_FILE: 10, "a": 10, "b": 10}
+    assert sorted(row["sequence"] for row in rows) == list(range(1, 31))
+    labels = _labels(lake)
+    assert {labels[f"p{n}"] for n in range(10)} == {0}
+    assert {labels[f"p{n}"] for n in range(10, 40)} == {1}

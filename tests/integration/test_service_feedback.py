@@ -3,18 +3,20 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pyarrow.parquet as pq
 import pytest
-from served import Server, new_tokens, serve
+from served import Server, new_tokens, own_release, serve
 
-from counterfoil.domain.policy.thresholds import Thresholds
+from counterfoil.cli import main
 from counterfoil.domain.policy.verdicts import Verdict
+from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.service.serving import Serving
-from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
+from counterfoil.steps.scoring import overrule
+from counterfoil.steps.scoring.feedback import feedback_on, label_of
+from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -25,12 +27,7 @@ KINDS = (("grocery", "Seven Oaks Supermarket"), ("transport", "Kestrel Taxi"), (
 @pytest.fixture(scope="module")
 def release_id(scoring_place: Any) -> str:
     """A release of this module's own, so that no other test sees its overlay; it blocks what it is sure of."""
-    place = scoring_place.open()
-    release = load_release(place.registry, scoring_place.release_id)
-    own = replace(release, thresholds=Thresholds(review=release.thresholds.review, block=0.9, alert_budget=0.004))
-    references = place.references.read_base(scoring_place.release_id)
-    register_candidate(Candidate(own, references), place.references, place.registry)
-    return own.release_id
+    return own_release(scoring_place, block=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +118,63 @@ def test_what_is_taken_back_acts_no_more(server: Server, place: Any) -> None:
     assert late.why == "what was said of this payment does not act any more"
 
 
-def test_a_word_that_would_change_too_many_decisions_is_held(serving: Serving, place: Any) -> None:
+def references(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: Any, *arguments: str
+) -> dict[str, tuple[str, ...]]:
+    """Run `counterfoil references` here, and return the rows of its table by payment: said, state, references, by."""
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(place.root))
+    monkeypatch.setenv("COUNTERFOIL_SERVICE_RELEASE", str(place.settings.service_release))
+    monkeypatch.setattr(Workspace, "embedder", place.embedder)
+    with pytest.raises(SystemExit) as stop:
+        main(["references", *arguments])
+    printed = capsys.readouterr()
+    assert stop.value.code in (0, None), printed.err
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.out.splitlines() if "│" in line]
+    return {row[0]: tuple(row[1:5]) for row in rows}
+
+
+def test_an_operator_takes_a_reference_out_and_lets_it_act_again(
+    serving: Serving, place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decision(name: str) -> str:
+        changes = {"category": "books", "amount": "21.40", "merchant": "undone"}
+        [found] = serving.score([payment(name, **changes)], source_layout=False)["scores"]
+        return str(found["decision"])
+
+    def told(*arguments: str) -> dict[str, tuple[str, ...]]:
+        found = references(capsys, monkeypatch, place, *arguments)
+        place.champion.follow()
+        return found
+
+    decision("undone-0")
+    serving.say("undone-0", Verdict.FRAUD, "ada", "a test", token=None, principal="ada")
+    assert decision("undone-1") != "allow"
+    row = told("list")["undone-0"]
+    assert (row[0], row[1], row[3]) == ("fraud", "acts", "ada")
+    assert int(row[2]) >= 1
+    told("undo", "undone-0", "--operator", "eve", "--reason", "the case is open again")
+    assert decision("undone-2") == "allow"
+    assert told("list")["undone-0"] == ("fraud", "undone", "0", "eve")
+    [entry] = place.decisions.entries("feedback_undone", "undone-0")
+    assert (entry.actor, entry.reason) == ("eve", "the case is open again")
+    # What was said stays, and neither settling nor a confirmation that comes late lets it act.
+    assert label_of(feedback_on(place.decisions, "undone-0")) == 1
+    place.settling.settle()
+    place.confirmations.apply("undone-0")
+    assert decision("undone-3") == "allow"
+    with pytest.raises(NotFoundError, match="'undone-0' is not in the overlay of release"):
+        overrule.undo(place.confirmations, "undone-0", "eve", "again")
+    monkeypatch.setenv("COUNTERFOIL_FEEDBACK_ACTS", "true")
+    told("release", "undone-0", "--operator", "eve", "--reason", "it was fraud")
+    assert decision("undone-4") != "allow"
+    serving.say("undone-0", Verdict.RETRACTED, "ada", "a test", token=None, principal="ada")
+    assert decision("undone-5") == "allow"
+    assert "undone-0" not in told("list")
+
+
+def test_a_word_that_would_change_too_many_decisions_is_held(
+    serving: Serving, place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = [payment(f"many-{n}", category="fuel", amount="61.00", merchant="many", account=f"m{n}") for n in range(12)]
     for one in many:
         [found] = serving.score([one], source_layout=False)["scores"]
@@ -136,7 +189,17 @@ def test_a_word_that_would_change_too_many_decisions_is_held(serving: Serving, p
     # Settling feedback lets it wait too; an operator who has seen it lets it act.
     place.settling.settle()
     assert "many-11" not in place.champion.follow().detector.overlay.changes
-    assert place.confirmations.apply("many-11", operator="eve").state == "acts"
+    assert references(capsys, monkeypatch, place, "list")["many-11"] == ("fraud", "held", "0", "counterfoil")
+    monkeypatch.setenv("COUNTERFOIL_FEEDBACK_ACTS", "true")
+    with pytest.raises(UsageError, match="give --operator and --reason"):
+        overrule.release(place.confirmations, "many-11", "", " ")
+    said = overrule.release(place.confirmations, "many-11", "eve", "I have seen them")
+    assert (said.state, len(said.moved)) == ("acts", len(effect.moved))
+    [entry] = place.decisions.entries("feedback_released", "many-11")
+    assert (entry.actor, entry.reason, entry.details["was"]) == ("eve", "I have seen them", "held")
+    assert references(capsys, monkeypatch, place, "list")["many-11"][1] == "acts"
+    with pytest.raises(NotFoundError, match="nothing that was said of transaction 'many-11' is held or undone"):
+        overrule.release(place.confirmations, "many-11", "eve", "again")
     serving.say("many-11", Verdict.RETRACTED, "ada", "a test", token=None, principal="ada")
 
 

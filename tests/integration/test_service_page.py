@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 from in_chromium import LOOKS, Look, faults, opened, overflows, picture
+from served import own_release
 
 from counterfoil.domain.intake.requests import clean_requests
 from counterfoil.service.access import new_token
@@ -21,12 +22,15 @@ HOSTILE = "page <b>in</b> a browser"
 
 @pytest.fixture(scope="module")
 def place(scoring_place: Any) -> Any:
-    return scoring_place.open(service_profile_deadline_ms=20_000, service_deadline_ms=60_000)
+    return scoring_place.open(
+        service_release=own_release(scoring_place, block=0.91), feedback_acts=True, service_profile_deadline_ms=20_000,
+        service_deadline_ms=60_000,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def address(place: Any) -> Iterator[str]:
-    """Return where the page is served, on the loopback; two payments wait for a word."""
+    """Return where the page is served, on the loopback; two payments wait for a word, and a blocked one."""
     in_use = place.champion.current()
     for name in (HOSTILE, "in a browser"):
         usual = {
@@ -36,6 +40,8 @@ def address(place: Any) -> Iterator[str]:
         [score] = place.online_scorer.score(clean_requests([usual], in_use.canonical, key=place.pseudonym_key), in_use)
         shown = {**score.answer, "transaction_id": f"{name} shown", "decision": "review"}
         place.scores.append([replace(score, transaction_id=f"{name} shown", decision="review", answer=shown)])
+    blocked = {**shown, "transaction_id": "blocked", "decision": "block"}
+    place.scores.append([replace(score, transaction_id="blocked", decision="block", answer=blocked)])
     server = uvicorn.Server(uvicorn.Config(create_app(place), log_config=None, server_header=False))
     listening = uvicorn.Config(create_app, port=0).bind_socket()
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -63,8 +69,31 @@ def test_it_reads_well_for_everybody(browser: Any, place: Any, address: str, loo
         assert page.locator("table.precedents th .tag").count() >= 2
         assert overflows(page) == []
         assert faults(page) == []
+        page.get_by_role("link", name='what "fraud" would change').click()
+        assert "it would act at once: " in page.locator("#effect").inner_text()
+        moved = page.locator("table.moved tbody tr").all_inner_texts()
+        assert any(row.split()[-1] == "block" and "in a browser" in row for row in moved), moved
+        assert page.locator("table.moved").get_by_text(f"{HOSTILE} shown", exact=True).count() == 0
+        assert overflows(page) == []
+        assert faults(page) == []
         picture(page, tmp_path / f"{look.name}.png")
         assert (seen.errors, seen.requests) == ([], [])
+
+
+def test_good_of_a_blocked_payment_waits_for_a_second_person(browser: Any, place: Any, address: str) -> None:
+    for person, seen in (("first", "It waits for a second person"), ("second", "It stands as good")):
+        with opened(browser, address, address, LOOKS[0]) as (page, _):
+            log_in(page, place, person)
+            page.goto(f"{address}/?transaction=blocked&preview=good")
+            told = page.locator("#effect").inner_text()
+            assert ("a blocked payment is good when a second person says so" in told) == (person == "first")
+            page.get_by_role("textbox", name="Why").fill("the holder confirms")
+            with page.expect_navigation():
+                page.get_by_role("button", name="Good").click()
+            if person == "second":
+                page.goto(f"{address}/?transaction=blocked")
+            assert seen in page.locator("main").inner_text()
+            assert faults(page) == []
 
 
 def test_a_word_is_given_with_the_keyboard_alone(browser: Any, place: Any, address: str) -> None:

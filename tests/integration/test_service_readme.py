@@ -3,17 +3,14 @@
 import json
 import re
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from served import Server, own_release, serve
 
 import counterfoil.service
-from counterfoil.service.app import create_app
 from counterfoil.workspace.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -21,35 +18,49 @@ README = Path(counterfoil.service.__file__).with_name("README.md").read_text(enc
 
 
 @pytest.fixture(scope="module")
-def address(scoring_place: Any) -> Iterator[str]:
-    place = scoring_place.open(service_deadline_ms=60_000, service_profile_deadline_ms=20_000)
-    server = uvicorn.Server(uvicorn.Config(create_app(place, auth=False), port=0, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+def server(scoring_place: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve as the README says, with a release of its own, since its feedback acts; the log is where it says."""
+    settings = {
+        "service_release": own_release(scoring_place, block=0.95), "feedback_acts": "true", "alerts_per_day": "100000",
+    }  # fmt: skip
+    running = serve(scoring_place, tmp_path_factory.mktemp("readme") / "service.log", {}, "--no-auth", **settings)
+    yield running
+    running.end()
 
 
-def test_the_lines_do_what_the_readme_says(address: str) -> None:
+def test_the_lines_do_what_the_readme_says(server: Server) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
     answers = []
     for block in blocks:
-        script = block.replace("http://127.0.0.1:8080", address)
-        done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+        script = block.replace("http://127.0.0.1:8080", server.address)
+        done = subprocess.run(
+            ["bash", "-euc", script], cwd=server.log.parent, capture_output=True, text=True, check=True, timeout=60
+        )
         answers.append(done.stdout)
-    scored, said, told, seen = answers
+    scored, said, told, seen, *acting = answers
     assert json.loads(scored)["scores"][0]["transaction_id"] == "readme-1"
     assert json.loads(said)["verdict"] == "fraud"
-    assert '"verdict":"fraud"' in told
-    assert '"account_count_1h":2.0' in seen
-    for words in ('"verdict":"fraud"', '"account_count_1h":2.0'):
+    for words, answer in (('"verdict":"fraud"', told), ('"account_count_1h":2.0', seen)):
+        assert words in answer
         assert words in README
+    _feedback_acts(*acting)
+
+
+def _feedback_acts(confirmed: str, stopped: str, taken_back: str) -> None:
+    for words, answer in (
+        ('"decision":"allow"', confirmed), ('"state":"acts"', confirmed), ('"reference_id":"readme-3"', stopped),
+    ):  # fmt: skip
+        assert words in answer
+        assert words in README
+    score, alert = json.JSONDecoder().raw_decode(stopped)
+    [after] = score["scores"]
+    assert after["decision"] in ("review", "block")
+    assert after["precedents"][0]["reference_id"] == "readme-3"
+    told = json.loads(stopped[alert:])
+    assert (told["event"], told["decision"]) == ("alert", after["decision"])
+    assert "readme-3" in [one["reference_id"] for one in told["precedents"]]
+    _, end = json.JSONDecoder().raw_decode(taken_back)
+    assert json.loads(taken_back[end:])["scores"][0]["decision"] == "allow"
 
 
 def test_settings_that_the_readme_names_are_there() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.lake.labels import append_labels
 
-pytest.importorskip("pyspark")
-pytestmark = pytest.mark.xdist_group("spark")  # one JVM at a time
+pytestmark = [
+    pytest.mark.xdist_group("spark"),  # one JVM at a time
+    # Looked for and not imported: every worker reads this file, and one of them needs Spark.
+    pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed"),
+]
 
 MAIN = Path(__file__).parents[2] / "containers" / "features_spark" / "main.py"
 SUBMIT = Path(sys.executable).parent / "spark-submit"

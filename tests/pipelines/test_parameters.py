@@ -50,6 +50,7 @@ def test_all_problems_are_named_at_once() -> None:
         ("LabelDelayDays", "-1"), ("LabelDelayDays", "nan"), ("LabelDelayDays", "1e3"), ("LabelDelayDays", "٣"),
         ("MinAuc", "1.1"), ("Tolerance", "-0.1"),
         ("MinFrauds", "1.5"), ("MinFrauds", "0"), ("Mapping", " "), ("Mapping", "m" * 257),
+        ("Alias", "champion"), ("Alias", "chalenger"),
     ],
 )  # fmt: skip
 def test_an_unusable_value_is_refused(parameter: str, value: str) -> None:

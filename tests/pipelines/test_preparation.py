@@ -11,7 +11,7 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.key import KeyFile
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.errors import NotFoundError, StoreUnavailableError, UsageError
 from counterfoil.ports.lake import SourceFile
 from counterfoil.ports.releases import RegisteredRelease
 from counterfoil.steps.lake.forgotten import Traces, keep_traces
@@ -29,10 +29,16 @@ TRAINING = {
 
 
 class Registry:
-    """Releases without files."""
+    """Releases without files; with `gone`, none can be registered."""
+
+    gone = False
 
     def __init__(self, **aliases: str) -> None:
         self._aliases = aliases
+
+    def require_writable(self) -> None:
+        if self.gone:
+            raise StoreUnavailableError("MLflow experiment 'counterfoil' was deleted")
 
     def releases(self) -> list[RegisteredRelease]:
         ids = ("r2", "r1")
@@ -159,6 +165,15 @@ def test_without_a_champion_training_has_none_and_detection_cannot_start(place: 
         prepare_start("detection", {**DETECTION, "Release": "champion"}, LOCAL, place, local=True)
     with pytest.raises(NotFoundError, match="r9"):
         prepare_start("training", {**TRAINING, "Champion": "r9"}, LOCAL, place, local=True)
+
+
+def test_a_training_that_could_not_register_does_not_begin(place: Place) -> None:
+    place.registry = Registry(champion="r1")
+    place.registry.gone = True
+    with pytest.raises(StoreUnavailableError, match="was deleted"):
+        prepare_start("training", TRAINING, LOCAL, place, local=True)
+    assert not (place.root / "lake" / "transactions").exists()
+    prepare_start("detection", DETECTION, LOCAL, place, local=True)
 
 
 def test_no_champion_may_be_asked_for(place: Place) -> None:

@@ -4,7 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+
+import pytest
+
+from counterfoil.cli import main
+from pipelines import telemetry
 
 QUIET_PROCESS = """
 import json, logging, os, socket, warnings
@@ -56,3 +62,25 @@ def test_a_definition_needs_no_account_and_no_network(tmp_path: Path) -> None:
     assert told["root logger"] == [30, 0]
     assert not Path(told["config"]).exists()  # gone with the process
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", [("run", "training"), ("definition", "training")])
+@pytest.mark.parametrize("found", ["none", "2.245.0"])
+def test_an_sdk_that_is_none_or_too_old_is_told_before_anything_begins(
+    command: tuple[str, ...], found: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def version(name: str) -> str:
+        if found == "none":
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(telemetry, "version", version)
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(tmp_path / "w"))
+    telemetry.silence_sdk.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main(("pipeline", *command))
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"version 3 of the SageMaker SDK, and here is {found}: install counterfoil[aws]" in line
+    assert not (tmp_path / "w").exists()

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
 
 from counterfoil.service.access import new_token
+from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
 
 START = """
 import sys
@@ -62,6 +63,18 @@ def serve(place: Any, log: Any, tokens: dict[str, str], *options: str, **setting
     with server.client(None) as client:
         client.get("/healthz").raise_for_status()
     return server
+
+
+def own_release(place: Any, block: float | None = None) -> str:
+    """Register the champion once more under an id of its own, so that no other test sees its overlay.
+
+    It blocks from the signal `block` on: give each module another one, which makes another id.
+    """
+    here = place.open()
+    release = load_release(here.registry, place.release_id)
+    own = replace(release, thresholds=replace(release.thresholds, block=block))
+    register_candidate(Candidate(own, here.references.read_base(place.release_id)), here.references, here.registry)
+    return str(own.release_id)
 
 
 def new_tokens(place: Any, whose: str = "test") -> dict[str, str]:

@@ -198,8 +198,9 @@ def test_a_folder_without_files_fails_by_name(
 def test_the_help_of_collect_names_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = _run(capsys, "collect", "--help")
     told = " ".join(out.replace("│", " ").split())
-    for kind in ("folders", "CSV", "JSON Lines", "Parquet", "ISO 20022 XML", "gzip", "bzip2", "xz", "zstd", "zip"):
-        assert kind in told
+    kinds = ("CSV", "JSON Lines", "Parquet", "ISO 20022 XML", "MT103", "MT940", "NACHA", "ISO 8583")
+    for word in ("folders", *kinds, "gzip", "bzip2", "xz", "zstd", "zip", "mapping check", "exit code is 1"):
+        assert word in told
 
 
 @pytest.mark.parametrize("command", ["status", "curate", "score", "thresholds run", "release list"])

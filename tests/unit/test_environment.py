@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,3 +57,19 @@ def test_what_the_demo_installs_is_a_part_of_what_the_tests_install() -> None:
     [demo], [whole] = (re.findall(rf"--editable '\.\[({names}[a-z,]*)\]'", makefile) for names in ("demo", "weights"))
     assert demo == "demo"
     assert {*extras["demo"]} <= {requirement for name in whole.split(",") for requirement in extras[name]}
+
+
+def test_what_users_install_has_lower_bounds_that_the_pins_keep() -> None:
+    """Version 2 of the SageMaker SDK fulfilled 'sagemaker', and nothing ran."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pins = _constraints()
+    wrong = [
+        text
+        for name, requirements in extras.items()
+        if name not in ("dev", "bench")
+        for text in requirements
+        if ">=" not in text or not Requirement(text).specifier.contains(pins[_normal(text)])
+    ]
+    assert wrong == []
+    [sdk] = [Requirement(text) for text in extras["aws"] if text.startswith("sagemaker")]
+    assert not sdk.specifier.contains("2.245.0")

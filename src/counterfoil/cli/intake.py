@@ -60,7 +60,10 @@ def mapping_check(
 def collect(files: Files, mapping: MappingName, workspace: WorkspaceFolder = None) -> None:
     """Collect payment files: clean every row, keep what is good, say why of the rest.
 
-    Folders are walked; hidden and temporary files in them are left out. A file that cannot be read fails by itself.
+    Folders are walked; hidden and temporary files in them are left out. A file that cannot be read fails by itself:
+    the others are collected, and the exit code is 1. A file that was collected is not collected again.
+
+    Try the mapping first: 'counterfoil mapping check MAPPING FILE'. Labels that come later: 'counterfoil labels'.
     """
     from counterfoil.adapters.files.folders import find_files
     from counterfoil.adapters.files.mapping_files import load_mapping

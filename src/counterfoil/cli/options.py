@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path],
     typer.Argument(
-        help="Payment files, or folders of them: CSV, JSON Lines, Parquet or ISO 20022 XML, as they are or packed with "
-        "gzip, bzip2, xz, zstd or zip",
+        help="Payment files, or folders of them, of the format that the mapping names: CSV, JSON Lines, Parquet, "
+        "ISO 20022 XML, MT103, MT940, NACHA or ISO 8583; as they are or packed with gzip, bzip2, xz, zstd or zip",
         exists=True,
     ),
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,29 +76,38 @@ class Query:
         """The names of the parameters that it needs, its views' included."""
         import sqlglot.expressions as exp
 
-        return frozenset(str(found.this) for found in self._whole().find_all(exp.Placeholder))
+        return frozenset(str(found.this) for found in _whole(self.text).find_all(exp.Placeholder))
 
     @property
     def tables(self) -> frozenset[str]:
         """The tables of the lake that it reads."""
         import sqlglot.expressions as exp
 
-        return frozenset(table.name for table in self._whole().find_all(exp.Table) if table.name)
+        return frozenset(table.name for table in _whole(self.text).find_all(exp.Table) if table.name)
 
     def athena(self) -> str:
         """The whole query for Athena, views written out; parameters stay as `:name`, which awswrangler fills in."""
-        return str(self._whole().sql("athena", pretty=True))
+        return str(_whole(self.text).sql("athena", pretty=True))
 
     def duckdb(self) -> str:
         """The whole query for DuckDB; parameters stay as `$name`."""
-        return str(self._whole().sql("duckdb"))
+        return str(_whole(self.text).sql("duckdb"))
 
-    def _whole(self) -> "exp.Expr":
-        import sqlglot
-        import sqlglot.expressions as exp
 
-        views = {name: sqlglot.parse_one(text, read="athena") for name, text in VIEWS.items()}
-        return exp.expand(sqlglot.parse_one(self.text, read="athena"), views, dialect="athena")  # type: ignore[arg-type]
+@lru_cache(maxsize=100)  # a page asks many questions twice, and one takes as long to read as to answer
+def _whole(text: str) -> "exp.Expr":
+    """The question with its views written out; nobody may change it."""
+    import sqlglot
+    import sqlglot.expressions as exp
+
+    return exp.expand(sqlglot.parse_one(text, read="athena"), _views(), dialect="athena")  # type: ignore[arg-type]
+
+
+@cache
+def _views() -> "dict[str, exp.Expr]":
+    import sqlglot
+
+    return {name: sqlglot.parse_one(text, read="athena") for name, text in VIEWS.items()}
 
 
 @cache

@@ -69,6 +69,10 @@ class RegisteredRelease:
 class ReleaseRegistry(Protocol):
     """Releases: a folder of files (JSON and arrays, never pickles) with metrics, never changed once registered."""
 
+    def require_writable(self) -> None:
+        """Raise StoreUnavailableError if a release could not be registered: asked before a training begins."""
+        ...
+
     def register(
         self,
         release_id: str,

@@ -11,16 +11,21 @@ from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from counterfoil.domain.policy.verdicts import awaits_another
 from counterfoil.errors import CounterfoilError, NotFoundError, StoreUnavailableError
 from counterfoil.ports.service import KeptScore
 from counterfoil.service.access import COOKIE, NOBODY, SESSION_SECONDS, Access, Caller, Role
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving, answer_of
 from counterfoil.service.workers import Workers
-from counterfoil.steps.scoring.feedback import Verdict, feedback_on, scored, standing
+from counterfoil.steps.scoring.confirm import State
+from counterfoil.steps.scoring.feedback import HELD, Said, Verdict, feedback_on, scored, standing
+from counterfoil.steps.scoring.overrule import RELEASED
 
 QUEUE = 50
 SHOWN_OF_A_SIDE = 3
+MOST_MOVED = 50
+"""So many of the payments that a word would change are listed."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -86,19 +91,20 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
         return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
     @app.get("/", include_in_schema=False)
-    async def review(request: Request, transaction: str | None = None) -> Response:
+    async def review(request: Request, transaction: str | None = None, preview: Verdict | None = None) -> Response:
         caller = await who(request)
         if caller is None:
             return shown(request, "login.html", 401)
         try:
             queue = await workers.run(place.scores.queue, QUEUE)
             chosen = transaction or (queue[0].transaction_id if queue else None)
-            case = None if chosen is None else await workers.run(_case, serving, chosen)
+            person = "" if caller is NOBODY else caller.name
+            case = None if chosen is None else await workers.run(_case, serving, chosen, preview, person)
         except StoreUnavailableError:
             return shown(request, "message.html", 503, message="A store is not available. Try again in a moment.")
         except NotFoundError:
             return shown(request, "message.html", 404, message="There is no such scored payment.")
-        return shown(request, "review.html", queue=queue, case=case, caller=caller)
+        return shown(request, "review.html", queue=queue, case=case, caller=caller, most_moved=MOST_MOVED)
 
     @app.post("/review", include_in_schema=False)
     async def judge(
@@ -115,7 +121,7 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
             return shown(request, "login.html", 401)
         person = by if caller is NOBODY else caller.name
         try:
-            await workers.run(
+            _, effect = await workers.run(
                 lambda: serving.say(
                     transaction_id, _verdict(verdict), _kept(person), _kept(reason), token=caller.token_id,
                     principal=person.strip(),
@@ -125,7 +131,8 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
             return shown(request, "message.html", 503, message="A store is not available. Nothing was kept; try again.")
         except CounterfoilError as error:
             return shown(request, "message.html", 422, message=str(error))
-        return RedirectResponse("/", 303, HEADERS)
+        waits = effect.state in (State.HELD, State.AWAITS)  # which the payment's own page explains
+        return RedirectResponse(f"/?transaction={quote(transaction_id, safe='')}" if waits else "/", 303, HEADERS)
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request, token: Word, form_token: Word) -> Response:
@@ -148,8 +155,8 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
         return answer
 
 
-def _case(serving: Serving, transaction_id: str) -> dict[str, Any]:
-    """What the page shows of a payment."""
+def _case(serving: Serving, transaction_id: str, preview: Verdict | None, person: str) -> dict[str, Any]:
+    """What the page shows of a payment; with `preview` also what that word would do if `person` said it now."""
     kept: KeptScore = scored(serving.place.scores, transaction_id)
     said = feedback_on(serving.place.decisions, transaction_id)
     answer = answer_of(kept)
@@ -165,8 +172,22 @@ def _case(serving: Serving, transaction_id: str) -> dict[str, Any]:
         ],
         "said": said,
         "standing": standing(said),
+        "awaits": awaits_another([one.word for one in said]),
+        "held": _held(serving, said),
+        "preview": preview,
+        "effect": None if preview is None else serving.confirmations.preview(transaction_id, preview, person),
         "link": quote(transaction_id, safe=""),
     }
+
+
+def _held(serving: Serving, said: Sequence[Said]) -> str | None:
+    """Why the last word on a payment does not act, if it is held."""
+    if not said:
+        return None
+    log, last = serving.place.decisions, said[-1]
+    held = log.entries(HELD, last.transaction_id, after=last.sequence)
+    released = log.entries(RELEASED, last.transaction_id, after=last.sequence)
+    return held[-1].reason if held and not released else None
 
 
 def _nearest(cited: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

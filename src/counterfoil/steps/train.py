@@ -54,7 +54,11 @@ def train(
     *,
     progress: Progress = Progress(),
 ) -> Release:
-    """Fit a release on the table `evidence` and register it. Raises as `fit_candidate` does."""
+    """Fit a release on the table `evidence` and register it.
+
+    Raises as `fit_candidate` does, and StoreUnavailableError at once if no release can be registered.
+    """
+    stores.registry.require_writable()
     candidate = fit_candidate(stores.tables, stores.embedder, mapping, request, progress=progress)
     register_candidate(candidate, stores.references, stores.registry, progress=progress)
     return candidate.release

@@ -123,6 +123,13 @@ class Settings(BaseSettings):
             return f"{_SQLITE}{Path(value.removeprefix(_SQLITE)).expanduser().absolute()}"
         return value if ":" in value else str(Path(value).expanduser().absolute())
 
+    @field_validator("text_model")
+    @classmethod
+    def _is_one_folder(cls, value: str) -> str:
+        """A model's folder means the same to steps, which run in other folders; a name on the hub stays one."""
+        path = Path(value).expanduser()
+        return str(path.absolute()) if value != "bundled" and path.is_dir() else value
+
     @field_validator("lake")
     @classmethod
     def _is_s3(cls, value: str | None) -> str | None:

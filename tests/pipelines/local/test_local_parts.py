@@ -255,26 +255,76 @@ def test_steps_are_shown(terminal):
     assert "reading [files]" not in text or terminal
 
 
-def test_what_a_setting_needs_goes_along_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("setting", "variable", "goes"),
+    [
+        ("PSEUDONYM_KEY_SECRET", "AWS_DEFAULT_REGION", True),
+        ("PSEUDONYM_KEY_SECRET", "AWS_ENDPOINT_URL", True),
+        ("LEDGER_TABLE", "AWS_SECRET_ACCESS_KEY", True),
+        ("TRACKING_URI", "MLFLOW_TRACKING_TOKEN", True),
+        ("TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL", True),
+        ("TRACKING_URI", "HTTPS_PROXY", True),
+        ("DATABASE_URL", "PGPASSWORD", True),
+        ("DATABASE_URL", "AWS_DEFAULT_REGION", False),
+        ("TEXT_MODEL", "HF_TOKEN", True),
+        ("DEVICE", "CUDA_VISIBLE_DEVICES", True),
+        ("BATCH_ROWS", "AWS_DEFAULT_REGION", False),
+        ("BATCH_ROWS", "HTTPS_PROXY", False),
+        ("TRACKING_URI", "SOMETHING", False),
+    ],
+)
+def test_what_a_setting_needs_goes_along_and_nothing_else(
+    setting: str, variable: str, goes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pipelines.local.contract import Host, environment_for
 
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t")
-    host = Host("algo-1", tmp_path)
-    assert "AWS_DEFAULT_REGION" not in environment_for(host, {"COUNTERFOIL_WORKSPACE": "/w"}, None)
-    secret = environment_for(host, {"COUNTERFOIL_PSEUDONYM_KEY_SECRET": "key"}, None)
-    assert (secret["AWS_DEFAULT_REGION"], secret["MLFLOW_TRACKING_TOKEN"]) == ("eu-north-1", "t")
+    monkeypatch.setenv(variable, "here")
+    seen = environment_for(Host("algo-1", tmp_path), {f"COUNTERFOIL_{setting}": "x"}, None)
+    assert (seen.get(variable) == "here") == goes
 
 
-def test_addresses_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_a_setting_needs_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.local.needed import needed_by
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "own/config")
+    monkeypatch.setenv("PGPASSFILE", "pass")
+    settings = {"COUNTERFOIL_LEDGER_TABLE": "t", "COUNTERFOIL_DATABASE_URL": "postgresql://127.0.0.1/x"}
+    found = needed_by(settings)
+    assert (found["AWS_CONFIG_FILE"], found["PGPASSFILE"]) == (f"{tmp_path}/own/config", f"{tmp_path}/pass")
+
+
+SET = {
+    "database_auth": "iam", "device": "cpu", "half_precision": True, "trusted_gateway": True, "feedback_acts": False,
+    "tracking_uri": "sqlite:///own.db", "text_model": "models/own", "service_deadline_ms": 70,
+    "service_body_bytes": 2048, "service_threads": 3, "feedback_most_changed": 0.5, "pseudonym_key": "k" * 16,
+}  # fmt: skip
+"""Values of settings that take no text, or are checked; paths are relative."""
+
+
+def test_each_setting_reaches_the_steps_as_the_caller_means_it_or_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from counterfoil.workspace.settings import Settings
     from pipelines.here import _for_steps
 
     monkeypatch.chdir(tmp_path)
-    settings = Settings(tracking_uri="sqlite:///own.db", geoip_asn="asn.mmdb")
-    assert _for_steps(settings) == {
-        "COUNTERFOIL_TRACKING_URI": f"sqlite:///{tmp_path}/own.db",
-        "COUNTERFOIL_GEOIP_ASN": f"{tmp_path}/asn.mmdb",
-    }
-    with pytest.raises(UsageError, match="COUNTERFOIL_ML_ROOT is set"):
-        _for_steps(Settings(ml_root="/elsewhere"))
+    (tmp_path / "models" / "own").mkdir(parents=True)
+    (tmp_path / "step").mkdir()
+    for name, field in Settings.model_fields.items():
+        if name in ("workspace", "lake"):  # the session's own; refused
+            continue
+        number = field.annotation in (int, float)
+        value = SET.get(name, (field.default + 1) if number else "given")
+        with monkeypatch.context() as patch:
+            settings = Settings(**{name: value})
+            if name == "ml_root":
+                with pytest.raises(UsageError, match="COUNTERFOIL_ML_ROOT is set"):
+                    _for_steps(settings)
+                continue
+            [(variable, text)] = _for_steps(settings).items()
+            patch.chdir("step")
+            patch.setenv(variable, text)
+            assert getattr(Settings(), name) == getattr(settings, name) != field.default, name
+            if name in ("tracking_uri", "text_model", "database_ca", "geoip_country", "geoip_asn"):
+                assert str(tmp_path) in text

@@ -34,10 +34,10 @@ def test_forgotten_accounts_are_not_collected_for_a_backtest(tmp_path: Path, mon
     [ann] = pseudonymise(pa.array(["ann"]), "account", place.pseudonym_key).to_pylist()
     keep_traces(place.tables, Traces(str(ann), frozenset()))
 
-    def stop(tables: Any, *_: Any, **__: Any) -> None:
-        (path,) = tables.files("transactions")
+    def stop(stores: Any, *_: Any, **__: Any) -> None:
+        (path,) = stores.tables.files("transactions")
         assert pq.ParquetFile(path).read()["transaction_id"].to_pylist() == ["b"]
-        (path,) = tables.files("rejected")
+        (path,) = stores.tables.files("rejected")
         assert pq.ParquetFile(path).read()["reason"].to_pylist() == ["account_forgotten"]
         raise Stop
 

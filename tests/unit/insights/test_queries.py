@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import sqlglot
 
 from counterfoil.adapters.aws.athena import athena_values
 from counterfoil.adapters.folder.tables import FolderTables
@@ -231,6 +230,8 @@ def test_data_quality(tables: FolderTables, known: pd.DataFrame) -> None:
 @pytest.mark.parametrize("name", list(queries()))
 class TestEveryQuery:
     def test_is_a_question_that_athena_can_parse(self, name: str) -> None:
+        import sqlglot  # takes a second, which a worker without these tests need not spend
+
         found = query(name)
         assert found.text.startswith("-- ")
         assert found.question.endswith("?")

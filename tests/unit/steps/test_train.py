@@ -151,6 +151,9 @@ class Stores:
         self.said: dict[str, Mapping[str, Any]] = {}
         self.home: Path | None = None
 
+    def require_writable(self) -> None:
+        self.calls.append("asked")
+
     def write_base(self, release_id: str, references: pa.Table) -> str:
         self.calls.append("base")
         self.bases[release_id] = references
@@ -177,7 +180,7 @@ class TestRegister:
         told: list[str] = []
         registered = register_candidate(candidate, stores, stores, progress=Progress(begin=told.append))
         assert registered.release_id == candidate.release.release_id
-        assert stores.calls == ["base", "register"]
+        assert stores.calls == ["asked", "base", "register"]
         assert told == ["writing the reference set", "registering the release"]
         assert stores.bases[registered.release_id].equals(candidate.references)
 

@@ -3,6 +3,7 @@
 Memory is bounded by the block size, whatever the size of the file.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def columns(part: Part, style: FileFormat) -> list[str]:
 
 
 def _layout(part: Part, style: FileFormat) -> Layout:
+    _require_declared(part, style)
     try:
         # Blank lines before the header are no header; Arrow skips them too.
         layout = layout_of(_start(part, style), style)
@@ -58,6 +60,17 @@ def _layout(part: Part, style: FileFormat) -> Layout:
     if layout is None:
         raise InputFileError(f"{part.place} is empty: it has not even a header")
     return layout
+
+
+def _require_declared(part: Part, style: FileFormat) -> None:
+    """Raise InputFileError for a file that says itself that it is UTF-16, where the mapping says something else."""
+    with part.open() as raw:
+        begins_so = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if begins_so and not codecs.lookup(style.encoding).name.startswith(("utf-16", "utf-32")):
+        raise InputFileError(
+            f"{part.place} begins with the mark of UTF-16 and the mapping reads it as {style.encoding}: "
+            "write file.encoding = 'utf-16'"
+        )
 
 
 def preamble(part: Part, mapping: SourceMapping) -> str | None:

@@ -114,7 +114,10 @@ class Transfers(MessageHandler):
         return False
 
     def _require_payments(self) -> None:
-        if self._kind.needs_records and not self._place:
+        unfit = self._unfit[str(self._message)]
+        if unfit is not None and not self._place:  # or nothing would say that another mapping reads such messages
+            self.refuse(unfit)
+        elif self._kind.needs_records and not self._place:
             self.refuse(BadRecordError("message_without_payments", "the message tells no payment one by one"))
 
     def _end_payment(self) -> None:

@@ -125,28 +125,35 @@ def _require_tables(path: Path) -> None:
     aside.replace(path)
 
 
-def ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | None) -> str:
-    """Return the experiment's id."""
-    from mlflow.exceptions import MlflowException
-
-    location = None if artifact_root is None else artifact_root.resolve().as_uri()
+def require_experiment(client: "MlflowClient", name: str) -> str | None:
+    """Return the id of the experiment, or None if there is none yet. Raises StoreUnavailableError if it was deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        try:
-            return client.create_experiment(name, artifact_location=location)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        experiment = client.get_experiment_by_name(name)  # another machine was faster
-    if experiment is None:
-        raise _deleted(name)
+        return None
     if experiment.lifecycle_stage == "deleted":
-        raise _deleted(name)
+        number = experiment.experiment_id
+        raise StoreUnavailableError(
+            f"MLflow experiment {name!r} was deleted, so no release can be registered: restore it with "
+            f"'mlflow experiments restore --experiment-id {number}' (MLFLOW_TRACKING_URI names the registry)"
+        )
     return str(experiment.experiment_id)
 
 
-def _deleted(name: str) -> StoreUnavailableError:
-    return StoreUnavailableError(f"MLflow experiment {name!r} was deleted: restore it, or remove it for good")
+def ensure_experiment(client: "MlflowClient", name: str, artifact_root: Path | None) -> str:
+    """Return the experiment's id, of a new one if need be. Raises StoreUnavailableError if it was deleted."""
+    from mlflow.exceptions import MlflowException
+
+    location = None if artifact_root is None else artifact_root.resolve().as_uri()
+    found = require_experiment(client, name)
+    if found is not None:
+        return found
+    try:
+        return client.create_experiment(name, artifact_location=location)
+    except MlflowException as error:
+        # Another machine was faster.
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or (found := require_experiment(client, name)) is None:
+            raise
+        return found
 
 
 def fill_run(

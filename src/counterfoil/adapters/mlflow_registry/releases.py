@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from counterfoil.adapters.mlflow_registry.client import ensure_experiment, fill_run, open_client, reported
+from counterfoil.adapters.mlflow_registry.client import (
+    ensure_experiment,
+    fill_run,
+    open_client,
+    reported,
+    require_experiment,
+)
 from counterfoil.adapters.mlflow_registry.release_files import file_hashes, require_files, require_id, verify
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.releases import RegisteredRelease
@@ -54,6 +60,11 @@ class MlflowRegistry:
         self._name = name
         self._beside = beside
         self._opened: MlflowClient | None = None
+
+    def require_writable(self) -> None:
+        """Raise StoreUnavailableError if MLflow does not answer or if its experiment was deleted."""
+        with self._reported():
+            require_experiment(self._client(), self._name)
 
     def register(
         self,

@@ -1,13 +1,17 @@
-"""The use of references on the terminal."""
+"""The use of references, and what feedback added to them, on the terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from counterfoil.cli.show.terminal import out
 
 if TYPE_CHECKING:
     from counterfoil.domain.evaluation.reference_use import ReferenceUse
+    from counterfoil.steps.scoring.confirm import Effect
+    from counterfoil.steps.scoring.overrule import Kept
 
 
 def show_use(use: "ReferenceUse", run: str) -> None:
@@ -26,3 +30,22 @@ def show_use(use: "ReferenceUse", run: str) -> None:
             share = side.dead / side.references
             out.print(f"{side.dead:,} of {side.references:,} {name} references ({share:.0%}) were named by no payment")
     out.print(f"{use.payments:,} payments")
+
+
+def show_overlay(kept: "Sequence[Kept]", release_id: str) -> None:
+    """A line for each payment that feedback made a reference, or that is kept from being one."""
+    shown = Table(
+        "payment", "said", "state", Column("references", justify="right"), "by", "at", "why",
+        title=f"overlay of {release_id}", title_justify="left",
+    )  # fmt: skip
+    for one in kept:
+        at = "" if one.at is None else f"{one.at:%Y-%m-%d %H:%M}"
+        cells = (one.transaction_id, one.kind, one.standing, str(one.references), one.by, at, one.reason)
+        shown.add_row(*map(escape, cells))
+    out.print(shown if kept else f"feedback has added nothing to release {release_id}")
+
+
+def show_effect(effect: "Effect", what: str) -> None:
+    """What a change of the overlay did to the payments that were scored last."""
+    out.print(escape(f"{what} (overlay {effect.overlay_seq})"))
+    out.print(f"{len(effect.moved):,} of the last {effect.checked:,} decisions would be others")

@@ -145,11 +145,19 @@ def show_cases(cases: Sequence["Case"], precedents_a_side: int = 3, reasons: int
             out.print(f"    account {case.account[:16]}{more}", soft_wrap=True)
         if case.reasons:
             out.print(f"    because of {escape('; '.join(case.reasons[:reasons]))}", soft_wrap=True)
-        for label, name, style in ((1, "fraud", "red"), (0, "good ", "green")):
-            side = [p for p in case.precedents if p.label == label]
-            for precedent in side[:precedents_a_side]:
-                what = f"known {name}  {precedent.similarity:.4f}"
-                out.print(f"    [{style}]{what}[/]  {_described(precedent)}", soft_wrap=True)
+        for label, name, style in ((1, "fraud", "red"), (0, "good", "green")):
+            _show_side([p for p in case.precedents if p.label == label][:precedents_a_side], name, style)
+
+
+def _show_side(side: Sequence["Payment"], name: str, style: str) -> None:
+    """The precedents of one side; where the nearest points the other way (a cosine below 0), that none is alike."""
+    for precedent in side:
+        if precedent.similarity > 0:
+            what = f"{f'known {name}':<11}  {precedent.similarity:.4f}"
+            out.print(f"    [{style}]{what}[/]  {_described(precedent)}", soft_wrap=True)
+    if side and side[0].similarity <= 0:
+        what = f"no known {name} payment is like it" if name == "good" else "no known fraud is like it"
+        out.print(f"    [{style}]{what}[/]: the nearest has {side[0].similarity:.4f}", soft_wrap=True)
 
 
 def _described(payment: "Payment") -> str:

@@ -96,7 +96,10 @@ def check(
         rejected=rejected,
         problems=tuple(problems),
         suggestions=(
-            *_suggestions(mapping, columns, coverage, tried, int(accepted.num_rows)),
+            *(["the file has no payment to try the mapping on"] if cleaned is not None and not tried else []),
+            *_suggestions(
+                mapping, columns if cleaned is None or tried else (), coverage, tried, int(accepted.num_rows)
+            ),
             *(f"{item.count:,} of {tried:,} rows: {item.message}" for item in rejected if item.reason == OTHER_SIDE),
             *unit_warnings(mapping, span_of(accepted)),
             *warnings,

@@ -28,6 +28,8 @@ FRAUDS_TO_CHOOSE_BY = 50
 """With fewer out-of-sample frauds the mixture that they liked best did worse on later payments than the first one."""
 CANDIDATES = 2
 """Times as many good payments are encoded as may be kept, since equal ones leave."""
+IGNORED_DELAY = "validation ignored the label delay: less than half of what lay before a block was known when it began"
+"""A note of the release."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def time_splits(
     """Cut the training window into later blocks and what was known before each: (fit, validate) flags.
 
     `starts` are quantiles of the payments' times. Splits without both kinds of labels on both sides are left
-    out. Where the window is so short that waiting for the labels' delay would leave less than half of what
-    lies before a block, the delay is ignored there, and a note says so.
+    out. Where less than half of the payments before a block, or of the frauds among them, were known when it began (a
+    short window, or labels that come late), all before it count, and a note says so.
     """
     times = payments.column("event_time").cast(pa.int64()).to_numpy()
     known = payments.column("known_at").cast(pa.int64()).to_numpy()
@@ -71,7 +73,7 @@ def time_splits(
         fit = before & (known <= begin)
         if fit.sum() < before.sum() / 2 or labels[fit].sum() < labels[before].sum() / 2:
             fit = before
-            notes.append("the training window is short: its validation ignored the label delay")
+            notes.append(IGNORED_DELAY)
         if all(len(np.unique(labels[side])) == 2 for side in (fit, validate)):
             splits.append((fit, validate))
     return splits, tuple(dict.fromkeys(notes))

@@ -97,11 +97,15 @@ class _Watcher:
             signal.set_wakeup_fd(there)
 
     def _listen(self) -> None:
-        while _END not in (numbers := os.read(self._hears, 64)):
-            if self._before != -1:
+        ended = False
+        while not ended:
+            numbers = os.read(self._hears, 64)
+            # The end may have come in one piece with signals before it: whoever had the descriptor is told of these.
+            ended, numbers = _END in numbers, numbers.replace(_END, b"")
+            if numbers and self._before != -1:
                 with suppress(OSError):
                     os.write(self._before, numbers)
-            if signal.SIGINT in numbers:
+            if signal.SIGINT in numbers and not ended:
                 self._interrupt()
 
     def _interrupt(self) -> None:

@@ -17,6 +17,7 @@ from counterfoil.domain.schemas import FRAUD, GOOD, LABELS
 from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
+from counterfoil.steps.lake.changes import unchanged, until_unchanged
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 
 OWN_FILE = "own file"
@@ -68,22 +69,32 @@ def append_labels(
     `labels` has `transaction_id` and `label` (schemas.FRAUD or GOOD; null takes back what was said before) and may
     have `label_time`, `source` and `source_line`; its order is that in which they were said. A label that only repeats
     the one before is left out. Safe to do again: a run that is there stays what it is. With `transactions` False, the
-    payments' own labels are not looked up. Raises UsageError for labels that are neither, a missing id, or a moment
-    without a zone.
+    payments' own labels are not looked up. Labels that another process says meanwhile are taken into account. Raises
+    UsageError for labels that are neither, a missing id, or a moment without a zone, ChangedError if others are always
+    faster.
     """
     if said_at.tzinfo is None:
         raise UsageError("labels are said at a moment with a zone: give one in UTC")
-    if run in tables.runs(LABELS_TABLE):
+    whole = _whole(labels)
+    return until_unchanged(lambda: _append(tables, whole, said_by, said_at, run, transactions))
+
+
+def _append(
+    tables: TableStore, labels: pa.Table, said_by: str, said_at: datetime, run: str, transactions: bool
+) -> Appended:
+    """Raises ChangedError if labels were said since they were read: they may repeat or contradict other ones then."""
+    seen = tables.version(LABELS_TABLE)
+    if run in seen:
         return Appended(already=True)
-    staged = tables.stage(LABELS_TABLE, run)
     files = tables.files(TRANSACTIONS) if transactions else []
     with engine() as database:
-        _define(database, _whole(labels), tables.files(LABELS_TABLE), files)
+        _define(database, labels, tables.files(LABELS_TABLE), files)
         kept = _kept(database, said_by, said_at)
         appended = _counted(database)
     if kept.num_rows:
+        staged = tables.stage(LABELS_TABLE, run)
         pq.write_table(kept, staged / "part-0.parquet", compression="zstd")
-        tables.publish(LABELS_TABLE, run)
+        tables.publish(LABELS_TABLE, run, check=unchanged(LABELS_TABLE, seen))
     return appended
 
 

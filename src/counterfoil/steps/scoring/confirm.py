@@ -6,7 +6,7 @@ Before that it is tried on the payments that were scored last. One word never mo
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal as Money
 from enum import StrEnum
@@ -92,29 +92,48 @@ class Confirmations:
         words = [one.word for one in feedback_on(self.log, transaction_id)]
         return self._effect(score, [*words, Word(verdict, principal, score.decision)], 0, datetime.now(UTC))[0]
 
-    def apply(self, transaction_id: str, operator: str | None = None) -> Effect:
+    def apply(self, transaction_id: str, order: int | None = None) -> Effect:
         """Let what holds of a payment act on the scores of others from now on.
 
-        What would move too many is held, and the decision log says so; an `operator` who has seen that may let it act.
+        What would move too many is held, and the decision log says so, unless an operator's entry in the decision log
+        (number `order`) lets it act all the same.
         """
         score = scored(self.scores, transaction_id)
         for _ in range(TRIES):
             said = feedback_on(self.log, transaction_id)
-            effect, change, after = self._effect(score, [one.word for one in said], said[-1].sequence, said[-1].at)
+            number = said[-1].sequence if order is None else order
+            effect, change, after = self._effect(score, [one.word for one in said], number, said[-1].at)
             if change is None:
                 return effect
-            if effect.state is State.HELD and operator is None:
+            if effect.state is State.HELD and order is None:
                 self._hold(said[-1], effect)
                 return effect
-            try:
-                appended = self.overlays.append(change, after)
-            except ChangedError:
-                continue
-            overlay = self.champion.follow().detector.overlay
-            if appended is None and transaction_id not in overlay.changes:
-                continue  # a later word is on its way
-            return Effect(State.ACTS, _what(change), overlay.sequence, effect.checked, effect.allowed, effect.moved)
-        raise ChangedError(f"others change the references too: say what holds of {transaction_id!r} again")
+            if (done := self._appended(change, after, effect)) is not None:
+                return done
+        raise _busy(transaction_id)
+
+    def take_out(self, transaction_id: str, order: int) -> Effect:
+        """Let a payment act on no scores any more; what people said of it stays. `order` is as at `apply`."""
+        for _ in range(TRIES):
+            in_use = self.champion.follow()
+            change = Change(in_use.release_id, transaction_id, None, order, 0.0)
+            effect, intercept = self._tried(change, in_use, self.recent.update(in_use.detector), self._labels())
+            overlay = in_use.detector.overlay
+            done = self._appended(replace(change, intercept=intercept), overlay.sequence, effect)
+            if done is not None:
+                return done
+        raise _busy(transaction_id)
+
+    def _appended(self, change: Change, after: int, effect: Effect) -> Effect | None:
+        """What a change does that is appended now; None if others changed the overlay before, so that all is anew."""
+        try:
+            appended = self.overlays.append(change, after)
+        except ChangedError:
+            return None
+        overlay = self.champion.follow().detector.overlay
+        if appended is None and change.subject not in overlay.changes:
+            return None  # a later word is on its way
+        return replace(effect, state=State.ACTS, why=_what(change), overlay_seq=overlay.sequence)
 
     def _hold(self, last: Said, effect: Effect) -> None:
         details = {"said": last.sequence, "checked": effect.checked, "would_change": len(effect.moved)}
@@ -149,7 +168,7 @@ class Confirmations:
         references = () if label is None else self._references(score, label, at, in_use, lately, labels)
         change = Change(release.release_id, score.transaction_id, label, said, 0.0, references)
         effect, intercept = self._tried(change, in_use, lately, labels)
-        return effect, Change(*_head(change), intercept, references), overlay.sequence
+        return effect, replace(change, intercept=intercept), overlay.sequence
 
     def _tried(self, change: Change, in_use: InUse, lately: Lately, labels: Mapping[str, int]) -> tuple[Effect, float]:
         """What a change does to the decisions on the payments scored last, and the intercept that fits it."""
@@ -230,8 +249,8 @@ def _reference(
     )  # fmt: skip
 
 
-def _head(change: Change) -> tuple[str, str, int | None, int]:
-    return change.release_id, change.subject, change.label, change.said
+def _busy(transaction_id: str) -> ChangedError:
+    return ChangedError(f"others change the references too: say what holds of {transaction_id!r} again")
 
 
 def _what(change: Change) -> str:

@@ -17,8 +17,8 @@ from counterfoil.domain.release.release import (
 )
 from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
-from counterfoil.errors import MissingEvidenceError, ReleaseMismatchError
-from counterfoil.ports.lake import TableStore
+from counterfoil.errors import ChangedError, MissingEvidenceError, ReleaseMismatchError
+from counterfoil.ports.lake import TableStore, Version
 from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row
 from counterfoil.steps.lake.evidence import evidence_files
@@ -43,11 +43,13 @@ def detect(
 
     Writes the file `part` of two tables: `scored_evidence`, the rows as they were scored, and `scores`, which is
     published last. Of several machines that share a run each names a part of its own. No payment at all gives
-    tables without rows. Raises NotFoundError without evidence, MissingEvidenceError naming all that is missing.
+    tables without rows. Raises NotFoundError without evidence, MissingEvidenceError naming all that is missing,
+    ChangedError if another process scored the same run meanwhile, whose result stays.
     """
     release = detector.release
     run = run or _name_of_run(release.release_id, period, policy)
     decided_at = datetime.now(UTC)
+    alone = _Alone(tables, run)
     batches = evidence_batches(tables, [release], period, compute.batch_rows)
     staged = {table: tables.stage(table, run) / f"{part}.parquet" for table in (SCORED_EVIDENCE, SCORE_TABLE)}
     done = 0
@@ -66,9 +68,32 @@ def detect(
             done += rows.num_rows
             progress.count(done, total)
     # In this order: whoever sees a score can replay it.
-    tables.publish(SCORED_EVIDENCE, run)
-    tables.publish(SCORE_TABLE, run)
+    tables.publish(SCORED_EVIDENCE, run, check=alone.check)
+    alone.saw_own(SCORED_EVIDENCE)
+    tables.publish(SCORE_TABLE, run, check=alone.check)
     return run
+
+
+class _Alone:
+    """Whether nobody else has published a run since it was begun: evidence and scores must be of one process."""
+
+    def __init__(self, tables: TableStore, run: str) -> None:
+        self._tables, self._run = tables, run
+        self._seen = {table: self._now(table) for table in (SCORED_EVIDENCE, SCORE_TABLE)}
+
+    def _now(self, table: str) -> str | None:
+        return self._tables.version(table).get(self._run)
+
+    def saw_own(self, table: str) -> None:
+        """Expect what is published now, which is this process's own."""
+        self._seen[table] = self._now(table)
+
+    def check(self, _: Version) -> None:
+        """Raise ChangedError unless both tables have of the run what they are expected to have."""
+        if any(self._now(table) != seen for table, seen in self._seen.items()):
+            raise ChangedError(
+                f"another process scored run {self._run} meanwhile, and its result stays: run this again to replace it"
+            )
 
 
 def _name_of_run(release_id: str, period: Period, policy: Policy | None) -> str:

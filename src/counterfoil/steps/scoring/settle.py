@@ -19,6 +19,7 @@ from counterfoil.ports.service import Checkpoints, ProfileStore, ScoreLog
 from counterfoil.steps.lake.labels import append_labels
 from counterfoil.steps.scoring.confirm import Confirmations
 from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored, tell_profiles
+from counterfoil.steps.scoring.overrule import UNDONE, last_order
 
 STREAM = "feedback"
 """The name of the checkpoints: of the lake's labels, and of each release's overlay."""
@@ -88,9 +89,14 @@ class Settling:
             change = in_use.detector.overlay.changes.get(said.transaction_id)
             behind = change is None or change.said < said.sequence
             held = any(e.details["said"] >= said.sequence for e in self.log.entries(HELD, said.transaction_id))
-            if behind and not held and (learned is None or said.at > learned):
+            if behind and not held and not self._undone(said) and (learned is None or said.at > learned):
                 done += self._act(said)
         return done
+
+    def _undone(self, said: Said) -> bool:
+        """Whether an operator took the payment out since this word, and no other let it act again."""
+        last = last_order(self.log, said.transaction_id)
+        return last is not None and last.kind == UNDONE and (last.sequence or 0) > said.sequence
 
     def _act(self, said: Said) -> int:
         try:

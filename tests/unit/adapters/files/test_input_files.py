@@ -169,6 +169,19 @@ def test_delimiter_and_encoding_are_the_mappings(tmp_path: Path) -> None:
     assert rows(read(written(tmp_path, "t,a\n1,é\n".encode("utf-16")), wide)) == {2: "é"}
 
 
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_utf_16_with_a_mark_is_read_as_any_of_its_names_and_told_where_it_was_not_declared(
+    tmp_path: Path, order: str
+) -> None:
+    path = written(tmp_path, "\ufefft,a\n1,é\n".encode(f"utf-16-{order}"))
+    for encoding in ("utf-16", f"utf-16-{order}"):
+        assert READER.columns(path, mapping_of(f'encoding = "{encoding}"')) == ["t", "a"]
+        assert rows(read(path, mapping_of(f'encoding = "{encoding}"'))) == {2: "é"}
+    for encoding in ("utf-8", "latin-1"):
+        with pytest.raises(InputFileError, match=r"begins with the mark of UTF-16.*write file\.encoding = 'utf-16'"):
+            READER.columns(path, mapping_of(f'encoding = "{encoding}"'))
+
+
 def test_bytes_that_are_no_text_cost_their_row_only(tmp_path: Path) -> None:
     batches = read(written(tmp_path, b"t,a\n1,10\n2,\xff\n3\n4,40\n"))
     assert rows(batches) == {2: "10", 5: "40"}

@@ -15,6 +15,7 @@ from counterfoil.domain.intake.cleaning import Cleaned, clean
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.errors import InputFileError, MappingError
+from counterfoil.workspace.try_mapping import try_mapping
 
 SAMPLES = Path(__file__).parent / "samples"
 READER = InputFiles()
@@ -386,6 +387,18 @@ def test_a_message_that_lacks_what_the_mapping_needs_is_told_by_name(tmp_path: P
     (found,) = batch.rejected.to_pylist()
     assert found["reason"] == f"message_{other}"
     assert "has no 'settlement_amount': use a mapping for it, as the shipped iso20022-pain001" in found["message"]
+
+
+def test_such_a_message_without_payments_is_told_by_name_too(tmp_path: Path) -> None:
+    path = tmp_path / "in.xml"
+    path.write_text("<Document><CstmrCdtTrfInitn><PmtInf><PmtInfId>P</PmtInfId></PmtInf></CstmrCdtTrfInitn></Document>")
+    report = try_mapping("iso20022-pacs008", path, 10, 1)
+    [problem] = report.problems
+    assert "the message is pain.001" in problem
+    assert "as the shipped iso20022-pain001" in problem
+    report = try_mapping("iso20022-pain001", path, 10, 1)
+    assert report.suggestions[0] == "the file has no payment to try the mapping on"
+    assert not any("is not used" in suggestion for suggestion in report.suggestions)
 
 
 @pytest.mark.parametrize(

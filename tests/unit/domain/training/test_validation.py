@@ -21,6 +21,7 @@ from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.domain.training.training import Fitted
 from counterfoil.domain.training.validation import (
     FRAUDS_TO_CHOOSE_BY,
+    IGNORED_DELAY,
     Choice,
     Fold,
     ablate,
@@ -73,7 +74,7 @@ class TestTimeSplits:
         table, labels = evidence(days=8)
         splits, notes = time_splits(table, labels, (0.6, 0.8, 1.0))
         assert len(splits) == 2
-        assert notes == ("the training window is short: its validation ignored the label delay",)
+        assert notes == (IGNORED_DELAY,)
 
     def test_frauds_that_are_known_late_count_as_a_short_window_too(self, evidence: Maker) -> None:
         table, labels = evidence()

@@ -120,7 +120,7 @@ def shop(tmp_path: Path) -> Shop:
         ({"time": "2999-12-31T23:59:59Z"}, "time_out_of_range"),
         ({"amount": "-10.00"}, "amount_negative"),
         ({"amount": "NaN"}, "amount_unreadable"),
-        ({"amount": "1e308"}, "amount_unreadable"),
+        ({"amount": "1e308"}, "amount_too_large"),
         ({"amount": "1.234,56"}, "amount_unreadable"),
         ({"amount": "=1+1"}, "amount_unreadable"),
         ({"id": "first"}, "duplicate_id"),
@@ -219,7 +219,7 @@ def test_bad_numbers_of_json_cost_their_lines(shop: Shop, number: str) -> None:
     first, bad, last = content.decode().split("\n")
     done = shop.collect("jsonl", "\n".join([first, bad.replace('"10.00"', number), last]).encode())
     assert done.rows_out == 2
-    assert set(done.rejected) <= {"amount_unreadable", "amount_negative"}
+    assert set(done.rejected) <= {"amount_unreadable", "amount_too_large", "amount_negative"}
     assert sum(done.rejected.values()) == 1
 
 

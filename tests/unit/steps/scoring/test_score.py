@@ -137,7 +137,9 @@ class TestDetect:
         self, tables: FolderTables, detector: Detector, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         publish, order = tables.publish, []
-        monkeypatch.setattr(tables, "publish", lambda table, run: (order.append(table), publish(table, run)))
+        monkeypatch.setattr(
+            tables, "publish", lambda table, run, **check: (order.append(table), publish(table, run, **check))
+        )
         run = detect(tables, detector, period=LAST_WEEK)
         assert order == [SCORED_EVIDENCE, SCORE_TABLE]
         assert tables.runs(SCORE_TABLE) == tables.runs(SCORED_EVIDENCE) == [run]

@@ -1,5 +1,6 @@
 """The embedded server: who starts it, who stops it, and what its failures say."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -134,3 +135,14 @@ def test_a_process_that_is_killed_while_it_makes_a_cluster_leaves_none(home: Pat
     assert _answers(dsn)
     assert [path.name for path in home.iterdir()] == ["pg"]
     embedded_postgres.stop(home / "pg")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_a_starting_server_removes_meanwhile_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, gone = tmp_path / "stays", tmp_path / "pg_internal.init"
+    stays.touch()
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter([gone, stays]))
+    embedded_postgres._give_to_server(tmp_path, "nobody")
+    assert stays.owner() == "nobody"

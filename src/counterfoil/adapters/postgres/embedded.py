@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from counterfoil.errors import StoreUnavailableError
 
 START_SECONDS = 60.0
 """How long a server may take to start: recovery after a crash on a busy machine takes its time."""
+
+CONNECTIONS = 300
+"""Of a new server: each thread of a service has one for each store that it asks, and 100 are soon taken."""
 
 # The package hands the path to a shell, unquoted, inside pg_ctl's options.
 _SAFE_PATH = re.compile(r"[\w/.,:=@%+-]+")
@@ -72,6 +76,8 @@ def _require_cluster(folder: Path) -> None:
         server = _import_pgserver().get_server(aside, start=False)
         with server._lock:
             server.ensure_pgdata_inited()
+        with (aside / "postgresql.conf").open("a") as settings:
+            settings.write(f"max_connections = {CONNECTIONS}\n")
         aside.rename(folder)
 
 
@@ -114,8 +120,10 @@ def _give_to_server(folder: Path, user: str | None) -> None:
         return
     owner = pwd.getpwnam(user)
     for path in (folder, *folder.rglob("*")):
-        if not path.is_symlink() and path.stat().st_uid != owner.pw_uid:
-            os.chown(path, owner.pw_uid, owner.pw_gid)
+        # A server that another process starts meanwhile makes and removes files.
+        with suppress(FileNotFoundError):
+            if not path.is_symlink() and path.stat().st_uid != owner.pw_uid:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
 def _import_pgserver() -> Any:

@@ -163,7 +163,7 @@ def test_an_id_that_another_file_had_is_rejected(tmp_path: Path) -> None:
         (b"\r\n\r\n", InputFileError, "is empty: it has not even a header"),
         (b"id,time,who,shop\n", MappingError, "column 'amount' is not in the file (columns: id, time, who, shop)"),
         (b"id,amount,time,amount,who,shop\n", MappingError, "column 'amount' stands 2 times in the file's header"),
-        (b"\xff\xfei\0d\0,\0", MappingError, "column 'id' is not in the file"),
+        (b"\xff\xfei\0d\0,\0", InputFileError, "begins with the mark of UTF-16 and the mapping reads it as utf-8"),
         (b'"id,time\n' + FIRST * 9, MappingError, "not shown because the first line looks like data"),
         (b"id,ann 4111111111111111\n", MappingError, "not shown because the first line looks like data"),
     ],

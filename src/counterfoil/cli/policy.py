@@ -142,9 +142,10 @@ def snooze(
     """Keep an account or merchant out of review for some days; its payments can still be blocked."""
     from datetime import UTC, datetime
 
+    from counterfoil.domain.policy.lists import as_list
     from counterfoil.workspace.policy_files import add_values
 
     end = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
     place = existing_workspace(workspace)
-    add_values(place, "snoozed", value, ListEffect.SNOOZE, entity, end, operator, reason)
+    add_values(place, "snoozed", as_list(value), ListEffect.SNOOZE, entity, end, operator, reason)
     typer.echo(f"not reviewed until {end} is over")

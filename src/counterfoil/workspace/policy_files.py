@@ -9,7 +9,7 @@ from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.features.spec import specs_with
 from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.fields import known_fields
-from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadList, end_of, read_list
+from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadList, as_list, end_of, read_list
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import InputFileError, UsageError
@@ -74,7 +74,7 @@ def add_values(
 def end_list_entry(place: Workspace, name: str, entity: Entity, value: str, operator: str | None, reason: str) -> int:
     """Let a value of a list (a prefix: all its addresses) count no longer; return how many entries ended."""
     require_person(operator, reason, "the end of an entry")
-    entries = read_list(f"value\n{value}", entity, None, reason, place.pseudonym_key).entries
+    entries = read_list(as_list(value), entity, None, reason, place.pseudonym_key).entries
     ended = sum(place.lists.end(name, entry.entity, entry.value) for entry in entries)
     if not ended:
         raise UsageError(f"list {name!r} has no such {entity} now: 'counterfoil policy show' counts what it has")

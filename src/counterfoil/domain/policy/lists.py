@@ -109,16 +109,27 @@ def read_list(text: str, entity: Entity | None, until: datetime | None, reason: 
     return ReadList(tuple(reversed(kept.values())), rows, len(entries) - len(kept), dict(counts))
 
 
+def as_list(value: str) -> str:
+    """One value as the text of a list, whatever signs are in it."""
+    text = io.StringIO()
+    csv.writer(text).writerows([["value"], [value]])
+    return text.getvalue()
+
+
 def _rows(text: str) -> Iterator[Mapping[str, str]]:
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
-    first = next(lines, [])
-    names = [cell.strip().lower() for cell in first]
-    has_header = "value" in names
-    if not has_header:
-        names = ["value"]
-        yield {"value": first[0] if first else ""}
-    for cells in lines:
-        yield dict(zip(names, cells, strict=False))
+    bare = text.removeprefix("\ufeff")
+    lines = csv.reader(io.StringIO(bare, newline=""))
+    names = [cell.strip().lower() for cell in next(lines, [])]
+    if "value" in names:
+        yield from (dict(zip(names, cells, strict=False)) for cells in lines)
+    else:
+        yield from ({"value": _value_of(line)} for line in io.StringIO(bare, newline=None))
+
+
+def _value_of(line: str) -> str:
+    """The value of a line that holds nothing else: a comma is a part of it; quotes around it are not."""
+    cells = next(csv.reader([line]), [])
+    return cells[0] if len(cells) == 1 else line
 
 
 def _entry(

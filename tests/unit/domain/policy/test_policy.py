@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.policy.decide import Decision
 from counterfoil.domain.policy.fields import known_fields
-from counterfoil.domain.policy.lists import ENTRIES, Entity, ListEffect, Lists, end_of, read_list
+from counterfoil.domain.policy.lists import ENTRIES, Entity, ListEffect, Lists, as_list, end_of, read_list
 from counterfoil.domain.policy.policy import Policy, settle
 from counterfoil.domain.policy.rules import Effect, read_rules
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
@@ -128,6 +128,17 @@ def test_a_prefix_is_its_addresses() -> None:
     addresses = pseudonymise(pa.array([f"192.0.2.{n}" for n in range(4)]), "source_ip", KEY).to_pylist()
     assert [entry.value for entry in read.entries] == addresses
     assert read.refused == {"prefix wider than an IPv4 /16": 2, "no address or prefix": 1}
+
+
+NAMES = ("Shop, Berlin", 'The "Best" Shop', "value", "plain")
+
+
+def test_a_comma_or_a_quote_is_a_part_of_a_value() -> None:
+    for name in NAMES:
+        [entry] = read_list(as_list(name), Entity.MERCHANT, None, "why", KEY).entries
+        assert entry.value == name
+    found = read_list('Shop, Berlin\n"Inn, Bonn"\nplain\n', Entity.MERCHANT, None, "why", KEY)
+    assert [entry.value for entry in found.entries] == ["Shop, Berlin", "Inn, Bonn", "plain"]
 
 
 def test_a_list_that_does_not_say_what_it_names_is_refused() -> None:

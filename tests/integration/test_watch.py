@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import PATIENT
 
 from counterfoil.adapters.aws.payments import KinesisPayments
 from counterfoil.adapters.files.payment_lines import PaymentLines
@@ -145,13 +144,12 @@ def test_a_watcher_that_is_killed_is_completed_by_the_next(scoring_place: Any, p
         ),
     )
     command = [sys.executable, "-c", WATCH, str(path), "--name", "killed"]
-    environment = scoring_place.environment | {f"COUNTERFOIL_{name.upper()}": value for name, value in PATIENT.items()}
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(command, env=scoring_place.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert first.stdout is not None
     assert first.stdout.readline()
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    second = subprocess.run(command, env=scoring_place.environment, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
     kept = place.scores.find(names)
     assert len(kept) == 400

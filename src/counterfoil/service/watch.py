@@ -12,6 +12,9 @@ from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.consume import Consumed, Consumer
 from counterfoil.workspace.wiring import Workspace
 
+HISTORY_DEADLINE = timedelta(seconds=10)
+"""How long a stream waits for what accounts did; a process's first question also opens its connections."""
+
 
 def watch(
     place: Workspace,
@@ -31,6 +34,9 @@ def watch(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
     serving = Serving(place)
+    place.champion.current().detector.warm_up()
+    # Nobody waits for an answer: better a score that is late than one without history.
+    place.online_scorer.deadline = max(place.online_scorer.deadline, HISTORY_DEADLINE)
     serving.open()
     ahead = timedelta(hours=place.settings.service_clock_ahead_hours)
     consumer = Consumer(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from counterfoil.domain.arrays import Doubles, Flags
+from counterfoil.domain.arrays import Doubles
 
 AT_ONCE = 0.25
 """The share of a day's budget that may be used at its beginning; the rest comes evenly over the day."""
@@ -75,20 +75,6 @@ def alert_times(
             if now - moments[row] <= life:
                 sent[row] = now
                 left, used = left - 1, used + 1
-    return sent
-
-
-def within_budget(
-    event_time: NDArray[np.datetime64],
-    risk: Doubles,
-    ids: Sequence[str],
-    per_day: int,
-    *,
-    every: timedelta = EVERY,
-    held_for: timedelta = HELD_FOR,
-) -> Flags:
-    """Which payments are alerted on, (rows,); see `alert_times`."""
-    sent: Flags = ~np.isnat(alert_times(event_time, risk, ids, per_day, every=every, held_for=held_for))
     return sent
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain.policy.alert_budget import within_budget
+from counterfoil.domain.policy.alert_budget import alert_times
 
 START = np.datetime64("2026-03-01T00:00:00", "us")
 
@@ -17,9 +17,8 @@ def payments(minutes: list[int], risk: list[float]) -> tuple[np.ndarray, np.ndar
     return times, np.array(risk), [f"t{number:04d}" for number in range(len(minutes))]
 
 
-def most_on_a_day(times: np.ndarray, sent: np.ndarray) -> int:
-    # An alert is sent on the day on which its step ends.
-    days = (times[sent] + np.timedelta64(5, "m")).astype("datetime64[D]")
+def most_on_a_day(sent: np.ndarray) -> int:
+    days = sent[~np.isnat(sent)].astype("datetime64[D]")
     return int(np.unique(days, return_counts=True)[1].max(initial=0))
 
 
@@ -32,38 +31,38 @@ def test_no_day_has_more_and_the_order_of_rows_changes_nothing(
     rows: list[tuple[int, float]], per_day: int, random
 ) -> None:  # type: ignore[no-untyped-def]
     times, risk, ids = payments([minute for minute, _ in rows], [r for _, r in rows])
-    sent = within_budget(times, risk, ids, per_day, held_for=timedelta(minutes=5))
-    assert most_on_a_day(times, sent) <= per_day
+    sent = alert_times(times, risk, ids, per_day, held_for=timedelta(minutes=5))
+    assert most_on_a_day(sent) <= per_day
     mixed = list(range(len(rows)))
     random.shuffle(mixed)
-    again = within_budget(
-        times[mixed], risk[mixed], [ids[row] for row in mixed], per_day, held_for=timedelta(minutes=5)
-    )
-    assert {ids[row] for row in np.flatnonzero(sent)} == {ids[mixed[row]] for row in np.flatnonzero(again)}
+    again = alert_times(times[mixed], risk[mixed], [ids[row] for row in mixed], per_day, held_for=timedelta(minutes=5))
+    assert {ids[row] for row in np.flatnonzero(~np.isnat(sent))} == {
+        ids[mixed[row]] for row in np.flatnonzero(~np.isnat(again))
+    }
 
 
 def test_the_riskiest_that_wait_are_first() -> None:
     times, risk, ids = payments([1] * 20, [number / 20 for number in range(20)])
-    sent = within_budget(times, risk, ids, 8, held_for=timedelta(minutes=5))
-    assert np.flatnonzero(sent).tolist() == [17, 18, 19]  # a quarter of 8 and a little
+    sent = alert_times(times, risk, ids, 8, held_for=timedelta(minutes=5))
+    assert np.flatnonzero(~np.isnat(sent)).tolist() == [17, 18, 19]  # a quarter of 8 and a little
 
 
 def test_a_surge_in_the_morning_leaves_something_for_the_evening() -> None:
     surge = [6 * 60] * 500
     times, risk, ids = payments([*surge, 20 * 60], [*[0.9] * 500, 0.99])
-    sent = within_budget(times, risk, ids, 100)
-    assert sent[500]
-    assert sent[:500].sum() < 100
-    assert most_on_a_day(times, sent) <= 100
+    sent = alert_times(times, risk, ids, 100)
+    assert not np.isnat(sent[500])
+    assert (~np.isnat(sent[:500])).sum() < 100
+    assert most_on_a_day(sent) <= 100
 
 
 def test_what_waited_too_long_is_not_sent() -> None:
     times, risk, ids = payments([1] * 10, [0.9] * 10)
-    assert within_budget(times, risk, ids, 4, held_for=timedelta(hours=1)).sum() == 2
-    assert within_budget(times, risk, ids, 4, held_for=timedelta(hours=23)).sum() == 4
+    assert (~np.isnat(alert_times(times, risk, ids, 4, held_for=timedelta(hours=1)))).sum() == 2
+    assert (~np.isnat(alert_times(times, risk, ids, 4, held_for=timedelta(hours=23)))).sum() == 4
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_few_payments(rows: int) -> None:
     times, risk, ids = payments([1] * rows, [0.9] * rows)
-    assert within_budget(times, risk, ids, 5).sum() == rows
+    assert (~np.isnat(alert_times(times, risk, ids, 5))).sum() == rows

@@ -1,5 +1,6 @@
 """What readers of all ISO 20022 messages share: texts by path, other messages, depth."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping
 
 from counterfoil.adapters.files.record_batches import Gathered
@@ -65,7 +66,7 @@ class OtherMessage:
         return 1
 
 
-class MessageHandler:
+class MessageHandler(ABC):
     """Gathers the records of messages that a kind of reader knows, numbered through the file from 1.
 
     Each transaction of another message is refused under a number of its own. `messages` counts the messages that
@@ -87,21 +88,21 @@ class MessageHandler:
         self._records = 0
         self._message: str | None = None
 
+    @abstractmethod
     def begin_message(self, element: str) -> None:
         """Go into a message that is read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enter(self, local: str, attrs: Mapping[str, str]) -> None:
         """Go into an element of a message that is read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def characters(self, content: str) -> None:
         """Take in a piece of text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave(self) -> bool:
         """Go out of an element; return whether it was the message itself."""
-        raise NotImplementedError
 
     def add(self, texts: list[str | None]) -> None:
         """Take in the next record of the file as a row."""

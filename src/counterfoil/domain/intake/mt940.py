@@ -11,6 +11,7 @@ from datetime import date
 from counterfoil.domain.intake.mt940_information import read_information
 from counterfoil.domain.intake.raw import BadRecordError
 from counterfoil.domain.intake.swift import SwiftField, date_near, date_of, plain_amount
+from counterfoil.domain.privacy.ibans import read_iban
 
 COLUMNS = (
     "statement_reference", "statement_number", "opening_date", "account", "account_bank", "entry_id", "booked_at",
@@ -83,13 +84,13 @@ def _account(lines: Sequence[str]) -> dict[str, str]:
         bank, number = "", bank
     bank = bank or (lines[1].strip() if len(lines) > 1 else "")
     with_currency = _IBAN_AND_CURRENCY.fullmatch(number)
-    found = {"account": with_currency["iban"] if with_currency and _is_iban(with_currency["iban"]) else number}
+    found = {"account": with_currency["iban"] if with_currency and _is_right_iban(with_currency["iban"]) else number}
     return found | ({"account_bank": bank} if bank else {})
 
 
-def _is_iban(text: str) -> bool:
-    moved = text[4:] + text[:4]
-    return int("".join(str(int(sign, 36)) for sign in moved)) % 97 == 1
+def _is_right_iban(text: str) -> bool:
+    iban = read_iban(text)
+    return iban is not None and iban.sum_is_right
 
 
 def entry_cells(

@@ -26,7 +26,7 @@ from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, OverlayStore, ScoreLog
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored
-from counterfoil.steps.scoring.recent import Lately, Recent, evidence_table, has_evidence
+from counterfoil.steps.scoring.recent import Lately, Recent, Scored, evidence_table, has_evidence
 
 GOOD_BESIDE_A_FRAUD = 20
 """Payments of its day that are taken as good beside a confirmed fraud: as many as a release has neighbours."""
@@ -223,12 +223,11 @@ class Confirmations:
 
 def _good_of_the_day(score: KeptScore, lately: Lately, labels: Mapping[str, int]) -> list[str]:
     """Allowed payments of the same day, of other people, that nobody judged: drawn by a hash, so a fair sample."""
-    own = lately.scored[0].of(score) if lately.scored else None
+    own = Scored.of(score)
     fitting = [
         one.transaction_id
         for one in lately.scored
-        if own is not None
-        and one.day == own.day
+        if one.day == own.day
         and one.decision == Decided.ALLOW
         and one.transaction_id not in labels
         and not one.people & own.people

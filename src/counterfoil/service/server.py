@@ -1,7 +1,9 @@
 """The service as a process: uvicorn, JSON logs, an orderly end."""
 
 import logging
+import socket
 import sys
+from collections.abc import Mapping
 
 import structlog
 import uvicorn
@@ -29,12 +31,24 @@ def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> 
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
-    listening = config.bind_socket()
-    structlog.get_logger().info("listening", host=host, port=listening.getsockname()[1], auth=auth)
-    server = uvicorn.Server(config)
-    server.run([listening])
+    server = _AnnouncedServer(config, {"host": host, "auth": auth})
+    server.run([config.bind_socket()])
     if not server.started:
         raise StoreUnavailableError(f"the service did not start on {host}:{port}: its log says why")
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A server that says "listening" once a client can connect, never before: a bound socket still refuses."""
+
+    def __init__(self, config: uvicorn.Config, announced: Mapping[str, object]) -> None:
+        super().__init__(config)
+        self._announced = announced
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then tell the port, which the system chose where none was asked for."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            structlog.get_logger().info("listening", port=sockets[0].getsockname()[1], **self._announced)
 
 
 def main() -> None:

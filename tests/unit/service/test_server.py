@@ -1,0 +1,34 @@
+"""What the process of the service tells about itself."""
+
+import socket
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+import uvicorn
+
+from counterfoil.service.server import _AnnouncedServer
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    """Answer nobody."""
+
+
+def test_listening_is_said_only_when_a_client_can_connect() -> None:
+    connected = []
+
+    def connect(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        with socket.create_connection(("127.0.0.1", event["port"]), timeout=5):
+            connected.append(event["event"])
+        server.should_exit = True
+        raise structlog.DropEvent
+
+    config = uvicorn.Config(_nothing, port=0, lifespan="off", log_config=None)
+    server = _AnnouncedServer(config, {"host": "127.0.0.1", "auth": True})
+    before = structlog.get_config()
+    structlog.configure(processors=[connect])
+    try:
+        server.run([config.bind_socket()])
+    finally:
+        structlog.configure(**before)
+    assert connected == ["listening"]

@@ -1,6 +1,7 @@
 """The review page in a real browser: a queue, a payment beside its precedents, a word with the keyboard alone."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,9 @@ def address(place: Any) -> Iterator[str]:
     listening = uvicorn.Config(create_app, port=0).bind_socket()
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
+    while not server.started:  # until then the bound port refuses who comes
+        assert thread.is_alive()
+        time.sleep(0.01)
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join(20)

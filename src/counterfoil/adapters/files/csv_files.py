@@ -23,7 +23,7 @@ from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, as_utf8
-from counterfoil.domain.arrays import mask_of
+from counterfoil.domain.arrays import mask_of, which_hold
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -239,7 +239,7 @@ def _numbered(
         table = pa.Table.from_batches([batch])
         if layout.surplus:
             table, lines, ragged = _without_longer(table, lines, ragged, layout.surplus, state.part.source)
-        marks = {name: mask_of(pc.match_substring(table[name].combine_chunks(), MARK)) for name in table.column_names}
+        marks = {name: which_hold(table[name].combine_chunks(), MARK) for name in table.column_names}
         yield without_unreadable(RawBatch(table, lines, ragged, state.part.source, state.part.member), marks)
     left = state.ragged_up_to(None)
     if left.num_rows:

@@ -6,7 +6,7 @@ visible; a rerun completes it; a file that is done is skipped.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -27,6 +27,7 @@ from counterfoil.errors import CounterfoilError, InputFileError, MappingError, S
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.progress import Progress
 from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.ahead import ahead
 from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
@@ -211,23 +212,24 @@ def _clean_all(
     """Clean batch by batch into the spool; return the records of the file, or of each member, and what they cover."""
     rows_in: Counter[str | None] = Counter()
     span = Span()
-    for batch in job.reader.batches(path, job.mapping):
-        cleaned = clean(
-            batch.table,
-            job.mapping,
-            key=job.key,
-            source=batch.source,
-            first_line=batch.lines,
-            # Each member begins at line 1 anew, and ids are derived from content and line.
-            content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
-            forgotten=job.forgotten,
-        )
-        spool.add(cleaned.transactions, cleaned.addresses)
-        span = span_of(cleaned.transactions, span)
-        refused.add(batch.rejected)
-        refused.add(cleaned.rejected)
-        rows_in[batch.member] += batch.records
-        job.progress.count(rows_in.total(), 0)
+    with closing(ahead(job.reader.batches(path, job.mapping))) as batches:
+        for batch in batches:
+            cleaned = clean(
+                batch.table,
+                job.mapping,
+                key=job.key,
+                source=batch.source,
+                first_line=batch.lines,
+                # Each member begins at line 1 anew, and ids are derived from content and line.
+                content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
+                forgotten=job.forgotten,
+            )
+            spool.add(cleaned.transactions, cleaned.addresses)
+            span = span_of(cleaned.transactions, span)
+            refused.add(batch.rejected)
+            refused.add(cleaned.rejected)
+            rows_in[batch.member] += batch.records
+            job.progress.count(rows_in.total(), 0)
     return rows_in, span
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.intake.cleaning import clean, reason_counts
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.intake.raw import BYTES_UNREADABLE, printable
 from counterfoil.domain.intake.unit_warnings import Span, span_of, unit_warnings
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
@@ -49,7 +49,7 @@ class CollectedFile:
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
     collected before said anew of their labels. `failed` is why nothing of it was kept. `warnings`: what looks as if
-    the whole file was read in a wrong unit.
+    the whole file was read in a wrong unit or encoding.
     """
 
     source: str
@@ -202,7 +202,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
         printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said,
-        warnings=tuple(unit_warnings(job.mapping, span)),
+        warnings=(*unit_warnings(job.mapping, span), *refused.warnings),
     )  # fmt: skip
 
 
@@ -282,6 +282,7 @@ class _Rejected:
         self._path = folder / "part-0.parquet"
         self._file: pq.ParquetWriter | None = None
         self.counts: Counter[str] = Counter()
+        self.warnings: list[str] = []
 
     @property
     def rows(self) -> int:
@@ -300,4 +301,8 @@ class _Rejected:
         if self._file is None:
             self._file = pq.ParquetWriter(self._path, REJECTED, compression="zstd")
         self._file.write_table(rows)
-        self.counts.update(dict(reason_counts(rows)))
+        found = dict(reason_counts(rows))
+        if BYTES_UNREADABLE in found and BYTES_UNREADABLE not in self.counts:
+            first = rows.slice(pc.index(rows["reason"], BYTES_UNREADABLE).as_py(), 1).to_pylist()[0]
+            self.warnings.append(f"line {first['source_line']:,}: {first['message']}")
+        self.counts.update(found)

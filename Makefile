@@ -9,7 +9,7 @@ DEMO_INSTALLED := $(VENV)/.installed-demo
 PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
-SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
+SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh .github/*.sh)
 # Some machines forbid it: hundreds of processes would then compile the same modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
@@ -51,6 +51,7 @@ lint: $(INSTALLED) ## Check style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/zizmor --offline --quiet .github
+	.github/lint_workflows.sh
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/hadolint containers/*/Dockerfile
 	$(BIN)/shellcheck $(SCRIPTS)

@@ -12,6 +12,7 @@ from constructs import Construct
 from infra.environments import Deployment
 from infra.parts.acknowledged import acknowledge
 from infra.parts.domain import Domain
+from infra.parts.removal import removal
 
 MACHINE_ROUTES = (
     "POST /v1/score", "POST /v1/analyses", "GET /v1/analyses/{id}", "GET /v1/releases/current",
@@ -72,6 +73,7 @@ class Api(Construct):
         log = logs.LogGroup(
             self, "AccessLog",
             log_group_name=f"/{deployment.environment.prefix}/api", retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=removal(deployment.environment),
         )  # fmt: skip
         stage = apigateway.HttpStage(
             self, "Stage",

@@ -13,10 +13,19 @@ from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
 
-From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC) [default: all]")]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC) [default: all]")]
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day (UTC) [default: all]"),
+]
+To = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day (UTC) [default: all]"),
+]
 KnownUntil = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight (UTC) [default: all]")
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Use labels known by this midnight (UTC) [default: all]"
+    ),
 ]
 
 Review = Annotated[float | None, typer.Option(min=0, max=1, help="Threshold of an alert [default: the release's]")]
@@ -64,8 +73,8 @@ def query(
 
 
 def report(
-    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC)")],
-    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC)")],
+    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="First day (UTC)")],
+    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Last day (UTC)")],
     out: Annotated[Path | None, typer.Option(help="The HTML file [default: in the workspace's folder 'reports']")]
     = None,
     known_until: KnownUntil = None,

@@ -51,7 +51,7 @@ def _parquet(path: Path | None) -> Path | None:
 
 
 ParquetFile = Annotated[Path | None, typer.Option(callback=_parquet, help="Also write the scores to this Parquet file")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 DelayDays = Annotated[float, typer.Option(min=0, max=3650, help=LABEL_DELAY_MEANING)]
 ReleaseId = Annotated[
     str | None, typer.Option("--release", help="A release's id or alias [default: the champion, else the newest]")

@@ -51,7 +51,7 @@ def features(
 def train(
     mapping: MappingName, since: Day = None, until: Day = None,
     known_until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight [default: all]")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Use labels known by this midnight [default: all]")
     ] = None,
     label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip

@@ -139,6 +139,7 @@ class Waiting(_Model):
     maker: str
     reason: str
     at: str
+    rules: str = Field(description="The rule set, as its file has it: what a second person signs")
 
 
 class ListState(_Model):

@@ -10,7 +10,9 @@ from fastapi.responses import RedirectResponse
 from counterfoil.errors import CounterfoilError, NotFoundError, StoreUnavailableError
 from counterfoil.service.access import COOKIE, NOBODY, SESSION_SECONDS, Access, Role
 from counterfoil.service.page_case import case_of
+from counterfoil.service.page_cases import add_cases_page
 from counterfoil.service.page_frame import HEADERS, PageFrame
+from counterfoil.service.page_policy import add_policy_page
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
@@ -32,6 +34,8 @@ def add_page(app: FastAPI, serving: Serving, workers: Workers, access: Access) -
     _add_queue(app, serving, frame)
     _add_verdicts(app, serving, frame)
     _add_sessions(app, frame)
+    add_cases_page(app, serving, frame)
+    add_policy_page(app, serving, frame)
 
 
 def _add_style(app: FastAPI) -> None:

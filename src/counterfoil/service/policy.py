@@ -65,7 +65,7 @@ def whole_policy(serving: Serving) -> models.Policy:
     waiting = [
         models.Waiting(
             version=entry.subject, name=entry.details["name"], maker=entry.actor, reason=entry.reason,
-            at="" if entry.at is None else entry.at.isoformat(),
+            at="" if entry.at is None else entry.at.isoformat(), rules=entry.details["text"],
         )
         for entry in now.waiting.values()
     ]  # fmt: skip

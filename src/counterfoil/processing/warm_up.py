@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.encoding.trees import FlatTrees
+from counterfoil.domain.features import windows
 from counterfoil.domain.features.aggregates import Aggregate
 from counterfoil.domain.features.fold import Kept, evidence_of
 from counterfoil.domain.features.profile import Payment, Profile, Program
@@ -27,6 +28,8 @@ def warm_up() -> None:
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows, schema=transactions_schema())
     evidence_of(table, specs, label_delay=timedelta(0), kept=Kept(1))
+    # As the batch has them: arrays of Arrow, which numba tells apart from those that can be written to.
+    windows.put(pa.array([0], pa.int32()).to_numpy(), pa.array([0.0]).to_numpy(), np.zeros(1))
     profile = Profile(Program(specs, 0))
     profile.features(Payment("0", 0, 0, None, "a", "m"))
     one = np.zeros(1, np.int64)

@@ -45,6 +45,8 @@ def test_without_a_header_columns_are_named(tmp_path: Path) -> None:
     assert (rows, refused) == ([(1, "1", "2"), (3, "5", "6")], [(2, "ragged_row")])
     rows, _ = read(tmp_path, b"above\n1,x,2\n", f"{style}\nskip_lines = 1")
     assert rows == [(2, "1", "2")]
+    rows, refused = read(tmp_path, b"1,x,2,\n3,x,4,\n5,x,6,7\n7,x,8,\n", style)
+    assert (rows, refused) == ([(1, "1", "2"), (2, "3", "4"), (4, "7", "8")], [(3, "ragged_row")])
 
 
 def test_a_header_that_is_longer_by_empty_cells(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.errors import MappingError
+from counterfoil.errors import InputFileError, MappingError
 
 READER = InputFiles()
 
@@ -72,6 +72,11 @@ def test_blanks_round_names_make_no_difference(tmp_path: Path) -> None:
     assert read(tmp_path, b't, "x", a \n1,y,2\n')[0] == [(2, "1", "2")]
     with pytest.raises(MappingError, match="stands 2 times"):
         read(tmp_path, b"t,a,a\n1,2,3\n")
+
+
+def test_a_file_that_is_not_in_its_encoding_is_refused_and_nothing_of_it_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match=r"in\.csv is not utf-16-le, which has zero bytes: set file\.encoding$"):
+        read(tmp_path, b"t,a\n1,2\n", 'encoding = "utf-16-le"')
 
 
 @pytest.mark.parametrize(

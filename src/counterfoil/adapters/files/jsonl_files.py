@@ -113,8 +113,9 @@ def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, bytes | None]
         line = stream.readline(MOST_LINE_BYTES + 1)
         if not line:
             return
+        is_cut = len(line) > MOST_LINE_BYTES and not line.endswith(b"\n")
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
+        if is_cut:
             rest = _RestOfLine(stream, line)
             for piece in pieces(rest, encoding, MOST_LINE_BYTES) if line.startswith(b"{") else (None,):
                 yield number, piece

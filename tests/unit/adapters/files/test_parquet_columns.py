@@ -1,6 +1,7 @@
 """Columns of Parquet that are no plain text: structs by dotted names, binary text, views."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,3 +53,16 @@ def test_a_bad_byte_in_a_binary_column_costs_its_row(tmp_path: Path, kind: pa.Da
 def test_views_are_text(tmp_path: Path) -> None:
     table = pa.table({"t": [AT, AT], "a": pa.array(["a1", None], pa.string_view())})
     assert read(tmp_path / "v.parquet", table, "a").table["a"].to_pylist() == ["a1", None]
+
+
+def test_a_bad_byte_in_a_column_of_fixed_width_costs_its_row(tmp_path: Path) -> None:
+    table = pa.table({"t": [AT] * 3, "a": pa.array([b"AB12", b"\xff\xfe\0\1", None], pa.binary(4))})
+    batch = read(tmp_path / "f.parquet", table, "a")
+    assert batch.table["a"].to_pylist() == ["AB12", None]
+    assert batch.rejected["reason"].to_pylist() == ["bytes_unreadable"]
+
+
+def test_uuids_are_written_as_everybody_writes_them(tmp_path: Path) -> None:
+    one = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+    table = pa.table({"t": [AT, AT], "a": pa.array([one.bytes, None], pa.uuid())})
+    assert read(tmp_path / "u.parquet", table, "a").table["a"].to_pylist() == [str(one), None]

@@ -26,6 +26,7 @@ from counterfoil.domain.features.columns import PASSED_ON
 from counterfoil.domain.features.fold import behaviour_of, columns_of, passed_on
 from counterfoil.domain.features.payments import Payments
 from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.steps.lake.ahead import ahead
 
 ROWS_PER_PART = 262_144
 MOST_PARTS = 200
@@ -111,7 +112,7 @@ class Partitions:
         }
         rows = 0
         with pq.ParquetWriter(target, schema, **layout) as writer:
-            for evidence in _gathered(_ahead(self._chunks()), ROWS_AT_ONCE):
+            for evidence in _gathered(ahead(self._chunks()), ROWS_AT_ONCE):
                 writer.write_table(evidence, row_group_size=ROW_GROUP)
                 rows += evidence.num_rows
         return rows
@@ -201,15 +202,6 @@ class Partitions:
 
 def _table(payments: pa.ipc.RecordBatchFileReader, chunk: int) -> pa.Table:
     return pa.Table.from_batches([payments.get_batch(chunk)])
-
-
-def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; another thread makes the next one while this one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, tables, None)
-        while (table := following.result()) is not None:
-            following = pool.submit(next, tables, None)
-            yield table
 
 
 def _gathered(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

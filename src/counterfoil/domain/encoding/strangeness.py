@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterfoil.domain.arrays import Doubles, Floats
-from counterfoil.domain.encoding.walk import curves
 
 _OUTER = 0.5 ** np.arange(1, 19)
 SHARES = np.concatenate([_OUTER[::-1], [0.75, 0.9], 1 - _OUTER[1:]])
@@ -60,6 +59,8 @@ class Strangeness:
 
     def surprise(self, evidence: Floats) -> Doubles:
         """Signed surprises in nats, (rows, columns): 0 in the middle, never falling as the value rises."""
+        from counterfoil.domain.encoding.walk import curves
+
         values = np.ascontiguousarray(evidence, np.float64)
         found = np.empty(values.shape)
         if not len(self.values):

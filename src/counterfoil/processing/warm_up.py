@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.encoding.trees import FlatTrees
+from counterfoil.domain.encoding.walk import curves
 from counterfoil.domain.features import windows
 from counterfoil.domain.features.aggregates import Aggregate
 from counterfoil.domain.features.fold import Kept, evidence_of
@@ -16,7 +17,7 @@ from counterfoil.domain.schemas import transactions_schema
 
 
 def warm_up() -> None:
-    """Fold three payments in each way there is, and walk one tree."""
+    """Fold three payments in each way there is, walk one tree, read one curve."""
     specs = tuple(FeatureSpec(entity, one, 1) for entity in (Entity.ACCOUNT, Entity.MERCHANT) for one in Aggregate)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [
@@ -36,6 +37,7 @@ def warm_up() -> None:
     tree = FlatTrees(one, one, np.full(1, np.inf, np.float32), one, np.zeros(1, np.float32), 0)
     tree.values(np.zeros((1, 1), np.float32))
     tree.sums(np.zeros((1, 1), np.float32))
+    curves(*np.zeros((4, 1, 1)))
 
 
 if __name__ == "__main__":

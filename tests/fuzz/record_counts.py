@@ -20,7 +20,8 @@ _MOST_CELL = 64 << 20
 _OF_A_PAYMENT = 2
 """Delimiters in a line of a cell: with fewer it is no payment by itself."""
 _SEVERAL = re.compile(rb"\}[\s,]*\{")
-_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?:\{|\Z)")
+_START_BYTES = 1 << 16
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
     r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"
@@ -51,9 +52,11 @@ def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig
 
 
 def json_lines(content: bytes) -> int | None:
-    """Lines that are not blank; None where a line may hold several objects, or the file an array."""
+    """Lines that are not blank; None where a line may hold several objects, several lines one, or the file arrays."""
     lines = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip()]
-    if _ARRAY.match(content) or any(_SEVERAL.search(line) and not _is_json(line) for line in lines):
+    if _ARRAY.match(content[:_START_BYTES]) or any(_SEVERAL.search(line) and not _is_json(line) for line in lines):
+        return None
+    if lines and lines[0].lstrip().startswith(b"{") and not _is_json(lines[0]) and _begins_with_object(content):
         return None
     return len(lines)
 
@@ -64,7 +67,8 @@ def json_array(content: bytes) -> int | None:
         found = json.loads(content.removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
-    return len(found) if _ARRAY.match(content) and all(isinstance(one, dict) for one in found) else None
+    is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    return len(found) if is_array else None
 
 
 def json_objects(content: bytes) -> int | None:
@@ -72,6 +76,14 @@ def json_objects(content: bytes) -> int | None:
     if b"\n" in content or b"\r" in content or not content.startswith(b"{"):
         return None
     return json_array(b"[" + content.replace(b"}{", b"},{") + b"]")
+
+
+def _begins_with_object(content: bytes) -> bool:
+    text = content.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    try:
+        return isinstance(json.JSONDecoder().raw_decode(text)[0], dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_json(line: bytes) -> bool:

@@ -36,7 +36,7 @@ def mt103_messages(content: bytes) -> int | None:
             continue
         if not is_open or (tag[1] == b"20" and has_reference):
             found, is_open, has_reference = found + 1, True, False
-        has_reference = has_reference or (tag[1] == b"20" and bool(tag[2].strip()))
+        has_reference = has_reference or tag[1] == b"20"
     return found
 
 

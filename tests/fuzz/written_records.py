@@ -20,13 +20,18 @@ class Written:
 
 
 def write_json(names: tuple[str, ...], rng: Random) -> Written:
-    """Write objects on lines of their own, as an array, or one after another, with or without escapes."""
+    """Write objects on lines of their own or on several, in arrays, or one after another, with or without escapes."""
     rows = [{name: pick(rng) for name in names} | {"id": f"p{place}"} for place in range(rng.randint(1, _ROWS))]
     plain = rng.random() < 0.5
     texts = [json.dumps(row, ensure_ascii=not plain) for row in rows]
-    layout = rng.choice(["lines", "blank lines", "array", "nothing between"])
+    layout = rng.choice(["lines", "blank lines", "array", "nothing between", "spread", "arrays"])
     if layout == "array":
         text = "[" + rng.choice([",", ",\n", " , "]).join(texts) + "]"
+    elif layout == "arrays":
+        text = "[]\n" * rng.randint(0, 1) + "\n".join(f"[{one}]" for one in texts)
+    elif layout == "spread":
+        spread = (json.dumps(row, ensure_ascii=not plain, indent=rng.randint(0, 4)) for row in rows)
+        text = rng.choice(["", "\n", "\r\n"]).join(spread)
     else:
         end = rng.choice(["\n", "\r\n"])
         text = "".join(f"{one}{ {'lines': end, 'blank lines': end + end}.get(layout, '') }" for one in texts)

@@ -1,26 +1,32 @@
-"""Take JSON values apart that stand one after another without line breaks, or in an array."""
+"""Take JSON values apart that stand one after another, on lines of their own or not, or in arrays."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
 
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-_ASIDE = re.compile(r"[\s,]*")
+_BETWEEN = re.compile(r"[\s,]*")
+_BETWEEN_IN_ARRAYS = re.compile(r"[\s,\[\]]*")
 _NEAR = 1_000
-_NEXT_OBJECT = re.compile(r"\}[\s,]*(?=\{)")
+_WINDOW = 1 << 12
+"""Looked at first: a decoder that fails counts the lines of all that it was given."""
+_LONGEST_TOKEN = 16
+"""Nearer to the end of what is looked at, a failure may come from what is not there yet."""
+_GOES_ON, _NO_VALUE = 0, -1
+_NEXT_OBJECT = re.compile(r"\}[\s,\[\]]*(?=\{)")
 
 
-def pieces(read: Callable[[], bytes], encoding: str, most: int) -> Iterator[bytes | None]:
+def pieces(read: Callable[[], bytes], encoding: str, most: int, *, in_arrays: bool = False) -> Iterator[bytes | None]:
     """Yield each value as it is written; None for one that is longer than `most`.
 
     `read` returns the next bytes, and none at the end. What is no value ends where the next object begins. Bytes that
-    are no text in `encoding` stay in their piece.
+    are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values.
     """
-    text = _Text(read, encoding)
+    text = _Text(read, encoding, _BETWEEN_IN_ARRAYS if in_arrays else _BETWEEN)
     while not text.is_at_end():
         end = text.end_of_value(most)
         if end is None:
-            end = text.next_object()
+            end = text.end_of_broken(most)
         if end is None and not text.ended:
             yield None
             text.pass_over()
@@ -31,28 +37,35 @@ def pieces(read: Callable[[], bytes], encoding: str, most: int) -> Iterator[byte
 class _Text:
     """What was read and not yet taken."""
 
-    def __init__(self, read: Callable[[], bytes], encoding: str) -> None:
+    def __init__(self, read: Callable[[], bytes], encoding: str, between: re.Pattern[str]) -> None:
         self._read = read
         self._encoding = encoding
+        self._between = between
         self._raw = b""
         self._held = ""
         self._place = 0
         self.ended = False
 
     def is_at_end(self) -> bool:
-        """Whether nothing is left but blanks and commas."""
+        """Whether nothing is left but what stands between values."""
         while True:
-            aside = _ASIDE.match(self._held, self._place)
-            self._place = self._place if aside is None else aside.end()
+            between = self._between.match(self._held, self._place)
+            self._place = self._place if between is None else between.end()
             if self._place < len(self._held) or self.ended:
                 return self._place == len(self._held)
             self._more()
 
     def end_of_value(self, most: int) -> int | None:
         """Where the value that begins here ends; None if it is none, or too long."""
-        while (end := _end_of_value(self._held, self._place)) is None and not self.ended:
-            if len(self._held) - self._place > most:
-                break
+        while (end := _end_of_value(self._held, self._place, self.ended)) == _GOES_ON:
+            if self.ended or len(self._held) - self._place > most:
+                return None
+            self._more()
+        return None if end == _NO_VALUE else end
+
+    def end_of_broken(self, most: int) -> int | None:
+        """Where what is no value ends before an object begins; None if that is too far, or never."""
+        while (end := self.next_object()) is None and not self.ended and len(self._held) - self._place <= most:
             self._more()
         return end
 
@@ -93,12 +106,34 @@ def are_objects(line: bytes, encoding: str) -> list[bytes] | None:
     return found if len(found) > 1 and all(piece.startswith(b"{") for piece in found) else None
 
 
-def _end_of_value(text: str, place: int) -> int | None:
-    """Where the value at `place` ends; None if it does not, or is none."""
+def is_spread_over_lines(start: bytes, encoding: str) -> bool:
+    """Whether a file that begins like this has its first object on several lines."""
+    text = start.decode(encoding, "replace").lstrip("\ufeff \t\r\n")
+    return text.startswith("{") and "\n" in text[: max(_end_of_value(text, 0, ended=True), 0)]
+
+
+def _end_of_value(text: str, place: int, ended: bool) -> int:
+    """Where the value at `place` ends; _GOES_ON if it may end in later text, _NO_VALUE if it is none."""
+    width = _WINDOW
+    while True:
+        window = text[place : place + width]
+        is_last = place + width >= len(text)
+        end = _end_within(window, ended and is_last)
+        if end != _GOES_ON or is_last:
+            return place + end if end > 0 else end
+        width *= 4
+
+
+def _end_within(window: str, ended: bool) -> int:
     try:
-        return int(_DECODER.raw_decode(text, place)[1])
-    except (json.JSONDecodeError, RecursionError):
-        return None
+        end = int(_DECODER.raw_decode(window)[1])
+    except json.JSONDecodeError as error:
+        is_cut = error.msg.startswith("Unterminated") or error.pos > len(window) - _LONGEST_TOKEN
+        return _GOES_ON if is_cut and not ended else _NO_VALUE
+    except RecursionError:
+        return _NO_VALUE
+    is_closed = ended or end < len(window) or window[end - 1] in '}]"'
+    return end if is_closed else _GOES_ON
 
 
 def _whole_characters(data: bytes, encoding: str) -> int:

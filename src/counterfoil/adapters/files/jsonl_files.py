@@ -1,7 +1,7 @@
-"""Read JSON: one object a line, several on a line (as Firehose writes them), or an array of them.
+"""Read JSON: one object a line, several on a line (as Firehose writes them), each on several lines, or in arrays.
 
 Records have the number of their line; where lines hold several, each record after the first has the next number. A line
-that is no object costs that line only.
+that is no object costs that line only. Objects in arrays or on several lines are numbered from 1.
 """
 
 import codecs
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
-from counterfoil.adapters.files.json_pieces import are_objects, pieces
+from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake.json_records import Json, cells, names, parse_record
@@ -22,8 +22,8 @@ from counterfoil.errors import InputFileError
 MOST_LINE_BYTES = 1 << 20
 _LINES_FOR_COLUMNS = 1_000
 _CHUNK_BYTES = 1 << 18
-_START_BYTES = 1 << 12
-_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?=\{)")
+_START_BYTES = 1 << 16
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
 
 
@@ -62,15 +62,16 @@ def batches(
 def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
     """Yield each record with its number, or why it is none."""
     with part.open() as stream:
-        opening = _ARRAY.match(stream.read(_START_BYTES))
+        start = stream.read(_START_BYTES)
+    in_arrays = _ARRAY.match(start) is not None
     with part.open() as stream:
-        if opening is None:
+        if not in_arrays and not is_spread_over_lines(start, style.encoding):
             yield from _records_of_lines(stream, style)
             return
-        stream.read(opening.end())
-        found = pieces(partial(stream.read, _CHUNK_BYTES), style.encoding, MOST_LINE_BYTES)
-        elements = (piece for piece in found if piece is None or piece.strip() != b"]")
-        for number, piece in enumerate(elements, 1):
+        if start.startswith(codecs.BOM_UTF8):
+            stream.read(len(codecs.BOM_UTF8))
+        read = partial(stream.read, _CHUNK_BYTES)
+        for number, piece in enumerate(pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=in_arrays), 1):
             yield number, _read(piece, style)
 
 

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.adapters.files.swift_fields import fields_of
+from counterfoil.adapters.files.swift_fields import batches_of
 from counterfoil.domain.intake import mt103
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.domain.intake.swift import Message, SwiftField
-from counterfoil.errors import InputFileError
-
-_MESSAGE_BEGINS = "20"
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
@@ -21,17 +18,8 @@ def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
 
 def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     """Yield the messages of a file, each with its blocks or beginning with field 20. Raises InputFileError for none."""
-    messages = _Messages(mapping, Gathered(part, mapping))
-    with part.open() as stream:
-        for known in fields_of(stream, mapping.file.encoding):
-            messages.tell(known)
-            if messages.gathered.is_full:
-                yield messages.gathered.take()
-    messages.end()
-    if not messages.found:
-        raise InputFileError(f"{part.place} holds no MT103: no line begins with a field such as :32A: (file.format)")
-    if len(messages.gathered):
-        yield messages.gathered.take()
+    nothing = "no MT103: no line begins with a field such as :32A:"
+    yield from batches_of(part, _Messages(mapping, Gathered(part, mapping)), mapping.file.encoding, nothing)
 
 
 class _Messages:
@@ -48,7 +36,7 @@ class _Messages:
             self.end()
             self._blocks = known
             return
-        if self._open is not None and known.tag == _MESSAGE_BEGINS and "sender_reference" in self._open.values:
+        if self._open is not None and known.tag == mt103.BEGINS and self._open.has_begun:
             self.end()
         if self._open is None:
             self._open = mt103.Transfer(known.line)

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.adapters.files.swift_fields import fields_of
+from counterfoil.adapters.files.swift_fields import batches_of
 from counterfoil.domain.intake import mt940
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.domain.intake.swift import Message, SwiftField
-from counterfoil.errors import InputFileError
 
 _STATEMENT_BEGINS = "20"
 _OF_STATEMENTS = ("20", "60F", "60M")
@@ -26,19 +25,8 @@ def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
 
 def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     """Yield the entries of all statements of a file. Raises InputFileError if it holds none of their fields."""
-    entries = _Entries(mapping, Gathered(part, mapping))
-    with part.open() as stream:
-        for known in fields_of(stream, mapping.file.encoding):
-            entries.tell(known)
-            if entries.gathered.is_full:
-                yield entries.gathered.take()
-    entries.end_entry()
-    if not entries.found:
-        raise InputFileError(
-            f"{part.place} holds no MT940 statement: no line begins with :20:, :60F: or :61: (file.format)"
-        )
-    if len(entries.gathered):
-        yield entries.gathered.take()
+    nothing = "no MT940 statement: no line begins with :20:, :60F: or :61:"
+    yield from batches_of(part, _Entries(mapping, Gathered(part, mapping)), mapping.file.encoding, nothing)
 
 
 class _Entries:
@@ -52,9 +40,9 @@ class _Entries:
     def tell(self, known: SwiftField | Message) -> None:
         """Take in the next field of the file."""
         if isinstance(known, SwiftField) and known.tag == "86" and self._entry is not None:
-            self.end_entry(known)
+            self.end(known)
             return
-        self.end_entry()
+        self.end()
         if isinstance(known, Message):
             self._statement = mt940.Statement()
         elif known.tag == "61":
@@ -69,7 +57,7 @@ class _Entries:
             self._statement = mt940.Statement()
         self._statement.tell(known)
 
-    def end_entry(self, information: SwiftField | None = None) -> None:
+    def end(self, information: SwiftField | None = None) -> None:
         """Book the entry that is open, if one is."""
         entry, self._entry = self._entry, None
         if entry is None:

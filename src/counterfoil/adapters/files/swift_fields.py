@@ -3,10 +3,13 @@
 import itertools
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from counterfoil.domain.intake.raw import BadRecordError
+from counterfoil.adapters.files.parts import Part
+from counterfoil.adapters.files.record_batches import Gathered
+from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.domain.intake.swift import Message, SwiftField
+from counterfoil.errors import InputFileError
 
 MOST_LINE_BYTES = 64 << 10
 MOST_TEXT = 64 << 10
@@ -14,6 +17,36 @@ MOST_TEXT = 64 << 10
 
 _TAG = re.compile(r":(\d\d[A-Z]?|NS):(.*)", re.DOTALL)
 _BLOCK_4 = re.compile(r"\{4:\s*")
+
+
+class MessageRows(Protocol):
+    """Rows made of messages while their fields are met."""
+
+    gathered: Gathered
+    found: bool
+    """Whether anything was met that such a file has."""
+
+    def tell(self, known: SwiftField | Message) -> None:
+        """Take in what comes next in the file."""
+        ...
+
+    def end(self) -> None:
+        """Take in the row that is open, if one is."""
+        ...
+
+
+def batches_of(part: Part, rows: MessageRows, encoding: str, nothing: str) -> Iterator[RawBatch]:
+    """Yield the rows of all messages of a file. Raises InputFileError, which says `nothing`, if it holds none."""
+    with part.open() as stream:
+        for known in fields_of(stream, encoding):
+            rows.tell(known)
+            if rows.gathered.is_full:
+                yield rows.gathered.take()
+    rows.end()
+    if not rows.found:
+        raise InputFileError(f"{part.place} holds {nothing} (file.format)")
+    if len(rows.gathered):
+        yield rows.gathered.take()
 
 
 def fields_of(stream: BinaryIO, encoding: str) -> Iterator[SwiftField | Message]:

@@ -29,6 +29,8 @@ _SETTLED = re.compile(r"(?P<date>\d{6})(?P<currency>[A-Z]{3})(?P<amount>[\d.,]+)
 _INSTRUCTED = re.compile(r"(?P<currency>[A-Z]{3})(?P<amount>[\d.,]+)")
 _NAMED_LINE = re.compile(r"\d/(.*)")
 _TYPE = "103"
+BEGINS = "20"
+"""The field that begins a message; a second one begins another, where messages stand without their blocks."""
 _LINES = {"20": "sender_reference", "23B": "operation", "36": "exchange_rate", "71A": "charge_bearer"}
 
 
@@ -39,7 +41,7 @@ class Transfer:
     line: int
     values: dict[str, str] = field(default_factory=dict)
     problem: BadRecordError | None = None
-    fields: int = 0
+    has_begun: bool = False
 
     def begin(self, blocks: str) -> None:
         """Take in the blocks before the fields: who sent the message to whom, its type and UETR."""
@@ -57,7 +59,7 @@ class Transfer:
 
     def tell(self, known: SwiftField) -> None:
         """Take in a field."""
-        self.fields += 1
+        self.has_begun = self.has_begun or known.tag == BEGINS
         self.problem = self.problem or known.problem
         first = known.lines[0].strip()
         if known.tag in _LINES:

@@ -3,10 +3,11 @@
 import gzip
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from counterfoil.adapters.files import jsonl_files, record_batches
+from counterfoil.adapters.files import json_pieces, jsonl_files, record_batches
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.mapping_check import column_problems
@@ -144,3 +145,49 @@ def test_a_bad_element_of_an_array_costs_itself_only(tmp_path: Path) -> None:
 def test_a_line_of_an_object_and_something_else_stays_broken(tmp_path: Path) -> None:
     batches = read(tmp_path, line("1").strip() + b" x\n" + line("2"))
     assert (amounts(batches), rejected(batches)) == ({2: "2"}, [(1, "json_broken")])
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\r\n", b","])
+def test_objects_that_are_each_spread_over_lines_are_records_each(tmp_path: Path, between: bytes) -> None:
+    spread = [b'{\n  "t": "2024-01-01",\n  "order": {"amount": %d.50}\n}' % n for n in range(3)]
+    batches = read(tmp_path, b"\xef\xbb\xbf\n" + between.join(spread) + b"\n")
+    assert amounts(batches) == {1: "0.50", 2: "1.50", 3: "2.50"}
+    assert not rejected(batches)
+
+
+def test_several_arrays_are_read_as_one_and_an_empty_one_has_no_rows(tmp_path: Path) -> None:
+    one = [line(str(n)).strip() for n in range(4)]
+    batches = read(tmp_path, b"[]\n[%s]\n[%s, %s]\n[[%s]]" % (*one,))
+    assert amounts(batches) == {1: "0", 2: "1", 3: "2", 4: "3"}
+    assert not rejected(batches)
+    for empty in (b"[]", b" [ ]\n"):
+        assert read(tmp_path, empty) == []
+
+
+def test_a_large_value_is_looked_at_a_few_times_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    decode = json_pieces._DECODER.raw_decode
+
+    def counted(text: str) -> object:
+        seen.append(len(text))
+        return decode(text)
+
+    monkeypatch.setattr(json_pieces, "_DECODER", SimpleNamespace(raw_decode=counted))
+    large = b'{"t": "2024-01-01", "order": {"amount": 7}, "x": "' + b"y" * (jsonl_files.MOST_LINE_BYTES - 100) + b'"}'
+    assert len(amounts(read(tmp_path, b"[" + b",".join([large] * 5) + b"]"))) == 5
+    assert sum(seen) < 10 * 5 * len(large)
+    seen.clear()
+    many = 2_000
+    batches = read(tmp_path, b"[" + b",".join([b'{"t": oops}'] * many) + b"]")
+    assert len(rejected(batches)) == many
+    assert max(seen) <= 1 << 12
+
+
+def test_a_value_is_cut_at_no_boundary_of_what_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl_files, "_CHUNK_BYTES", 7)
+    monkeypatch.setattr(json_pieces, "_WINDOW", 3)
+    batches = read(
+        tmp_path, b"[" + line("1.25").strip() + b', 1234567890123456, true, "a}{b", null, ' + line("2") + b"]"
+    )
+    assert amounts(batches) == {1: "1.25", 6: "2"}
+    assert [reason for _, reason in rejected(batches)] == ["json_not_object"] * 4

@@ -167,9 +167,8 @@ def test_alarms_may_be_published_and_nobody_else_s(prod: Synthesised) -> None:
 
 def test_what_could_not_be_delivered_is_kept_for_two_weeks(prod: Synthesised) -> None:
     queues = {queue["QueueName"]: queue for queue in prod.properties("AWS::SQS::Queue")}
-    assert queues.keys() == {"counterfoil-prod-unreadable-payments", "counterfoil-prod-missed-starts"}
+    assert queues.keys() == {"counterfoil-prod-missed-starts"}
     assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
-    assert "KmsMasterKeyId" in queues["counterfoil-prod-unreadable-payments"]
     assert queues["counterfoil-prod-missed-starts"]["SqsManagedSseEnabled"] is True
 
 
@@ -179,6 +178,21 @@ def test_logs_stay_for_three_months_and_go_with_dev(prod: Synthesised, dev: Synt
     assert named == {f"/counterfoil-prod/{name}" for name in ("scoring", "api", "watch", "migrate", "start")}
     assert {one["DeletionPolicy"] for one in prod.of("AWS::Logs::LogGroup").values()} == {"RetainExceptOnCreate"}
     assert {one["DeletionPolicy"] for one in dev.of("AWS::Logs::LogGroup").values()} == {"Delete"}
+
+
+def test_records_that_are_no_payments_are_counted_in_the_watch_s_log(prod: Synthesised) -> None:
+    from counterfoil.service.watch import BURIED
+
+    [counted] = prod.properties("AWS::Logs::MetricFilter")
+    assert counted["FilterPattern"] == f'{{ $.event = "{BURIED}" }}'
+    [metric] = counted["MetricTransformations"]
+    [alarm] = [one for one in prod.properties("AWS::CloudWatch::Alarm") if one["AlarmName"].endswith("-unreadable")]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+
+
+def test_the_watch_s_log_has_no_scores(prod: Synthesised) -> None:
+    [watch] = [one for one in prod.properties("AWS::ECS::TaskDefinition") if one["Family"].endswith("-watch")]
+    assert watch["ContainerDefinitions"][0]["Command"] == ["watch", "--no-show"]
 
 
 def test_people_come_from_the_identity_provider_that_was_named(prod: Synthesised) -> None:
@@ -205,6 +219,16 @@ def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
         assert alarm["OKActions"]
         assert "infra/README.md" in alarm["AlarmDescription"]
     assert alarms["counterfoil-prod-no-data"]["TreatMissingData"] == "breaching"
+
+
+def test_a_stream_that_nobody_watches_alarms_nobody(dev: Synthesised, prod: Synthesised) -> None:
+    names = {
+        environment: {alarm["AlarmName"].removeprefix(f"counterfoil-{environment}-") for alarm in alarms}
+        for environment, alarms in (
+            ("dev", dev.properties("AWS::CloudWatch::Alarm")), ("prod", prod.properties("AWS::CloudWatch::Alarm"))
+        )
+    }  # fmt: skip
+    assert names["prod"] - names["dev"] == {"lag", "no-data", "unreadable"}
 
 
 def test_every_alarm_stands_on_the_dashboard_and_in_the_runbook(prod: Synthesised) -> None:

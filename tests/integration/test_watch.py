@@ -49,10 +49,15 @@ def test_lines_are_scored_and_poison_is_buried_with_its_reason(place: Any, tmp_p
     ]  # fmt: skip
     path = write(tmp_path / "payments.jsonl", *lines)
     told: list[str] = []
+    buried: list[str] = []
     stream = PaymentLines(path, at_once=4)
-    done = consumer(place, "poison", stream, tell=lambda score: told.append(score.transaction_id)).run()
+    done = consumer(
+        place, "poison", stream, tell=lambda score: told.append(score.transaction_id),
+        tell_buried=lambda record, reason: buried.append(f"{reason} at {record.sequence}"),
+    ).run()  # fmt: skip
     assert told == ["w-1", "w-3", "w-1", "w-5"]
     assert (done.records, done.scored, done.buried) == (9, 4, 5)
+    assert buried == [f"{reason} at {sequence}" for _, sequence, reason in place.checkpoints.buried("poison")]
     assert sorted(reason for _, _, reason in place.checkpoints.buried("poison")) == [
         "amount_negative", "id_with_other_content", "no_json_object", "no_json_object", "no_json_object",
     ]  # fmt: skip

@@ -38,7 +38,10 @@ class Consumed:
 
 @dataclass
 class Consumer:
-    """Consumes a stream under a name that checkpoints are kept by. `source_layout`: as the mapping's files are."""
+    """Consumes a stream under a name that checkpoints are kept by. `source_layout`: as the mapping's files are.
+
+    `tell` hears of each score, `tell_buried` of each record that is no payment, with the reason; of both perhaps twice.
+    """
 
     name: str
     stream: PaymentStream
@@ -48,6 +51,7 @@ class Consumer:
     source_layout: bool = False
     ahead: timedelta = timedelta(days=1)
     tell: Callable[[KeptScore], object] = lambda _: None
+    tell_buried: Callable[[Record, str], object] = lambda *_: None
     sleep: Callable[[float], object] = time.sleep
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Consumed:
@@ -89,6 +93,7 @@ class Consumer:
         scores = self._score(payments, whose, refused) if payments else []
         for record, reason in refused:
             self.checkpoints.bury(self.name, record, reason)
+            self.tell_buried(record, reason)
         for score in scores:
             self.tell(score)
         self.checkpoints.save(self.name, records[-1].shard, records[-1].sequence)

@@ -13,7 +13,7 @@ from counterfoil.domain.privacy.card_numbers import are_card_numbers
 
 _WORDS = {
     "label": r"fraud|^class$|label|chargeback|verdict",
-    "transaction_id": r"(trans(action)?|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
+    "transaction_id": r"(trans\w*|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
     "amount": r"amount|^amt$|price|betrag|montant|importe|gross|value$|^sum$",
     "currency": r"currency|^ccy$|waehrung|devise",
     "source_ip": r"\bip\b|ip addr|ipaddress",

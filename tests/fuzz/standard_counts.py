@@ -41,7 +41,7 @@ def mt103_messages(content: bytes) -> int | None:
 
 
 def nacha_entries(content: bytes) -> int | None:
-    """Records that begin with 6, with a 7 that follows none, or with what is no record."""
+    """Records that begin with 6, with a 7 that follows none, or with what is no record, and totals that differ."""
     lines = content.split(b"\n")
     if len(lines[0].rstrip(b"\r")) > 94 or b"\r" in lines[0][:-1] or any(len(line) >= 4_095 for line in lines):
         return None
@@ -52,7 +52,45 @@ def nacha_entries(content: bytes) -> int | None:
             continue
         found += kind == b"6" or kind not in b"156789" or (kind == b"7" and not is_open)
         is_open = kind in b"67" and (is_open or kind == b"6")
-    return found
+    differing = _differing_totals(lines)
+    return None if differing is None else found + differing
+
+
+def _differing_totals(lines: list[bytes]) -> int | None:
+    """How many controls (8, 9) differ from their records; None where the records are not all as they should be.
+
+    That is: a header, batches of a header, entries with their addenda and a control each, and the file's control.
+    """
+    kinds = b"".join(line[:1] for line in lines if line.strip())
+    if not re.fullmatch(rb"1(5(6[67]*)?8)*9", kinds.replace(b"X", b"")):
+        return None
+    if any(len(line.rstrip(b"\r")) not in (0, 1, 94) or not line.isascii() for line in lines):
+        return None
+    differing, batches, whole, made = 0, 0, [0, 0, 0, 0], [0, 0, 0, 0]
+    for line in lines:
+        kind = line[:1]
+        if kind == b"6":
+            if line[2:3] not in b"123456789" or not (line[3:11] + line[29:39]).isdigit():
+                return None
+            made[0], made[1] = made[0] + 1, made[1] + int(line[3:11])
+            made[3 if line[2:3] in b"1234" else 2] += int(line[29:39])
+        made[0] += kind == b"7"
+        if kind == b"8":
+            told = [line[4:10], line[10:20], line[20:32], line[32:44]]
+            differing += line[1:4] != b"280" and _differs(told, made)
+            batches, whole, made = (
+                batches + 1,
+                [one + more for one, more in zip(whole, made, strict=True)],
+                [0, 0, 0, 0],
+            )
+        if kind == b"9":
+            told = [line[1:7], line[13:21], line[21:31], line[31:43], line[43:55]]
+            differing += _differs(told, [batches, *whole])
+    return differing
+
+
+def _differs(told: list[bytes], made: list[int]) -> bool:
+    return any(one.isdigit() and int(one) != value for one, value in zip(told, made, strict=True))
 
 
 def camt_bookings(content: bytes) -> int | None:

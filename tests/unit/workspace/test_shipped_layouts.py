@@ -70,8 +70,8 @@ LAYOUTS = {
             "payment_currency,merchant",
             [
                 f"{label},2021-05-01T10:00:00Z,2021-06-01T00:00:00Z,e-{label}-1,customer,c-1,411111,A B,1 Street,Town,"
-                "OH,43085,40.1,-83.0,US,Painter,192.0.2.7,a@example.org,(555)010-0199,Opera/9.0 (X11),grocery,12.34,USD,"
-                '"Shop, Inc"'
+                "OH,43085,40.1,-83.0,US,Painter,192.0.2.7,a@example.org,(555)010-0199,Opera/9.0 (X11),grocery,12.34,"
+                'USD,"Shop, Inc"'
                 for label in ("0", "1", "")
             ],
             {"transaction_id": "e-0-1", "amount": "12.3400", "merchant_id": "Shop, Inc", "label": "0"},

@@ -9,7 +9,7 @@ DEMO_INSTALLED := $(VENV)/.installed-demo
 PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
-SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh)
+SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh .github/*.sh)
 # Some machines forbid it: hundreds of processes would then compile the same modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
@@ -19,7 +19,7 @@ RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022 pacs.009 pacs.004 pain.008 camt.053 mt940 mt103 nacha iso8583
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks synth deploy execute clean
+.PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks synth deploy execute destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,7 @@ lint: $(INSTALLED) ## Check style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/zizmor --offline --quiet .github
+	.github/lint_workflows.sh
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/hadolint containers/*/Dockerfile
 	$(BIN)/shellcheck $(SCRIPTS)
@@ -86,6 +87,9 @@ deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIR
 
 execute: $(INSTALLED) ## Start a pipeline on AWS and wait (ENVIRONMENT=dev PIPELINE=training PARAMETERS="A=1 B=2")
 	$(BIN)/python -m infra.deploy.execute $(PIPELINE) --environment "$(ENVIRONMENT)" $(PARAMETERS:%=-p %)
+
+destroy: $(INSTALLED) ## Remove an environment on AWS with its data (ENVIRONMENT=dev CONFIRM=counterfoil-dev)
+	$(BIN)/python -m infra.deploy.destroy --environment "$(ENVIRONMENT)" --confirm "$(CONFIRM)" $(IMAGES:%=--repositories)
 
 clean: ## Remove the environment, caches and the local workspace
 	rm -rf $(VENV) $(WORKSPACE) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

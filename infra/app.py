@@ -38,7 +38,7 @@ def build(context: Mapping[str, Any], folder: str | None = None) -> cdk.App:
     def name(stack: str) -> str:
         return f"{environment.prefix}-{stack}"
 
-    repositories = Repositories(app, "counterfoil-repositories", environment, env=env)
+    repositories = Repositories(app, "counterfoil-repositories", env=env)
     network = Network(app, name("network"), environment, env=env)
     lake = Lake(app, name("lake"), environment, network, env=env)
     training = Training(app, name("training"), deployment, network, lake, repositories, env=env)

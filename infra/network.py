@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.environments import ZONES, Environment
 from infra.parts.peers import Peers
+from infra.parts.removal import removal
 
 TASKS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 DATA = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
@@ -46,7 +47,7 @@ class Network(Stack):
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
                 "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
             },
-            flow_logs={"All": self._flow_logs()},
+            flow_logs={"All": self._flow_logs(environment)},
         )  # fmt: skip
         self.peers = Peers(self, "Peers", self.vpc)
         if environment.private_endpoints:
@@ -59,8 +60,10 @@ class Network(Stack):
             cluster_name=environment.prefix, vpc=self.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED,
         )  # fmt: skip
 
-    def _flow_logs(self) -> ec2.FlowLogOptions:
-        group = logs.LogGroup(self, "FlowLogs", retention=logs.RetentionDays.THREE_MONTHS)
+    def _flow_logs(self, environment: Environment) -> ec2.FlowLogOptions:
+        group = logs.LogGroup(
+            self, "FlowLogs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=removal(environment)
+        )
         return ec2.FlowLogOptions(
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(group), traffic_type=ec2.FlowLogTrafficType.ALL
         )

@@ -1,11 +1,11 @@
 """The stack of image repositories: first of all, so that images can be there before what runs them."""
 
 import aws_cdk as cdk
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
-from infra.environments import Environment
+from infra.parts.removal import KEPT
 
 PIPELINE_IMAGES = ("collector", "curation", "detector", "features-spark")
 """Images of the pipelines' steps: SageMaker asks for `<registry>/counterfoil-<name>:<tag>`."""
@@ -15,13 +15,13 @@ KEPT_IMAGES = 50
 
 
 class Repositories(Stack):
-    """One repository an image. Both environments of an account would share them, so their names have no prefix."""
+    """One repository an image. Environments of an account share them: their names have no prefix, and they are kept."""
 
-    def __init__(self, scope: Construct, id: str, environment: Environment, env: cdk.Environment) -> None:
+    def __init__(self, scope: Construct, id: str, env: cdk.Environment) -> None:
         super().__init__(scope, id, env=env)
-        self.by_image = {name: self._repository(name, environment) for name in IMAGES}
+        self.by_image = {name: self._repository(name) for name in IMAGES}
 
-    def _repository(self, name: str, environment: Environment) -> ecr.Repository:
+    def _repository(self, name: str) -> ecr.Repository:
         return ecr.Repository(
             self, name,
             repository_name=f"counterfoil-{name}",
@@ -35,6 +35,6 @@ class Repositories(Stack):
                 ),
                 ecr.LifecycleRule(description="oldest", rule_priority=2, max_image_count=KEPT_IMAGES),
             ],
-            removal_policy=RemovalPolicy.RETAIN if environment.keep else RemovalPolicy.DESTROY,
+            removal_policy=KEPT,
             empty_on_delete=False,
         )  # fmt: skip

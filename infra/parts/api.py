@@ -12,13 +12,19 @@ from constructs import Construct
 from infra.environments import Deployment
 from infra.parts.acknowledged import acknowledge
 from infra.parts.domain import Domain
+from infra.parts.removal import removal
 
 MACHINE_ROUTES = (
     "POST /v1/score", "POST /v1/analyses", "GET /v1/analyses/{id}", "GET /v1/releases/current",
 )  # fmt: skip
 """For programs: signed with SigV4, allowed by `execute-api:Invoke`."""
-PEOPLE_ROUTES = ("GET /v1/transactions/{id}", "POST /v1/feedback")
-"""For analysts' programs: a JWT of the identity provider. Without one configured these routes are not there."""
+PEOPLE_ROUTES = (
+    "GET /v1/transactions/{id}", "POST /v1/feedback", "GET /v1/cases", "GET /v1/cases/{id}",
+    "POST /v1/cases/{id}/{act}", "GET /v1/policy", "POST /v1/policy/proposals", "POST /v1/policy/snoozes",
+)  # fmt: skip
+"""For analysts' programs: a JWT of the identity provider. Without one configured these routes are not there.
+
+A second signature on a policy is an operator's, and given from inside."""
 OPEN_ROUTES = ("GET /healthz",)
 CALLER_HEADER, ROLE_HEADER = "x-counterfoil-caller", "x-counterfoil-role"
 """Who calls and as what, as API Gateway has verified it; what a caller wrote there himself is overwritten."""
@@ -67,6 +73,7 @@ class Api(Construct):
         log = logs.LogGroup(
             self, "AccessLog",
             log_group_name=f"/{deployment.environment.prefix}/api", retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=removal(deployment.environment),
         )  # fmt: skip
         stage = apigateway.HttpStage(
             self, "Stage",

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.environments import Environment
 from infra.parts.acknowledged import acknowledge
+from infra.parts.removal import removal
 
 REMOVED_DAYS = 7
 """How long a replaced or removed object stays: what `forget` removes must be gone soon, and a mistake be mendable."""
@@ -50,7 +51,7 @@ class Buckets(Construct):
             "object_ownership": s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             "enforce_ssl": True,
             "minimum_tls_version": 1.2,
-            "removal_policy": RemovalPolicy.RETAIN if self._environment.keep else RemovalPolicy.DESTROY,
+            "removal_policy": removal(self._environment),
         }
 
     def _bucket(self, purpose: str, *, rules: list[s3.LifecycleRule] | None = None) -> s3.Bucket:

@@ -1,11 +1,12 @@
 """The key that everything at rest is encrypted with."""
 
-from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.environments import Environment
+from infra.parts.removal import removal
 
 
 class DataKey(Construct):
@@ -18,7 +19,7 @@ class DataKey(Construct):
             alias=f"alias/{environment.prefix}",
             description=f"Data of {environment.prefix} at rest",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if environment.keep else RemovalPolicy.DESTROY,
+            removal_policy=removal(environment),
         )  # fmt: skip
         # Alarms and events reach topics and queues that this key encrypts.
         self.key.add_to_resource_policy(

@@ -1,12 +1,12 @@
 """The key of the keyed hashes that stand for people in the lake."""
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
 from constructs import Construct
 
 from infra.environments import Environment
 from infra.parts.acknowledged import acknowledge
+from infra.parts.removal import removal
 
 
 class PseudonymKey(Construct):
@@ -20,7 +20,7 @@ class PseudonymKey(Construct):
             description="Key of the keyed hashes; `counterfoil rotate-key` changes it and the lake together",
             encryption_key=key,
             generate_secret_string=secrets.SecretStringGenerator(password_length=64, exclude_punctuation=True),
-            removal_policy=RemovalPolicy.RETAIN if environment.keep else RemovalPolicy.DESTROY,
+            removal_policy=removal(environment),
         )  # fmt: skip
         acknowledge(
             self.secret, "AwsSolutions-SMG4",

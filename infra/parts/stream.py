@@ -1,6 +1,6 @@
 """The stream of payments as they happen, and the queue of those that nobody can read."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.environments import Environment
 from infra.parts.acknowledged import DEAD_LETTERS, acknowledge
+from infra.parts.removal import removal
 
 
 class PaymentStream(Construct):
@@ -21,7 +22,7 @@ class PaymentStream(Construct):
             stream_mode=kinesis.StreamMode.ON_DEMAND,
             encryption=kinesis.StreamEncryption.KMS, encryption_key=key,
             retention_period=Duration.hours(48),
-            removal_policy=RemovalPolicy.RETAIN if environment.keep else RemovalPolicy.DESTROY,
+            removal_policy=removal(environment),
         )  # fmt: skip
         acknowledge(
             self.stream, "AwsSolutions-KDS3", "under our own key we decide who reads payments; its cost is small"

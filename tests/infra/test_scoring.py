@@ -90,7 +90,7 @@ def test_without_an_identity_provider_people_have_no_route(dev: Synthesised) -> 
 
 def test_who_calls_is_written_by_the_gateway(prod: Synthesised) -> None:
     integrations = prod.properties("AWS::ApiGatewayV2::Integration")
-    assert len(integrations) == 7
+    assert len(integrations) == 13
     for integration in integrations:
         mapping = integration["RequestParameters"]
         assert mapping["overwrite:path"] == "$request.path"

@@ -1,6 +1,7 @@
 """Alerts of one account are one case; what it turns out to be is the label of its payments."""
 
 import csv
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.postgres.account_rows import PostgresAccountRows
 from counterfoil.adapters.postgres.cases import PostgresCases
+from counterfoil.adapters.postgres.scores import PostgresScores
 from counterfoil.cli.show.cases import write_cases
 from counterfoil.domain.policy.desk_words import Outcome
+from counterfoil.domain.policy.verdicts import Verdict
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, keyed_hash
 from counterfoil.domain.tables import LABELS_TABLE
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.errors import ConflictError, NotFoundError, StoreUnavailableError, UsageError
 from counterfoil.ports.desk import CaseAlert
+from counterfoil.ports.service import KeptScore
 from counterfoil.steps.scoring.cases import close_case, take_cases
 
 KEY = PseudonymKeys((b"a key of sixteen bytes",))
@@ -50,8 +54,9 @@ def test_an_outcome_is_the_label_of_each_payment(dsn: str, tmp_path: Path) -> No
     case = cases.queue(1)[0]
     cases.assign(case.case_id, "Ann", "Bob")
     cases.note(case.case_id, "Ann", "called the customer")
-    closed, said = close_case(cases, tables, case.case_id, Outcome.FRAUD, "Ann", "the customer knows neither")
-    assert (closed.state, closed.outcome, closed.assignee, said.new) == ("closed", "fraud", "Ann", 2)
+    done = close_case(cases, tables, case.case_id, Outcome.FRAUD, "Ann", "the customer knows neither")
+    closed = done.case
+    assert (closed.state, closed.outcome, closed.assignee, done.appended.new) == ("closed", "fraud", "Ann", 2)
     [path] = tables.files(LABELS_TABLE)
     rows = pq.read_table(path).to_pylist()
     assert [(row["transaction_id"], row["label"], row["said_by"]) for row in rows] == [
@@ -68,11 +73,76 @@ def test_an_outcome_is_the_label_of_each_payment(dsn: str, tmp_path: Path) -> No
     assert take_cases(cases, [alert("t9", "a", 0.9, "1.0")], KEY.key_id) == (1, 1)
 
 
+def test_of_two_who_close_at_once_one_is_told_how_the_other_did(dsn: str, tmp_path: Path) -> None:
+    tables = FolderTables(tmp_path / "lake")
+    take_cases(PostgresCases(dsn), ALERTS[:2], KEY.key_id)
+    [case] = PostgresCases(dsn).queue(1)
+    both, told = threading.Barrier(2), []
+
+    def close(person: str, outcome: Outcome) -> None:
+        both.wait(10)
+        try:
+            close_case(PostgresCases(dsn), tables, case.case_id, outcome, person, "looked at")
+            told.append(outcome.value)
+        except ConflictError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=close, args=one) for one in (("Ann", Outcome.FRAUD), ("Bob", Outcome.GOOD))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    outcome = PostgresCases(dsn).find(case.case_id).outcome
+    assert sorted(words == outcome for words in told) == [False, True]
+    assert any(f"was closed as {outcome}" in words for words in told)
+    assert tables.runs(LABELS_TABLE) == [f"case-{case.case_id}-{outcome}"]  # the other said no label
+
+
+def test_a_close_that_fails_leaves_the_case_open(dsn: str, tmp_path: Path) -> None:
+    cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
+    take_cases(cases, ALERTS[:1], KEY.key_id)
+    [case] = cases.queue(1)
+
+    def gone(_name: str, _verdict: Verdict) -> bool:
+        raise StoreUnavailableError("the store of scores is gone")
+
+    with pytest.raises(StoreUnavailableError):
+        close_case(cases, tables, case.case_id, Outcome.FRAUD, "Ann", "looked at", gone)
+    assert cases.find(case.case_id).state == "open"
+    assert close_case(cases, tables, case.case_id, Outcome.FRAUD, "Ann", "looked at").appended.new == 1
+
+
+def scored(name: str, account: str, at: str, signal: float = 0.1, **shared: str) -> KeptScore:
+    payment = {"transaction_id": name, "event_time": at, "currency": "EUR", **shared}
+    return KeptScore(name, name, "r1", "allow", signal, "10.00", account, payment, {}, {})
+
+
+def test_payments_that_share_something_about_that_time_are_related(dsn: str) -> None:
+    cases, scores = PostgresCases(dsn), PostgresScores(dsn)
+    noon = "2026-03-01T00:00:00+00:00"
+    scores.append([
+        scored("t1", "a", noon, merchant_id="shop", device_id="d", source_ip_id="ip"),
+        scored("shop-alone", "b", "2026-03-01T23:59:59.500000+00:00", 0.8, merchant_id="shop"),
+        scored("shop-and-device", "c", "2026-02-28T00:00:00+00:00", 0.2, merchant_id="shop", device_id="d"),
+        scored("ip", "c", noon, 0.7, source_ip_id="ip"),
+        scored("too-late", "b", "2026-03-02T00:00:02+00:00", 0.9, merchant_id="shop"),
+        scored("too-early", "b", "2026-02-27T23:59:59+00:00", 0.9, merchant_id="shop"),
+        scored("other", "b", noon, 0.9, merchant_id="another shop"), scored("nothing", "b", noon, 0.9),
+    ])  # fmt: skip
+    take_cases(cases, ALERTS[:1], KEY.key_id)
+    found = cases.related(cases.queue(1)[0].case_id, timedelta(days=1), 10)
+    assert [(one.transaction_id, one.shared) for one in found] == [
+        ("shop-and-device", ("device", "merchant")), ("shop-alone", ("merchant",)), ("ip", ("source_ip",)),
+    ]  # fmt: skip
+    assert (found[0].account_id, found[0].event_time, found[0].amount) == ("c", NOW - timedelta(days=1), "10.0000")
+    assert len(cases.related(cases.queue(1)[0].case_id, timedelta(days=1), 2)) == 2
+
+
 def test_who_is_unsure_says_no_label(dsn: str, tmp_path: Path) -> None:
     cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
     take_cases(cases, ALERTS[:1], KEY.key_id)
     case = cases.queue(1)[0]
-    with pytest.raises(UsageError, match="--operator and --reason"):
+    with pytest.raises(UsageError, match="say who and why"):
         close_case(cases, tables, case.case_id, Outcome.UNSURE, "", "")
     close_case(cases, tables, case.case_id, Outcome.UNSURE, "Ann", "no answer")
     assert not tables.runs(LABELS_TABLE)

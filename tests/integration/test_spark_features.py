@@ -1,6 +1,5 @@
 """Evidence by Spark is DuckDB's, through the entry point that spark-submit is given on SageMaker."""
 
-import itertools
 import json
 import os
 import subprocess
@@ -14,21 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from local_spark import assert_same, collected, configuration
 
-from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
-from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.adapters.sagemaker.tables import ProcessingTables
-from counterfoil.adapters.spark.features import Transactions, build_features_with_spark, open_session
-from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec
+from counterfoil.adapters.spark.features import Transactions, build_features_with_spark
+from counterfoil.domain.features.spec import DEFAULT_SPECS
 from counterfoil.domain.periods import Period
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.simulation import simulate
 from counterfoil.simulation.dirt import as_csv
 from counterfoil.steps.features import build_features
-from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.lake.labels import append_labels
 
 pytestmark = [
@@ -42,17 +39,6 @@ SUBMIT = Path(sys.executable).parent / "spark-submit"
 DELAY = timedelta(days=7)
 
 
-def configuration(root: Path) -> dict[str, str]:
-    return {
-        "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "2", "spark.driver.memory": "2g", "spark.log.level": "ERROR",
-        "spark.sql.warehouse.dir": str(root / "warehouse"), "spark.local.dir": str(root / "local"),
-        # Small data: to compile and re-plan a hundred stages takes longer than they do.
-        "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-    }  # fmt: skip
-
-
 def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the container's main.py by spark-submit, as smspark-submit does, on two cores of this machine."""
     options = [part for name, value in configuration(root).items() for part in ("--conf", f"{name}={value}")]
@@ -62,27 +48,6 @@ def submit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     }  # fmt: skip
     command = [str(SUBMIT), "--master", "local[2]", *options, str(MAIN), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
-
-
-def collected(tables: TableStore, mapping: str, *paths: Path) -> None:
-    collect(
-        list(paths), load_mapping(mapping), key=bytes(32), reader=InputFiles(), tables=tables, ledger=MemoryLedger()
-    )
-
-
-def assert_same(spark: list[Path], duckdb: list[Path]) -> pa.Table:
-    """Same columns, types, order and values; amounts to 1e-9 (all other features are exact), sines to 1e-12."""
-    found, expected = (pa.concat_tables([pq.read_table(path) for path in paths]) for paths in (spark, duckdb))
-    assert [(field.name, field.type) for field in found.schema] == [(f.name, f.type) for f in expected.schema]
-    for name in expected.column_names:
-        one, other = found[name].combine_chunks(), expected[name].combine_chunks()
-        assert one.is_null().equals(other.is_null()), name
-        if "_amount_" in name or name.endswith(("_sin", "_cos")):
-            scale = pc.max_element_wise(pc.abs(other), 1e-3)
-            assert (pc.max(pc.divide(pc.abs(pc.subtract(one, other)), scale)).as_py() or 0) < 1e-9, name
-        else:
-            assert one.equals(other), name
-    return expected
 
 
 def frauds_said_and_taken_back(tables: TableStore, ids: list[str]) -> None:
@@ -151,31 +116,6 @@ def test_a_week_of_the_handbook_s_terminals_and_customers(shared_data: Path, tmp
     rows = build_features(tables, load_mapping(name), label_delay=DELAY, period=period)
     assert rows > 4_000
     assert assert_same(evidence_in(root), tables.files("evidence")).num_rows == rows
-
-
-def test_every_aggregate_over_hours_and_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those that no default feature uses."""
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # the workers': else the first python3 of the PATH
-    path, tables, mapping = tmp_path / "payments.csv", FolderTables(tmp_path / "lake"), "counterfoil-simulated"
-    path.write_bytes(as_csv(simulate(accounts=20, merchants=30, days=30, start=date(2026, 1, 1), seed=4)))
-    collected(tables, mapping, path)
-    specs = tuple(
-        FeatureSpec(*one) for one in itertools.product((Entity.ACCOUNT, Entity.SOURCE_IP), Aggregate, (6, 72))
-    )
-    options = {"label_delay": DELAY, "specs": specs}
-    rows = build_features(tables, load_mapping(mapping), **options)
-
-    spark = open_session(**configuration(tmp_path) | {"spark.master": "local[2]"})
-    try:
-        source = Transactions(tuple(map(str, tables.files("transactions"))), (), ())
-        built = build_features_with_spark(spark, source, str(tmp_path / "spark"), load_mapping(mapping), **options)
-    finally:
-        spark.stop()
-
-    assert built == rows
-    evidence = assert_same(sorted((tmp_path / "spark").glob("*.parquet")), tables.files("evidence"))
-    assert all(pc.count_distinct(evidence[f"account_{name}_6h"]).as_py() > 2 for name in ("amount_sum", "merchants"))
-    assert pc.count_distinct(evidence["account_quarter_share_3d"]).as_py() > 2
 
 
 def test_without_payments_the_error_says_what_to_do() -> None:

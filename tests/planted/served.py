@@ -4,11 +4,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
+import uvicorn
 
 from counterfoil.service.access import new_token
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
@@ -81,3 +85,19 @@ def new_tokens(place: Any, whose: str = "test") -> dict[str, str]:
     """A token of each role."""
     store = place.open().tokens
     return {role: new_token(store, role, f"{whose} {role}") for role in ROLES}
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Yield the address of an app that a thread of this process serves on the loopback."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, server_header=False))
+    socket = uvicorn.Config(app, port=0).bind_socket()
+    thread = threading.Thread(target=server.run, args=([socket],))
+    thread.start()
+    while not server.started:  # until then the bound port refuses who comes
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()

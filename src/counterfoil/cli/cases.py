@@ -87,10 +87,9 @@ def close(
     from counterfoil.steps.scoring.cases import close_case
 
     place = existing_workspace(workspace)
-    closed, said = close_case(place.cases, place.tables, case, outcome, operator or "", reason)
-    typer.echo(
-        f"case {case} is closed as {closed.outcome}: {said.new + said.changed:,} labels of {closed.alerts:,} alerts"
-    )
+    closed = close_case(place.cases, place.tables, case, outcome, operator or "", reason)
+    labels = closed.appended.new + closed.appended.changed
+    typer.echo(f"case {case} is closed as {outcome}: {labels:,} labels of {closed.case.alerts:,} alerts")
 
 
 def _somebody(text: str | None, what: str) -> str:

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterfoil.cli.options import WorkspaceFolder, days, existing_workspace
+from counterfoil.cli.options import WorkspaceFolder, day_option, days, existing_workspace
 from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 
 if TYPE_CHECKING:
     from counterfoil.insights.queries import QueryParameters
 
-From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC) [default: all]")]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC) [default: all]")]
+From = Annotated[
+    datetime | None,
+    day_option("First day (UTC) [default: all]", "--from"),
+]
+To = Annotated[
+    datetime | None,
+    day_option("Last day (UTC) [default: all]", "--to"),
+]
 KnownUntil = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight (UTC) [default: all]")
+    datetime | None,
+    day_option("Use labels known by this midnight (UTC) [default: all]"),
 ]
 
 Review = Annotated[float | None, typer.Option(min=0, max=1, help="Threshold of an alert [default: the release's]")]
@@ -64,8 +71,8 @@ def query(
 
 
 def report(
-    since: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC)")],
-    until: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC)")],
+    since: Annotated[datetime, day_option("First day (UTC)", "--from")],
+    until: Annotated[datetime, day_option("Last day (UTC)", "--to")],
     out: Annotated[Path | None, typer.Option(help="The HTML file [default: in the workspace's folder 'reports']")]
     = None,
     known_until: KnownUntil = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from counterfoil.cli.options import DelayDays, Files, MappingName, WorkspaceFolder, existing_workspace
+from counterfoil.cli.options import DelayDays, Files, MappingName, WorkspaceFolder, day_option, existing_workspace
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import BusyError, InputFileError, UsageError
 
@@ -113,7 +113,7 @@ def simulate(
     out: Annotated[Path, typer.Option(help="The CSV file to write")],
     accounts: Annotated[int, typer.Option(min=20)] = 400, merchants: Annotated[int, typer.Option(min=1)] = 300,
     days: Annotated[int, typer.Option(min=30)] = 120,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC)")] = datetime(2026, 1, 1),
+    start: Annotated[datetime, day_option("First day (UTC)")] = datetime(2026, 1, 1),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     spoil: Annotated[bool, typer.Option(help="Add a few dirty rows")] = False,
 ) -> None:  # fmt: skip

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,7 +50,14 @@ def _parquet(path: Path | None) -> Path | None:
 
 
 ParquetFile = Annotated[Path | None, typer.Option(callback=_parquet, help="Also write the scores to this Parquet file")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def day_option(meaning: str | None = None, *names: str) -> Any:
+    """Return an option that takes a day as people write it."""
+    return typer.Option(*names, formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help=meaning)
+
+
+Day = Annotated[datetime | None, day_option()]
 DelayDays = Annotated[float, typer.Option(min=0, max=3650, help="Days until a payment's label can be trusted")]
 ReleaseId = Annotated[
     str | None, typer.Option("--release", help="A release's id or alias [default: the champion, else the newest]")

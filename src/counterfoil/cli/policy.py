@@ -1,6 +1,5 @@
 """Commands on policies: rule sets and lists that change a release's decisions."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -140,12 +139,7 @@ def snooze(
     operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
     """Keep an account or merchant out of review for some days; its payments can still be blocked."""
-    from datetime import UTC, datetime
+    from counterfoil.workspace.policy_files import snooze as snooze_until
 
-    from counterfoil.domain.policy.lists import as_list
-    from counterfoil.workspace.policy_files import add_values
-
-    end = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
-    place = existing_workspace(workspace)
-    add_values(place, "snoozed", as_list(value), ListEffect.SNOOZE, entity, end, operator, reason)
-    typer.echo(f"not reviewed until {end} is over")
+    last = snooze_until(existing_workspace(workspace), entity, value, days, operator, reason)
+    typer.echo(f"not reviewed until {last} is over")

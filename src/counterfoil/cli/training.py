@@ -13,6 +13,7 @@ from counterfoil.cli.options import (
     MappingName,
     ParquetFile,
     WorkspaceFolder,
+    day_option,
     days,
     existing_workspace,
     utc,
@@ -49,7 +50,7 @@ def features(
 def train(
     mapping: MappingName, since: Day = None, until: Day = None,
     known_until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use labels known by this midnight [default: all]")
+        datetime | None, day_option("Use labels known by this midnight [default: all]")
     ] = None,
     label_delay_days: DelayDays = LABEL_DELAY_DAYS, workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip

@@ -1,6 +1,7 @@
 """What the analyst's desk asks of the world: lists that a policy reads, and cases of alerts."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -99,6 +100,23 @@ class CaseNote:
     words: str
 
 
+@dataclass(frozen=True)
+class RelatedPayment:
+    """A scored payment of another case or of none that shares something with a case's alerts, about that time.
+
+    `shared` is what it shares: merchant, source_ip, device.
+    """
+
+    transaction_id: str
+    account_id: str | None
+    event_time: datetime
+    decision: str
+    signal: float
+    amount: str | None
+    currency: str | None
+    shared: tuple[str, ...]
+
+
 class CaseStore(Protocol):
     """Cases, of which an account has one open at most."""
 
@@ -125,16 +143,27 @@ class CaseStore(Protocol):
         """Return what was said and done, oldest first."""
         ...
 
+    def related(self, case_id: str, within: timedelta, limit: int) -> list[RelatedPayment]:
+        """Return payments that the service scored and that share a merchant, source IP or device with an alert.
+
+        Only those that were made at most `within` before or after that alert; those that share most first, then by
+        signal.
+        """
+        ...
+
     def note(self, case_id: str, said_by: str, words: str) -> None:
         """Keep a note. Raises NotFoundError."""
         ...
 
     def assign(self, case_id: str, assignee: str, operator: str) -> None:
-        """Let somebody work on an open case. Raises NotFoundError, UsageError if it is closed."""
+        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed."""
         ...
 
-    def close_case(self, case_id: str, outcome: str, operator: str, reason: str) -> None:
-        """Close a case with its outcome. Raises NotFoundError, UsageError if it is closed."""
+    def closing(self, case_id: str, outcome: str, operator: str, reason: str) -> AbstractContextManager[Case]:
+        """Give an open case that nobody else can close meanwhile; it is closed where the block ends well.
+
+        Whoever wants to close it too waits for that. Raises NotFoundError, ConflictError if it is closed.
+        """
         ...
 
     def rekey(self, keys: PseudonymKeys) -> int:

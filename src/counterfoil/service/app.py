@@ -14,10 +14,10 @@ from pydantic import Discriminator, Tag
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from counterfoil import __version__
-from counterfoil.service import models, page, problems
-from counterfoil.service.access import COOKIE, NOBODY, Access, Caller, Role, of_gateway
+from counterfoil.service import cases, models, page, policy, problems
+from counterfoil.service.access import Access, Caller, Role
+from counterfoil.service.callers import allowed, principal_of
 from counterfoil.service.limits import BodyLimits
-from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving, answer_of
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring.confirm import Effect
@@ -62,39 +62,14 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     problems.install(app)
     _add_health(app, serving)
     _add_scoring(app, serving, workers)
+    cases.add_cases(app, serving, workers)
+    policy.add_policy(app, serving, workers)
     page.add_page(app, serving, workers, access)
     app.add_middleware(BodyLimits, most_bytes=settings.service_body_bytes)
     if not auth:  # no name of another site may lead here
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))
     app.middleware("http")(_observed(serving))
     return app
-
-
-def allowed(role: Role) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency that lets callers of a role in, and returns who they are."""
-
-    async def caller(request: Request) -> Caller:
-        access: Access = request.app.state.access
-        if not access.required:
-            return NOBODY
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        session = request.cookies.get(COOKIE)
-        workers: Workers = request.app.state.workers
-        found = None
-        # Behind a gateway Authorization is its own, with SigV4 or a JWT, unless a token of ours stands there.
-        if scheme.lower() == "bearer" and secret and (not access.gateway or secret.strip().startswith("cf_")):
-            found = await workers.run(access.of_token, secret.strip())
-        elif session and request.method == "GET":  # forms of the page prove themselves; see `page`
-            found = await workers.run(access.of_session, session)
-        elif access.gateway:
-            found = of_gateway(request.headers)
-        if found is None:
-            raise ProblemError(401, "send a token (Authorization: Bearer ...); 'counterfoil token new' makes one")
-        if not found.role.includes(role):
-            raise ProblemError(403, f"this needs the role {role.value}, the caller has {found.role.value}")
-        return found
-
-    return caller
 
 
 def _add_health(app: FastAPI, serving: Serving) -> None:
@@ -193,11 +168,6 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
             overlay_seq=in_use.detector.overlay.sequence,
             overlay_references=len(in_use.detector.overlay.references),
         )
-
-
-def principal_of(caller: Caller, by: str) -> str:
-    """Who says it, as far as the service knows: a token's holder, or on the loopback whom they say they are."""
-    return by.strip() if caller is NOBODY else caller.name
 
 
 def as_effect(effect: Effect) -> models.Effect:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from counterfoil.domain.intake.requests import Fault
 from counterfoil.errors import (
     BusyError,
+    ConflictError,
     CounterfoilError,
     MappingError,
     MissingEvidenceError,
@@ -39,6 +40,7 @@ _TITLES = {
 }
 _STATUS: tuple[tuple[type[CounterfoilError], int], ...] = (
     (ContentConflictError, 409),
+    (ConflictError, 409),
     (NotFoundError, 404),
     (StoreUnavailableError, 503),
     (BusyError, 503),

@@ -15,6 +15,8 @@ from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.metrics import Metrics
 from counterfoil.service.problems import of_faults
 from counterfoil.steps.privacy.forget_service import remove_from_service
+from counterfoil.steps.scoring.alerts import BACK, LATE
+from counterfoil.steps.scoring.cases import alerts_of_service, take_cases
 from counterfoil.steps.scoring.confirm import Effect, State
 from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
 from counterfoil.workspace.wiring import Workspace
@@ -41,6 +43,7 @@ class Serving:
         self._key = place.pseudonym_key
         self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
         self._ended = threading.Event()
+        self._in_cases_until = datetime.now(UTC) - BACK
         self._just_forgotten: frozenset[str] = frozenset()
         self._askers = ThreadPoolExecutor(4, thread_name_prefix="ready")
         self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
@@ -50,7 +53,7 @@ class Serving:
             for work, seconds in (
                 (self.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
                 (place.champion.follow, FOLLOW_SECONDS), (place.settling.settle, refresh),
-                (self.look_at_recent, refresh),
+                (self.look_at_recent, refresh), (self.take_cases, refresh),
             )
         ]  # fmt: skip
 
@@ -78,16 +81,25 @@ class Serving:
             self.scorer.drop_histories()
             self.confirmations.recent.drop()
 
+    def take_cases(self) -> None:
+        """Put what was not allowed since the last time into cases."""
+        begun, key = datetime.now(UTC), self.place.pseudonym_key
+        self.place.cases.rekey(key)
+        take_cases(self.place.cases, alerts_of_service(self.place.scores, self._in_cases_until), key.key_id)
+        self._in_cases_until = begun - LATE  # what transactions under way keep is read the next time
+
     def look_at_recent(self) -> None:
         """Keep what feedback is tried on up to date, so that it acts at once."""
         self.confirmations.recent.update(self.place.champion.current().detector)
 
     def say(
-        self, transaction_id: str, verdict: Verdict, by: str, reason: str, *, token: str | None, principal: str
-    ) -> tuple[Said, Effect]:
+        self, transaction_id: str, verdict: Verdict, by: str, reason: str, *, token: str | None, principal: str,
+        at_once: bool = True,
+    ) -> tuple[Said, Effect]:  # fmt: skip
         """Keep what somebody says of a payment and let it act. Raises what `give_feedback` does.
 
-        What is kept and does not act yet, since a store is gone, acts when feedback is settled.
+        What is kept and does not act yet, since a store is gone or it need not be `at_once`, acts when feedback is
+        settled.
         """
         place = self.place
         said = give_feedback(
@@ -95,6 +107,8 @@ class Serving:
             principal=principal,
         )  # fmt: skip
         self.metrics.feedback.labels(said.verdict).inc()
+        if not at_once:
+            return said, Effect(State.NONE, "it is kept, and acts within seconds", 0)
         try:
             return said, self.confirmations.apply(transaction_id)
         except (StoreUnavailableError, ChangedError):

@@ -1,15 +1,26 @@
 """Rule sets and lists as files: read, pseudonymised with the workspace's key, and kept."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.features.spec import specs_with
+from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.fields import known_fields
-from counterfoil.domain.policy.lists import NO_LISTS, Entity, ListEffect, ReadList, as_list, end_of, read_list
+from counterfoil.domain.policy.lists import (
+    NO_LISTS,
+    Entity,
+    ListEffect,
+    NewEntry,
+    ReadList,
+    as_list,
+    end_of,
+    read_list,
+)
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import InputFileError, UsageError
@@ -19,6 +30,8 @@ from counterfoil.workspace.wiring import Workspace
 
 ADD = "policy-list-add"
 END = "policy-list-end"
+SNOOZED = "snoozed"
+"""The list of what is snoozed."""
 LARGEST_RULES = 1 << 20
 LARGEST_LIST = 256 << 20
 
@@ -38,10 +51,13 @@ class AddedList:
 
 def load_rules(path: Path, mapping: str | None = None) -> RuleSet:
     """Read a rule set whose rules may read the default evidence and that of a mapping. Raises RuleSetError."""
-    text = _text_of(path, LARGEST_RULES)
-    if mapping is None:
+    return rules_of_text(_text_of(path, LARGEST_RULES), None if mapping is None else load_mapping(mapping))
+
+
+def rules_of_text(text: str, source: SourceMapping | None) -> RuleSet:
+    """The same of a text. Raises RuleSetError."""
+    if source is None:
         return read_rules(text, known_fields())
-    source = load_mapping(mapping)
     own = (*source.own_categorical, *source.own_textual)
     return read_rules(text, known_fields(specs_with(source.entities), source.numeric, own))
 
@@ -58,16 +74,38 @@ def add_values(
     place: Workspace, name: str, text: str, effect: ListEffect, entity: Entity | None, until: str | None,
     operator: str | None, reason: str,
 ) -> AddedList:  # fmt: skip
-    """The same of a text. A snooze is of accounts and merchants only."""
+    """The same of a text."""
     require_person(operator, reason, "a list")
+    read = read_list(text, entity, None if until is None else end_of(until), reason, place.pseudonym_key)
+    return _added(place, name, read, effect, entity, str(operator), reason)
+
+
+def snooze(
+    place: Workspace, entity: Entity, value: str, days: int, operator: str | None, reason: str, *, hashed: bool = False
+) -> str:
+    """Keep an account or merchant out of review for some days; return the last of them (UTC, YYYY-MM-DD).
+
+    With `hashed`, `value` is what payments have (a pseudonym of this workspace's key).
+    """
+    require_person(operator, reason, "a snooze")
+    last = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+    if hashed:
+        read = ReadList((NewEntry(entity, value, end_of(last), reason),), 1, 0)
+    else:
+        read = read_list(as_list(value), entity, end_of(last), reason, place.pseudonym_key)
+    _added(place, SNOOZED, read, ListEffect.SNOOZE, entity, str(operator), reason)
+    return last
+
+
+def _added(
+    place: Workspace, name: str, read: ReadList, effect: ListEffect, entity: Entity | None, operator: str, reason: str
+) -> AddedList:
+    """Add entries, and write that into the decision log. A snooze is of accounts and merchants only."""
     if effect is ListEffect.SNOOZE and entity not in (None, Entity.ACCOUNT, Entity.MERCHANT):
         raise UsageError(f"a {entity} cannot be snoozed: an account or a merchant can")
-    read = read_list(text, entity, None if until is None else end_of(until), reason, place.pseudonym_key)
-    new = place.lists.add(
-        name, effect, read.entries, key_id=place.pseudonym_key.key_id, operator=str(operator)
-    )  # fmt: skip
+    new = place.lists.add(name, effect, read.entries, key_id=place.pseudonym_key.key_id, operator=operator)
     details = {"effect": str(effect), "rows": read.rows, "new": new, "refused": dict(read.refused)}
-    place.decisions.append(LoggedDecision(ADD, name, str(operator), reason, details))
+    place.decisions.append(LoggedDecision(ADD, name, operator, reason, details))
     return AddedList(read, new)
 
 

@@ -1,7 +1,8 @@
 """Cases in PostgreSQL: the alerts of one account that are looked at together."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ import pyarrow as pa
 
 from counterfoil.adapters.postgres.connections import Connections, Login
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, hashed_again
-from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.desk import Case, CaseAlert, CaseNote
+from counterfoil.errors import ConflictError, NotFoundError
+from counterfoil.ports.desk import Case, CaseAlert, CaseNote, RelatedPayment
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('desk_case', 0))"
 _OPEN = """
@@ -32,6 +33,35 @@ GROUP BY case_id ORDER BY state = 'open' DESC, loss DESC, case_id {limit}
 _ALERTS = """
 SELECT transaction_id, account_id, event_time, decision, signal, amount::text, currency, release_id, policy_version
 FROM desk_case_alert JOIN desk_case USING (case_id) WHERE case_id = %s ORDER BY event_time, transaction_id
+"""
+_LATEST_OF_A_VALUE = 200
+"""Of a merchant that sells all day only so many payments about an alert are looked at, the latest."""
+_TEXT_OF_A_TIME = "'YYYY-MM-DD\"T\"HH24:MI:SS'"
+
+
+def _sharing(what: str) -> str:
+    """Payments with the same value of a field as an alert; times are text of one form in UTC, in order as such."""
+    return f"""
+SELECT other.*, '{what}' AS what FROM own CROSS JOIN LATERAL (
+    SELECT transaction_id, account_id, decision, signal, amount, payment FROM service_score
+    WHERE payment ->> '{what}_id' = own.payment ->> '{what}_id' AND payment ->> 'event_time' >= own.since
+        AND payment ->> 'event_time' < own.until
+    ORDER BY payment ->> 'event_time' DESC LIMIT {_LATEST_OF_A_VALUE}
+) AS other
+"""
+
+
+_RELATED = f"""
+WITH own AS (
+    SELECT payment, to_char(event_time - %(within)s, {_TEXT_OF_A_TIME}) AS since,
+        to_char(event_time + %(within)s + interval '1 second', {_TEXT_OF_A_TIME}) AS until
+    FROM desk_case_alert JOIN service_score USING (transaction_id) WHERE case_id = %(case)s
+), alike AS ({" UNION ALL ".join(map(_sharing, ("merchant", "source_ip", "device")))})
+SELECT transaction_id, account_id, (min(payment ->> 'event_time'))::timestamptz, decision, signal, amount::text,
+    min(payment ->> 'currency'), array_agg(DISTINCT what ORDER BY what) AS shared
+FROM alike WHERE transaction_id NOT IN (SELECT transaction_id FROM desk_case_alert WHERE case_id = %(case)s)
+GROUP BY transaction_id, account_id, decision, signal, amount
+ORDER BY cardinality(array_agg(DISTINCT what)) DESC, signal DESC, transaction_id LIMIT %(limit)s
 """
 
 
@@ -82,6 +112,13 @@ class PostgresCases:
         with self._connections.connection() as connection:
             return [CaseNote(*row) for row in connection.execute(query, (case_id,))]
 
+    def related(self, case_id: str, within: timedelta, limit: int) -> list[RelatedPayment]:
+        """Return payments that share a merchant, source IP or device with an alert; see CaseStore.related."""
+        values = {"case": case_id, "within": within, "limit": limit}
+        with self._connections.connection() as connection:
+            rows = connection.execute(_RELATED, values).fetchall()
+        return [RelatedPayment(*kept, tuple(shared)) for *kept, shared in rows]
+
     def note(self, case_id: str, said_by: str, words: str) -> None:
         """Keep a note. Raises NotFoundError."""
         with self._connections.connection() as connection, connection.transaction():
@@ -89,17 +126,20 @@ class PostgresCases:
             _say(connection, case_id, said_by, "note", words)
 
     def assign(self, case_id: str, assignee: str, operator: str) -> None:
-        """Let somebody work on an open case. Raises NotFoundError, UsageError if it is closed."""
+        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed."""
         with self._connections.connection() as connection, connection.transaction():
             _require_open(_find(connection, case_id, lock=True))
             connection.execute("UPDATE desk_case SET assignee = %s WHERE case_id = %s", (assignee, case_id))
             _say(connection, case_id, operator, "assigned", assignee)
 
-    def close_case(self, case_id: str, outcome: str, operator: str, reason: str) -> None:
-        """Close a case with its outcome. Raises NotFoundError, UsageError if it is closed."""
+    @contextmanager
+    def closing(self, case_id: str, outcome: str, operator: str, reason: str) -> Iterator[Case]:
+        """Give an open case that nobody else can close meanwhile; it is closed where the block ends well."""
         query = "UPDATE desk_case SET state = 'closed', outcome = %s, closed_at = clock_timestamp() WHERE case_id = %s"
         with self._connections.connection() as connection, connection.transaction():
-            _require_open(_find(connection, case_id, lock=True))
+            case = _find(connection, case_id, lock=True)
+            _require_open(case)
+            yield case
             connection.execute(query, (outcome, case_id))
             _say(connection, case_id, operator, f"closed as {outcome}", reason)
 
@@ -145,7 +185,7 @@ def _find(connection: psycopg.Connection, case_id: str, *, lock: bool = False) -
 
 def _require_open(case: Case) -> None:
     if case.state != "open":
-        raise UsageError(
+        raise ConflictError(
             f"case {case.case_id} was closed as {case.outcome}: a later alert of the account opens another"
         )
 

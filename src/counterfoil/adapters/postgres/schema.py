@@ -300,6 +300,16 @@ _CLAIMANTS = """
 ALTER TABLE input_file ADD COLUMN claimed_by bigint;
 """
 
+_ALIKE = """
+-- Payments of one merchant, source IP or device about a time: what cases show as related.
+CREATE INDEX service_score_merchant ON service_score ((payment ->> 'merchant_id'), (payment ->> 'event_time'))
+    WHERE payment ->> 'merchant_id' IS NOT NULL;
+CREATE INDEX service_score_source_ip ON service_score ((payment ->> 'source_ip_id'), (payment ->> 'event_time'))
+    WHERE payment ->> 'source_ip_id' IS NOT NULL;
+CREATE INDEX service_score_device ON service_score ((payment ->> 'device_id'), (payment ->> 'event_time'))
+    WHERE payment ->> 'device_id' IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "references", _REFERENCES),
     Migration(2, "reader role", _READER_ROLE),
@@ -311,6 +321,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(8, "overlays of feedback", _OVERLAYS),
     Migration(9, "the analyst's desk", _DESK),
     Migration(10, "claimants of input files", _CLAIMANTS),
+    Migration(11, "payments of one thing", _ALIKE),
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from counterfoil.domain.features.fold import behaviour_of, columns_of, passed_on
+from counterfoil.domain.features.fold import Kept, behaviour_of, columns_of, passed_on
 from counterfoil.domain.features.payments import Payments, in_order
 from counterfoil.domain.features.spec import FeatureSpec
 
@@ -42,6 +42,7 @@ def features_frame(
     wanted: str,
     label_delay: timedelta,
     by_currency: bool,
+    kept: Kept = Kept(),
 ) -> "DataFrame":
     """The features of the entities that begin with `column`, by `transaction_id`, of the payments `wanted`.
 
@@ -51,7 +52,7 @@ def features_frame(
     narrow = payments.where(f"{column} IS NOT NULL").selectExpr(*columns, f"{wanted} AS {_WANTED}")
     schema = pa.schema([("transaction_id", pa.string()), *((spec.name, pa.float64()) for spec in specs)])
     return narrow.repartition(partitions, column).mapInArrow(
-        _folded(specs, label_delay, by_currency), spark_schema(schema)
+        _folded(specs, label_delay, by_currency, kept), spark_schema(schema)
     )
 
 
@@ -63,7 +64,7 @@ def passed_on_frame(
     return payments.mapInArrow(_passed_on(label_delay, own_columns), spark_schema(made))
 
 
-def _folded(specs: tuple[FeatureSpec, ...], label_delay: timedelta, by_currency: bool) -> Mapped:
+def _folded(specs: tuple[FeatureSpec, ...], label_delay: timedelta, by_currency: bool, kept: Kept) -> Mapped:
     def fold(batches: Batches) -> Iterator[pa.RecordBatch]:
         held = list(batches)
         if not held:
@@ -71,7 +72,8 @@ def _folded(specs: tuple[FeatureSpec, ...], label_delay: timedelta, by_currency:
         table = pa.Table.from_batches(held)
         table = table.take(pa.array(in_order(table)))
         wanted = table[_WANTED].to_numpy()
-        values = behaviour_of(Payments(table, label_delay), specs, by_currency=by_currency, wanted=wanted)
+        payments = Payments(table, label_delay)
+        values = behaviour_of(payments, specs, by_currency=by_currency, wanted=wanted, kept=kept)
         ids = table["transaction_id"].filter(table[_WANTED])
         features = {spec.name: pa.array(one[wanted], from_pandas=True) for spec, one in zip(specs, values, strict=True)}
         yield from pa.table({"transaction_id": ids, **features}).to_batches(max_chunksize=65_536)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from counterfoil.domain.policy.alert_budget import allowed_until
+from counterfoil.domain.policy.alert_times import allowed_until
 from counterfoil.ports.service import Alert, AlertLog, AlertSink, KeptScore, ScoreLog
 
 AT_A_TIME = 200

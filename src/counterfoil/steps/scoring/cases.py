@@ -1,11 +1,13 @@
 """Alerts become cases, and what a case turns out to be becomes the labels of its payments."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
 from counterfoil.domain.policy.desk_words import Outcome
+from counterfoil.domain.policy.verdicts import Verdict
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
@@ -80,24 +82,41 @@ def _parts(alerts: Iterable[CaseAlert]) -> Iterator[Sequence[CaseAlert]]:
         yield part
 
 
+Say = Callable[[str, Verdict], bool]
+"""Keeps a word on a payment that the service scored; False for a payment that it did not score."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed case: `said` are the words on payments that the service scored, `appended` the labels of the others."""
+
+    case: Case
+    said: int
+    appended: Appended
+
+
 def close_case(
-    cases: CaseStore, tables: TableStore, case_id: str, outcome: Outcome, operator: str, reason: str
-) -> tuple[Case, Appended]:
+    cases: CaseStore, tables: TableStore, case_id: str, outcome: Outcome, operator: str, reason: str,
+    say: Say = lambda _id, _verdict: False,
+) -> Closed:  # fmt: skip
     """Close a case; its outcome is the label of each of its payments, said by `operator`.
 
-    The labels are kept first: a close that was killed is completed by closing again. Raises NotFoundError, UsageError
-    without a person or a reason, or if the case is closed.
+    `say` takes the outcome of a payment that the service scored; the others get their labels in the lake. Of two who
+    close at once one waits, and is told how the other closed it. The labels are kept first: a close that was killed is
+    completed by closing again. Raises NotFoundError, UsageError without a person or a reason, ConflictError if the
+    case is closed.
     """
     if not operator.strip() or not reason.strip():
-        raise UsageError("a case is closed by somebody, for a reason: give --operator and --reason")
-    case = cases.find(case_id)
-    said = Appended()
-    if case.state == "open" and outcome in _LABELS:
+        raise UsageError("a case is closed by somebody, for a reason: say who and why")
+    person, why = operator.strip(), reason.strip()
+    with cases.closing(case_id, outcome.value, person, why):
         names = [alert.transaction_id for alert in cases.alerts(case_id)]
-        labels = pa.table({"transaction_id": pa.array(names, pa.string()),
-                           "label": pa.array([_LABELS[outcome]] * len(names), pa.int8())})  # fmt: skip
-        said = append_labels(
-            tables, labels, said_by=operator.strip(), said_at=datetime.now(UTC), run=f"case-{case_id}-{outcome}"
-        )
-    cases.close_case(case_id, outcome.value, operator.strip(), reason.strip())
-    return cases.find(case_id), said
+        others = [name for name in names if not say(name, Verdict(outcome.value))]
+        appended = Appended()
+        if others and outcome in _LABELS:
+            labels = pa.table({"transaction_id": pa.array(others, pa.string()),
+                               "label": pa.array([_LABELS[outcome]] * len(others), pa.int8())})  # fmt: skip
+            appended = append_labels(
+                tables, labels, said_by=person, said_at=datetime.now(UTC), run=f"case-{case_id}-{outcome}"
+            )
+    return Closed(cases.find(case_id), len(names) - len(others), appended)

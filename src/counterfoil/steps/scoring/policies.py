@@ -14,7 +14,7 @@ from counterfoil.domain.policy.lists import NO_LISTS, Lists
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.errors import ConflictError, NotFoundError
 from counterfoil.ports.desk import ListStore
 from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.steps.releases.releases import require_person
@@ -82,11 +82,11 @@ def person(name: str) -> str:
 
 
 def propose(log: DecisionLog, rules: RuleSet, operator: str | None, reason: str) -> Signed:
-    """Sign a rule set as its maker. Raises UsageError without operator or reason, or if it is in force."""
+    """Sign a rule set as its maker. Raises UsageError without operator or reason, ConflictError if it is in force."""
     require_person(operator, reason, "a proposal")
     now = standing(log)
     if now.in_force == rules.version:
-        raise UsageError(f"policy {rules.version} is in force already: there is nothing to propose")
+        raise ConflictError(f"policy {rules.version} is in force already: there is nothing to propose")
     kinds = {name: kind.value for name, kind in rules.kinds.items()}
     details = {"name": rules.name, "text": rules.text, "fields": kinds, "in_force": now.in_force}
     log.append(LoggedDecision(PROPOSE, rules.version, str(operator), reason, details))
@@ -96,7 +96,7 @@ def propose(log: DecisionLog, rules: RuleSet, operator: str | None, reason: str)
 def approve(log: DecisionLog, version: str, operator: str | None, reason: str) -> Signed:
     """Sign a proposal as its checker: it is in force from now on.
 
-    Raises UsageError without operator or reason, or if its maker signs; NotFoundError if it does not wait.
+    Raises UsageError without operator or reason, ConflictError if its maker signs, NotFoundError if it does not wait.
     """
     require_person(operator, reason, "an approval")
     now = standing(log)
@@ -105,7 +105,7 @@ def approve(log: DecisionLog, version: str, operator: str | None, reason: str) -
         there = ", ".join(now.waiting) or "none"
         raise NotFoundError(f"no proposal {version!r} waits for a second signature; there are: {there}")
     if person(proposal.actor) == person(str(operator)):
-        raise UsageError(
+        raise ConflictError(
             f"{operator} proposed policy {version} and cannot sign it twice: a second person has to approve it"
         )
     details = {"proposal": proposal.sequence, "maker": proposal.actor, "in_force": now.in_force}
@@ -115,11 +115,14 @@ def approve(log: DecisionLog, version: str, operator: str | None, reason: str) -
 
 
 def rollback(log: DecisionLog, operator: str | None, reason: str) -> Signed:
-    """Let the policy before be in force again, which two people signed then. Raises UsageError if there is none."""
+    """Let the policy before be in force again, which two people signed then.
+
+    Raises UsageError without operator or reason, ConflictError if no policy is in force.
+    """
     require_person(operator, reason, "a rollback")
     now = standing(log)
     if not now.approved:
-        raise UsageError("no policy is in force: there is nothing to roll back")
+        raise ConflictError("no policy is in force: there is nothing to roll back")
     last = now.approved[-1]
     target = now.approved[-2].subject if len(now.approved) > 1 else NO_POLICY
     details = {"approval": last.sequence, "from": last.subject}

@@ -1,13 +1,12 @@
 """One payment after the other through profiles gives the batch's evidence, also when little is kept."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from drawn_payments import DAY, EPOCH, START, Row, by_time, every_aggregate, known, one_by_one, payment, tables
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,76 +17,6 @@ from counterfoil.domain.features.profile import Payment, Profile, Program, fold
 from counterfoil.domain.features.spec import Aggregate, Entity, FeatureSpec
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.errors import StoreUnavailableError
-
-Row = dict[str, Any]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-START = datetime(2024, 3, 4, tzinfo=UTC)
-DAY = timedelta(days=1)
-HOURS = (1, 6, 72)
-
-MOMENTS = st.builds(
-    lambda hours, seconds: timedelta(hours=hours, seconds=seconds),
-    st.integers(0, 130),
-    st.sampled_from([0, 0, 0, 1, 1800, 3599]),
-)
-AMOUNTS = st.sampled_from([None, *map(Decimal, ("10", "10", "-2.5", "0", "0.0001", "19.99", "999999999999.9999"))])
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> list[Row]:
-    def row(number: int) -> Row:
-        moment = START + draw(MOMENTS)
-        late = draw(st.one_of(st.none(), MOMENTS))
-        return {
-            "transaction_id": f"t{number:03d}", "event_time": moment, "amount": draw(AMOUNTS),
-            "currency": draw(st.sampled_from(["EUR", "EUR", "USD", None])),
-            "account_id": draw(st.sampled_from(["a", "a", "b", None])),
-            "merchant_id": draw(st.sampled_from(["m", "m", "n", None])),
-            "source_ip_id": draw(st.sampled_from(["i", "i", "j", None])),
-            "device_id": "d", "category": draw(st.sampled_from(["c", "d", None])),
-            "label": draw(st.sampled_from([0, 1, 1, None])),
-            "label_time": None if late is None else moment + late,
-            "source": "s", "source_line": number,
-        }  # fmt: skip
-
-    return [row(number) for number in draw(st.permutations(range(draw(st.integers(1, 30)))))]
-
-
-def payment(row: Row) -> Payment:
-    minor = None if row["amount"] is None else int(row["amount"] * 10_000)
-    tick = microseconds(row["event_time"] - EPOCH)
-    return Payment(row["transaction_id"], tick, minor, row["currency"], row["account_id"], row["merchant_id"])
-
-
-def known(row: Row, delay: timedelta) -> int:
-    """When a fraud counts in microseconds: never at its payment's own instant."""
-    moment = max(row["label_time"] or row["event_time"], row["event_time"] + delay)
-    return max(microseconds(moment - EPOCH), microseconds(row["event_time"] - EPOCH) + 1)
-
-
-def by_time(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (row["event_time"], row["transaction_id"]))
-
-
-def one_by_one(rows: list[Row], specs: tuple[FeatureSpec, ...], program: Any, delay: timedelta) -> list[list[float]]:
-    """The features of each payment, of profiles that learn of payments and of frauds as they happen."""
-    profiles: dict[tuple[Any, ...], Profile] = {}
-    found = []
-    for row in by_time(rows):
-        values = np.full(len(specs), np.nan)
-        for entity in dict.fromkeys(spec.entity for spec in specs):
-            key = (entity, *(row[column] for column in entity.columns))
-            if None in key:
-                continue
-            places = [n for n, spec in enumerate(specs) if spec.entity is entity]
-            profile = profiles.setdefault(key, Profile(program(tuple(specs[n] for n in places))))
-            values[places] = profile.features(payment(row))
-            assert profile.add(payment(row))
-            if row["label"] == 1:
-                profile.add_fraud(known(row, delay))
-        found.append(values.tolist())
-    return found
 
 
 @pytest.mark.slow
@@ -101,17 +30,16 @@ def one_by_one(rows: list[Row], specs: tuple[FeatureSpec, ...], program: Any, de
 def test_one_by_one_is_the_batch(
     entity: Entity, payments: int, rows: list[Row], by_currency: bool, delay: timedelta
 ) -> None:
-    specs = tuple(FeatureSpec(entity, aggregate, hours) for aggregate in Aggregate for hours in HOURS)
-    kept = Kept(payments)
+    specs, kept = every_aggregate(entity), Kept(payments)
     table = pa.Table.from_pylist(rows, schema=transactions_schema())
     evidence = evidence_of(table, specs, label_delay=delay, by_currency=by_currency, kept=kept)
-    found = one_by_one(rows, specs, lambda mine: Program(mine, microseconds(delay), by_currency, kept), delay)
+    found = one_by_one(rows, specs, lambda mine: Program(mine, microseconds(delay), by_currency, kept))
     for number, spec in enumerate(specs):
         expected = np.array(evidence[spec.name].to_pylist(), np.float64)
         np.testing.assert_array_equal([row[number] for row in found], expected, err_msg=spec.name)
 
 
-SPECS = tuple(FeatureSpec(Entity.MERCHANT, aggregate, hours) for aggregate in Aggregate for hours in HOURS)
+SPECS = every_aggregate(Entity.MERCHANT)
 PROGRAM = Program(SPECS, microseconds(DAY), by_currency=True, kept=Kept(3))
 
 

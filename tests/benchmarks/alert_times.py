@@ -1,6 +1,6 @@
 """A budget of alerts that is kept, beside a fixed threshold, on the scores of `counterfoil backtest --scores`.
 
-    python tests/benchmarks/alert_budget.py out/transactions_2019.parquet transactions_2019.csv.gz \
+    python tests/benchmarks/alert_times.py out/transactions_2019.parquet transactions_2019.csv.gz \
         -m amazon-fraud-detector-transactions --per-day 5 10 20
 
 The fixed threshold is the one that would have given the budget on the average of the first month; both are then
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake.cleaning import clean
-from counterfoil.domain.policy.alert_budget import alert_times
+from counterfoil.domain.policy.alert_times import alert_times
 
 CHOSEN_ON = np.timedelta64(30, "D")
 

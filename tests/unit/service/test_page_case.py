@@ -1,6 +1,6 @@
 """What the page makes of a score."""
 
-from counterfoil.service.page import bars
+from counterfoil.service.page_case import bars
 
 
 def test_reasons_are_bars_in_percent_of_the_longest() -> None:

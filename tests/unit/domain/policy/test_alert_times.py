@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain.policy.alert_budget import alert_times
+from counterfoil.domain.policy.alert_times import alert_times
 
 START = np.datetime64("2026-03-01T00:00:00", "us")
 

@@ -1,0 +1,170 @@
+"""What requests and answers of the analyst's desk look like: cases and policies."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from counterfoil.service.models import Text
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+RULES_BYTES = 1 << 20
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Signed(_Model):
+    """What somebody does at the desk, and why."""
+
+    reason: Words
+    by: Name | None = Field(default=None, description="Who; with tokens it is the token's holder, whatever stands here")
+
+
+class CaseHead(_Model):
+    """The alerts of one account that are looked at together."""
+
+    case_id: str
+    account_id: str | None = Field(description="A keyed hash")
+    state: Literal["open", "closed"]
+    outcome: Literal["fraud", "good", "unsure"] | None
+    assignee: str | None
+    alerts: int
+    expected_loss: float = Field(description="Sum of signal times amount, in the payments' currency")
+    due: str
+    opened_at: str
+    closed_at: str | None
+
+
+class CaseQueue(_Model):
+    """Cases, greatest expected loss first."""
+
+    cases: list[CaseHead]
+
+
+class CasePayment(_Model):
+    """A payment of a case; `shared` is what a related one has in common with an alert."""
+
+    transaction_id: str
+    account_id: str | None
+    event_time: str
+    decision: Literal["allow", "review", "block"]
+    signal: float
+    amount: str | None
+    currency: str | None
+    release_id: str | None = None
+    policy_version: str | None = None
+    shared: list[Literal["merchant", "source_ip", "device"]] = []
+
+
+class CaseNote(_Model):
+    """What somebody said of a case, or did with it."""
+
+    at: str
+    said_by: str
+    what: str
+    words: str
+
+
+class Case(_Model):
+    """A case with its alerts, what was said of it, and payments that share something with it."""
+
+    case: CaseHead
+    alerts: list[CasePayment]
+    notes: list[CaseNote]
+    related: list[CasePayment] = Field(
+        description="Scored payments that share a merchant, source IP or device with an alert within a day of it"
+    )
+
+
+class Assignment(_Model):
+    """Who is to work on a case."""
+
+    to: Name
+    by: Name | None = None
+
+
+class NewNote(_Model):
+    """What is to be kept of a case."""
+
+    words: Words
+    by: Name | None = None
+
+
+class Closing(Signed):
+    """What a case turned out to be."""
+
+    outcome: Literal["fraud", "good", "unsure"]
+
+
+class ClosedCase(_Model):
+    """A closed case, and what became of its outcome."""
+
+    case: CaseHead
+    said: int = Field(description="Payments that the service scored: the outcome is feedback on each of them")
+    labels: int = Field(description="Payments of batches: the outcome stands in the table `labels` for each of them")
+
+
+class SnoozeCase(Signed):
+    """For how long a case's account is not reviewed; its payments can still be blocked."""
+
+    days: Annotated[int, Field(ge=1, le=366)] = 7
+
+
+class Snooze(SnoozeCase):
+    """The same of an account or merchant by its name, as payments have it."""
+
+    entity: Literal["account", "merchant"]
+    value: Text
+
+
+class Snoozed(_Model):
+    """The last day (UTC) on which it is not reviewed."""
+
+    until: str
+
+
+class Proposal(Signed):
+    """A rule set, as its file has it."""
+
+    rules: Annotated[str, StringConstraints(min_length=1, max_length=RULES_BYTES)]
+
+
+class Waiting(_Model):
+    """A proposal that waits for a second person."""
+
+    version: str
+    name: str
+    maker: str
+    reason: str
+    at: str
+    rules: str = Field(description="The rule set, as its file has it: what a second person signs")
+
+
+class ListState(_Model):
+    """A list, and how many of its entries count."""
+
+    name: str
+    effect: str
+    entity: str
+    active: int
+    over: int
+    next_end: str | None
+
+
+class Policy(_Model):
+    """What decides beside the release's thresholds."""
+
+    in_force: str | None = Field(description="The rule set's version; null: thresholds and lists alone")
+    rules: str | None = Field(description="The rule set in force, as its file has it")
+    waiting: list[Waiting]
+    lists: list[ListState]
+
+
+class PolicySigned(_Model):
+    """What a signature came to."""
+
+    version: str
+    in_force: str | None
+    effect: bool = Field(description="False: it waits for a second person, or somebody else was faster")

@@ -21,6 +21,7 @@ _OF_A_PAYMENT = 2
 """Delimiters in a line of a cell: with fewer it is no payment by itself."""
 _SEVERAL = re.compile(rb"\}[\s,]*\{")
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?:\{|\Z)")
+_OPENING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
 _START_BYTES = 1 << 16
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
@@ -68,7 +69,7 @@ def json_array(content: bytes) -> int | None:
     except (ValueError, RecursionError):
         return None
     is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
-    return len(found) if is_array else None
+    return len(found) if is_array and _OPENING.match(content) else None
 
 
 def json_objects(content: bytes) -> int | None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 _TAG = re.compile(rb":(\d\d[A-Z]?|NS):(.*)", re.DOTALL)
 _MOST_TEXT = 64 << 10
 """Longer texts cost their entry."""
+_HASH_MODULUS = 10**10
 _ODD_STARTS = (b"\xef\xbb\xbf", b"\x01", b"$")
 
 
@@ -52,45 +53,59 @@ def nacha_entries(content: bytes) -> int | None:
             continue
         found += kind == b"6" or kind not in b"156789" or (kind == b"7" and not is_open)
         is_open = kind in b"67" and (is_open or kind == b"6")
-    differing = _differing_totals(lines)
-    return None if differing is None else found + differing
+    return found + _differing_totals(lines)
 
 
-def _differing_totals(lines: list[bytes]) -> int | None:
-    """How many controls (8, 9) differ from their records; None where the records are not all as they should be.
-
-    That is: a header, batches of a header, entries with their addenda and a control each, and the file's control.
-    """
-    kinds = b"".join(line[:1] for line in lines if line.strip())
-    if not re.fullmatch(rb"1(5(6[67]*)?8)*9", kinds.replace(b"X", b"")):
-        return None
-    if any(len(line.rstrip(b"\r")) not in (0, 1, 94) or not line.isascii() for line in lines):
-        return None
+def _differing_totals(lines: list[bytes]) -> int:
+    """How many controls of a batch that is open (8), or of a file (9), tell other totals than its records make."""
     differing, batches, whole, made = 0, 0, [0, 0, 0, 0], [0, 0, 0, 0]
-    for line in lines:
-        kind = line[:1]
-        if kind == b"6":
-            if line[2:3] not in b"123456789" or not (line[3:11] + line[29:39]).isdigit():
-                return None
-            made[0], made[1] = made[0] + 1, made[1] + int(line[3:11])
-            made[3 if line[2:3] in b"1234" else 2] += int(line[29:39])
-        made[0] += kind == b"7"
-        if kind == b"8":
-            told = [line[4:10], line[10:20], line[20:32], line[32:44]]
-            differing += line[1:4] != b"280" and _differs(told, made)
-            batches, whole, made = (
-                batches + 1,
-                [one + more for one, more in zip(whole, made, strict=True)],
-                [0, 0, 0, 0],
-            )
-        if kind == b"9":
-            told = [line[1:7], line[13:21], line[21:31], line[31:43], line[43:55]]
-            differing += _differs(told, [batches, *whole])
+    is_batch, is_file, known = False, False, {"batch": True, "file": True}
+    for line in filter(bytes.strip, lines):
+        text, bad = _text_or_bad(line)
+        kind = text[0]
+        made[0] += kind == "7"
+        if kind == "1":
+            is_batch, is_file, batches, whole, made = False, True, 0, [0, 0, 0, 0], [0, 0, 0, 0]
+            known = {"batch": True, "file": True}
+        elif kind == "5":
+            is_batch, made, known["batch"] = True, [0, 0, 0, 0], True
+        elif kind == "6" and is_batch and is_file:
+            numbers = [text[3:11], text[29:39]]
+            if bad or text[2] not in "123456789" or not all(one.isascii() and one.isdigit() for one in numbers):
+                known["batch"] = False
+            else:
+                made[0], made[1] = made[0] + 1, made[1] + int(numbers[0])
+                made[3 if text[2] in "1234" else 2] += int(numbers[1])
+        elif kind == "8" and is_batch:
+            told = [text[4:10], text[10:20], text[20:32], text[32:44]]
+            differing += not bad and known["batch"] and text[1:4] != "280" and _differs(told, _hashed(made))
+            known["file"] = known["file"] and known["batch"]
+            whole = [one + more for one, more in zip(whole, made, strict=True)]
+            is_batch, batches = False, batches + 1
+        elif kind == "9" and is_file:
+            told = [text[1:7], text[13:21], text[21:31], text[31:43], text[43:55]]
+            differing += not bad and known["file"] and _differs(told, [batches, *_hashed(whole)])
+            is_file = False
     return differing
 
 
-def _differs(told: list[bytes], made: list[int]) -> bool:
-    return any(one.isdigit() and int(one) != value for one, value in zip(told, made, strict=True))
+def _hashed(made: list[int]) -> list[int]:
+    return [made[0], made[1] % _HASH_MODULUS, *made[2:]]
+
+
+def _text_or_bad(line: bytes) -> tuple[str, bool]:
+    """The text of a record, and whether it is none or too long."""
+    bare = line.rstrip(b"\r\n")
+    try:
+        text = bare.decode()
+    except UnicodeDecodeError:
+        return bare.decode("latin-1").ljust(94), True
+    return text.ljust(94), len(text) > 94
+
+
+def _differs(told: list[str], made: list[int]) -> bool:
+    pairs = zip(told, made, strict=True)
+    return any(one.isascii() and one.isdigit() and int(one) != value for one, value in pairs)
 
 
 def camt_bookings(content: bytes) -> int | None:

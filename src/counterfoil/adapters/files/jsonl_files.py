@@ -45,12 +45,12 @@ def batches(
 
     `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
     """
-    gathered = Gathered(part, mapping)
+    gathered, wanted = Gathered(part, mapping), mapping.source_columns
     for number, record in _records(part, mapping.file):
         try:
             if isinstance(record, BadRecordError):
                 raise record
-            gathered.add(number, cells_of(record, mapping.source_columns))
+            gathered.add(number, cells_of(record, wanted))
         except BadRecordError as why:
             gathered.refuse(number, why)
         if gathered.is_full:

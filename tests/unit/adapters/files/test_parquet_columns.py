@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.errors import MappingError
@@ -66,3 +67,24 @@ def test_uuids_are_written_as_everybody_writes_them(tmp_path: Path) -> None:
     one = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
     table = pa.table({"t": [AT, AT], "a": pa.array([one.bytes, None], pa.uuid())})
     assert read(tmp_path / "u.parquet", table, "a").table["a"].to_pylist() == [str(one), None]
+
+
+def test_an_address_has_one_id_as_text_as_an_integer_and_in_a_struct(tmp_path: Path) -> None:
+    columns = {
+        "ip": pa.array(["8.8.8.8", " 8.8.8.8/32", "::ffff:8.8.8.8", "134744072"]),
+        "number": pa.array([134_744_072] * 4, pa.uint32()),
+        "client": pa.array([{"address": {"ip": 134_744_072.0}}] * 4),
+    }
+    ids = set()
+    for column in ("ip", "number", "client.address.ip"):
+        text = f'[file]\nformat = "parquet"\n[fields]\nevent_time = "t"\nsource_ip = "{column}"\n'
+        pq.write_table(pa.table({"t": [AT] * 4, **columns}), tmp_path / "ip.parquet")
+        mapping = parse_mapping(text, "x")
+        (batch,) = READER.batches(tmp_path / "ip.parquet", mapping)
+        found = clean(
+            batch.table, mapping, key=bytes(16), source=batch.source, first_line=batch.lines, content_hash="c"
+        )
+        ids |= set(found.transactions["source_ip_id"].to_pylist())
+        assert found.addresses["address"].to_pylist() == ["8.8.8.8"]
+    assert len(ids) == 1
+    assert None not in ids

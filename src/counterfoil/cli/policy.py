@@ -8,6 +8,7 @@ import typer
 from counterfoil.cli.options import Day, WorkspaceFolder, existing_workspace
 from counterfoil.cli.release import Operator, Reason
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
+from counterfoil.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
 
@@ -81,21 +82,31 @@ def show(workspace: WorkspaceFolder = None) -> None:
 @app.command()
 def backtest(
     file: RuleFile,
-    run: Annotated[str, typer.Option(help="The run of scores, as 'counterfoil score' named it")],
+    run: Annotated[str | None, typer.Option(help="The run of scores, as 'counterfoil score' named it")] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="What the service scored, instead of a run; days are those of scoring")
+    ] = False,
     mapping: OneMapping = None, since: Day = None, until: Day = None,
     cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
     cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
+    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing.
+
+    With --online it stands beside what was decided then.
+    """
     from counterfoil.cli.options import days
     from counterfoil.cli.show.policy import show_trial
     from counterfoil.domain.evaluation.alert_costs import AlertCosts
-    from counterfoil.workspace.policy_files import load_rules, try_rules
+    from counterfoil.workspace.policy_files import load_rules, try_rules, try_rules_online
 
-    place = existing_workspace(workspace)
+    if (run is None) != online:
+        raise UsageError("name a run of scores (--run), or ask for what the service scored (--online): one of the two")
+    place, rules, period = existing_workspace(workspace), load_rules(file, mapping), days(since, until)
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
-    show_trial(try_rules(place, load_rules(file, mapping), run, days(since, until), costs))
+    show_trial(
+        try_rules_online(place, rules, period, costs) if run is None else try_rules(place, rules, run, period, costs)
+    )
 
 
 @app.command("add")

@@ -109,6 +109,29 @@ def backtest(
     )
 
 
+@app.command("from-amazon")
+def from_amazon(
+    folder: Annotated[Path, typer.Argument(help="Answers of 'aws frauddetector get-...' (.json)", exists=True,
+                                           file_okay=False)],
+    out: Annotated[Path, typer.Argument(help="A new folder for mapping.toml, rules.toml and lists/")],
+    event_type: Annotated[str | None, typer.Option(help="The event type, where there are several")] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="What one does here: NAME=review, block, allow")] = None,
+) -> None:  # fmt: skip
+    """Turn event type, rules and lists of Amazon Fraud Detector into files of ours; name what has no counterpart."""
+    from counterfoil.domain.policy.rules import Effect
+    from counterfoil.workspace.amazon_export import move_export
+
+    pairs = [text.partition("=") for text in outcome or []]
+    if any(effect not in list(Effect) for _, _, effect in pairs):
+        raise UsageError(f"an outcome is given as NAME=EFFECT, of {', '.join(Effect)}")
+    moved = move_export(folder, out, event_type, {name: Effect(effect) for name, _, effect in pairs})
+    typer.echo(f"{out / 'mapping.toml'}, {out / 'rules.toml'}: {moved.rules.count('[[rule]]'):,} rules")
+    for name, found in moved.lists.items():
+        typer.echo(f"counterfoil policy add {name} {out / 'lists' / name}.csv --effect '{found.effect}'")
+    for why in moved.refused:
+        typer.echo(f"not moved: {why}", err=True)
+
+
 @app.command("add")
 def add_to_list(
     name: ListName,

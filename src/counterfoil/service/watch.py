@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from counterfoil.ports.service import KeptScore, PaymentStream
-from counterfoil.service.server import log_as_json
+from counterfoil.service.logs import log_as_json
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.consume import Consumed, Consumer
 from counterfoil.workspace.wiring import Workspace

@@ -67,15 +67,17 @@ def _layout(part: Part, style: FileFormat) -> Layout:
 
 
 def _require_declared(part: Part, style: FileFormat) -> None:
-    """Raise InputFileError for a file whose mark says that it is in another encoding than the mapping says."""
+    """Raise InputFileError for a file whose first bytes say that it is in another encoding than the mapping says."""
     with part.open() as raw:
-        start = raw.read(3)
+        start = raw.read(_HEADER_BYTES)
     said = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
     if said is not None and not codecs.lookup(style.encoding).name.startswith(_OF_MARKS[said]):
         raise InputFileError(
             f"{part.place} begins with the mark of {said.upper()} and the mapping reads it as {style.encoding}: "
             f"write file.encoding = '{said}'"
         )
+    if start and b"\0" not in start and codecs.lookup(style.encoding).name.startswith(_OF_MARKS["utf-16"]):
+        raise InputFileError(f"{part.place} is not {style.encoding}, which has zero bytes: set file.encoding")
 
 
 def preamble(part: Part, mapping: SourceMapping) -> str | None:

@@ -195,6 +195,49 @@ def test_kinesis_records_of_a_real_client_are_scored_once(place: Any, stream: st
         next(iter(KinesisPayments("nowhere").records({})))
 
 
+def test_a_stream_that_throttles_is_read_on_when_it_answers_again(
+    place: Any, stream: str, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+    from botocore.awsrequest import AWSResponse
+
+    from counterfoil.adapters.aws import clients
+
+    class Body:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield b'{"__type": "ProvisionedThroughputExceededException", "message": "slow down"}'
+
+    calls = itertools.count(1)
+
+    def throttled(**_: Any) -> AWSResponse | None:
+        busy = next(calls) in (3, 4, 5)
+        return AWSResponse("http://kinesis", 400, {}, Body()) if busy else None
+
+    client = boto3.client("kinesis", endpoint_url=aws)
+    for number in range(6):
+        client.put_record(StreamName=stream, Data=line(f"{stream}-{number}").encode(), PartitionKey="one")
+    monkeypatch.setattr(clients, "ATTEMPTS", 1)  # botocore's own tries would take half a minute
+    payments = KinesisPayments(stream, at_once=2, until_idle=True)
+    payments._client.meta.events.register("before-send.kinesis.GetRecords", throttled)
+    slept: list[float] = []
+    told: list[str] = []
+    done = consumer(
+        place, stream, payments, sleep=slept.append, tell=lambda score: told.append(score.transaction_id)
+    ).run()
+    assert told == [f"{stream}-{number}" for number in range(6)]
+    assert (done.records, done.waited) == (6, 3)
+    assert slept[0] == 0.1
+
+
+def test_a_watcher_that_is_told_to_end_ends_though_a_store_is_gone(place: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "payments.jsonl", line("ends-1"))
+    ending = consumer(place, "ends", PaymentLines(path), sleep=lambda _: None)
+    ending.checkpoints = Broken(place.checkpoints, 10**6, after=False)  # type: ignore[assignment]
+    asked = iter([False, False, True])
+    with pytest.raises(StoreUnavailableError):
+        ending.run(lambda: next(asked))
+
+
 def test_a_line_that_is_still_written_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "follow.jsonl"
     path.write_bytes(b'{"a": 1}\n{"b"')

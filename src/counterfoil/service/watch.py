@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from counterfoil.ports.service import KeptScore, PaymentStream, Record
-from counterfoil.service.server import log_as_json
+from counterfoil.service.logs import log_as_json
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.consume import Consumed, Consumer
 from counterfoil.workspace.wiring import Workspace

@@ -48,9 +48,9 @@ class Watchables:
     canary: str
 
 
-def watched(names: Watchables, prefix: str) -> tuple[Watched, ...]:
+def watched(names: Watchables) -> tuple[Watched, ...]:
     """All that is watched."""
-    api, ours = {"ApiId": names.api_id}, {"environment": prefix}
+    api = {"ApiId": names.api_id}
     stream, database = {"StreamName": names.stream}, {"DBInstanceIdentifier": names.database}
     gib = 1024**3
     return (
@@ -76,7 +76,6 @@ def watched(names: Watchables, prefix: str) -> tuple[Watched, ...]:
             "missed-start", "a pipeline could not be started", "AWS/SQS", "ApproximateNumberOfMessagesVisible",
             {"QueueName": names.missed}, "Maximum", 1, periods=1,
         ),
-        Watched("drift", "signal or evidence has drifted", NAMESPACE, "drift", ours, "Maximum", 0.25, 60, 1),
         Watched("database-load", "the database is at its limit", "AWS/RDS", "CPUUtilization", database, "Average", 85),
         Watched(
             "database-space", "the database has less than 10 GiB left", "AWS/RDS", "FreeStorageSpace", database,
@@ -96,7 +95,7 @@ class Alarms(Construct):
         self, scope: Construct, id: str, prefix: str, names: Watchables, topic: sns.ITopic, *, streams: bool
     ) -> None:
         super().__init__(scope, id)
-        wanted = [one for one in watched(names, prefix) if streams or not one.of_stream]
+        wanted = [one for one in watched(names) if streams or not one.of_stream]
         self.by_name = {one.name: self._alarm(one, prefix, topic) for one in wanted}
 
     def _alarm(self, one: Watched, prefix: str, topic: sns.ITopic) -> cloudwatch.Alarm:

@@ -12,7 +12,7 @@ NAMESPACE = "Counterfoil"
 
 
 def scoring_rights(lake: Lake, stores: Stores, alerts: sns.ITopic) -> list[rights.Rights]:
-    """Releases, references, profiles, secrets, alerts, metrics."""
+    """Releases, references, profiles, secrets, alerts."""
     place = lake.database.place_of[SERVICE]
     return [
         rights.keep_releases(stores.tracking_arn),
@@ -24,5 +24,4 @@ def scoring_rights(lake: Lake, stores: Stores, alerts: sns.ITopic) -> list[right
         rights.read_secrets(place.secret_arn, lake.pseudonym_key.secret_arn),
         rights.right("SendAlerts", ["sns:Publish"], [alerts.topic_arn]),
         rights.use_key(lake.key),
-        rights.measure(NAMESPACE),
     ]

@@ -213,7 +213,7 @@ def test_the_link_stands_in_the_subnets_of_the_tasks_under_the_gateway_s_group(p
 def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
     alarms = {alarm["AlarmName"]: alarm for alarm in prod.properties("AWS::CloudWatch::Alarm")}
     names = Watchables(*["x"] * 9)
-    assert alarms.keys() == {f"counterfoil-prod-{one.name}" for one in watched(names, "x")}
+    assert alarms.keys() == {f"counterfoil-prod-{one.name}" for one in watched(names)}
     for alarm in alarms.values():
         assert alarm["AlarmActions"]
         assert alarm["OKActions"]
@@ -236,6 +236,6 @@ def test_every_alarm_stands_on_the_dashboard_and_in_the_runbook(prod: Synthesise
 
     [board] = prod.properties("AWS::CloudWatch::Dashboard")
     runbook = (Path(__file__).parents[2] / "infra" / "README.md").read_text()
-    for one in watched(Watchables(*["x"] * 9), "x"):
+    for one in watched(Watchables(*["x"] * 9)):
         assert one.name in json.dumps(board["DashboardBody"]).replace("-", "-")
         assert f"`{one.name}`" in runbook

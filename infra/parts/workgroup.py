@@ -1,16 +1,14 @@
 """Athena: who asks the lake does so in this workgroup, which limits what a question may cost."""
 
-from pathlib import Path
-
 from aws_cdk import aws_athena as athena
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from counterfoil.insights.queries import queries
+from counterfoil.insights.standing import standing_text
 from infra.environments import Environment
 
-QUESTIONS = Path(__file__).parents[2] / "src" / "counterfoil" / "insights"
-"""One question a file; its first comment says what it asks."""
 _MOST_BYTES = 100 * 1024**3
 """What one question may read: at Athena's price of 5 USD a TB, half a dollar."""
 
@@ -40,16 +38,10 @@ class Workgroup(Construct):
                 ),
             ),
         )  # fmt: skip
-        for path in sorted(QUESTIONS.glob("*.sql")):
+        for query in queries().values():
             question = athena.CfnNamedQuery(
-                self, path.stem,
-                database=database, work_group=environment.prefix, name=path.stem,
-                description=question_of(path), query_string=path.read_text(encoding="utf-8"),
+                self, query.name,
+                database=database, work_group=environment.prefix, name=query.name,
+                description=query.question, query_string=standing_text(query),
             )  # fmt: skip
             question.node.add_dependency(self.group)
-
-
-def question_of(path: Path) -> str:
-    """A file's first comment."""
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    return first.removeprefix("--").strip()

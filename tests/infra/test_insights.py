@@ -2,13 +2,15 @@
 
 import pyarrow as pa
 import pytest
+import sqlglot
+import sqlglot.expressions as exp
 from aws_cdk.assertions import Match, Template
 from synthesised import Synthesised
 
 from counterfoil.domain.tables import PUBLISHED_TABLES, TABLES
 from counterfoil.errors import UsageError
+from counterfoil.insights.queries import queries
 from infra.parts.table_columns import CATALOGUED, glue_type
-from infra.parts.workgroup import QUESTIONS
 
 
 def _insights(synthesised: Synthesised) -> Template:
@@ -60,12 +62,40 @@ def test_a_question_cannot_leave_the_workgroup_s_limits(prod: Synthesised) -> No
 
 
 def test_every_question_is_a_named_query(prod: Synthesised) -> None:
-    named = {query["Name"] for query in prod.properties("AWS::Athena::NamedQuery")}
-    assert named == {path.stem for path in QUESTIONS.glob("*.sql")}
+    named = {query["Name"]: query for query in prod.properties("AWS::Athena::NamedQuery")}
+    assert named.keys() == queries().keys()
+    for name, query in named.items():
+        assert query["Description"] == queries()[name].question
+        tree = sqlglot.parse_one(query["QueryString"], read="athena")
+        assert not list(tree.find_all(exp.Placeholder)), name
+        assert {table.name for table in tree.find_all(exp.Table) if table.name} <= {one.name for one in CATALOGUED}
+
+
+def test_tasks_ask_the_database_that_the_catalogue_makes(prod: Synthesised) -> None:
+    [database] = prod.properties("AWS::Glue::Database")
+    told = {
+        variable["Value"]
+        for definition in prod.properties("AWS::ECS::TaskDefinition")
+        for variable in definition["ContainerDefinitions"][0]["Environment"]
+        if variable["Name"] == "COUNTERFOIL_GLUE_DATABASE"
+    }
+    assert told == {database["DatabaseInput"]["Name"]}
+
+
+def test_quicksight_asks_within_the_workgroup_s_limits(prod: Synthesised) -> None:
+    [source] = prod.properties("AWS::QuickSight::DataSource")
+    [workgroup] = prod.properties("AWS::Athena::WorkGroup")
+    assert source["DataSourceParameters"] == {"AthenaParameters": {"WorkGroup": workgroup["Name"]}}
 
 
 def test_quicksight_shows_no_restricted_table(prod: Synthesised, dev: Synthesised) -> None:
     shown = {s["Name"].rpartition(" ")[2] for s in prod.properties("AWS::QuickSight::DataSet")}
-    assert shown == {table.name for table in CATALOGUED if not table.restricted}
+    assert shown == {table.name for table in CATALOGUED if not table.restricted} | queries().keys()
     assert "addresses" not in shown
+    for one in prod.properties("AWS::QuickSight::DataSet"):
+        [rows] = one["PhysicalTableMap"].values()
+        [(_, relation)] = rows.items()
+        names = {column["Name"] for column in relation.get("Columns", relation.get("InputColumns"))}
+        assert names, one["Name"]
+        assert "address" not in names
     assert not dev.of("AWS::QuickSight::DataSet")

@@ -34,7 +34,13 @@ VERDICTS = ("fraud", "good", "unsure", "retracted")
 
 
 def open_lab(folder: Path | str | None = None) -> "Lab":
-    """Open the workspace in `folder`, or that of the environment's settings."""
+    """Open the workspace in `folder`, or that of the environment's settings.
+
+    >>> import counterfoil as cf
+    >>> lab = cf.open(folder)
+    >>> lab.tables.rejected.columns
+    ('source', 'source_line', 'reason', 'message')
+    """
     return Lab(open_workspace(None if folder is None else Path(folder)))
 
 
@@ -77,13 +83,21 @@ class Lab:
         return LakeTables(self.place.tables)
 
     def questions(self) -> Rows:
-        """The named queries and what they answer."""
+        """The named queries and what they answer.
+
+        >>> lab.questions().pandas().name.head(3).tolist()
+        ['alert_precision', 'alert_volume', 'blocklisted_source_ips']
+        """
         found = queries.queries().values()
         listed = {"name": [q.name for q in found], "question": [q.question for q in found]}
         return Rows("Questions for lab.query", pa.table(listed))
 
     def query(self, name: str, since: Day | None = None, until: Day | None = None, **parameters: Any) -> Rows:
-        """Answer a named question; `parameters` are those of `QueryParameters`, such as top or release."""
+        """Answer a named question; `parameters` are those of `QueryParameters`, such as top or release.
+
+        >>> lab.query("fraud_by_day", "2026-01-05", "2026-01-06").pandas()[["currency", "payments"]].shape
+        (5, 2)
+        """
         wanted = queries.query(name)
         asked = with_defaults(self.place, wanted, _asked(since, until, parameters))
         return Rows(wanted.question, queries.ask(self.place.tables, name, asked))
@@ -149,7 +163,11 @@ class Lab:
         return Scores(self, detect(place.tables, detector, period=_period(since, until), compute=place.compute))
 
     def scores(self, run: str | None = None) -> Scores:
-        """A run of scores; the newest if none is named. Raises NotFoundError, which names those there are."""
+        """A run of scores; the newest if none is named. Raises NotFoundError, which names those there are.
+
+        >>> lab.scores("first").evaluate()["average_precision"] > 0.5
+        True
+        """
         runs = self.place.tables.runs(SCORE_TABLE)
         if not runs or (run is not None and run not in runs):
             raise NotFoundError(f"no scores of run {run or 'any'}; there are: {', '.join(runs) or 'none'}")

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
-from counterfoil.domain.labels import labelled_payments
 from counterfoil.domain.periods import LABEL_DELAY
-from counterfoil.domain.schemas import EVENT_DATE
-from counterfoil.domain.tables import LABELS_TABLE, SCORE_TABLE, TRANSACTIONS, table_of
+from counterfoil.domain.schemas import EVENT_DATE, LABELS
+from counterfoil.domain.tables import LABELS_TABLE, SCORE_TABLE, table_of
 from counterfoil.domain.views import VIEWS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import TableStore
@@ -143,7 +142,7 @@ def answer(tables: TableStore, wanted: Query, parameters: QueryParameters) -> pa
     """Answer a question, named or not, as `ask` does."""
     needed = wanted.parameters
     values = {key: value for key, value in parameters.values().items() if key in needed}
-    with lake(tables, wanted.tables, parameters) as database:
+    with lake(tables, wanted.tables) as database:
         if "release" in values and values["release"] is None:
             values["release"] = newest_release(tables)
         missing = [key for key, value in values.items() if value is None]
@@ -172,12 +171,10 @@ def newest_release(tables: TableStore) -> str | None:
 
 
 @contextmanager
-def lake(
-    tables: TableStore, names: frozenset[str], parameters: QueryParameters = QueryParameters()
-) -> Iterator["duckdb.DuckDBPyConnection"]:
+def lake(tables: TableStore, names: frozenset[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
     """DuckDB with these tables as views, their times in UTC without a zone, as Athena has them.
 
-    Payments have the label that was known at `parameters.known_until` of all that was said (table `labels`).
+    The table `labels` is there without rows where nothing was said.
 
     Raises NotFoundError for a table that is not there; it names the command that makes it.
     """
@@ -186,14 +183,13 @@ def lake(
         database.execute("SET disabled_optimizers = 'window_self_join'")
         for name in sorted(names):
             files = tables.files(name)
-            if not files:
+            if not files and name == LABELS_TABLE:  # nothing was said but what the payments' own files said
+                database.register("nothing_said", LABELS.empty_table())
+                source = "nothing_said"
+            elif not files:
                 raise NotFoundError(f"the lake has no table {name!r}{_way_out(name)}")
-            source = dated_source(files)
-            said = tables.files(LABELS_TABLE) if name == TRANSACTIONS else []
-            if said:
-                delay, moment = parameters.label_delay, parameters.known_until
-                resolved = labelled_payments(source, parquet_source(said), label_delay=delay, before=moment)
-                source = f"({resolved})"
+            else:
+                source = dated_source(files)
             columns = database.execute(f"DESCRIBE FROM {source}").fetchall()
             zoned = [column for column, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
             plain = ", ".join(f'"{column}" AT TIME ZONE \'UTC\' AS "{column}"' for column in zoned)

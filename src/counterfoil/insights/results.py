@@ -1,6 +1,7 @@
 """What a notebook shows of a release, of scores, of a score beside its precedents, and of an evaluation."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from counterfoil.steps.insights.evaluate_run import EvaluatedRun
 from counterfoil.steps.insights.riskiest import Case
 
 _POINTS = 300
+_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,32 @@ class Drawing:
 
     def _repr_html_(self) -> str:
         return snippet("", charts=self.charts)
+
+
+def drawn_by_day(rows: pa.Table, column: str, unit: str, title: str = "") -> Drawing:
+    """A column over the first column of days, a line for each value of the first column of text, if there is one.
+
+    Raises UsageError for a column that is not there, for rows without days, and for more lines than can be told apart.
+    """
+    if column not in rows.column_names:
+        raise UsageError(f"no column is called {column!r}; there are: {', '.join(rows.column_names)}")
+    days = next((field.name for field in rows.schema if pa.types.is_date(field.type)), None)
+    if days is None:
+        raise UsageError(f"there is no column of days beside {column!r}: ask a question by day or by week")
+    names = next((field.name for field in rows.schema if pa.types.is_string(field.type)), None)
+    lines: dict[str, dict[date, float | None]] = {}
+    for row in rows.to_pylist():
+        name = column if names is None else row[names] or f"no {names}"
+        lines.setdefault(name, {})[row[days]] = None if row[column] is None else float(row[column])
+    if len(lines) > _LINES:
+        raise UsageError(f"{column!r} has {len(lines)} lines, one for each {names}; {_LINES} can be told apart")
+    every = sorted({day for line in lines.values() for day in line})
+    series = {name: [line.get(day) for day in every] for name, line in sorted(lines.items())}
+    told = title or f"{column} by {days}"
+    ends = {name: [value for value in line if value is not None] for name, line in series.items()}
+    spans = (f"{name} from {min(some):,g} to {max(some):,g}" for name, some in ends.items() if some)
+    words = f"{told}, in {unit}: {'; '.join(spans) or 'no value'}"
+    return Drawing((Chart(told, charts.by_day(every, series, unit), words, Table(told, rows)),))
 
 
 @dataclass(frozen=True)

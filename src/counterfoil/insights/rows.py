@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from counterfoil.insights.results import Drawing
+
 _SHOWN = 20
 
 
@@ -39,10 +41,28 @@ class Rows:
         return frame
 
     def duckdb(self) -> "duckdb.DuckDBPyRelation":
-        """The rows as a relation that can be filtered, joined and summed."""
+        """The rows as a relation that can be filtered, joined and summed.
+
+        >>> lab.query("fraud_by_day").duckdb().aggregate("sum(payments)").fetchall()
+        [(4000,)]
+        """
         import duckdb
 
         return duckdb.from_arrow(self.table)
+
+    def plot(self, column: str, unit: str, title: str = "") -> "Drawing":
+        """Draw a column by day or week, a line for each value of the first column of text (three at most).
+
+        The figure has a title, its unit, and words for those who do not see it.
+
+        >>> print(lab.query("fraud_by_day").plot("payments", "payments").charts[0].words)
+        payments by event_date, in payments: CHF from 8 to 22; EUR from 38 to 76; no currency from 1 to 5
+
+        Raises UsageError for a column that is not there, and for rows without days.
+        """
+        from counterfoil.insights.results import drawn_by_day
+
+        return drawn_by_day(self.table, column, unit, title)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -96,7 +116,13 @@ class LakeTable:
 
 @dataclass(frozen=True)
 class LakeTables:
-    """The tables of a lake, by name: `tables.transactions` or `tables["transactions"]`."""
+    """The tables of a lake, by name: `tables.transactions` or `tables["transactions"]`.
+
+    >>> list(lab.tables)
+    ['rejected', 'scores', 'source_ips', 'transactions']
+    >>> len(lab.tables.transactions)
+    4000
+    """
 
     store: TableStore
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from counterfoil.insights.run_notebooks import NotebookError, require_complete
+from counterfoil.errors import UsageError
+from counterfoil.insights.run_notebooks import NotebookError, require_complete, run_notebook
 
 FOLDER = Path(__file__).parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -50,3 +51,40 @@ def test_a_notebook_without_its_marker_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="did not print 'end of x'"):
         require_complete(_written(tmp_path / "x.ipynb", 1, "something"))
     require_complete(_written(tmp_path / "x.ipynb", 1, "end of x\n"))
+
+
+class TestWhatPapermillTakesForSuccess:
+    """Each of these passes papermill 2.7, or leaves cells marked as completed that never ran."""
+
+    def _book(self, folder: Path, *cells: str) -> Path:
+        made = [nbformat.v4.new_code_cell('workspace = ""', metadata={"tags": ["parameters"]})]
+        made += [nbformat.v4.new_code_cell(cell) for cell in (*cells, 'print("end of x")')]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        book = nbformat.v4.new_notebook(cells=made, metadata=kernel)
+        nbformat.write(book, folder / "x.ipynb")
+        return folder / "x.ipynb"
+
+    @pytest.mark.slow
+    def test_a_kernel_that_dies(self, tmp_path: Path) -> None:
+        path = self._book(tmp_path, "import os\nos._exit(1)")
+        with pytest.raises(NotebookError, match=r"x\.ipynb"):
+            run_notebook(path, tmp_path / "out" / "x.ipynb", {})
+
+    @pytest.mark.slow
+    def test_an_exit_that_says_all_is_well(self, tmp_path: Path) -> None:
+        path = self._book(tmp_path, "import sys\nsys.exit(0)")
+        with pytest.raises(NotebookError, match=r"code cell \d never ran"):
+            run_notebook(path, tmp_path / "out" / "x.ipynb", {})
+
+    @pytest.mark.slow
+    def test_a_cell_over_its_time(self, tmp_path: Path) -> None:
+        path = self._book(tmp_path, "import time\ntime.sleep(60)")
+        with pytest.raises(NotebookError, match=r"x\.ipynb"):
+            run_notebook(path, tmp_path / "out" / "x.ipynb", {}, cell_seconds=1)
+
+    @pytest.mark.slow
+    def test_a_parameter_goes_in_quoted(self, tmp_path: Path) -> None:
+        path = self._book(tmp_path, "assert workspace == '007'")
+        run_notebook(path, tmp_path / "out" / "x.ipynb", {"workspace": "007"})
+        with pytest.raises(UsageError, match="takes no parameter 'nothing'; it has: workspace"):
+            run_notebook(path, tmp_path / "out" / "x.ipynb", {"nothing": 1})

@@ -25,6 +25,7 @@ from counterfoil.cli import (
     serve,
     thresholds,
     training,
+    what_if,
 )
 from counterfoil.cores import settle_threads
 from counterfoil.errors import CounterfoilError, UsageError
@@ -55,6 +56,7 @@ app.command()(scoring.evaluate)
 app.command()(training.backtest)
 app.command()(intake.simulate)
 app.command()(training.demo)
+app.command("what-if")(what_if.what_if)
 app.command("replay-score")(release.replay_score)
 app.command()(thresholds.thresholds)
 app.command()(insights.query)

@@ -93,6 +93,10 @@ class Detector:
         """Unit vectors of payments as they are scored or, with labels, as they would be kept as references."""
         return self.release.encoder.encode(evidence, self._embed, labels)
 
+    def nearest(self, vectors: Floats, k: int) -> Comparison:
+        """Compare unit vectors with the k nearest references of both sides."""
+        return self._compared.compare(vectors, k)
+
     def compare(self, evidence: pa.Table) -> Comparison:
         """Compare evidence rows with the references of both sides. Raises MissingEvidenceError."""
         return self._encode_and_compare(evidence)[0]

@@ -1,0 +1,44 @@
+"""What decisions owe to one reference."""
+
+from typing import Annotated
+
+import typer
+
+from counterfoil.cli.options import WorkspaceFolder, existing_workspace
+from counterfoil.errors import UsageError
+
+SHOWN = 20
+
+
+def what_if(
+    remove: Annotated[str | None, typer.Option(metavar="REFERENCE", help="Without this reference")] = None,
+    relabel: Annotated[
+        str | None, typer.Option(metavar="REFERENCE=LABEL", help="With this one as fraud or good")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="So many of the payments that the service scored last")] = 10_000,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Tell which of the last decisions would be others without a reference, or with its label changed."""
+    from counterfoil.steps.insights import what_if as asked
+
+    if (remove is None) == (relabel is None):
+        raise UsageError("give --remove REFERENCE or --relabel REFERENCE=LABEL: one of the two")
+    reference, _, word = (remove or "", "", "") if relabel is None else relabel.rpartition("=")
+    place = existing_workspace(workspace)
+    label = None if relabel is None else asked.label_of_word(word)
+    found = asked.what_if(place.champion.current().detector, place.scores.latest(last), reference, label)
+    typer.echo(
+        f"{len(found.flips):,} of the last {found.payments:,} decisions would be others; {found.touched:,} signals "
+        f"would move, by {found.largest:.4f} at most ({found.compared:,} payments were compared again)"
+    )
+    for flip in found.flips[:SHOWN]:
+        typer.echo(
+            f"{flip.transaction_id}: {flip.before} -> {flip.after}, "
+            f"signal {flip.signal_before:.4f} -> {flip.signal_after:.4f}"
+        )
+    if len(found.flips) > SHOWN:
+        typer.echo(f"... and {len(found.flips) - SHOWN:,} more")
+    if found.compared:
+        typer.echo(
+            f"no one reference taken away could move the mean similarity of a side by more than {found.bound:.4f} there"
+        )

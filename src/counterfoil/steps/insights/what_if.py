@@ -1,0 +1,127 @@
+"""Which decisions would be others without a reference, or if it were of the other label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from counterfoil.domain.policy.decide import decide
+from counterfoil.domain.release.references import vectors_of
+from counterfoil.domain.schemas import FRAUD, GOOD
+from counterfoil.domain.scoring.compare import References
+from counterfoil.domain.scoring.signal import SignalKind
+from counterfoil.domain.scoring.what_if import Taken, margins_of, margins_without, most_moved
+from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.ports.service import KeptScore
+from counterfoil.steps.scoring.recent import evidence_table, has_evidence
+from counterfoil.steps.scoring.scorer import Detector
+
+AT_A_TIME = 2_048
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A payment that would be decided otherwise, with its signals."""
+
+    transaction_id: str
+    before: str
+    after: str
+    signal_before: float
+    signal_after: float
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What came of it: so many `payments` were looked at, `compared` of them anew, `touched` have another signal.
+
+    `largest` is the largest move of a signal seen. `bound` is the most that the mean similarity of a side could move
+    for any one reference taken away, of those that were compared.
+    """
+
+    payments: int
+    compared: int
+    touched: int
+    largest: float
+    bound: float
+    flips: tuple[Flip, ...]
+
+
+def what_if(detector: Detector, scores: Sequence[KeptScore], reference: str, relabel: int | None = None) -> WhatIf:
+    """Decide on scored payments by the release in use, with and without a reference of its base.
+
+    With `relabel` the reference stays, as its vector is kept, with that label. Only thresholds decide, no policy.
+    Without a relabelling only payments that may have it among their nearest are compared. Raises NotFoundError for an
+    unknown reference, UsageError for one that feedback added, that has the label already, or without known frauds.
+    """
+    position, label = _found(detector, reference)
+    if relabel == label:
+        raise UsageError(f"reference {reference!r} is known as {'fraud' if label == FRAUD else 'good'} already")
+    if detector.release.calibration.kind is not SignalKind.CALIBRATED:
+        raise UsageError(f"release {detector.release_id} knows no frauds: its decisions follow no reference")
+    usable = [one for one in scores if has_evidence(one, detector.release)]
+    asked = usable if relabel is not None else [one for one in usable if _may_cite(one, reference, detector)]
+    flips: list[Flip] = []
+    touched, largest, bound = 0, 0.0, 0.0
+    for first in range(0, len(asked), AT_A_TIME):
+        part = asked[first : first + AT_A_TIME]
+        was, becomes, most = _signals(detector, part, position, label, moves=relabel is not None)
+        touched += int((was != becomes).sum())
+        largest, bound = max(largest, float(np.abs(was - becomes).max())), max(bound, most)
+        flips += _flips(detector, part, was, becomes)
+    return WhatIf(len(usable), len(asked), touched, largest, bound, tuple(flips))
+
+
+def label_of_word(word: str) -> int:
+    """The label of 'fraud' or 'good'. Raises UsageError."""
+    labels = {"fraud": FRAUD, "good": GOOD}
+    if word not in labels:
+        raise UsageError(f"{word!r} is no label: a reference is relabelled as REFERENCE=fraud or REFERENCE=good")
+    return labels[word]
+
+
+def _found(detector: Detector, reference: str) -> tuple[int, int]:
+    """A reference's row in the table of references, and its label."""
+    names = detector.references["reference_id"].to_pylist()
+    if reference not in names:
+        raise NotFoundError(
+            f"release {detector.release_id} has no reference {reference!r}: its scores cite those it has"
+        )
+    position = names.index(reference)
+    if position >= detector.release.reference_rows:
+        raise UsageError(f"{reference!r} was added by feedback: 'counterfoil references undo' takes it out, and tells")
+    return position, int(detector.references["label"][position].as_py())
+
+
+def _may_cite(score: KeptScore, reference: str, detector: Detector) -> bool:
+    """Whether a payment may have a reference among its nearest now.
+
+    All its nearest stand in its score, unless another release or another overlay made that.
+    """
+    same = score.release_id == detector.release_id and score.answer.get("overlay_seq") == detector.overlay.sequence
+    return not same or any(cited["reference_id"] == reference for cited in score.answer["precedents"])
+
+
+def _signals(
+    detector: Detector, scores: Sequence[KeptScore], position: int, label: int, *, moves: bool
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The signals before and after, and the most that the mean similarity of a side could move."""
+    k = detector.release.neighbours
+    vectors = detector.vectors(evidence_table(scores, detector.release))
+    compared = detector.nearest(vectors, k + 1)
+    cosine = None
+    if moves:
+        alone = vectors_of(detector.references.slice(position, 1))
+        cosine = References(alone, np.array([FRAUD], np.int8)).compare(vectors, 1).fraud.similarity[:, 0]
+    taken = Taken(position, label, cosine)
+    signals = [detector.calibration.probability(one) for one in (
+        margins_of(compared, k), margins_without(compared, taken, k))]  # fmt: skip
+    return signals[0], signals[1], float(most_moved(compared, k).max())
+
+
+def _flips(detector: Detector, scores: Sequence[KeptScore], was: np.ndarray, becomes: np.ndarray) -> list[Flip]:
+    decided = [decide(signals, detector.release.thresholds).to_pylist() for signals in (was, becomes)]
+    return [
+        Flip(one.transaction_id, before, after, float(was[row]), float(becomes[row]))
+        for row, (one, before, after) in enumerate(zip(scores, *decided, strict=True))
+        if before != after
+    ]

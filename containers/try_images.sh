@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Build images from this commit and ask each entry point for its help: try_images.sh NAME...
-# With docker or buildah, whichever is here; without either it says so and skips (exit 0).
+# With docker or buildah, whichever works here; without either it says so and skips (exit 0).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if docker=$(command -v docker); then
+if docker=$(command -v docker) && "$docker" info > /dev/null 2>&1; then
     for name in "$@"; do
         "$docker" build --file "containers/${name//-/_}/Dockerfile" --tag "counterfoil-$name:try" .
         "$docker" run --rm "counterfoil-$name:try" --help
@@ -16,5 +16,6 @@ elif buildah=$(command -v buildah); then
         "$buildah" run --isolation chroot "$container" -- python /opt/counterfoil/main.py --help
     done
 else
-    echo "skipped: neither docker nor buildah is here"
+    [[ -n $docker ]] && why="docker reaches no engine" || why="there is no docker"
+    echo "skipped: $why, and there is no buildah"
 fi

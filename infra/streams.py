@@ -45,7 +45,7 @@ class Streams(Stack):
         container = Container(
             "watch", repositories.by_image["scoring"], deployment.scoring_digest if deployment.watch else "",
             {**stores.settings(lake.database.place_of[SERVICE]), **stores.lake, **own},
-            entry_point=["counterfoil"], command=["watch"],
+            entry_point=["counterfoil"], command=["watch", "--no-show"],  # its log is no place for scores of payments
             cpu=environment.task_cpu, memory_mb=environment.task_memory_mb,
         )  # fmt: skip
         self.watch = Watch(
@@ -58,10 +58,12 @@ class Streams(Stack):
             scoring=scoring.service.service.service_name,
             watch=self.watch.service.service_name,
             stream=payments.stream.stream_name,
-            unreadable=payments.unreadable.queue_name,
+            buried=self.watch.buried,
             missed=training.triggers.missed.queue_name,
             database=lake.database.instance.instance_identifier,
             canary=environment.prefix,
         )
-        alarms = Alarms(self, "Alarms", environment.prefix, names, scoring.alerts.system)
+        alarms = Alarms(
+            self, "Alarms", environment.prefix, names, scoring.alerts.system, streams=bool(deployment.watch)
+        )
         Dashboard(self, "Dashboard", environment.prefix, alarms.by_name)

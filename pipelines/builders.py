@@ -9,6 +9,7 @@ there repeats its answer for the same new payments. `publish` and `register` cha
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.domain.evaluation.gate import GateRules
 from counterfoil.domain.tables import (
     ADDRESSES,
     EVIDENCE,
@@ -21,8 +22,18 @@ from counterfoil.domain.tables import (
     SOURCE_IP_TABLE,
     TRANSACTIONS,
 )
+from counterfoil.steps.options import (
+    CollectOptions,
+    CurateOptions,
+    DetectOptions,
+    EvaluateOptions,
+    FeaturesOptions,
+    PublishOptions,
+    RegisterOptions,
+    ReportOptions,
+    TrainOptions,
+)
 from pipelines.jobs import Input, Job, Site, output_of
-from pipelines.parameters import INPUT_VERSION
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.condition_step import ConditionStep
@@ -55,25 +66,20 @@ DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 
 def collect(site: Site) -> "ProcessingStep":
     """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
-    options = {"--mapping": site["Mapping"], "--input-version": site[INPUT_VERSION]}
     lake = [site.lake(table) for table in (TRANSACTIONS, LABELS_TABLE, FORGOTTEN_TABLE)]
-    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
+    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], site.arguments(CollectOptions))
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
     """Source IPs and their metadata."""
     tables = (TRANSACTIONS, LABELS_TABLE, ADDRESSES)
     new, lake = [output_of(collected, table) for table in tables], [site.lake(table) for table in tables]
-    options = {"--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"]}
-    return site.step(CURATE, [*lake, *new], options)
+    return site.step(CURATE, [*lake, *new], site.arguments(CurateOptions))
 
 
 def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any, until: Any) -> "ProcessingStep":
     """Evidence of the payments from `since` to `until`: of all of them, or (`scope` 'new') of those just collected."""
-    options = {
-        "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
-        "--since": since, "--until": until, "--scope": scope,
-    }  # fmt: skip
+    options = site.arguments(FeaturesOptions, since=since, until=until, scope=scope)
     payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
     return site.step(FEATURES, [*payments, *_labels(site, collected)], options)
 
@@ -85,10 +91,9 @@ def _labels(site: Site, collected: "ProcessingStep") -> list[Input]:
 
 def train(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") -> "ProcessingStep":
     """A candidate, from the labels that are known before the first day that it is judged on."""
-    options = {
-        "--mapping": site["Mapping"], "--since": site["TrainFrom"], "--until": site["TrainUntil"],
-        "--known-until": site["EvaluateFrom"], "--label-delay-days": site["LabelDelayDays"],
-    }  # fmt: skip
+    options = site.arguments(
+        TrainOptions, since=site["TrainFrom"], until=site["TrainUntil"], known_until=site["EvaluateFrom"]
+    )
     return site.step(TRAIN, [output_of(featured, EVIDENCE), *_labels(site, collected)], options)
 
 
@@ -96,18 +101,15 @@ def evaluate(
     site: Site, collected: "ProcessingStep", featured: "ProcessingStep", trained: "ProcessingStep"
 ) -> "ProcessingStep":
     """Candidate and champion on the same later days."""
-    options = {"--since": site["EvaluateFrom"], "--until": site["EvaluateUntil"], "--champion": site["Champion"]}
+    options = site.arguments(EvaluateOptions, since=site["EvaluateFrom"], until=site["EvaluateUntil"])
     inputs = [output_of(featured, EVIDENCE), output_of(trained, "release"), *_labels(site, collected)]
     return site.step(EVALUATE, inputs, options)
 
 
 def gate(site: Site, trained: "ProcessingStep", evaluated: "ProcessingStep") -> "ProcessingStep":
     """The verdict on the candidate, with its reasons."""
-    options = {
-        "--tolerance": site["Tolerance"], "--min-auc": site["MinAuc"], "--min-lift": site["MinLift"],
-        "--min-frauds": site["MinFrauds"],
-    }  # fmt: skip
-    return site.step(GATE, [output_of(evaluated, "evaluation"), output_of(trained, "release")], options)
+    inputs = [output_of(evaluated, "evaluation"), output_of(trained, "release")]
+    return site.step(GATE, inputs, site.arguments(GateRules))
 
 
 def register(
@@ -115,7 +117,7 @@ def register(
 ) -> "ProcessingStep":
     """The candidate becomes a registered release, with its evaluation and verdict beside it."""
     inputs = [output_of(trained, "release"), output_of(evaluated, "evaluation"), output_of(judged, "verdict")]
-    return site.step(REGISTER, inputs, {"--alias": site["Alias"]})
+    return site.step(REGISTER, inputs, site.arguments(RegisterOptions))
 
 
 def fail(judged: "ProcessingStep") -> "FailStep":
@@ -137,7 +139,7 @@ def passed(judged: "ProcessingStep", then: Sequence[Any], otherwise: Sequence[An
 def detect(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
     """Scores with their precedents; each instance takes its share of the evidence's files."""
     evidence = output_of(featured, EVIDENCE, sharded=True)
-    return site.step(DETECT, [evidence], {"--release": site["Release"]}, instances=site["DetectInstances"])
+    return site.step(DETECT, [evidence], site.arguments(DetectOptions), instances=site["DetectInstances"])
 
 
 def publish(
@@ -149,14 +151,15 @@ def publish(
 ) -> "ProcessingStep":
     """Make what steps wrote to these channels visible in the lake; `after` steps that still read it."""
     inputs = [output_of(step, channel) for step, channels in written.items() for channel in channels]
-    return site.step(PUBLISH, inputs, {"--allow-failed-files": allow_failed_files}, after=after)
+    return site.step(
+        PUBLISH, inputs, site.arguments(PublishOptions, allow_failed_files=allow_failed_files), after=after
+    )
 
 
 def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") -> "ProcessingStep":
     """What was scored, in figures; then the execution fails if files did that must not."""
     inputs = [output_of(detected, SCORE_TABLE), output_of(published, "published")]
-    options = {"--release": site["Release"], "--allow-failed-files": site["AllowFailedFiles"]}
-    return site.step(REPORT, inputs, options)
+    return site.step(REPORT, inputs, site.arguments(ReportOptions))
 
 
 def _of_verdict(judged: "ProcessingStep", path: str) -> Any:

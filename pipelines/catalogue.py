@@ -4,13 +4,14 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.domain.options import Kind
 from counterfoil.domain.tables import ADDRESSES, FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import UsageError
 from counterfoil.workspace.settings import PipelineSettings
 from pipelines.builders import JOBS
 from pipelines.detection import detection
 from pipelines.jobs import Site
-from pipelines.parameters import PIPELINES, Kind, Parameter, parameters
+from pipelines.parameters import PIPELINES, Parameter, parameters
 from pipelines.telemetry import offline_session, silence_sdk
 from pipelines.training import training
 

@@ -6,6 +6,7 @@ The local session does not run it: there `features` on DuckDB gives the same evi
 from typing import TYPE_CHECKING, Any
 
 from counterfoil.domain.tables import LABELS_TABLE, TRANSACTIONS
+from counterfoil.steps.options import SparkFeaturesOptions
 from pipelines.builders import FEATURES
 from pipelines.jobs import Site, environment, network, output_of, retry_policies, tags
 
@@ -33,15 +34,14 @@ def features_on_spark(
     S3 and writes evidence there itself, instead of copying all of the lake to each of its machines first.
     """
     evidence, summary = (site.output(FEATURES.step, channel) for channel in FEATURES.outputs)
-    options = {
-        "--mapping": site["Mapping"], "--label-delay-days": site["LabelDelayDays"],
-        "--since": since, "--until": until, "--scope": scope,
-        "--lake-uri": site.lake(TRANSACTIONS).uri,
-        "--transactions-uri": output_of(collected, TRANSACTIONS).uri,
-        "--labels-uri": site.lake(LABELS_TABLE).uri,
-        "--new-labels-uri": output_of(collected, LABELS_TABLE).uri,
-        "--evidence-uri": evidence.s3_output.s3_uri,
-    }  # fmt: skip
+    options = site.arguments(
+        SparkFeaturesOptions, since=since, until=until, scope=scope,
+        lake_uri=site.lake(TRANSACTIONS).uri,
+        transactions_uri=output_of(collected, TRANSACTIONS).uri,
+        labels_uri=site.lake(LABELS_TABLE).uri,
+        new_labels_uri=output_of(collected, LABELS_TABLE).uri,
+        evidence_uri=evidence.s3_output.s3_uri,
+    )  # fmt: skip
     run = _processor(site, instances, instance_type).run(
         submit_app=f"s3://{site.settings.bucket}/{APP}",
         outputs=[evidence, summary],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from counterfoil.domain.options import options_of
 from counterfoil.errors import UsageError
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings, Settings
 
@@ -59,6 +60,14 @@ class Site:
     def lake(self, table: str) -> Input:
         """A table as it was published; its URI is the same in each execution."""
         return Input(f"lake/{table}", f"s3://{self.settings.bucket}/lake/{table}")
+
+    def arguments(self, step: type, **given: Any) -> dict[str, Any]:
+        """A step's container arguments: what is `given`, by option, and for all others the parameter of that name."""
+        declared = {one.name: one for one in options_of(step)}
+        unknown = [name for name in given if name not in declared]
+        if unknown:
+            raise UsageError(f"{step.__name__} has no {', '.join(unknown)} (there are: {', '.join(declared)})")
+        return {one.flag: given[name] if name in given else self[one.parameter] for name, one in declared.items()}
 
     def step(
         self,

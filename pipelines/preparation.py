@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from counterfoil.domain.options import NONE
 from counterfoil.domain.tables import FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import ReleaseRegistry
@@ -12,7 +13,7 @@ from counterfoil.steps.releases.releases import CHAMPION, resolve
 from counterfoil.workspace.settings import PipelineSettings
 from counterfoil.workspace.wiring import Workspace
 from pipelines.catalogue import LAKE_TABLES
-from pipelines.parameters import INPUT_VERSION, NONE, check_values
+from pipelines.parameters import INPUT_VERSION, check_values
 from pipelines.raw_files import input_version
 
 _ALIASED = {"training": "Champion", "detection": "Release"}

@@ -30,6 +30,7 @@ class Watched:
     periods: int = 3
     below: bool = False
     missing: Missing = Missing.NOT_BREACHING
+    of_stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Watchables:
     scoring: str
     watch: str
     stream: str
-    unreadable: str
+    buried: str
     missed: str
     database: str
     canary: str
@@ -61,15 +62,15 @@ def watched(names: Watchables, prefix: str) -> tuple[Watched, ...]:
         ),
         Watched(
             "lag", "the watch is behind the stream", "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", stream,
-            "Maximum", 60_000,
+            "Maximum", 60_000, of_stream=True,
         ),
         Watched(
             "no-data", "no payment has come for an hour", "AWS/Kinesis", "IncomingRecords", stream, "Sum", 1,
-            minutes=60, periods=1, below=True, missing=Missing.BREACHING,
+            minutes=60, periods=1, below=True, missing=Missing.BREACHING, of_stream=True,
         ),
         Watched(
-            "unreadable", "payments were set aside", "AWS/SQS", "ApproximateNumberOfMessagesVisible",
-            {"QueueName": names.unreadable}, "Maximum", 1, periods=1,
+            "unreadable", "records of the stream are no payments", NAMESPACE, names.buried, {}, "Sum", 1, periods=1,
+            of_stream=True,
         ),
         Watched(
             "missed-start", "a pipeline could not be started", "AWS/SQS", "ApproximateNumberOfMessagesVisible",
@@ -89,11 +90,14 @@ def watched(names: Watchables, prefix: str) -> tuple[Watched, ...]:
 
 
 class Alarms(Construct):
-    """The alarms, each also when it ends."""
+    """The alarms, each also when it ends. A stream that nobody watches alarms nobody: it may well be empty."""
 
-    def __init__(self, scope: Construct, id: str, prefix: str, names: Watchables, topic: sns.ITopic) -> None:
+    def __init__(
+        self, scope: Construct, id: str, prefix: str, names: Watchables, topic: sns.ITopic, *, streams: bool
+    ) -> None:
         super().__init__(scope, id)
-        self.by_name = {one.name: self._alarm(one, prefix, topic) for one in watched(names, prefix)}
+        wanted = [one for one in watched(names, prefix) if streams or not one.of_stream]
+        self.by_name = {one.name: self._alarm(one, prefix, topic) for one in wanted}
 
     def _alarm(self, one: Watched, prefix: str, topic: sns.ITopic) -> cloudwatch.Alarm:
         metric = cloudwatch.Metric(

@@ -1,5 +1,7 @@
 """Where the security team hears of alerts and alarms."""
 
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -29,6 +31,20 @@ class Alerts(Construct):
             display_name="Counterfoil alarms",
             master_key=key,
             enforce_ssl=True,
+        )
+        alarms = f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm"
+        # A topic's own policy takes the place of that by which SNS would let CloudWatch in.
+        self.system.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="TellOfAlarms",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.system.topic_arn],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": f"{alarms}:{prefix}-*"},
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                },
+            )
         )
         if deployment.alert_email:
             for topic in (self.payments, self.system):

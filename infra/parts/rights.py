@@ -44,7 +44,6 @@ REASONS = {
     "StartPipelines": "to start an execution and to tell how it goes",
     "ReadStream": "payments as they happen",
     "SendAlerts": "alerts to the security team",
-    "SetAside": "messages that cannot be read, with the reason",
     "RunErrands": "the task that starts a pipeline when files arrive or it is time",
     "PushImages": "images that CI has built",
     "TakeCdkRoles": "the CDK deploys with its own bootstrapped roles",

@@ -1,13 +1,12 @@
-"""The stream of payments as they happen, and the queue of those that nobody can read."""
+"""The stream of payments as they happen, kept until they are scored."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.environments import Environment
-from infra.parts.acknowledged import DEAD_LETTERS, acknowledge
+from infra.parts.acknowledged import acknowledge
 from infra.parts.removal import removal
 
 
@@ -27,10 +26,3 @@ class PaymentStream(Construct):
         acknowledge(
             self.stream, "AwsSolutions-KDS3", "under our own key we decide who reads payments; its cost is small"
         )
-        self.unreadable = sqs.Queue(
-            self, "Unreadable",
-            queue_name=f"{environment.prefix}-unreadable-payments",
-            encryption=sqs.QueueEncryption.KMS, encryption_master_key=key, enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )  # fmt: skip
-        acknowledge(self.unreadable, "AwsSolutions-SQS3", DEAD_LETTERS)

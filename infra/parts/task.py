@@ -60,7 +60,7 @@ class Task(Construct):
         launcher = self._role(
             "Launch", f"{environment.prefix}-{container.name}-launch", f"ECS, to launch {container.name}"
         )
-        log = logs.LogGroup(
+        self.log = logs.LogGroup(
             self, "Log",
             log_group_name=f"/{environment.prefix}/{container.name}", retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=removal(environment),
@@ -68,7 +68,7 @@ class Task(Construct):
         rights.grant(
             launcher,
             rights.pull_image(container.repository.repository_arn),
-            rights.right("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [log.log_group_arn]),
+            rights.right("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [self.log.log_group_arn]),
         )
         self.definition = ecs.FargateTaskDefinition(
             self, "Definition",
@@ -80,7 +80,7 @@ class Task(Construct):
             ),
             volumes=[ecs.Volume(name="work")],
         )  # fmt: skip
-        self._add(container, log)
+        self._add(container)
         acknowledge(
             self, "AwsSolutions-ECS2",
             "the variables are names and addresses of stores; secrets are read from Secrets Manager by the container",
@@ -90,7 +90,7 @@ class Task(Construct):
         service = iam.ServicePrincipal("ecs-tasks.amazonaws.com")
         return iam.Role(self, id, role_name=name, description=description, assumed_by=service)
 
-    def _add(self, container: Container, log: logs.ILogGroup) -> None:
+    def _add(self, container: Container) -> None:
         added = self.definition.add_container(
             container.name,
             container_name=container.name,
@@ -101,7 +101,7 @@ class Task(Construct):
             user=USER, readonly_root_filesystem=True, privileged=False,
             linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True),
             logging=ecs.LogDrivers.aws_logs(
-                stream_prefix=container.name, log_group=log, mode=ecs.AwsLogDriverMode.NON_BLOCKING
+                stream_prefix=container.name, log_group=self.log, mode=ecs.AwsLogDriverMode.NON_BLOCKING
             ),
             port_mappings=[ecs.PortMapping(container_port=container.port)] if container.port else None,
             health_check=None if container.health is None else ecs.HealthCheck(

@@ -2,12 +2,17 @@
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.environments import Environment
 from infra.parts import rights
+from infra.parts.scoring_rights import NAMESPACE
 from infra.parts.stream import PaymentStream
 from infra.parts.task import Container, Task
+
+BURIED = "record buried"
+"""What the watch logs for a record that is no payment (counterfoil.service.watch)."""
 
 
 class Watch(Construct):
@@ -26,10 +31,15 @@ class Watch(Construct):
         granted: list[rights.Rights],
     ) -> None:
         super().__init__(scope, id)
-        verbs = ("DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+        verbs = ("GetRecords", "GetShardIterator", "ListShards")
         reading = rights.right("ReadStream", [f"kinesis:{verb}" for verb in verbs], [payments.stream.stream_arn])
-        aside = rights.right("SetAside", ["sqs:SendMessage"], [payments.unreadable.queue_arn])
-        self.task = Task(self, "Task", environment, container, [*granted, reading, aside])
+        self.task = Task(self, "Task", environment, container, [*granted, reading])
+        self.buried = f"{environment.prefix}-buried"
+        logs.MetricFilter(
+            self, "Buried",
+            log_group=self.task.log, filter_pattern=logs.FilterPattern.string_value("$.event", "=", BURIED),
+            metric_namespace=NAMESPACE, metric_name=self.buried, metric_value="1",
+        )  # fmt: skip
         self.service = ecs.FargateService(
             self, "Service",
             service_name=f"{environment.prefix}-watch",

@@ -1,6 +1,6 @@
 """The service under load: single scores at a rate, batches, feedback that acts, and the published way beside it.
 
-    python -m tests.benchmarks.bench_service WORKSPACE [--rate 250] [--seconds 60] [--json FILE]
+    python tests/benchmarks/bench_service.py WORKSPACE [--rate 250] [--seconds 60] [--json FILE]
 
 WORKSPACE has a champion, and profiles (`counterfoil profiles build`); its service is started here as a process of its
 own, and the load comes from this one, over the loopback. The payments are drawn from the last ones that were collected,
@@ -12,8 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +28,9 @@ import numpy as np
 from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.scoring.recent import evidence_table
 from counterfoil.workspace.wiring import Workspace, open_workspace
+
+sys.path.append(str(Path(__file__).parents[1] / "planted"))
+from service_process import start_service
 
 FIELDS = "merchant_id AS merchant, category, currency, amount::VARCHAR AS amount, event_time, account_id AS account"
 BATCH = 500
@@ -74,20 +75,6 @@ class Payments:
         moment = self._last + timedelta(seconds=self._number)
         told = {name: value for name, value in row.items() if value is not None}
         return told | {"transaction_id": uuid.uuid4().hex, "event_time": moment.isoformat()}
-
-
-def started(place: Workspace, log: Path, start: Sequence[str]) -> tuple[subprocess.Popen[bytes], str, float]:
-    """A service of the workspace: its process, its address, and how long it took from its start to its first score."""
-    begun = time.perf_counter()
-    environment = {**os.environ, "COUNTERFOIL_WORKSPACE": str(place.root)}
-    command = [sys.executable, *start, "serve", "--no-auth", "--port", "0"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stderr=out)
-    while not (found := re.search(r'"port": (\d+).*"listening"', log.read_text())):
-        if process.poll() is not None:
-            sys.exit(f"the service did not start: {log.read_text()[-500:]}")
-        time.sleep(0.02)
-    return process, f"http://127.0.0.1:{found[1]}", begun
 
 
 async def ask(client: httpx2.AsyncClient, payments: list[dict[str, Any]], due: float, load: Load) -> None:
@@ -169,7 +156,9 @@ def published_way(place: Workspace, count: int) -> dict[str, Any]:
 async def measured(place: Workspace, rate: float, seconds: float, start: Sequence[str] = CLI) -> dict[str, Any]:
     """All figures of one run; `start` is what Python is given to be the command line."""
     with tempfile.TemporaryDirectory() as folder:
-        process, address, begun = started(place, Path(folder) / "service.log", start)
+        begun = time.perf_counter()
+        environment = {**os.environ, "COUNTERFOIL_WORKSPACE": str(place.root)}
+        process, address = start_service(start, ["--no-auth"], environment, Path(folder) / "service.log")
         try:
             limits = httpx2.Limits(max_connections=64)
             async with httpx2.AsyncClient(base_url=address, timeout=30, limits=limits, trust_env=False) as client:

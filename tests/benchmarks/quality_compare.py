@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 from counterfoil.domain.arrays import Doubles, Flags
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
 from counterfoil.domain.evaluation.paired import Pair, evaluate_pair
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.domain.release.release import Release
 
 OURS = "Counterfoil"
@@ -65,10 +66,8 @@ def compare(run: CaseRun, peers: Sequence[Peer], *, draws: int = DRAWS) -> Compa
     if run.ips is not None:
         done.append(PeerRun(TALLY, run.ips.tally))
     test = run.test
-    pairs = [
-        (peer, evaluate_pair(test.labels, run.signals, peer.scores, test.accounts, test.times, draws=draws))
-        for peer in done
-    ]
+    ours = Scored(test.labels, run.signals, test.accounts, test.times)
+    pairs = [(peer, evaluate_pair(ours, peer.scores, draws=draws)) for peer in done]
     return Compared(run, tuple(pairs), _apart(run, done, draws))
 
 
@@ -92,7 +91,7 @@ def _apart(run: CaseRun, peers: Sequence[PeerRun], draws: int) -> dict[str, dict
 
 def _part(run: CaseRun, scores: Doubles, rows: Flags, draws: int) -> Evaluation:
     test = run.test
-    return evaluate(test.labels[rows], scores[rows], test.accounts[rows], test.times[rows], draws=draws)
+    return evaluate(Scored(test.labels[rows], scores[rows], test.accounts[rows], test.times[rows]), draws=draws)
 
 
 def _choices(release: Release) -> dict[str, Any]:

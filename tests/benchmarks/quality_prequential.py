@@ -34,6 +34,7 @@ from report import markdown_table, print_machine, write_json
 from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.evaluation.evaluation import evaluate
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.domain.periods import Period
 from counterfoil.domain.training.training import Fitted
 from counterfoil.ports.lake import TableStore
@@ -143,7 +144,7 @@ def figures(judged: pa.Table, signals: Doubles) -> Figures:
     """What the signals of a week are worth."""
     accounts = np.asarray(judged.column("account_id").to_pylist(), dtype=object)
     times = judged.column("event_time").cast(pa.timestamp("us")).to_numpy()
-    metrics = evaluate(labels_of(judged), signals, accounts, times, draws=0).metrics
+    metrics = evaluate(Scored(labels_of(judged), signals, accounts, times), draws=0).metrics
     return {name: metrics[name] for name in METRICS}
 
 

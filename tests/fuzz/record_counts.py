@@ -19,8 +19,9 @@ from spoilt_streams import UNPACK
 _MOST_CELL = 64 << 20
 _OF_A_PAYMENT = 2
 """Delimiters in a line of a cell: with fewer it is no payment by itself."""
-_SEVERAL = re.compile(rb"\}[\s,]*\{")
+_SEVERAL = re.compile(r"\}[\s,]*\{")
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?:\{|\Z)")
+_OPENING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
 _START_BYTES = 1 << 16
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
@@ -54,7 +55,7 @@ def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig
 def json_lines(content: bytes) -> int | None:
     """Lines that are not blank; None where a line may hold several objects, several lines one, or the file arrays."""
     lines = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip()]
-    if _ARRAY.match(content[:_START_BYTES]) or any(_SEVERAL.search(line) and not _is_json(line) for line in lines):
+    if _ARRAY.match(content[:_START_BYTES]) or any(_may_hold_several(line) for line in lines):
         return None
     if lines and lines[0].lstrip().startswith(b"{") and not _is_json(lines[0]) and _begins_with_object(content):
         return None
@@ -68,7 +69,7 @@ def json_array(content: bytes) -> int | None:
     except (ValueError, RecursionError):
         return None
     is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
-    return len(found) if is_array else None
+    return len(found) if is_array and _OPENING.match(content) else None
 
 
 def json_objects(content: bytes) -> int | None:
@@ -76,6 +77,10 @@ def json_objects(content: bytes) -> int | None:
     if b"\n" in content or b"\r" in content or not content.startswith(b"{"):
         return None
     return json_array(b"[" + content.replace(b"}{", b"},{") + b"]")
+
+
+def _may_hold_several(line: bytes) -> bool:
+    return _SEVERAL.search(line.decode("utf-8", "surrogateescape")) is not None and not _is_json(line)
 
 
 def _begins_with_object(content: bytes) -> bool:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 _TAG = re.compile(rb":(\d\d[A-Z]?|NS):(.*)", re.DOTALL)
 _MOST_TEXT = 64 << 10
 """Longer texts cost their entry."""
+_HASH_MODULUS = 10**10
 _ODD_STARTS = (b"\xef\xbb\xbf", b"\x01", b"$")
 
 
@@ -41,7 +42,7 @@ def mt103_messages(content: bytes) -> int | None:
 
 
 def nacha_entries(content: bytes) -> int | None:
-    """Records that begin with 6, with a 7 that follows none, or with what is no record."""
+    """Records that begin with 6, with a 7 that follows none, or with what is no record, and totals that differ."""
     lines = content.split(b"\n")
     if len(lines[0].rstrip(b"\r")) > 94 or b"\r" in lines[0][:-1] or any(len(line) >= 4_095 for line in lines):
         return None
@@ -52,7 +53,59 @@ def nacha_entries(content: bytes) -> int | None:
             continue
         found += kind == b"6" or kind not in b"156789" or (kind == b"7" and not is_open)
         is_open = kind in b"67" and (is_open or kind == b"6")
-    return found
+    return found + _differing_totals(lines)
+
+
+def _differing_totals(lines: list[bytes]) -> int:
+    """How many controls of a batch that is open (8), or of a file (9), tell other totals than its records make."""
+    differing, batches, whole, made = 0, 0, [0, 0, 0, 0], [0, 0, 0, 0]
+    is_batch, is_file, known = False, False, {"batch": True, "file": True}
+    for line in filter(bytes.strip, lines):
+        text, bad = _text_or_bad(line)
+        kind = text[0]
+        made[0] += kind == "7"
+        if kind == "1":
+            is_batch, is_file, batches, whole, made = False, True, 0, [0, 0, 0, 0], [0, 0, 0, 0]
+            known = {"batch": True, "file": True}
+        elif kind == "5":
+            is_batch, made, known["batch"] = True, [0, 0, 0, 0], True
+        elif kind == "6" and is_batch and is_file:
+            numbers = [text[3:11], text[29:39]]
+            if bad or text[2] not in "123456789" or not all(one.isascii() and one.isdigit() for one in numbers):
+                known["batch"] = False
+            else:
+                made[0], made[1] = made[0] + 1, made[1] + int(numbers[0])
+                made[3 if text[2] in "1234" else 2] += int(numbers[1])
+        elif kind == "8" and is_batch:
+            told = [text[4:10], text[10:20], text[20:32], text[32:44]]
+            differing += not bad and known["batch"] and text[1:4] != "280" and _differs(told, _hashed(made))
+            known["file"] = known["file"] and known["batch"]
+            whole = [one + more for one, more in zip(whole, made, strict=True)]
+            is_batch, batches = False, batches + 1
+        elif kind == "9" and is_file:
+            told = [text[1:7], text[13:21], text[21:31], text[31:43], text[43:55]]
+            differing += not bad and known["file"] and _differs(told, [batches, *_hashed(whole)])
+            is_file = False
+    return differing
+
+
+def _hashed(made: list[int]) -> list[int]:
+    return [made[0], made[1] % _HASH_MODULUS, *made[2:]]
+
+
+def _text_or_bad(line: bytes) -> tuple[str, bool]:
+    """The text of a record, and whether it is none or too long."""
+    bare = line.rstrip(b"\r\n")
+    try:
+        text = bare.decode()
+    except UnicodeDecodeError:
+        return bare.decode("latin-1").ljust(94), True
+    return text.ljust(94), len(text) > 94
+
+
+def _differs(told: list[str], made: list[int]) -> bool:
+    pairs = zip(told, made, strict=True)
+    return any(one.isascii() and one.isdigit() and int(one) != value for one, value in pairs)
 
 
 def camt_bookings(content: bytes) -> int | None:

@@ -34,12 +34,14 @@ def mt103() -> bytes:
 
 
 def nacha() -> bytes:
-    """A file of two entries, one of them with an addendum, and what is no record."""
+    """A file of two entries, one of them with an addendum, what is no record, and totals that agree."""
     header = "101 021000021 0210000212601020930A094101BANK                   COMPANY"
     batch = "5200COMPANY                             1234567890PPDPAYROLL   260105260105   1021000020000001"
     entry = f"622091000019{'1234567890':17}0000012345{'ID':15}{'ANN':22}  0021000020000001"
     returned = f"621091000019{'1234567890':17}0000000500{'ID':15}{'ANN':22}  1021000020000002"
-    records = [header, batch, entry, returned, "799R01021000020000001", "X", "8200", "9"]
+    records = [header, batch, entry, returned, "799R01021000020000001", "X"]
+    totals = f"{2 * 9_100_001:010d}{0:012d}{12_845:012d}"
+    records += [f"8200{3:06d}{totals}1234567890{'':25}021000020000001", f"9{1:06d}{1:06d}{3:08d}{totals}"]
     return "\n".join(record.ljust(94) for record in records).encode()
 
 

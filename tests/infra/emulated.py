@@ -31,14 +31,14 @@ class Emulated:
 
     def __init__(self, place: Place, templates: Synthesised) -> None:
         self.place = place
-        self._templates = templates.templates
+        self.templates = templates.templates
 
     def deploy(self) -> dict[str, int]:
         """Deploy all stacks; return how many resources of each type stand."""
         self.place.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
         for stack in ("counterfoil-repositories", *(f"{self.place.prefix}-{name}" for name in STACKS)):
             known = self._secrets(stack)
-            self._create(stack, taken(self._templates[stack], known))
+            self._create(stack, taken(self.templates[stack], known))
         self._glue()
         return self._standing()
 
@@ -60,7 +60,7 @@ class Emulated:
 
     def properties(self, kind: str) -> list[dict[str, Any]]:
         """The properties of all resources of a type, their references filled in."""
-        found = [one for template in self._templates.values() for one in template["Resources"].values()]
+        found = [one for template in self.templates.values() for one in template["Resources"].values()]
         return [filled(one["Properties"]) for one in found if one["Type"] == kind]
 
     def _create(self, stack: str, template: Template) -> None:
@@ -77,7 +77,7 @@ class Emulated:
     def _secrets(self, stack: str) -> Known:
         """Make the stack's secrets; return their ARNs by logical id."""
         api, made = self.place.client("secretsmanager"), {}
-        for name, one in self._templates[stack]["Resources"].items():
+        for name, one in self.templates[stack]["Resources"].items():
             if one["Type"] == "AWS::SecretsManager::Secret":
                 wanted = filled(one["Properties"])
                 length = wanted.get("GenerateSecretString", {}).get("PasswordLength", 32)

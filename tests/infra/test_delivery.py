@@ -26,6 +26,13 @@ def test_both_forms_of_the_subject_are_trusted_and_no_other(prod: Synthesised) -
     }
 
 
+def test_github_is_known_once_for_all_environments(prod: Synthesised) -> None:
+    [provider] = prod.of("AWS::IAM::OIDCProvider").values()
+    assert provider["Properties"]["Url"] == "https://token.actions.githubusercontent.com"
+    assert provider["Properties"]["ClientIdList"] == ["sts.amazonaws.com"]
+    assert provider["DeletionPolicy"] == "Retain"
+
+
 def test_no_key_is_made_for_ci(prod: Synthesised) -> None:
     assert not prod.of("AWS::IAM::AccessKey")
     assert not prod.of("AWS::IAM::User")

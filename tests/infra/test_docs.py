@@ -23,6 +23,26 @@ def test_everything_that_the_architecture_names_has_a_row(part: str) -> None:
     assert len([cell for cell in row.split("|") if cell.strip()]) == 4
 
 
+PLUMBING = {
+    "AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::RouteTable", "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPCGatewayAttachment",
+}  # fmt: skip
+"""What the CDK lays between subnets, NAT and the internet: tests/infra/test_network.py asks for the ways themselves."""
+
+
+def test_every_kind_of_resource_is_asserted(prod: Synthesised) -> None:
+    asserted = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__))
+    kinds = {one["Type"] for template in prod.templates.values() for one in template["Resources"].values()}
+    assert len(kinds) > 50
+    assert {kind for kind in kinds - PLUMBING if f'"{kind}"' not in asserted} == set()
+
+
+def test_every_construct_is_in_the_readme_and_has_its_test() -> None:
+    constructs = {path.stem for path in (ROOT / "infra" / "parts").glob("*.py") if "(Construct)" in path.read_text()}
+    assert len(constructs) > 20
+    assert {name for name in constructs if f"`parts/{name}.py`" not in README} == set()
+
+
 def test_files_that_the_readme_names_are_there() -> None:
     folders = (ROOT, ROOT / "infra", ROOT / "tests" / "infra", ROOT / "src" / "counterfoil")
     named = set(re.findall(r"`([\w./-]+\.(?:py|md))`", README)) | set(re.findall(r"`(containers/\w+)`", README))

@@ -1,7 +1,8 @@
 """The stacks in moto: deployed as far as its CloudFormation goes, used for one detection, and removed to the last."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,35 @@ from infra.deploy.destroy import destroy
 from infra.deploy.place import Place
 from infra.deploy.rest import left
 from infra.environments import DEV
+from infra.permissions import permissions
 
 pytestmark = pytest.mark.xdist_group("service")  # whose tests share the workspace to score in
 
 FIND_SETTINGS = ("lake", "glue_database", "ledger_table", "pseudonym_key_secret", "profile_table", "alerts_topic")
 """What the tasks are told of stores that moto has; the database and MLflow are this machine's."""
 DELAY = dt.timedelta(days=7)
+RIGHT_OF = {
+    "HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject",
+    "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
+}  # fmt: skip
+"""Rights of S3 that are not called like the requests they allow."""
+
+
+@contextmanager
+def asked_for() -> Iterator[set[str]]:
+    """The rights, as `service:Action`, that this process's requests to AWS need meanwhile."""
+    from botocore.client import BaseClient
+
+    rights: set[str] = set()
+    ask = BaseClient._make_api_call
+
+    def record(client: Any, operation: str, arguments: Any) -> Any:
+        rights.add(f"{client.meta.service_model.signing_name}:{RIGHT_OF.get(operation, operation)}")
+        return ask(client, operation, arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", record)
+        yield rights
 
 
 @pytest.fixture
@@ -52,26 +76,47 @@ def test_a_detection_runs_on_what_was_deployed_and_nothing_is_left(
     standing = emulated.deploy()
     assert standing["AWS::S3::Bucket"] == 5
     assert standing["AWS::IAM::Role"] == len(emulated.properties("AWS::IAM::Role"))
-    place = scoring_place.open(**settings(emulated.environment("scoring")))
+    place = scoring_place.open(service_profile_deadline_ms=20_000, **settings(emulated.environment("scoring")))
     raw = f"counterfoil-dev-raw-{boto3.client('sts').get_caller_identity()['Account']}-{DEV.region}"
     rows = scoring_place.newer[:150]
     _bring(raw, "incoming/2024-02-12/payments.csv", rows, tmp_path)
 
     mapping = load_mapping("counterfoil-simulated")
     reader = CarriedFiles(tmp_path / "raw", f"s3://{raw}/incoming/2024-02-12")
-    [file] = collect(
-        reader.paths(), mapping, key=place.pseudonym_key, reader=reader, tables=place.tables, ledger=place.ledger
-    )
+    with asked_for() as in_batch:
+        [file] = collect(
+            reader.paths(), mapping, key=place.pseudonym_key, reader=reader, tables=place.tables, ledger=place.ledger
+        )
+        build_features(place.tables, mapping, label_delay=DELAY)
+        run = detect(place.tables, place.detector("champion"), compute=place.compute)
     assert (file.rows_in, file.rows_out) == (150, 150)
-    build_features(place.tables, mapping, label_delay=DELAY)
-    run = detect(place.tables, place.detector("champion"), compute=place.compute)
     _require_published(emulated, place, run)
-    _score_one(place, mapping, scoring_place.newer[150])
+    with asked_for() as online:
+        _score_one(place, mapping, scoring_place.newer[150])
+    _require_granted(emulated, in_batch, online)
 
     emulated.remove_catalogue()
     destroy(emulated.place, repositories=True)
     assert left(emulated.place) == []
     assert emulated.place.client("ecr").describe_repositories()["repositories"] == []
+
+
+def _require_granted(emulated: Emulated, in_batch: set[str], online: set[str]) -> None:
+    """The roles of the templates hold each right that was used: a file's claim, publication, scoring a payment."""
+    found = permissions(emulated.templates)
+
+    def granted(*roles: str) -> set[str]:
+        names = {f"counterfoil-dev-{role}" for role in roles}
+        return {action for one in found if one.role in names and one.effect == "Allow" for action in one.actions}
+
+    claims = {action for action in in_batch if action.startswith(("dynamodb:", "secretsmanager:"))}
+    assert claims >= {"dynamodb:PutItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"}
+    assert claims - granted("step-collect") == set()
+    published = in_batch - claims
+    assert published >= {"s3:PutObject", "glue:BatchCreatePartition"}
+    assert published - granted("step-publish") == set()
+    assert online >= {"dynamodb:Query", "dynamodb:PutItem"}
+    assert online - granted("scoring") == set()
 
 
 def _bring(bucket: str, key: str, rows: list[dict[str, str]], tmp_path: Path) -> None:

@@ -73,6 +73,23 @@ def test_every_question_is_a_named_query(prod: Synthesised) -> None:
         assert {table.name for table in tree.find_all(exp.Table) if table.name} <= {one.name for one in CATALOGUED}
 
 
+def test_tasks_ask_the_database_that_the_catalogue_makes(prod: Synthesised) -> None:
+    [database] = prod.properties("AWS::Glue::Database")
+    told = {
+        variable["Value"]
+        for definition in prod.properties("AWS::ECS::TaskDefinition")
+        for variable in definition["ContainerDefinitions"][0]["Environment"]
+        if variable["Name"] == "COUNTERFOIL_GLUE_DATABASE"
+    }
+    assert told == {database["DatabaseInput"]["Name"]}
+
+
+def test_quicksight_asks_within_the_workgroup_s_limits(prod: Synthesised) -> None:
+    [source] = prod.properties("AWS::QuickSight::DataSource")
+    [workgroup] = prod.properties("AWS::Athena::WorkGroup")
+    assert source["DataSourceParameters"] == {"AthenaParameters": {"WorkGroup": workgroup["Name"]}}
+
+
 def test_quicksight_shows_no_restricted_table(prod: Synthesised, dev: Synthesised) -> None:
     shown = {s["Name"].rpartition(" ")[2] for s in prod.properties("AWS::QuickSight::DataSet")}
     assert shown == {table.name for table in CATALOGUED if not table.restricted} | queries().keys()

@@ -129,4 +129,6 @@ def test_the_pseudonym_key_is_made_at_random(prod: Synthesised) -> None:
 
 
 def test_the_key_turns_yearly(prod: Synthesised) -> None:
+    [alias] = prod.properties("AWS::KMS::Alias")
+    assert alias["AliasName"] == "alias/counterfoil-prod"
     _lake(prod).has_resource_properties("AWS::KMS::Key", {"EnableKeyRotation": True})

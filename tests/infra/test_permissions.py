@@ -70,7 +70,7 @@ def test_no_managed_policy_is_used(prod: Synthesised) -> None:
         ("step-publish", {"glue:UpdateTable", "s3:DeleteObject"}, {"secretsmanager:GetSecretValue", "rds-db:connect"}),
         ("step-register", {"sagemaker:CallMlflowAppApi", "rds-db:connect"}, {"glue:UpdateTable"}),
         ("scoring", {"rds-db:connect", "sns:Publish", "dynamodb:Query"}, {"s3:DeleteObject", "kinesis:GetRecords"}),
-        ("watch", {"kinesis:GetRecords", "sqs:SendMessage"}, {"s3:DeleteObject", "sagemaker:StartPipelineExecution"}),
+        ("watch", {"kinesis:GetRecords", "sns:Publish"}, {"s3:DeleteObject", "sagemaker:StartPipelineExecution"}),
         ("start", {"sagemaker:StartPipelineExecution"}, {"sagemaker:CreateProcessingJob", "rds-db:connect"}),
         ("migrate", {"secretsmanager:GetSecretValue"}, {"s3:GetObject", "kms:GenerateDataKey"}),
         ("pipelines", {"sagemaker:CreateProcessingJob", "iam:PassRole"}, {"s3:PutObject", "s3:DeleteObject"}),

@@ -110,6 +110,10 @@ def test_a_name_of_our_own_closes_the_generated_one(prod: Synthesised, dev: Synt
     template.has_resource_properties("AWS::ApiGatewayV2::Api", {"DisableExecuteApiEndpoint": True})
     template.has_resource_properties("AWS::Route53::RecordSet", {"Name": "fraud.example.com.", "Type": "A"})
     template.resource_count_is("AWS::CertificateManager::Certificate", 1)
+    [name] = prod.properties("AWS::ApiGatewayV2::DomainName")
+    assert [one["SecurityPolicy"] for one in name["DomainNameConfigurations"]] == ["TLS_1_2"]
+    [mapped] = prod.properties("AWS::ApiGatewayV2::ApiMapping")
+    assert mapped["Stage"] == "$default"
     assert not dev.of("AWS::Route53::RecordSet")
 
 
@@ -141,6 +145,71 @@ def test_payments_and_alerts_are_encrypted_on_their_way(prod: Synthesised) -> No
     assert len(prod.of("AWS::SNS::Subscription")) == 2
 
 
+def test_nothing_reaches_a_topic_or_a_queue_without_tls(prod: Synthesised) -> None:
+    policies = [*prod.properties("AWS::SNS::TopicPolicy"), *prod.properties("AWS::SQS::QueuePolicy")]
+    held = [place for policy in policies for place in policy.get("Topics", policy.get("Queues"))]
+    assert len(held) == len(prod.of("AWS::SNS::Topic")) + len(prod.of("AWS::SQS::Queue"))
+    for policy in policies:
+        denied = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"]
+        assert [one["Condition"] for one in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_alarms_may_be_published_and_nobody_else_s(prod: Synthesised) -> None:
+    """Without this statement no alarm would arrive: the topic has a policy of its own, for TLS."""
+    statements = [s for p in prod.properties("AWS::SNS::TopicPolicy") for s in p["PolicyDocument"]["Statement"]]
+    [allowed] = [one for one in statements if one["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    [topic] = {json.dumps(alarm["AlarmActions"][0]) for alarm in prod.properties("AWS::CloudWatch::Alarm")}
+    assert allowed["Resource"]["Ref"] in topic
+    assert json.dumps(allowed["Condition"]["ArnLike"]).endswith(':alarm:counterfoil-prod-*"]]}}')
+    assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+def test_what_could_not_be_delivered_is_kept_for_two_weeks(prod: Synthesised) -> None:
+    queues = {queue["QueueName"]: queue for queue in prod.properties("AWS::SQS::Queue")}
+    assert queues.keys() == {"counterfoil-prod-missed-starts"}
+    assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
+    assert queues["counterfoil-prod-missed-starts"]["SqsManagedSseEnabled"] is True
+
+
+def test_logs_stay_for_three_months_and_go_with_dev(prod: Synthesised, dev: Synthesised) -> None:
+    assert {group["RetentionInDays"] for group in prod.properties("AWS::Logs::LogGroup")} == {90}
+    named = {group["LogGroupName"] for group in prod.properties("AWS::Logs::LogGroup") if "LogGroupName" in group}
+    assert named == {f"/counterfoil-prod/{name}" for name in ("scoring", "api", "watch", "migrate", "start")}
+    assert {one["DeletionPolicy"] for one in prod.of("AWS::Logs::LogGroup").values()} == {"RetainExceptOnCreate"}
+    assert {one["DeletionPolicy"] for one in dev.of("AWS::Logs::LogGroup").values()} == {"Delete"}
+
+
+def test_records_that_are_no_payments_are_counted_in_the_watch_s_log(prod: Synthesised) -> None:
+    from counterfoil.service.watch import BURIED
+
+    [counted] = prod.properties("AWS::Logs::MetricFilter")
+    assert counted["FilterPattern"] == f'{{ $.event = "{BURIED}" }}'
+    [metric] = counted["MetricTransformations"]
+    [alarm] = [one for one in prod.properties("AWS::CloudWatch::Alarm") if one["AlarmName"].endswith("-unreadable")]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+
+
+def test_the_watch_s_log_has_no_scores(prod: Synthesised) -> None:
+    [watch] = [one for one in prod.properties("AWS::ECS::TaskDefinition") if one["Family"].endswith("-watch")]
+    assert watch["ContainerDefinitions"][0]["Command"] == ["watch", "--no-show"]
+
+
+def test_people_come_from_the_identity_provider_that_was_named(prod: Synthesised) -> None:
+    [authorizer] = prod.properties("AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["JwtConfiguration"] == {"Audience": ["counterfoil"], "Issuer": "https://login.example.com/"}
+
+
+def test_the_link_stands_in_the_subnets_of_the_tasks_under_the_gateway_s_group(prod: Synthesised) -> None:
+    [link] = prod.properties("AWS::ApiGatewayV2::VpcLink")
+    assert len(link["SubnetIds"]) == 2
+    assert all("VpctasksSubnet" in subnet["Fn::ImportValue"] for subnet in link["SubnetIds"])
+    assert ["PeersGateway" in group["Fn::ImportValue"] for group in link["SecurityGroupIds"]] == [True]
+    [namespace] = prod.properties("AWS::ServiceDiscovery::PrivateDnsNamespace")
+    assert namespace["Name"] == "counterfoil-prod.internal"
+
+
 def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
     alarms = {alarm["AlarmName"]: alarm for alarm in prod.properties("AWS::CloudWatch::Alarm")}
     names = Watchables(*["x"] * 9)
@@ -150,6 +219,16 @@ def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
         assert alarm["OKActions"]
         assert "infra/README.md" in alarm["AlarmDescription"]
     assert alarms["counterfoil-prod-no-data"]["TreatMissingData"] == "breaching"
+
+
+def test_a_stream_that_nobody_watches_alarms_nobody(dev: Synthesised, prod: Synthesised) -> None:
+    names = {
+        environment: {alarm["AlarmName"].removeprefix(f"counterfoil-{environment}-") for alarm in alarms}
+        for environment, alarms in (
+            ("dev", dev.properties("AWS::CloudWatch::Alarm")), ("prod", prod.properties("AWS::CloudWatch::Alarm"))
+        )
+    }  # fmt: skip
+    assert names["prod"] - names["dev"] == {"lag", "no-data", "unreadable"}
 
 
 def test_every_alarm_stands_on_the_dashboard_and_in_the_runbook(prod: Synthesised) -> None:

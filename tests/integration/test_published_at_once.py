@@ -26,6 +26,7 @@ from counterfoil.processing.collector import AS_OF, COLLECTED
 from counterfoil.processing.job import Job
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.curate import curate
+from counterfoil.steps.options import PublishOptions
 
 FORK = multiprocessing.get_context("fork")
 
@@ -178,7 +179,7 @@ def test_failed_files_fail_the_step_when_the_others_are_published(
     monkeypatch.setattr(Job, "here", classmethod(lambda _: job))
     told = nullcontext() if allowed == "true" else pytest.raises(InputFileError, match=r"x\.csv: no column")
     with told:
-        detection.publish(allowed)
+        detection.publish(PublishOptions(allow_failed_files=allowed == "true"))
     assert len(rows_of(FolderTables(tmp_path / "lake"), "transactions")) == 10
     written = json.loads((job.outputs / "published" / "published.json").read_text())
     assert written["failed_files"] == {"x.csv": "no column 'id'"}

@@ -1,16 +1,13 @@
 """The review page in a real browser: a queue, a payment beside its precedents, a word with the keyboard alone."""
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from in_chromium import LOOKS, Look, faults, opened, overflows, picture
-from served import own_release
+from served import listening, own_release
 
 from counterfoil.domain.intake.requests import clean_requests
 from counterfoil.service.access import new_token
@@ -45,17 +42,8 @@ def address(place: Any) -> Iterator[str]:
         place.scores.append([replace(score, transaction_id=f"{name} shown", decision="review", answer=shown)])
     blocked = {**shown, "transaction_id": "blocked", "decision": "block"}
     place.scores.append([replace(score, transaction_id="blocked", decision="block", answer=blocked)])
-    server = uvicorn.Server(uvicorn.Config(create_app(place), log_config=None, server_header=False))
-    listening = uvicorn.Config(create_app, port=0).bind_socket()
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    while not server.started:  # until then the bound port refuses who comes
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
+    with listening(create_app(place)) as where:
+        yield where
 
 
 def log_in(page: Any, place: Any, name: str) -> None:

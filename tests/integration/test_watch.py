@@ -49,10 +49,15 @@ def test_lines_are_scored_and_poison_is_buried_with_its_reason(place: Any, tmp_p
     ]  # fmt: skip
     path = write(tmp_path / "payments.jsonl", *lines)
     told: list[str] = []
+    buried: list[str] = []
     stream = PaymentLines(path, at_once=4)
-    done = consumer(place, "poison", stream, tell=lambda score: told.append(score.transaction_id)).run()
+    done = consumer(
+        place, "poison", stream, tell=lambda score: told.append(score.transaction_id),
+        tell_buried=lambda record, reason: buried.append(f"{reason} at {record.sequence}"),
+    ).run()  # fmt: skip
     assert told == ["w-1", "w-3", "w-1", "w-5"]
     assert (done.records, done.scored, done.buried) == (9, 4, 5)
+    assert buried == [f"{reason} at {sequence}" for _, sequence, reason in place.checkpoints.buried("poison")]
     assert sorted(reason for _, _, reason in place.checkpoints.buried("poison")) == [
         "amount_negative", "id_with_other_content", "no_json_object", "no_json_object", "no_json_object",
     ]  # fmt: skip
@@ -188,6 +193,49 @@ def test_kinesis_records_of_a_real_client_are_scored_once(place: Any, stream: st
     assert again == Consumed(0, 0, 0, 0)
     with pytest.raises(StoreUnavailableError, match="no such stream"):
         next(iter(KinesisPayments("nowhere").records({})))
+
+
+def test_a_stream_that_throttles_is_read_on_when_it_answers_again(
+    place: Any, stream: str, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+    from botocore.awsrequest import AWSResponse
+
+    from counterfoil.adapters.aws import clients
+
+    class Body:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield b'{"__type": "ProvisionedThroughputExceededException", "message": "slow down"}'
+
+    calls = itertools.count(1)
+
+    def throttled(**_: Any) -> AWSResponse | None:
+        busy = next(calls) in (3, 4, 5)
+        return AWSResponse("http://kinesis", 400, {}, Body()) if busy else None
+
+    client = boto3.client("kinesis", endpoint_url=aws)
+    for number in range(6):
+        client.put_record(StreamName=stream, Data=line(f"{stream}-{number}").encode(), PartitionKey="one")
+    monkeypatch.setattr(clients, "ATTEMPTS", 1)  # botocore's own tries would take half a minute
+    payments = KinesisPayments(stream, at_once=2, until_idle=True)
+    payments._client.meta.events.register("before-send.kinesis.GetRecords", throttled)
+    slept: list[float] = []
+    told: list[str] = []
+    done = consumer(
+        place, stream, payments, sleep=slept.append, tell=lambda score: told.append(score.transaction_id)
+    ).run()
+    assert told == [f"{stream}-{number}" for number in range(6)]
+    assert (done.records, done.waited) == (6, 3)
+    assert slept[0] == 0.1
+
+
+def test_a_watcher_that_is_told_to_end_ends_though_a_store_is_gone(place: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "payments.jsonl", line("ends-1"))
+    ending = consumer(place, "ends", PaymentLines(path), sleep=lambda _: None)
+    ending.checkpoints = Broken(place.checkpoints, 10**6, after=False)  # type: ignore[assignment]
+    asked = iter([False, False, True])
+    with pytest.raises(StoreUnavailableError):
+        ending.run(lambda: next(asked))
 
 
 def test_a_line_that_is_still_written_is_waited_for(tmp_path: Path) -> None:

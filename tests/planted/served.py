@@ -1,9 +1,7 @@
 """A service as a process of its own, over HTTP, with tokens and real stores."""
 
-import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from service_process import start_service
 
 from counterfoil.service.access import new_token
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
@@ -54,16 +53,8 @@ def serve(place: Any, log: Any, tokens: dict[str, str], *options: str, **setting
     """Start `counterfoil serve` and wait until it listens."""
     given = PATIENT | settings
     environment = place.environment | {f"COUNTERFOIL_{name.upper()}": value for name, value in given.items()}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", START, "serve", "--port", "0", *options], env=environment, stderr=out, text=True
-        )
-    deadline = time.monotonic() + 240
-    while not (found := re.search(r'"port": (\d+).*"listening"', log.read_text())):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    server = Server(process, f"http://127.0.0.1:{found[1]}", tokens, log)
+    process, address = start_service(("-c", START), options, environment, log)
+    server = Server(process, address, tokens, log)
     with server.client(None) as client:
         client.get("/healthz").raise_for_status()
     return server

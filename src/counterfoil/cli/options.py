@@ -1,12 +1,13 @@
 """Options that several commands share."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.steps.options import LABEL_DELAY_MEANING, period_of_days
 
 if TYPE_CHECKING:
     from counterfoil.domain.periods import Period
@@ -58,7 +59,7 @@ def day_option(meaning: str | None = None, *names: str) -> Any:
 
 
 Day = Annotated[datetime | None, day_option()]
-DelayDays = Annotated[float, typer.Option(min=0, max=3650, help="Days until a payment's label can be trusted")]
+DelayDays = Annotated[float, typer.Option(min=0, max=3650, help=LABEL_DELAY_MEANING)]
 ReleaseId = Annotated[
     str | None, typer.Option("--release", help="A release's id or alias [default: the champion, else the newest]")
 ]
@@ -71,9 +72,4 @@ def utc(day: datetime | None) -> datetime | None:
 
 def days(since: datetime | None, until: datetime | None) -> "Period":
     """Days with both ends included, as the half-open span of the steps. Raises UsageError where they are reversed."""
-    from counterfoil.domain.periods import Period
-
-    if since is not None and until is not None and until < since:
-        raise UsageError(f"the span ends on {until:%Y-%m-%d}, before it begins on {since:%Y-%m-%d}: swap the two days")
-    endless = until is None or until.date() == date.max  # which has no next day
-    return Period(utc(since), None if until is None or endless else until.replace(tzinfo=UTC) + timedelta(days=1))
+    return period_of_days(utc(since), utc(until))

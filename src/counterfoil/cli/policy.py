@@ -8,6 +8,7 @@ import typer
 from counterfoil.cli.options import Day, WorkspaceFolder, existing_workspace
 from counterfoil.cli.release import Operator, Reason
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
+from counterfoil.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
 
@@ -81,21 +82,54 @@ def show(workspace: WorkspaceFolder = None) -> None:
 @app.command()
 def backtest(
     file: RuleFile,
-    run: Annotated[str, typer.Option(help="The run of scores, as 'counterfoil score' named it")],
+    run: Annotated[str | None, typer.Option(help="The run of scores, as 'counterfoil score' named it")] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="What the service scored, instead of a run; days are those of scoring")
+    ] = False,
     mapping: OneMapping = None, since: Day = None, until: Day = None,
     cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
     cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing."""
+    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing.
+
+    With --online it stands beside what was decided then.
+    """
     from counterfoil.cli.options import days
     from counterfoil.cli.show.policy import show_trial
     from counterfoil.domain.evaluation.alert_costs import AlertCosts
-    from counterfoil.workspace.policy_files import load_rules, try_rules
+    from counterfoil.workspace.policy_files import load_rules, try_rules, try_rules_online
 
-    place = existing_workspace(workspace)
+    if (run is None) != online:
+        raise UsageError("name a run of scores (--run), or ask for what the service scored (--online): one of the two")
+    place, rules, period = existing_workspace(workspace), load_rules(file, mapping), days(since, until)
     costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
-    show_trial(try_rules(place, load_rules(file, mapping), run, days(since, until), costs))
+    show_trial(
+        try_rules_online(place, rules, period, costs) if run is None else try_rules(place, rules, run, period, costs)
+    )
+
+
+@app.command("from-amazon")
+def from_amazon(
+    folder: Annotated[Path, typer.Argument(help="Answers of 'aws frauddetector get-...' (.json)", exists=True,
+                                           file_okay=False)],
+    out: Annotated[Path, typer.Argument(help="A new folder for mapping.toml, rules.toml and lists/")],
+    event_type: Annotated[str | None, typer.Option(help="The event type, where there are several")] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="What one does here: NAME=review, block, allow")] = None,
+) -> None:  # fmt: skip
+    """Turn event type, rules and lists of Amazon Fraud Detector into files of ours; name what has no counterpart."""
+    from counterfoil.domain.policy.rules import Effect
+    from counterfoil.workspace.amazon_export import move_export
+
+    pairs = [text.partition("=") for text in outcome or []]
+    if any(effect not in list(Effect) for _, _, effect in pairs):
+        raise UsageError(f"an outcome is given as NAME=EFFECT, of {', '.join(Effect)}")
+    moved = move_export(folder, out, event_type, {name: Effect(effect) for name, _, effect in pairs})
+    typer.echo(f"{out / 'mapping.toml'}, {out / 'rules.toml'}: {moved.rules.count('[[rule]]'):,} rules")
+    for name, found in moved.lists.items():
+        typer.echo(f"counterfoil policy add {name} {out / 'lists' / name}.csv --effect '{found.effect}'")
+    for why in moved.refused:
+        typer.echo(f"not moved: {why}", err=True)
 
 
 @app.command("add")

@@ -20,6 +20,7 @@ from counterfoil.cli.options import (
 )
 from counterfoil.domain.periods import LABEL_DELAY_DAYS
 from counterfoil.errors import InputFileError, UsageError
+from counterfoil.steps.options import FeaturesOptions, TrainOptions
 
 
 def features(
@@ -33,7 +34,8 @@ def features(
     from counterfoil.steps.features import build_features
     from counterfoil.steps.lake.span import require_payments
 
-    period, source = days(since, until), load_mapping(mapping)
+    options = FeaturesOptions(mapping=mapping, label_delay_days=label_delay_days, since=utc(since), until=utc(until))
+    period, source = options.period, load_mapping(options.mapping)
     place = existing_workspace(workspace)
     require_payments(place.tables, TRANSACTIONS, period)
     with terminal.progress("features") as progress:
@@ -41,7 +43,7 @@ def features(
         rows = build_features(
             place.tables,
             source,
-            label_delay=timedelta(days=label_delay_days),
+            label_delay=options.label_delay,
             period=period,
         )
     terminal.out.print(f"{rows:,} payments with evidence in {place.root / 'lake' / 'evidence'}")
@@ -61,10 +63,12 @@ def train(
     from counterfoil.steps import train as step
     from counterfoil.steps.lake.span import require_payments
 
-    if since is not None and known_until is not None and known_until <= since:
-        raise UsageError(f"no label of a payment from {since:%Y-%m-%d} on was known by {known_until:%Y-%m-%d}")
-    request = step.TrainingRequest(days(since, until), utc(known_until), label_delay_days)
-    source = load_mapping(mapping)
+    options = TrainOptions(
+        mapping=mapping, since=utc(since), until=utc(until), known_until=utc(known_until),
+        label_delay_days=label_delay_days,
+    )  # fmt: skip
+    request = step.TrainingRequest(options.period, options.known_until, options.label_delay_days)
+    source = load_mapping(options.mapping)
     place = existing_workspace(workspace)
     require_payments(place.tables, EVIDENCE, request.period)
     with terminal.progress("training") as progress:

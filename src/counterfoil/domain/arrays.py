@@ -14,7 +14,29 @@ Flags = npt.NDArray[np.bool_]
 
 def mask_of(values: pa.Array) -> Flags:
     """Return a Boolean Arrow array as numpy; null counts as false."""
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    known = pc.fill_null(values, False) if values.null_count else values
+    return np.asarray(known.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def which_hold(texts: pa.Array, piece: str) -> Flags:
+    """Which texts hold a piece (one character or more); a null holds none.
+
+    It looks through the bytes of all texts at once first: hardly a column holds what is looked for here.
+    """
+    if piece.encode() not in bytes_of(texts):
+        return np.zeros(len(texts), dtype=np.bool_)
+    return mask_of(pc.match_substring(texts, piece))
+
+
+def bytes_of(texts: pa.Array) -> bytes:
+    """All texts (string or large_string) one after another, as UTF-8; what stands under nulls may be among them."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return b""
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    ends = np.frombuffer(offsets, dtype=width)
+    first, last = int(ends[texts.offset]), int(ends[texts.offset + len(texts)])
+    return bytes(data.slice(first, last - first))
 
 
 def unit_rows(matrix: Floats) -> Floats:

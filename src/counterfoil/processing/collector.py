@@ -2,9 +2,6 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from counterfoil.adapters.files.folders import find_files
 from counterfoil.adapters.files.input_files import InputFiles
@@ -15,10 +12,11 @@ from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
+from counterfoil.processing.commands import container
 from counterfoil.processing.job import Job, log
-from counterfoil.steps.intake.collect import CollectedFile, collect
-
-app = typer.Typer()
+from counterfoil.steps.intake import collect as step
+from counterfoil.steps.intake.collect import CollectedFile
+from counterfoil.steps.options import CollectOptions
 
 COLLECTED = "collected.json"
 """In the channel `summary`: the files that `publish` marks as done once their rows are visible."""
@@ -28,24 +26,18 @@ AS_OF = "_as_of.json"
 """In the channel `summary`, and in curate's `source_ips`: the version of the lake's payments that the step has read."""
 
 
-@app.callback()
-def _collector() -> None:
-    """Collect raw payment files."""
-
-
-@app.command("collect")
-def collect_step(
-    mapping: Annotated[str, typer.Option()],
-    input_version: Annotated[str, typer.Option(help="Names the state of the raw prefix; pins the step cache")],
-) -> None:
+def collect(options: CollectOptions) -> None:
     """Collect every file of the channel `raw` that was not collected before."""
     job = Job.here()
     ledger = PendingLedger(job.workspace.ledger)
     reader = CarriedFiles(job.input("raw"), job.source_uri("raw"), job.workspace.settings.unpack_limits)
-    results, failed = _collect_all(job, load_mapping(mapping), ledger, reader)
+    results, failed = _collect_all(job, load_mapping(options.mapping), ledger, reader)
     job.write_json("summary", COLLECTED, [asdict(entry) for entry in ledger.collected])
-    job.write_json("summary", "summary.json", _summary(results, failed, input_version))
+    job.write_json("summary", "summary.json", _summary(results, failed, options.input_version))
     job.finish("collect")
+
+
+app = container("Collect raw payment files.", (CollectOptions, collect))
 
 
 def _collect_all(
@@ -58,7 +50,7 @@ def _collect_all(
     failed: dict[str, str] = {}
     for path in reader.paths():
         try:
-            results += collect([path], mapping, key=key, reader=reader, tables=tables, ledger=ledger)
+            results += step.collect([path], mapping, key=key, reader=reader, tables=tables, ledger=ledger)
         except (InputFileError, MappingError) as error:
             failed[printable(path.name)] = str(error)
             log().warning("file refused", file=printable(path.name), reason=str(error))

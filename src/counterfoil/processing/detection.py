@@ -2,30 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
-from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.options import text_of
 from counterfoil.domain.tables import EVIDENCE, PUBLISHED_TABLES, SCORE_TABLE, SCORED, TRANSACTIONS
-from counterfoil.errors import InputFileError, UsageError
+from counterfoil.errors import InputFileError
 from counterfoil.ports.lake import LedgerEntry, SourceFile
 from counterfoil.processing.brought import Brought
 from counterfoil.processing.collector import COLLECTED
 from counterfoil.processing.job import Job, log
-from counterfoil.processing.options import NO_DAY, DelayDays, Since, Until, period
-from counterfoil.processing.options import Mapping as MappingName
 from counterfoil.steps.insights.report import summarise
 from counterfoil.steps.lake.publish import Published, complete_files, publish_staged, publish_table, without_lost
 from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES
-from counterfoil.steps.releases.releases import CHAMPION
-
-AllowFailedFiles = Annotated[
-    str, typer.Option(help="'false': files that could not be collected fail the step, when its work is done")
-]
+from counterfoil.steps.options import DetectOptions, FeaturesOptions, PublishOptions, ReportOptions
 
 ROWS_PER_FILE = 131_072
 """Evidence is cut into files of about this many payments: what detection deals out to its instances."""
@@ -35,32 +25,24 @@ LINEAGE = "_lineage.json"
 """In the channel `evidence`: what it was built from; it goes with the release that is trained on it."""
 
 
-def features(
-    mapping: MappingName,
-    scope: Annotated[str, typer.Option(help="'new' (payments that were just collected) or 'all'")] = "all",
-    since: Since = NO_DAY,
-    until: Until = NO_DAY,
-    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
-) -> None:
+def features(options: FeaturesOptions) -> None:
     """Build evidence of the new payments, or of all payments of a period."""
     from counterfoil.steps.features import build_features
 
-    if scope not in ("new", "all"):
-        raise UsageError(f"--scope {scope!r}: 'new' or 'all' is expected")
     job = Job.here()
-    tables, span = job.tables, period(since, until)
+    tables, only_new = job.tables, options.only_new
     new = tables.carried_runs(TRANSACTIONS)
-    only_new = scope == "new" and span == Period()
     files = [path for run in new for path in tables.files(TRANSACTIONS, run)]
     rows = build_features(
         tables,
-        load_mapping(mapping),
-        label_delay=timedelta(days=label_delay_days),
-        period=span,
-        run=evidence_run(new, since, until) if only_new else evidence_run([], since, until),
+        load_mapping(options.mapping),
+        label_delay=options.label_delay,
+        period=options.period,
+        run=evidence_run(new if only_new else [], options),
         only=files if only_new else None,
         rows_per_file=ROWS_PER_FILE,
     )
+    since, until = text_of(options.since), text_of(options.until)
     log().info("evidence built", rows=rows, scope="new" if only_new else f"{since} to {until}")
     job.write_json("summary", "summary.json", {"rows": rows})
     # Each run of transactions is named after its file's mapping, content (SHA-256) and place.
@@ -69,21 +51,22 @@ def features(
     job.finish("features")
 
 
-def evidence_run(new: list[str], since: str, until: str) -> str:
+def evidence_run(new: list[str], options: FeaturesOptions) -> str:
     """The name of a run of evidence: by the files that are new, or by its period. The scores' run has it too."""
     if new:
         return f"new-{hashlib.sha256(' '.join(sorted(new)).encode()).hexdigest()[:16]}"
-    return f"{since.replace('-', '') or 'begin'}-{until.replace('-', '') or 'end'}"
+    since, until = ("" if day is None else f"{day:%Y%m%d}" for day in (options.since, options.until))
+    return f"{since or 'begin'}-{until or 'end'}"
 
 
-def detect(release: Annotated[str, typer.Option(help="A release's id or alias")] = CHAMPION) -> None:
+def detect(options: DetectOptions) -> None:
     """Score this instance's share of the evidence."""
     from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring import score
 
     job = Job.here()
     tables, place = job.tables, job.workspace
-    release_id = resolve(place.registry, release)
+    release_id = resolve(place.registry, options.release)
     scored = 0
     runs = tables.carried_runs(EVIDENCE)
     if runs:
@@ -100,7 +83,7 @@ def detect(release: Annotated[str, typer.Option(help="A release's id or alias")]
     job.finish("detect")
 
 
-def publish(allow_failed_files: AllowFailedFiles = "true") -> None:
+def publish(options: PublishOptions = PublishOptions()) -> None:
     """Make what the execution wrote visible in the lake, then mark the collected files as done.
 
     Payments whose ids others published since they were collected are lost, with their scores; the tables of source IPs
@@ -135,20 +118,17 @@ def publish(allow_failed_files: AllowFailedFiles = "true") -> None:
             "failed_files": (failed := _failed_files(job)),
         },
     )
-    require_no_failed_files(failed, allow_failed_files)
+    require_no_failed_files(failed, allowed=options.allow_failed_files)
     job.finish("publish")
 
 
-def report(
-    release: Annotated[str, typer.Option(help="A release's id or alias")] = CHAMPION,
-    allow_failed_files: AllowFailedFiles = "true",
-) -> None:
+def report(options: ReportOptions) -> None:
     """Sum up the scores of this execution; then fail if files could not be collected, unless they are allowed."""
     from counterfoil.steps.releases.registration import load_release
     from counterfoil.steps.releases.releases import resolve
 
     job = Job.here()
-    loaded = load_release(job.workspace.registry, resolve(job.workspace.registry, release))
+    loaded = load_release(job.workspace.registry, resolve(job.workspace.registry, options.release))
     runs = job.tables.carried_runs(SCORE_TABLE)
     files = [path for run in runs for path in job.tables.files(SCORE_TABLE, run)]
     summary = summarise(files, loaded.release_id, loaded.thresholds)
@@ -156,7 +136,7 @@ def report(
     job.write_json("report", "summary.json", {"runs": runs, **summary})
     if (job.inputs / "published" / "published.json").is_file():
         failed = job.read_json("published", "published.json").get("failed_files", {})
-        require_no_failed_files(failed, allow_failed_files)
+        require_no_failed_files(failed, allowed=options.allow_failed_files)
     job.finish("report")
 
 
@@ -174,11 +154,9 @@ def _failed_files(job: Job) -> dict[str, str]:
     return failed
 
 
-def require_no_failed_files(failed: Mapping[str, str], allowed: str) -> None:
-    """Raise InputFileError naming files that could not be collected, unless `allowed` is 'true'."""
-    if allowed not in ("true", "false"):
-        raise UsageError(f"--allow-failed-files {allowed!r}: 'true' or 'false' is expected")
-    if failed and allowed == "false":
+def require_no_failed_files(failed: Mapping[str, str], *, allowed: bool) -> None:
+    """Raise InputFileError naming files that could not be collected, unless they are `allowed`."""
+    if failed and not allowed:
         first, reason = next(iter(failed.items()))
         reason = reason.partition("\n")[0]
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""

@@ -1,25 +1,26 @@
 """The detector's container: evidence, training, judgement, scores, publication."""
 
-import typer
-
+from counterfoil.domain.evaluation.gate import GateRules
 from counterfoil.processing import detection, training
+from counterfoil.processing.commands import container
+from counterfoil.steps.options import (
+    DetectOptions,
+    EvaluateOptions,
+    FeaturesOptions,
+    PublishOptions,
+    RegisterOptions,
+    ReportOptions,
+    TrainOptions,
+)
 
-app = typer.Typer()
-
-
-@app.callback()
-def _detector() -> None:
-    """Build evidence, train and judge releases, score payments, publish."""
-
-
-for step in (
-    detection.features,
-    training.train,
-    training.evaluate,
-    training.gate,
-    training.register,
-    detection.detect,
-    detection.publish,
-    detection.report,
-):
-    app.command(step.__name__)(step)
+app = container(
+    "Build evidence, train and judge releases, score payments, publish.",
+    (FeaturesOptions, detection.features),
+    (TrainOptions, training.train),
+    (EvaluateOptions, training.evaluate),
+    (GateRules, training.gate),
+    (RegisterOptions, training.register),
+    (DetectOptions, detection.detect),
+    (PublishOptions, detection.publish),
+    (ReportOptions, detection.report),
+)

@@ -21,9 +21,6 @@ from counterfoil.errors import CounterfoilError, UsageError
 from counterfoil.workspace.settings import load_settings
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
-NONE = "-"
-"""How an absent value is written in a container's arguments: SageMaker refuses empty ones."""
-
 DONE = "_done.json"
 """In every output channel: an S3 prefix without objects would fail the job that reads it."""
 
@@ -108,11 +105,6 @@ class Job:
     def _configured(self, name: str) -> dict[str, Any]:
         path = self.root / "config" / name
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def given(value: str) -> str | None:
-    """A container argument, or None for `-`."""
-    return None if value == NONE else value
 
 
 def log() -> Any:

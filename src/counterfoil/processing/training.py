@@ -2,40 +2,29 @@
 
 import json
 import shutil
-from typing import Annotated
-
-import typer
 
 from counterfoil.adapters.files.mapping_files import load_mapping
-from counterfoil.domain.evaluation.gate import DEFAULT_RULES, GateRules
-from counterfoil.domain.periods import LABEL_DELAY_DAYS
+from counterfoil.domain.evaluation.gate import GateRules, judge_candidate
 from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import OlderFormatError
 from counterfoil.processing.detection import LINEAGE
-from counterfoil.processing.job import NONE, Job, given, log
-from counterfoil.processing.options import NO_DAY, DelayDays, Mapping, Since, Until, day, period
+from counterfoil.processing.job import Job, log
 from counterfoil.progress import Progress
-from counterfoil.steps.releases.releases import CHALLENGER
+from counterfoil.steps.options import EvaluateOptions, RegisterOptions, TrainOptions
 
 UNDEFINED_TAG = "metrics_undefined"
 """On a release whose window does not define all metrics: which, and why. Such are absent, and never NaN."""
 
 
-def train(
-    mapping: Mapping,
-    since: Since = NO_DAY,
-    until: Until = NO_DAY,
-    known_until: Annotated[str, typer.Option(help="Use labels known by this midnight, or -")] = NO_DAY,
-    label_delay_days: DelayDays = LABEL_DELAY_DAYS,
-) -> None:
+def train(options: TrainOptions) -> None:
     """Fit a candidate on the evidence of a period."""
     from counterfoil.steps.releases.registration import write_candidate
     from counterfoil.steps.train import TrainingRequest, fit_candidate
 
     job = Job.here()
-    request = TrainingRequest(period(since, until), day("--known-until", known_until), label_delay_days)
+    request = TrainingRequest(options.period, options.known_until, options.label_delay_days)
     candidate = fit_candidate(
-        job.tables, job.workspace.embedder, load_mapping(mapping), request,
+        job.tables, job.workspace.embedder, load_mapping(options.mapping), request,
         progress=Progress(begin=lambda what: log().info("training", what=what)),
     )  # fmt: skip
     write_candidate(candidate, job.output("release"))
@@ -49,11 +38,7 @@ def train(
     job.finish("train")
 
 
-def evaluate(
-    since: Since = NO_DAY,
-    until: Until = NO_DAY,
-    champion: Annotated[str, typer.Option(help="The release to compare with: an id, an alias, or -")] = NONE,
-) -> None:
+def evaluate(options: EvaluateOptions) -> None:
     """Score the evaluation window with candidate and champion, and compare both with the labels."""
     import pyarrow.parquet as pq
 
@@ -65,7 +50,7 @@ def evaluate(
     job = Job.here()
     place, candidate = job.workspace, read_candidate(job.input("release"))
     detector = Detector(candidate.release, candidate.references, place.embedder, place.compute)
-    standing = given(champion)
+    standing = options.champion
     against, unread = None, None
     if standing is not None:
         try:
@@ -73,7 +58,7 @@ def evaluate(
         except OlderFormatError as error:  # training would never get past it
             unread = f"champion {standing} cannot be read: {error}"
             log().warning("champion of an older format", champion=standing, reason=str(error))
-    evaluation = evaluate_candidate(job.tables, detector, against, period(since, until), unread_champion=unread)
+    evaluation = evaluate_candidate(job.tables, detector, against, options.period, unread_champion=unread)
     job.write_json("evaluation", "evaluation.json", evaluation.as_dict())
     pq.write_table(evaluation.scores, job.output("evaluation") / "scores.parquet", compression="zstd")
     for name, content in draw(evaluation).items():
@@ -83,25 +68,19 @@ def evaluate(
     job.finish("evaluate")
 
 
-def gate(
-    tolerance: Annotated[float, typer.Option(min=0)] = DEFAULT_RULES.tolerance,
-    min_auc: Annotated[float, typer.Option(min=0, max=1)] = DEFAULT_RULES.min_auc,
-    min_lift: Annotated[float, typer.Option(min=0)] = DEFAULT_RULES.min_lift,
-    min_frauds: Annotated[int, typer.Option(min=1)] = DEFAULT_RULES.min_frauds,
-) -> None:
+def gate(rules: GateRules) -> None:
     """Say whether the candidate may be registered, and why."""
-    from counterfoil.domain.evaluation.gate import judge_candidate
     from counterfoil.steps.insights.candidate import CandidateEvaluation
 
     job = Job.here()
     evaluation = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json"))
-    verdict = judge_candidate(evaluation.figures, GateRules(tolerance, min_auc, min_lift, min_frauds))
+    verdict = judge_candidate(evaluation.figures, rules)
     log().info("gate", passed=verdict.passed, summary=verdict.summary)
     job.write_json("verdict", "verdict.json", verdict.as_dict())
     job.finish("gate")
 
 
-def register(alias: Annotated[str, typer.Option(help="The alias that the release gets, or -")] = CHALLENGER) -> None:
+def register(options: RegisterOptions) -> None:
     """Register the candidate with its evaluation and verdict, and let the alias name it."""
     from counterfoil.steps.releases.registration import read_candidate, register_candidate
     from counterfoil.steps.releases.releases import GATE_PASSED, GATE_TAG, promote
@@ -117,7 +96,7 @@ def register(alias: Annotated[str, typer.Option(help="The alias that the release
     )  # fmt: skip
     # A release that was registered before the gate judged it keeps its files and tags, but for this one.
     place.registry.tag(registered.release_id, GATE_TAG, verdict_tag)
-    if (name := given(alias)) is not None:
+    if (name := options.alias) is not None:
         promote(place.registry, place.decisions, registered.release_id, name, "ci", verdict["summary"])
     log().info("registered", release=registered.release_id, version=registered.version, alias=name)
     job.write_json("registered", "registered.json", {"release": registered.release_id, "version": registered.version})

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from counterfoil.service import logs
 from counterfoil.steps.scoring.score_one import Counts
 
 BUCKETS = (0.002, 0.005, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1, 2.5, 5)
@@ -20,6 +21,12 @@ class Metrics:
         )
         self.scores = Counter("counterfoil_scores", "Scores by decision", ("decision",), registry=self._registry)
         self.feedback = Counter("counterfoil_feedback", "Feedback by verdict", ("verdict",), registry=self._registry)
+        self.put_off = Counter(
+            "counterfoil_put_off", "Rounds of work in the background that failed and are tried again", ("work",),
+            registry=self._registry,
+        )  # fmt: skip
+        lost = Gauge("counterfoil_log_lines_lost", "Log lines that could not be written", registry=self._registry)
+        lost.set_function(logs.lost_lines)
         for name, words in (
             ("without_history", "Requests that were scored without history"),
             ("profile_failures", "Writings to profiles that were put off"),

@@ -1,8 +1,6 @@
 """The service as a process: uvicorn, JSON logs, an orderly end."""
 
-import logging
 import socket
-import sys
 from collections.abc import Mapping
 
 import structlog
@@ -10,6 +8,7 @@ import uvicorn
 
 from counterfoil.errors import StoreUnavailableError, UsageError
 from counterfoil.service.app import LOOPBACK, create_app
+from counterfoil.service.logs import log_as_json
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 GRACE_SECONDS = 10
@@ -54,17 +53,3 @@ class _AnnouncedServer(uvicorn.Server):
 def main() -> None:
     """Serve the workspace of the environment on all addresses of a container, with tokens."""
     run_server(open_workspace(), "0.0.0.0", 8080)
-
-
-def log_as_json() -> None:
-    """One JSON object a line on standard error."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )

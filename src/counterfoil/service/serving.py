@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,8 @@ from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
 from counterfoil.workspace.wiring import Workspace
 
 READY_SECONDS = 2.0
+READY_THREADS = 5
+"""One a store: one that hangs keeps none of the others from being asked."""
 ALERT_SECONDS = 0.5
 """How often alerts are looked for: they are sent within a second of the decision."""
 FOLLOW_SECONDS = 0.25
@@ -45,7 +47,8 @@ class Serving:
         self._ended = threading.Event()
         self._in_cases_until = datetime.now(UTC) - BACK
         self._just_forgotten: frozenset[str] = frozenset()
-        self._askers = ThreadPoolExecutor(4, thread_name_prefix="ready")
+        self._askers = ThreadPoolExecutor(READY_THREADS, thread_name_prefix="ready")
+        self._asked: dict[str, Future[object]] = {}
         self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
         refresh = self.settings.service_refresh_seconds
         self._threads = [
@@ -148,9 +151,16 @@ class Serving:
 
     def ready(self) -> Ready:
         """Ask every store, each for two seconds at most."""
-        asked = {name: self._askers.submit(ask) for name, ask in self._questions().items()}
+        asked = {name: self._asking(name, ask) for name, ask in self._questions().items()}
         wait(asked.values(), READY_SECONDS)
         return Ready({name: _problem(future) for name, future in asked.items()})
+
+    def _asking(self, name: str, ask: Callable[[], object]) -> Future[object]:
+        """Ask a store, unless it still owes the answer to the question before: questions must not pile up."""
+        asked = self._asked.get(name)
+        if asked is None or asked.done():
+            asked = self._asked[name] = self._askers.submit(ask)
+        return asked
 
     def _questions(self) -> dict[str, Callable[[], object]]:
         place = self.place
@@ -175,9 +185,11 @@ class Serving:
                 work()
             except CounterfoilError as error:
                 log.warning("put off", work=work.__name__, reason=type(error).__name__)
+                self.metrics.put_off.labels(work.__name__).inc()
                 pause = max(seconds, FAILED_SECONDS)
             except Exception as error:  # noqa: BLE001 whatever one round fails with, the next one tries again
                 log.error("failed", work=work.__name__, reason=type(error).__name__)
+                self.metrics.put_off.labels(work.__name__).inc()
                 pause = max(seconds, FAILED_SECONDS)
             self._ended.wait(pause)
 

@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from counterfoil.ports.service import KeptScore, PaymentStream
-from counterfoil.service.server import log_as_json
+import structlog
+
+from counterfoil.ports.service import KeptScore, PaymentStream, Record
+from counterfoil.service.logs import log_as_json
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.consume import Consumed, Consumer
 from counterfoil.workspace.wiring import Workspace
 
+BURIED = "record buried"
+"""The log's event for a record that is no payment: what an alarm counts (infra/parts/watch.py)."""
 HISTORY_DEADLINE = timedelta(seconds=10)
 """How long a stream waits for what accounts did; a process's first question also opens its connections."""
 
@@ -40,13 +44,19 @@ def watch(
     serving.open()
     ahead = timedelta(hours=place.settings.service_clock_ahead_hours)
     consumer = Consumer(
-        name, stream, place.checkpoints, place.online_scorer, place.pseudonym_key, source_layout, ahead, tell
-    )
+        name, stream, place.checkpoints, place.online_scorer, place.pseudonym_key, source_layout, ahead, tell,
+        tell_buried=_log_buried,
+    )  # fmt: skip
     try:
         return consumer.run(ended.is_set)
     finally:
         serving.finish_alerts()
         serving.close()
+
+
+def _log_buried(record: Record, reason: str) -> None:
+    """Log where a record stands in its stream and why it was set aside; its content is nobody's business."""
+    structlog.get_logger().warning(BURIED, shard=record.shard, sequence=record.sequence, reason=reason)
 
 
 def told(score: KeptScore) -> None:

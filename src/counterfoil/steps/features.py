@@ -146,7 +146,4 @@ def _view_transactions(
 def _sort(database: duckdb.DuckDBPyConnection, partitions: Partitions, wanted: str) -> None:
     """Write the payments that the fold reads, in the order of time and id."""
     query = f"SELECT {partitions.columns(wanted)} FROM transactions ORDER BY event_time, transaction_id"
-    target = str(partitions.path).replace("'", "''")
-    database.execute(
-        f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {ROWS_AT_ONCE})"
-    )
+    partitions.keep(database.sql(query).to_arrow_reader(ROWS_AT_ONCE))

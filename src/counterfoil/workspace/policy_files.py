@@ -139,3 +139,14 @@ def try_rules(place: Workspace, rules: RuleSet, run: str, period: Period, costs:
     release = load_release(place.registry, release_of_run(place.tables, run))
     tried = Policy(rules, today.lists if today is not None else NO_LISTS)
     return backtest_policy(place.tables, run, release.thresholds, tried, today, period=period, costs=costs)
+
+
+def try_rules_online(place: Workspace, rules: RuleSet, period: Period, costs: AlertCosts) -> PolicyTrial:
+    """Try a rule set on what the service scored in a period, beside what was decided then."""
+    from counterfoil.steps.insights.online_trial import backtest_online
+    from counterfoil.steps.releases.registration import load_release
+
+    return backtest_online(
+        place.scores, place.decisions, place.tables, lambda name: load_release(place.registry, name), rules,
+        period=period, costs=costs,
+    )  # fmt: skip

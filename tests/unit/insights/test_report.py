@@ -3,14 +3,15 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from report_of import report_of
+from report_of import ASKED, report_of
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
@@ -69,6 +70,20 @@ def test_an_empty_period_is_said(make_lake: Lake, payments: pd.DataFrame, tmp_pa
     make_lake(tmp_path / "lake", payments.tail(1500))
     page = report_of(tmp_path, QueryParameters(date(1999, 1, 1), date(1999, 2, 1), review=0.3))
     assert "No payment was made in this period." in page
+
+
+@pytest.mark.slow
+def test_days_whose_labels_are_not_ripe_are_told_beside_every_rate(
+    make_lake: Lake, payments: pd.DataFrame, tmp_path: Path
+) -> None:
+    make_lake(tmp_path / "lake", payments.tail(1500))
+    told = "Payments from 2026-02-11 06:00 UTC on are younger than the label delay of 7 days"
+    young = report_of(tmp_path, replace(ASKED, known_until=datetime(2026, 2, 18, 6, tzinfo=UTC)))
+    sections = {part.partition('"')[0]: part for part in young.split('<section id="')[1:]}
+    assert {name for name, part in sections.items() if told in part} == {
+        "key", "trends", "alerts", "signals", "rankings", "quality",
+    }  # fmt: skip
+    assert "are younger than the label delay" not in report_of(tmp_path)
 
 
 def test_formulas_are_harmless_in_csv() -> None:

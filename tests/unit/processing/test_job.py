@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.processing.job import Job, given, main
+from counterfoil.processing.job import Job, main
 from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
 
@@ -76,11 +76,6 @@ def test_a_missing_channel_is_named_with_those_there_are(job: Job) -> None:
     (job.inputs / "raw").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"'evidence'.*raw"):
         job.input("evidence")
-
-
-def test_a_dash_is_no_value() -> None:
-    assert given("-") is None
-    assert given("2026-01-01") == "2026-01-01"
 
 
 def test_a_finished_step_leaves_no_message(root: Path) -> None:

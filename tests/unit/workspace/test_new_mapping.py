@@ -1,6 +1,7 @@
 """A guessed mapping reads the file that it was guessed from; what is not sure says so."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.cli import app
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.errors import InputFileError, MappingError
@@ -73,6 +75,7 @@ def test_paysim(tmp_path: Path) -> None:
     }  # fmt: skip
     assert mapping.time.format == "relative_hours"
     assert "isFlaggedFraud" not in mapping.source_columns
+    assert mapping.fields == load_mapping("paysim").fields
 
 
 def test_tabformer(tmp_path: Path) -> None:
@@ -83,6 +86,48 @@ def test_tabformer(tmp_path: Path) -> None:
     assert (mapping.amount.symbols, mapping.amount.debits) == ({"$": "USD"}, "positive")
     assert mapping.labels is not None
     assert mapping.labels.fraud == ("Yes",)
+    shipped = load_mapping("ibm-tabformer")
+    assert (mapping.fields, mapping.time, mapping.labels) == (shipped.fields, shipped.time, shipped.labels)
+    doubts = unsure((tmp_path / "card.toml").read_text())
+    assert "which sign the payments have" in doubts
+
+
+DATA = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", "/nowhere"))
+PUBLISHED = [
+    ("S-FFSD.zip", "s-ffsd", ("what one step is", "that ['2'] mean a payment that nobody judged")),
+    ("aws_transactions_2k.csv", "amazon-fraud-detector-transactions", ("it looks as if drawn at random",)),
+    ("transactions_2019.csv.gz", "amazon-fraud-detector-transactions", ("it looks as if drawn at random",)),
+    (
+        "transactions_curation_2019_01.csv.gz",
+        "amazon-fraud-detector-transactions-curation",
+        ("it looks as if drawn at random",),
+    ),
+    ("aws_registrations_20k.csv", "amazon-fraud-detector-registrations", ("may stand for who pays",)),
+]
+
+
+def unsure(text: str) -> str:
+    """Return the lines of a mapping that say what is not sure."""
+    return "\n".join(line for line in text.splitlines() if line.startswith("# UNSURE"))
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the shared data (COUNTERFOIL_SHARED_DATA)")
+@pytest.mark.parametrize(("file", "name", "doubts"), PUBLISHED)
+def test_a_published_file_is_guessed_as_its_shipped_mapping_reads_it(
+    file: str, name: str, doubts: tuple[str, ...], tmp_path: Path
+) -> None:
+    path, text = tmp_path / "guessed.toml", new_mapping(DATA / file)
+    path.write_text(text)
+    guessed, shipped = parse_mapping(text, "x"), load_mapping(name)
+    assert guessed.fields == shipped.fields
+    assert (guessed.amount, guessed.file) == (shipped.amount, shipped.file)
+    assert guessed.labels is not None
+    assert shipped.labels is not None
+    assert (guessed.labels.fraud, guessed.labels.good) == (shipped.labels.fraud, shipped.labels.good)
+    assert all(doubt in unsure(text) for doubt in doubts)
+    assert guessed.time == shipped.time or "what one step is" in unsure(text)
+    report = try_mapping(str(path), DATA / file, 2_000, 1)
+    assert (report.accepted, report.problems) == (report.rows, ())
 
 
 def test_the_samples_of_aws(tmp_path: Path) -> None:
@@ -98,6 +143,14 @@ def test_the_samples_of_aws(tmp_path: Path) -> None:
     other = guessed(tmp_path / "registrations.csv", REGISTRATIONS)
     assert other.labels is not None
     assert (other.labels.fraud, other.labels.good) == (("fraud",), ("legit",))
+
+
+def test_addresses_are_known_by_their_look_and_what_is_the_same_in_all_rows_is_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"2026-03-01T10:00:{n:02d}Z,192.0.2.{n},{n}.50,constant,{n}.{n}\n" for n in range(30))
+    mapping = guessed(tmp_path / "x.csv", f"at,from where,amount,channel,rate\n{rows}")
+    assert mapping.fields.source_ip == "from where"
+    assert "channel" not in mapping.source_columns
+    assert "rate" in mapping.source_columns
 
 
 def test_a_german_export(tmp_path: Path) -> None:

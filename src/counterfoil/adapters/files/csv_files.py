@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -21,9 +22,9 @@ from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import LinePayments
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import Readable
-from counterfoil.adapters.files.unreadable_text import without_unreadable
-from counterfoil.adapters.files.utf8_streams import MARK, as_utf8
-from counterfoil.domain.arrays import mask_of
+from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
+from counterfoil.adapters.files.utf8_streams import MARK, as_utf8, unreadable_byte
+from counterfoil.domain.arrays import mask_of, which_hold
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -66,15 +67,17 @@ def _layout(part: Part, style: FileFormat) -> Layout:
 
 
 def _require_declared(part: Part, style: FileFormat) -> None:
-    """Raise InputFileError for a file whose mark says that it is in another encoding than the mapping says."""
+    """Raise InputFileError for a file whose first bytes say that it is in another encoding than the mapping says."""
     with part.open() as raw:
-        start = raw.read(3)
+        start = raw.read(_HEADER_BYTES)
     said = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
     if said is not None and not codecs.lookup(style.encoding).name.startswith(_OF_MARKS[said]):
         raise InputFileError(
             f"{part.place} begins with the mark of {said.upper()} and the mapping reads it as {style.encoding}: "
             f"write file.encoding = '{said}'"
         )
+    if start and b"\0" not in start and codecs.lookup(style.encoding).name.startswith(_OF_MARKS["utf-16"]):
+        raise InputFileError(f"{part.place} is not {style.encoding}, which has zero bytes: set file.encoding")
 
 
 def preamble(part: Part, mapping: SourceMapping) -> str | None:
@@ -239,12 +242,20 @@ def _numbered(
         table = pa.Table.from_batches([batch])
         if layout.surplus:
             table, lines, ragged = _without_longer(table, lines, ragged, layout.surplus, state.part.source)
-        marks = {name: mask_of(pc.match_substring(table[name].combine_chunks(), MARK)) for name in table.column_names}
-        yield without_unreadable(RawBatch(table, lines, ragged, state.part.source, state.part.member), marks)
+        marks = {name: which_hold(table[name].combine_chunks(), MARK) for name in table.column_names}
+        raw = RawBatch(table, lines, ragged, state.part.source, state.part.member)
+        yield without_unreadable(raw, marks, partial(_what_is_no_text, table, mapping.file.encoding))
     left = state.ragged_up_to(None)
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
         yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
+
+
+def _what_is_no_text(table: pa.Table, encoding: str, column: str, row: int) -> str:
+    byte = unreadable_byte(table[column][row].as_py())
+    if byte is None:
+        return NO_TEXT
+    return f"the byte {byte}, which is no text in {encoding}: set file.encoding (perhaps 'latin-1' or 'cp1252')"
 
 
 def _without_longer(

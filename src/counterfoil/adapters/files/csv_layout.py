@@ -61,12 +61,17 @@ def layout_of(start: str, style: FileFormat) -> Layout | None:
         style = style.model_copy(update={"delimiter": separator[1]})
     rows = _rows(rest, style)
     if style.header == "none":
-        return Layout(style.columns, skipped, plain=False, style=style)
+        names = _fitted(list(style.columns), _first_filled(rows))
+        return Layout(tuple(names), skipped, plain=False, style=style)
     line, header = next(((line, row) for line, row in rows if row), (0, None))
     if header is None:
         return None
-    names = _fitted(header, [row for _, row in islice(rows, _ROWS_TO_LOOK_AT) if row])
+    names = _fitted(header, _first_filled(rows))
     return Layout(tuple(names), skipped + line, plain=not skipped and names == header, style=style)
+
+
+def _first_filled(rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
+    return [row for _, row in islice(rows, _ROWS_TO_LOOK_AT) if row]
 
 
 def _fitted(header: list[str], rows: list[list[str]]) -> list[str]:

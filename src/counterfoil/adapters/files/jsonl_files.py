@@ -45,12 +45,12 @@ def batches(
 
     `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
     """
-    gathered = Gathered(part, mapping)
+    gathered, wanted = Gathered(part, mapping), mapping.source_columns
     for number, record in _records(part, mapping.file):
         try:
             if isinstance(record, BadRecordError):
                 raise record
-            gathered.add(number, cells_of(record, mapping.source_columns))
+            gathered.add(number, cells_of(record, wanted))
         except BadRecordError as why:
             gathered.refuse(number, why)
         if gathered.is_full:
@@ -113,8 +113,9 @@ def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, bytes | None]
         line = stream.readline(MOST_LINE_BYTES + 1)
         if not line:
             return
+        is_cut = len(line) > MOST_LINE_BYTES and not line.endswith(b"\n")
         line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
+        if is_cut:
             rest = _RestOfLine(stream, line)
             for piece in pieces(rest, encoding, MOST_LINE_BYTES) if line.startswith(b"{") else (None,):
                 yield number, piece

@@ -1,16 +1,21 @@
 """Read NACHA files (US ACH): one row an entry (record 6), numbered by its line, or its place where lines have no end.
 
+A control record (8, 9) that tells other totals than the records before it make is rejected: something was lost or
+changed on the way.
+
 Our own, since public readers count one batch only, number traces anew or do not run on this Python.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake import nacha
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
+from counterfoil.domain.intake.nacha_totals import Totals
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.errors import InputFileError
 
@@ -76,6 +81,8 @@ class _Entries:
         self._entry: tuple[int, dict[str, str]] | None = None
         self._addenda = 0
         self._problem: BadRecordError | None = None
+        self._totals = Totals()
+        self._batch_totals = Totals()
 
     def tell(self, number: int, record: bytes) -> None:
         """Take in the next record of the file."""
@@ -94,31 +101,56 @@ class _Entries:
         match text[0]:
             case nacha.FILE:
                 self._file, self._batch, self.is_over = nacha.file_values(text), None, False
+                self._totals, self._batch_totals = Totals(), Totals()
                 self.files += 1
             case nacha.BATCH:
                 self._batch = {**self._file, **nacha.batch_values(text)}
+                self._batch_totals = Totals()
             case nacha.ENTRY:
                 self._begin_entry(number, text, bad)
             case nacha.ADDENDUM:
                 self._add_addendum(number, text, bad)
             case nacha.BATCH_END:
-                self._batch = None
+                self._end_batch(number, text, bad)
             case nacha.FILE_END:
-                self.is_over = True
+                self._end_file(number, text, bad)
             case _:
                 self.gathered.refuse(number, BadRecordError("record_unknown", "the record is none of 1 and 5 to 9"))
+
+    def _end_batch(self, number: int, text: str, bad: BadRecordError | None) -> None:
+        if self._batch is None:
+            return
+        self._batch = None
+        self._totals.add_batch(self._batch_totals)
+        self._require(number, bad, partial(self._batch_totals.require_batch, text))
+
+    def _end_file(self, number: int, text: str, bad: BadRecordError | None) -> None:
+        if self.is_over:  # records of nines fill the last block
+            return
+        self.is_over = True
+        self._require(number, bad, partial(self._totals.require_file, text))
+
+    def _require(self, number: int, bad: BadRecordError | None, require: Callable[[], None]) -> None:
+        try:
+            if bad is None:
+                require()
+        except BadRecordError as why:
+            self.gathered.refuse(number, why)
 
     def _begin_entry(self, number: int, text: str, bad: BadRecordError | None) -> None:
         self._entry, self._addenda, self._problem = (number, {}), 0, bad
         if self._batch is None or self.is_over:
             self._problem = bad or BadRecordError("entry_outside_batch", "no batch header (5) stands before the entry")
             return
+        self._batch_totals.add_entry(text)
+        self._batch_totals.known = self._batch_totals.known and bad is None
         try:
             self._entry = number, self._batch | nacha.entry_values(text, self._batch)
         except BadRecordError as why:
             self._problem = bad or why
 
     def _add_addendum(self, number: int, text: str, bad: BadRecordError | None) -> None:
+        self._batch_totals.records += 1
         if self._entry is None:
             self.gathered.refuse(number, BadRecordError("addendum_alone", "no entry (6) stands before the addendum"))
             return

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +34,7 @@ def batches(path: Path, mapping: SourceMapping) -> Iterator[RawBatch]:
     first = 1
     with _opened(path) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
-            table = pa.table({name: _without_view(_cells(batch, name)) for name in wanted})
+            table = pa.table({name: _without_view(_with_uuids_as_text(_cells(batch, name))) for name in wanted})
             lines = pa.array(np.arange(first, first + table.num_rows), pa.int64())
             first += table.num_rows
             unreadable = {name: rows for name in wanted if (rows := _no_text(table[name].combine_chunks())) is not None}
@@ -73,9 +74,18 @@ def _without_view(cells: pa.Array) -> pa.Array:
     return pc.cast(cells, pa.large_binary()) if is_view else cells
 
 
+def _with_uuids_as_text(cells: pa.Array) -> pa.Array:
+    """Write UUIDs, which are kept as 16 bytes, as everybody writes them."""
+    if not isinstance(cells.type, pa.UuidType):
+        return cells
+    return pa.array(
+        [None if cell is None else str(UUID(bytes=cell)) for cell in cells.storage.to_pylist()], pa.string()
+    )
+
+
 def _is_binary(kind: pa.DataType) -> bool:
     """Text whose writer did not say that it is text, as Impala and old Spark do."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def _as_text(table: pa.Table) -> pa.Table:

@@ -1,6 +1,7 @@
 """Let only valid UTF-8 pass, so that bytes that are no text cost their cell and not the file."""
 
 import codecs
+import re
 from typing import Protocol
 
 import pyarrow as pa
@@ -8,15 +9,27 @@ import pyarrow as pa
 from counterfoil.adapters.files.unpacking import Readable
 
 MARK = "\ufdd0"
-"""Stands for bytes that are no UTF-8. Unicode keeps this code point free of any character for ever."""
+"""Stands for bytes that are no text, and two signs follow it: the first of these bytes in hexadecimal, or `--`.
 
+Unicode keeps this code point free of any character for ever.
+"""
+
+_BYTE = re.compile(rf"{MARK}([0-9A-F]{{2}})")
 _ERRORS = "counterfoil.mark"
 
 
+def unreadable_byte(cell: str) -> str | None:
+    """Name the first byte that was no text in a cell with a MARK, as `0xE9`; None where it is no single byte."""
+    found = _BYTE.search(cell)
+    return None if found is None else f"0x{found[1]}"
+
+
 def _marked(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
-        raise error
-    return MARK, error.end
+    if isinstance(error, UnicodeDecodeError):
+        return f"{MARK}{error.object[error.start]:02X}", error.end
+    if isinstance(error, UnicodeEncodeError):  # half a character of UTF-16
+        return f"{MARK}--", error.end
+    raise error
 
 
 codecs.register_error(_ERRORS, _marked)

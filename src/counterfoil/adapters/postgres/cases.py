@@ -117,7 +117,7 @@ class PostgresCases:
         values = {"case": case_id, "within": within, "limit": limit}
         with self._connections.connection() as connection:
             rows = connection.execute(_RELATED, values).fetchall()
-        return [RelatedPayment(*kept, tuple(shared)) for *kept, shared in rows]
+        return [RelatedPayment(*[*kept, tuple(shared)]) for *kept, shared in rows]
 
     def note(self, case_id: str, said_by: str, words: str) -> None:
         """Keep a note. Raises NotFoundError."""

@@ -1,10 +1,15 @@
 """A number that a process keeps locked for as long as it lives, in a transaction of its own.
 
 Through a pooler that lends a server process for one transaction only, a lock of the session would stay with the
-next client. A transaction keeps its server process, and ends with the client that began it.
+next client. A transaction keeps its server process, and ends with the client that began it. Servers end transactions
+that wait, and are told not to; what stands between may do so too (pgbouncer's `idle_transaction_timeout`, RDS Proxy's
+idle client timeout of 30 minutes) and cannot be told, so a thread says something in it now and then. It holds no
+snapshot between two statements, so that it keeps nothing from VACUUM.
 """
 
 import secrets
+import threading
+from contextlib import suppress
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -15,6 +20,9 @@ from counterfoil.errors import StoreUnavailableError
 
 NOTICED_WITHIN = "2s"
 """How long the server may take to see that the process of a connection was killed."""
+
+BEAT_SECONDS = 20.0
+"""How often something is said in the transaction: what stands between may end one that is silent for a minute."""
 
 # No server may end this transaction because it waits; a machine that vanished is noticed within two minutes.
 _WAITING = """
@@ -31,6 +39,7 @@ class LifeSign:
     def __init__(self, login: Login) -> None:
         self._login = login
         self._open: psycopg.Connection | None = None
+        self._over = threading.Event()
         self.number = _new_number()
 
     def give(self) -> None:
@@ -48,15 +57,19 @@ class LifeSign:
                     "the connection that kept this process's claims was lost and the server still holds it: "
                     "run the step again in a minute"
                 )
+        self._over = threading.Event()
+        threading.Thread(target=_beat, args=(self._open, self._over), name="life sign", daemon=True).start()
 
     def rest(self) -> None:
         """Let go of the lock; the next one has another number, as what was claimed under this one is nobody's."""
+        self._over.set()
         self.number = _new_number()
         if self._open is not None and _answers(self._open):
             self._open.execute("COMMIT")
 
     def close(self) -> None:
         """Let go of the lock and close the connection; the next `give` opens another."""
+        self._over.set()
         self.number = _new_number()
         if self._open is not None:
             self._open.close()
@@ -78,6 +91,13 @@ def _lock_soon(connection: psycopg.Connection, function: str, number: int) -> bo
     except psycopg.errors.LockNotAvailable:
         return False
     return True
+
+
+def _beat(connection: psycopg.Connection, over: threading.Event) -> None:
+    """Say something in the connection's transaction until it is over or the connection is lost."""
+    with suppress(psycopg.Error):  # a lost claim is told when the file is settled
+        while not over.wait(BEAT_SECONDS):
+            connection.execute("SELECT 1")
 
 
 def _answers(connection: psycopg.Connection) -> bool:

@@ -52,7 +52,11 @@ class NumericBlock:
 
     def transform(self, table: pa.Table) -> Floats:
         """Rows of the block, (rows, names)."""
-        return np.clip(self.scaled(table), -CLIP, CLIP) * self.weight.astype(np.float32)
+        return self.weighted(self.scaled(table))
+
+    def weighted(self, scaled: Floats) -> Floats:
+        """Rows of the block, (rows, names), of scaled values."""
+        return np.clip(scaled, -CLIP, CLIP) * self.weight.astype(np.float32)
 
 
 def _signed_log(values: Doubles, logged: Flags) -> Doubles:
@@ -73,9 +77,17 @@ class CyclicBlock:
     names: tuple[str, ...]
     weight: Doubles
 
+    def points(self, table: pa.Table) -> Doubles:
+        """Sines and cosines, (rows, names); a missing value is 0."""
+        return np.nan_to_num(numbers(table, self.names))
+
     def transform(self, table: pa.Table) -> Floats:
         """Rows of the block, (rows, names)."""
-        return (np.nan_to_num(numbers(table, self.names)) * self.weight).astype(np.float32)
+        return self.weighted(self.points(table))
+
+    def weighted(self, points: Doubles) -> Floats:
+        """Rows of the block, (rows, names), of such points."""
+        return (points * self.weight).astype(np.float32)
 
 
 @dataclass(frozen=True)

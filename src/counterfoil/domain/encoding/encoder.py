@@ -157,13 +157,7 @@ class Encoder:
 
     def forest_input(self, table: pa.Table) -> Floats:
         """What the trees see: scaled numbers, points on the circles, one-hot categories."""
-        return np.hstack(
-            [
-                self.numeric.scaled(table),
-                np.nan_to_num(numbers(table, self.cyclic.names)).astype(np.float32),
-                self.category.transform(table),
-            ]
-        )
+        return _side_by_side(self.numeric.scaled(table), self.cyclic.points(table), self.category.transform(table))
 
     def blocks(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Blocks:
         """The blocks of each row: of a payment that is asked about or, with labels, of one that will be a reference.
@@ -171,14 +165,19 @@ class Encoder:
         Raises MissingEvidenceError if a column is not there.
         """
         self.schema.require(table)
+        scaled, points, categories = (
+            self.numeric.scaled(table),
+            self.cyclic.points(table),
+            self.category.transform(table),
+        )
         evidence = {
-            "numeric": self.numeric.transform(table),
-            "cyclic": self.cyclic.transform(table),
-            "category": self.category.transform(table),
+            "numeric": self.numeric.weighted(scaled),
+            "cyclic": self.cyclic.weighted(points),
+            "category": categories,
         }
         if self.text is not None:
             evidence["text"] = self.text.transform(table, embed)
-        values = self.forest_input(table)
+        values = _side_by_side(scaled, points, categories)
         votes = np.zeros((table.num_rows, 0), dtype=np.float32) if self.votes is None else self.votes.transform(values)
         odds = {name: block.transform(values, labels) for name, block in self.odds.items()}
         return Blocks(votes, odds, evidence, self.strangeness.distance(values))
@@ -202,6 +201,10 @@ def _learned(
             name: OddsBlock.of([made.result() for made in trio]) for name, trio in zip(machines, making, strict=True)
         }
         return VoteBlock.fit([grown.result() for grown in growing], values, labels), odds
+
+
+def _side_by_side(scaled: Floats, points: Doubles, categories: Floats) -> Floats:
+    return np.hstack([scaled, points.astype(np.float32), categories])
 
 
 def join(blocks: Blocks, mixture: Mixture) -> Floats:

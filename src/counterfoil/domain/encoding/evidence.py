@@ -37,10 +37,15 @@ class EvidenceSchema:
 
 def numbers(table: pa.Table, names: tuple[str, ...]) -> Doubles:
     """Columns as float64 of shape (rows, names); missing values and infinities are NaN."""
+    chosen = table.select(list(names))
+    if any(field.type != pa.float64() for field in chosen.schema):
+        chosen = chosen.cast(pa.schema([pa.field(field.name, pa.float64()) for field in chosen.schema]))
     matrix = np.empty((table.num_rows, len(names)), dtype=np.float64)
-    for position, name in enumerate(names):
-        values = table.column(name).cast(pa.float64()).to_numpy()
-        matrix[:, position] = np.where(np.isfinite(values), values, np.nan)
+    start = 0
+    for batch in chosen.to_batches() if names else []:
+        matrix[start : start + batch.num_rows] = batch.to_tensor(null_to_nan=True).to_numpy()
+        start += batch.num_rows
+    matrix[~np.isfinite(matrix)] = np.nan
     return matrix
 
 

@@ -59,12 +59,15 @@ class Strangeness:
 
     def surprise(self, evidence: Floats) -> Doubles:
         """Signed surprises in nats, (rows, columns): 0 in the middle, never falling as the value rises."""
-        found = np.empty(evidence.shape, dtype=np.float64)
-        for place, column in enumerate(evidence.T.astype(np.float64)):
-            values, (below, above) = self.values[place], self.reach[place]
-            found[:, place] = np.interp(column, values, self.surprises[place])
-            found[:, place] += np.log1p(np.maximum(column - values[-1], 0) / above)
-            found[:, place] -= np.log1p(np.maximum(values[0] - column, 0) / below)
+        from counterfoil.domain.encoding.walk import curves
+
+        values = np.ascontiguousarray(evidence, np.float64)
+        found = np.empty(values.shape)
+        if not len(self.values):
+            return found
+        curves(values, self.values, self.surprises, found)
+        found += np.log1p(np.maximum(values - self.values[:, -1], 0) / self.reach[:, 1])
+        found -= np.log1p(np.maximum(self.values[:, 0] - values, 0) / self.reach[:, 0])
         return found
 
     def distance(self, evidence: Floats) -> Doubles:

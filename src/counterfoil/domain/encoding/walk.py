@@ -1,4 +1,4 @@
-"""The compiled walk through flat trees, from the roots to the leaves."""
+"""The compiled loops of the encoder: the walk through flat trees, from the roots to the leaves, and curves."""
 
 from counterfoil.domain.arrays import Doubles, Floats, Integers
 from counterfoil.domain.compiled import compiled
@@ -36,3 +36,31 @@ def sums(
         for tree in range(len(roots)):
             for row in range(start, min(start + _ROWS, len(rows))):
                 out[row] += value[_leaf(roots[tree], rows[row], feature, threshold, left)]
+
+
+@compiled
+def curves(rows: Doubles, xs: Doubles, ys: Doubles, out: Doubles) -> None:
+    """Set `out[row, column]` to `numpy.interp` of the column's curve `xs[column]`, `ys[column]`, to the bit."""
+    last = xs.shape[1] - 1
+    for row in range(len(rows)):
+        for column in range(len(xs)):
+            value = rows[row, column]
+            x, y = xs[column], ys[column]
+            if last == 0 or value < x[0]:
+                out[row, column] = y[0]
+                continue
+            if value != value:  # NaN
+                out[row, column] = value
+                continue
+            low, high = 0, last + 1
+            while low < high:
+                middle = (low + high) // 2
+                if x[middle] <= value:
+                    low = middle + 1
+                else:
+                    high = middle
+            place = low - 1
+            if place == last or x[place] == value:
+                out[row, column] = y[place]
+            else:
+                out[row, column] = (y[place + 1] - y[place]) / (x[place + 1] - x[place]) * (value - x[place]) + y[place]

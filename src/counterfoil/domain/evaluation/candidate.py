@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
 from counterfoil.domain.evaluation.paired import Difference, evaluate_pair
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.domain.release.archive import pack, unpack
 from counterfoil.domain.schemas import TIMESTAMP
 
@@ -91,20 +91,10 @@ def compare_with_champion(
 
     `draws` is the number of bootstrap draws; each takes the same accounts for both.
     """
-    label, account, moment = _who_and_when(scores)
-    ours = scores.column("candidate").to_numpy()
+    ours = Scored.of(scores, "candidate")
     if champion is None:
-        alone = ReleaseFigures(candidate, evaluate(label, ours, account, moment, draws=draws))
+        alone = ReleaseFigures(candidate, evaluate(ours, draws=draws))
         return CandidateEvaluation(CandidateFigures(*window, alone, None, {}), scores)
-    theirs = scores.column("champion").to_numpy()
-    pair = evaluate_pair(label, ours, theirs, account, moment, draws=draws)
+    pair = evaluate_pair(ours, scores.column("champion").to_numpy(), draws=draws)
     both = ReleaseFigures(candidate, pair.first), ReleaseFigures(champion, pair.second)
     return CandidateEvaluation(CandidateFigures(*window, *both, pair.differences), scores)
-
-
-def _who_and_when(scores: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return (
-        scores.column("label").to_numpy().astype(np.int8),
-        np.asarray(scores.column("account_id").to_pylist(), dtype=object),
-        scores.column("event_time").cast(pa.timestamp("us")).to_numpy(),
-    )

@@ -20,6 +20,7 @@ from counterfoil.domain.evaluation.reliability import (
     expected_calibration_error,
     reliability_bins,
 )
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.errors import UsageError
 
 FALSE_POSITIVE_RATE = 0.01
@@ -59,25 +60,13 @@ class Evaluation:
 
 
 def evaluate(
-    label: NDArray[np.int8],
-    score: Doubles,
-    account: NDArray[np.object_] | NDArray[np.str_] | None,
-    event_time: NDArray[np.datetime64],
-    *,
-    alerts_per_day: int = ALERTS_PER_DAY,
-    top_k: int = 100,
-    draws: int = 500,
-    seed: int = 0,
+    scored: Scored, *, alerts_per_day: int = ALERTS_PER_DAY, top_k: int = 100, draws: int = 500, seed: int = 0
 ) -> Evaluation:
-    """Evaluate scores (higher = riskier) of rows whose label is known, 1 fraud or 0 good.
+    """Evaluate the scores of payments. Without accounts each row is its own card. Days are UTC dates.
 
-    All arrays have shape (rows,); `event_time` is UTC. Without accounts each row is its own card. Days are
-    UTC dates. `draws` is the number of bootstrap draws (0: no intervals).
-
-    Raises UsageError for arrays of different length, other labels, scores that are NaN or infinite, and
-    budgets below 1.
+    `draws` is the number of bootstrap draws (0: no intervals). Raises UsageError for budgets below 1.
     """
-    measures = Measures.of(label, score, account, event_time, alerts_per_day=alerts_per_day, top_k=top_k)
+    measures = Measures.of(scored, alerts_per_day=alerts_per_day, top_k=top_k)
     return measures.evaluation(measures.bootstrapped(measures.figures, draws=draws, seed=seed))
 
 
@@ -101,20 +90,12 @@ class Measures:
     top_k: int
 
     @classmethod
-    def of(
-        cls,
-        label: NDArray[np.int8],
-        score: Doubles,
-        account: NDArray[np.object_] | NDArray[np.str_] | None,
-        event_time: NDArray[np.datetime64],
-        *,
-        alerts_per_day: int,
-        top_k: int,
-    ) -> "Measures":
+    def of(cls, scored: Scored, *, alerts_per_day: int, top_k: int) -> "Measures":
         """Make ready what `evaluate` takes. Raises UsageError as it does."""
-        label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
-        _check(label, score, account, event_time, min(alerts_per_day, top_k))
-        numbers, day = account_numbers(account, label.size), event_time.astype("datetime64[D]")
+        if min(alerts_per_day, top_k) < 1:
+            raise UsageError(f"alerts_per_day and top_k must be at least 1, not {min(alerts_per_day, top_k)}")
+        label, score = np.asarray(scored.label), np.asarray(scored.score, dtype=np.float64)
+        numbers, day = account_numbers(scored.account, label.size), scored.event_time.astype("datetime64[D]")
         accounts = int(numbers.max()) + 1 if numbers.size else 0
         by_day = card_days(label, score, numbers, day)
         probable = bool(np.all((score >= 0) & (score <= 1)))
@@ -185,24 +166,6 @@ class Measures:
     def card_precision_by_day(self) -> dict[str, float]:
         """ISO date -> card precision of that day."""
         return dict(zip(self.days, self.cards.by_day.tolist(), strict=True))
-
-
-def _check(
-    label: NDArray[np.int8],
-    score: Doubles,
-    account: NDArray[np.object_] | NDArray[np.str_] | None,
-    event_time: NDArray[np.datetime64],
-    smallest_budget: int,
-) -> None:
-    lengths = {label.size, score.size, event_time.size, label.size if account is None else account.size}
-    if len(lengths) > 1:
-        raise UsageError(f"label, score, account and event_time differ in length: {sorted(lengths)} rows")
-    if not np.isin(label, (0, 1)).all():
-        raise UsageError("label may only be 0 or 1: drop rows of unknown label before evaluating")
-    if not np.isfinite(score).all():
-        raise UsageError(f"{int((~np.isfinite(score)).sum())} scores are NaN or infinite")
-    if smallest_budget < 1:
-        raise UsageError(f"alerts_per_day and top_k must be at least 1, not {smallest_budget}")
 
 
 def defined(value: float) -> float | None:

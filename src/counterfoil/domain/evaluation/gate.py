@@ -6,6 +6,7 @@ from typing import Any
 
 from counterfoil.domain.evaluation.candidate import CandidateFigures
 from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS
+from counterfoil.domain.options import Kind, option
 from counterfoil.errors import UsageError
 
 
@@ -18,10 +19,18 @@ class GateRules:
     a champion. min_frauds: with fewer in the window nothing can be said.
     """
 
-    tolerance: float = 0.01
-    min_auc: float = 0.8
-    min_lift: float = 5.0
-    min_frauds: int = 20
+    tolerance: float = option(
+        "Average precision it may lose against the champion (lower bound of the 95 % interval)",
+        Kind.SHARE,
+        default=0.01,
+    )
+    min_auc: float = option("AUC that a candidate needs", Kind.SHARE, default=0.8)
+    min_lift: float = option(
+        "Average precision that a candidate needs: its odds, in multiples of the odds of a fraud",
+        Kind.NUMBER,
+        default=5.0,
+    )
+    min_frauds: int = option("Frauds that the days to judge on must have", Kind.COUNT, default=20)
 
     def __post_init__(self) -> None:
         for name, value, most in (

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.evaluation.evaluation import Evaluation, Measures, defined
 from counterfoil.domain.evaluation.intervals import Intervals
 from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
+from counterfoil.domain.evaluation.scored import Scored
 
 COMPARED = ("average_precision", "auc", "card_precision")
 
@@ -33,25 +31,21 @@ class Pair:
 
 
 def evaluate_pair(
-    label: NDArray[np.int8],
-    first: Doubles,
+    first: Scored,
     second: Doubles,
-    account: NDArray[np.object_] | NDArray[np.str_] | None,
-    event_time: NDArray[np.datetime64],
     *,
     alerts_per_day: int = ALERTS_PER_DAY,
     top_k: int = 100,
     draws: int = 500,
     seed: int = 0,
 ) -> Pair:
-    """Evaluate two scores (higher = riskier) of the same rows; takes and raises what `evaluate` does.
+    """Evaluate scores of payments and a `second` score, (rows,), of the same; takes and raises what `evaluate` does.
 
     Each bootstrap draw takes the same accounts for both, so that what makes a window hard for both is not
     counted as doubt about their difference.
     """
     ours, theirs = (
-        Measures.of(label, score, account, event_time, alerts_per_day=alerts_per_day, top_k=top_k)
-        for score in (first, second)
+        Measures.of(scored, alerts_per_day=alerts_per_day, top_k=top_k) for scored in (first, first.by(second))
     )
 
     def together(copies: Integers) -> dict[str, Doubles]:

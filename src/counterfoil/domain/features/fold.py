@@ -155,17 +155,16 @@ class _Fold:
         """Set the features' rows of `out`."""
         groups = Groups.of(self.payments, self.entity.columns)
         if groups.longest > self.kept.payments + 1:
-            tick = self.payments.tick[groups.row]
             for hours in {spec.hours for spec in self.specs.values()}:
-                self._full[hours] = np.zeros(len(self.payments), np.bool_)
-                windows.overfull(tick, groups.starts, hours * HOUR, self.kept.payments, groups.row, self._full[hours])
+                full = self._full[hours] = np.zeros(len(self.payments), np.bool_)
+                windows.overfull(groups.tick, groups.starts, hours * HOUR, self.kept.payments, groups.row, full)
         self._payments(groups)
         self._distinct(groups, Family.ACCOUNTS, "account_id")
         self._distinct(groups, Family.MERCHANTS, "merchant_id")
         self._labels(groups)
         if any(spec.aggregate.is_money for spec in self.specs.values()):
-            alike = ["currency"] if by_currency else []
-            money = Groups.of(self.payments, self.entity.columns, alike) if alike else groups
+            mixed = by_currency and self.payments.differ("currency")
+            money = Groups.of(self.payments, self.entity.columns, ["currency"]) if mixed else groups
             self._amounts(money)
             self._largest(money)
 
@@ -177,30 +176,33 @@ class _Fold:
         for hours in dict.fromkeys(spec.hours for spec in specs.values()):
             yield hours, {n: spec for n, spec in specs.items() if spec.hours == hours}
 
-    def _lefts(self, groups: Groups, tick: Integers, hours: int, *, exact: bool = False) -> Integers:
-        left = np.empty(len(tick), np.int64)
+    def _lefts(self, groups: Groups, hours: int, *, exact: bool = False) -> Integers:
+        """Where windows begin: at the payment itself, or (not `exact`) at a tile where the profile is full."""
         full = _NOWHERE if exact else self._full.get(hours, _NOWHERE)
-        windows.lefts(tick, groups.starts, hours * HOUR, groups.row, full, microseconds(self.kept.tile), left)
-        return left
+        key = (hours, len(full) > 0)
+        if key not in groups.lefts:
+            left = groups.lefts[key] = np.empty(len(groups.row), np.int64)
+            tile = microseconds(self.kept.tile)
+            windows.lefts(groups.tick, groups.starts, hours * HOUR, groups.row, full, tile, left)
+        return groups.lefts[key]
 
     def _payments(self, groups: Groups) -> None:
-        tick, quarter = self.payments.tick[groups.row], self.payments.quarter[groups.row]
+        quarter = self.payments.quarter[groups.row]
         quarters = np.zeros((4, 0), np.int64)
         if any(spec.aggregate is Aggregate.QUARTER_SHARE for spec in self.specs.values()):
             quarters = np.stack([running(quarter == one) for one in range(4)])
         for hours, specs in self._by_window(Family.PAYMENTS):
-            columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
+            columns, left = _Columns.of(specs), self._lefts(groups, hours)
             values.payments(
-                tick, left, quarter, quarters, hours * HOUR,
+                groups.tick, left, quarter, quarters, hours * HOUR,
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
             )  # fmt: skip
 
     def _amounts(self, groups: Groups) -> None:
-        tick, minor = self.payments.tick[groups.row], self.payments.minor[groups.row]
-        has = self.payments.has_amount[groups.row]
+        minor, has = self.payments.minor[groups.row], self.payments.has_amount[groups.row]
         count, total, square = running(has), running_totals(minor), running_squares(minor)
         for hours, specs in self._by_window(Family.AMOUNTS):
-            columns, left = _Columns.of(specs), self._lefts(groups, tick, hours)
+            columns, left = _Columns.of(specs), self._lefts(groups, hours)
             values.amounts(
                 minor, has, left, count, total, square,
                 groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
@@ -210,12 +212,10 @@ class _Fold:
         specs = self._of(Family.LARGEST)
         if not specs:
             return
-        tick, minor = self.payments.tick[groups.row], self.payments.minor[groups.row]
-        has = self.payments.has_amount[groups.row]
-        lefts = {spec.hours: self._lefts(groups, tick, spec.hours) for spec in specs.values()}
+        minor, has = self.payments.minor[groups.row], self.payments.has_amount[groups.row]
         columns = _Columns.of(specs)
         values.largest(
-            minor, has, groups.starts, np.stack([lefts[spec.hours] for spec in specs.values()]),
+            minor, has, groups.starts, np.stack([self._lefts(groups, spec.hours) for spec in specs.values()]),
             groups.row, self.wanted, columns.codes, columns.itself, columns.numbers, self.out,
         )  # fmt: skip
 
@@ -223,9 +223,9 @@ class _Fold:
         specs = self._of(family)
         if not specs:
             return
-        (codes, count), tick = self.payments.codes(column), self.payments.tick[groups.row]
+        codes, count = self.payments.codes(column)
         for number, spec in specs.items():
-            left = self._lefts(groups, tick, spec.hours, exact=True)
+            left = self._lefts(groups, spec.hours, exact=True)
             values.distinct(
                 codes[groups.row], count, groups.starts, left, self.kept.payments,
                 groups.row, self.wanted, number, self.out,
@@ -235,7 +235,7 @@ class _Fold:
         """Payments whose delay ended in the window, whatever their label, and frauds that became known in it."""
         if not self._of(Family.LABELS):
             return
-        tick, position = self.payments.tick[groups.row], np.arange(len(groups.row))
+        tick, position = groups.tick, np.arange(len(groups.row))
         arrivals, starts = self._arrivals(groups)
         delay = max(microseconds(self.payments.label_delay), 1)
         ended, known = (

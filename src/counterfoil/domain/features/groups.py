@@ -1,7 +1,7 @@
 """Payments put together by entity, and the running sums that windows are differences of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,15 @@ _LEAST = (1 << _LIMB) - 1
 
 @dataclass(frozen=True)
 class Groups:
-    """Positions in the order of (entity, time, id): the row of each, and where entities start (and the last ends)."""
+    """Positions in the order of (entity, time, id): row and time of each, and where entities start (and the last ends).
+
+    `lefts` has what was asked for of the first positions of windows.
+    """
 
     row: Integers
+    tick: Integers
     starts: Integers
+    lefts: dict[tuple[int, bool], Integers] = field(default_factory=dict)
 
     @classmethod
     def of(cls, payments: Payments, columns: Sequence[str], alike: Sequence[str] = ()) -> "Groups":
@@ -34,7 +39,7 @@ class Groups:
         differs[:1] = True
         for codes, _ in coded:
             differs[1:] |= np.diff(codes[row]) != 0
-        return cls(row, np.append(np.flatnonzero(differs), len(row)))
+        return cls(row, payments.tick[row], np.append(np.flatnonzero(differs), len(row)))
 
     @property
     def longest(self) -> int:

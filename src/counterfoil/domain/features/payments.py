@@ -102,6 +102,11 @@ class Payments:
             self._codes[column] = _integers(values.indices, -1), len(values.dictionary)
         return self._codes[column]
 
+    def differ(self, column: str) -> bool:
+        """Whether a column has more than one value; null is one."""
+        codes, _ = self.codes(column)
+        return bool(np.any(codes != codes[:1]))
+
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -5,6 +5,7 @@ The last payments are kept one by one, older ones by the hour they fall in, and 
 late is put where it belongs, as long as it is newer than what was added up.
 """
 
+import json
 import struct
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -29,9 +30,8 @@ TILE_COLUMNS = 12
 
 _FAMILIES = list(Family)
 
-_MAGIC, _VERSION = b"CFPR", 1
-_HEADER = struct.Struct("<4sI3q6I")
-_LENGTHS = np.dtype("<i4")
+_MAGIC, _VERSION = b"CFPR", 2
+_HEADER = struct.Struct("<4sI3q4I")
 _WHOLE = np.dtype("<i8")
 
 
@@ -153,45 +153,34 @@ class Profile:
         return True
 
     def to_bytes(self) -> bytes:
-        """The profile as a header and arrays of little-endian numbers, then its texts in UTF-8."""
+        """The profile as a header and arrays of little-endian numbers, then its ids and names as JSON in UTF-8."""
         self._drop_unused_names()
-        texts = [text.encode() for text in (*self.ids, *self.names)]
         numbers = [self.rows, self.tiles, self.arrivals, self.arrival_tiles]
-        header = _HEADER.pack(
-            _MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late,
-            len(self.rows), len(self.tiles), len(self.arrivals), len(self.arrival_tiles),
-            len(self.ids), len(self.names),
-        )  # fmt: skip
-        lengths = np.array([len(text) for text in texts], _LENGTHS)
-        return b"".join([header, *(one.astype(_WHOLE).tobytes() for one in numbers), lengths.tobytes(), *texts])
+        header = _HEADER.pack(_MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late, *map(len, numbers))
+        texts = json.dumps([self.ids, self.names], ensure_ascii=False, separators=(",", ":")).encode()
+        return b"".join([header, *(one.astype(_WHOLE).tobytes() for one in numbers), texts])
 
     @classmethod
     def from_bytes(cls, state: bytes, program: Program) -> "Profile":
         """The profile that `to_bytes` wrote. Raises StoreUnavailableError if this version did not write it."""
         if len(state) < _HEADER.size or state[:8] != struct.pack("<4sI", _MAGIC, _VERSION):
-            raise StoreUnavailableError(
-                f"a profile of {len(state)} bytes is none of version {_VERSION}: remove the profiles; they are made"
-                " again from the payments"
-            )
+            raise _not_written_here(state)
         _, _, tiled, arrived, late, *sizes = _HEADER.unpack_from(state)
-        shapes = [(sizes[0], ROW_COLUMNS), (sizes[1], TILE_COLUMNS), (sizes[2], 1), (sizes[3], 2)]
         offset, arrays = _HEADER.size, []
-        for rows, columns in shapes:
-            flat = np.frombuffer(state, _WHOLE, rows * columns, offset)
-            arrays.append(flat.astype(np.int64).reshape(rows, columns))
-            offset += flat.nbytes
-        lengths = np.frombuffer(state, _LENGTHS, sizes[4] + sizes[5], offset)
-        ends = offset + lengths.nbytes + np.cumsum(lengths, dtype=np.int64)
-        texts = [state[end - length : end].decode() for end, length in zip(ends, lengths, strict=True)]
-        return cls(
-            program, arrays[0], texts[: sizes[4]], arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived,
-            texts[sizes[4] :], late,
-        )  # fmt: skip
+        try:
+            for rows, columns in zip(sizes, (ROW_COLUMNS, TILE_COLUMNS, 1, 2), strict=True):
+                flat = np.frombuffer(state, _WHOLE, rows * columns, offset)
+                arrays.append(flat.astype(np.int64).reshape(rows, columns))
+                offset += flat.nbytes
+            ids, names = json.loads(state[offset:])
+        except ValueError as error:  # too short, or no texts at its end
+            raise _not_written_here(state) from error
+        return cls(program, arrays[0], ids, arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived, names, late)
 
     def _drop_unused_names(self) -> None:
         """Keep, in order, the names that payments or tiles still have: equal pasts are equal bytes."""
         numbers = np.unique(np.concatenate([self.rows[:, 4:].ravel(), self.tiles[:, 2]]))
-        used = sorted((int(number) for number in numbers if number >= 0), key=lambda number: self.names[number])
+        used = sorted(numbers[numbers >= 0].tolist(), key=self.names.__getitem__)
         new = np.full(len(self.names) + 1, -1)  # the last is that of null
         new[used] = np.arange(len(used))
         self.rows = np.hstack([self.rows[:, :4], new[self.rows[:, 4:]]])
@@ -252,6 +241,13 @@ class Profile:
         # Nothing that was added up is left: whatever is as old is forgotten too, in whatever order it comes.
         self.tiled_until = NEVER if self.tiled_until < first else self.tiled_until
         self.arrived_until = NEVER if self.arrived_until < first else self.arrived_until
+
+
+def _not_written_here(state: bytes) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"a profile of {len(state)} bytes is none of version {_VERSION}: remove the profiles; they are made again from"
+        " the payments"
+    )
 
 
 def _number(numbers: dict[str, int], name: str | None, stranger: int) -> int:

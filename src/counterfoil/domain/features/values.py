@@ -232,8 +232,13 @@ def newest(
     merchant's number.
     """
     count = alike = amounts = high = low = accounts = merchants = top = 0
-    squares = np.zeros(4, np.int64)
-    seen[:] = 0
+    squares = (0, 0, 0, 0)
+    money = others = False  # what the program does not ask for is not looked at
+    for p in range(len(program)):
+        money |= program[p, 0] == _AMOUNTS or program[p, 0] == _OF_LARGEST
+        others |= program[p, 0] == _ACCOUNTS or program[p, 0] == _MERCHANTS
+    if others:
+        seen[:] = 0
     place, tiled = len(rows) - 1, len(tiles) - 1
     for p in range(len(program)):
         family, code, window, itself, column = program[p]
@@ -241,39 +246,42 @@ def newest(
         while place >= 0 and rows[place, 0] > edge:
             count += 1
             alike += rows[place, 3] == quarter
-            if rows[place, 2] and rows[place, 4] == currency:
+            if money and rows[place, 2] and rows[place, 4] == currency:
                 amount = rows[place, 1]
                 top = amount if amounts == 0 else max(top, amount)
                 amounts += 1
                 high += amount >> 32
                 low += amount & 4294967295
-                _add_square(amount, squares)
-            payer, payee = rows[place, 5], rows[place, 6]
-            if payer >= 0 and not seen[payer] & 1:
-                seen[payer] |= 1
-                accounts += 1
-            if payee >= 0 and not seen[payee] & 2:
-                seen[payee] |= 2
-                merchants += 1
+                squares = _with_square(amount, squares)
+            if others:
+                payer, payee = rows[place, 5], rows[place, 6]
+                if payer >= 0 and not seen[payer] & 1:
+                    seen[payer] |= 1
+                    accounts += 1
+                if payee >= 0 and not seen[payee] & 2:
+                    seen[payee] |= 2
+                    merchants += 1
             place -= 1
         if tiled_until > edge:
             while tiled >= 0 and tiles[tiled, 0] >= (edge + 1) // tile * tile:
                 count += tiles[tiled, 1]
                 alike += tiles[tiled, 1] if tiles[tiled, 3] == quarter else 0
-                if tiles[tiled, 5] and tiles[tiled, 2] == currency:
+                if money and tiles[tiled, 5] and tiles[tiled, 2] == currency:
                     top = tiles[tiled, 4] if amounts == 0 else max(top, tiles[tiled, 4])
                     amounts += tiles[tiled, 5]
                     high += tiles[tiled, 6]
                     low += tiles[tiled, 7]
-                    squares += tiles[tiled, 8:12]
+                    squares = (
+                        squares[0] + tiles[tiled, 8], squares[1] + tiles[tiled, 9],
+                        squares[2] + tiles[tiled, 10], squares[3] + tiles[tiled, 11],
+                    )  # fmt: skip
                 tiled -= 1
         if family == _PAYMENTS:
             since = now - rows[-1, 0] if len(rows) else 0
             out[column] = _payments_value(code, count + itself, alike, since, window)
         elif family == _AMOUNTS:
-            with_own = squares.copy()
             mine = minor if itself and has else 0
-            _add_square(mine, with_own)
+            with_own = _with_square(mine, squares)
             total = (high + (mine >> 32)) * 4294967296.0 + (low + (mine & 4294967295))
             square = 0.0
             for limb in range(3, -1, -1):
@@ -298,12 +306,12 @@ def newest(
 
 
 @compiled
-def _add_square(amount: int, squares: Integers) -> None:
-    """Add an amount's square to sums of its parts of 30 bits, as `groups.running_squares` does."""
+def _with_square(amount: int, squares: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Sums of squares with an amount's, by its parts of 30 bits, as `groups.running_squares` has them."""
     size = abs(amount)
     above, least = size >> 30, size & 1073741823
     below, between, top = least * least, 2 * above * least, above * above
-    squares[0] += below & 1073741823
-    squares[1] += (below >> 30) + (between & 1073741823)
-    squares[2] += (between >> 30) + (top & 1073741823)
-    squares[3] += top >> 30
+    return (
+        squares[0] + (below & 1073741823), squares[1] + (below >> 30) + (between & 1073741823),
+        squares[2] + (between >> 30) + (top & 1073741823), squares[3] + (top >> 30),
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The compiled loops that put payments together by entity and find where windows begin.
+"""The compiled loops that put payments together by entity, find where windows begin, and put values into rows.
 
 They know sorted integers only: no columns, no names, no Arrow. `tick` are microseconds, in the order of (entity, time,
 id). A group is one entity: positions `starts[g]` to `starts[g + 1]`. `row` is a position's row in the table.
@@ -6,7 +6,7 @@ id). A group is one entity: positions `starts[g]` to `starts[g + 1]`. `row` is a
 
 import numpy as np
 
-from counterfoil.domain.arrays import Flags, Integers
+from counterfoil.domain.arrays import Doubles, Flags, Integers
 from counterfoil.domain.compiled import compiled
 
 
@@ -78,3 +78,10 @@ def up_to(
                 while whole < end and tick[whole] < edge:
                     whole += 1
                 found[i] = whole
+
+
+@compiled
+def put(rows: Integers, values: Doubles, out: Doubles) -> None:
+    """Set `out[rows[i]]` to `values[i]`; numpy's indexing takes twice as long."""
+    for i in range(len(rows)):
+        out[rows[i]] = values[i]

@@ -1,4 +1,4 @@
-"""Blocklists as they are published: addresses and networks, plain, with counts, as CSV, or as ipset saves them."""
+"""Blocklists as they are published: addresses, networks and ranges, plain, with counts, as CSV, or as ipset saves."""
 
 import ipaddress
 import re
@@ -11,10 +11,13 @@ from counterfoil.domain.privacy.addresses import Address, normal_address
 
 BLOCKLIST = pa.schema([pa.field("address", pa.string(), nullable=False), pa.field("blocklists", pa.int32())])
 
-_BETWEEN = re.compile(r"[\s,]+")
-_IPSET = re.compile(r"-?-?(?:add|A)\s+\S+\s+(\S+)", re.IGNORECASE)
-_IPSET_OTHER = re.compile(r"(?:create|flush|destroy|-N|-F)\s", re.IGNORECASE)
-_COMMENT = re.compile(r"#.*|;.*|^//.*")
+_BETWEEN = re.compile(r"[\s,;]+")
+_OF_CSV = re.compile(r"[,;]")
+_IPSET_COMMAND = r"(?:(?:\S*/)?ipset\s+(?:-!\s+|-exist\s+)?)?"
+_IPSET = re.compile(rf"{_IPSET_COMMAND}-?-?(?:add|A)\s+\S+\s+(\S+)", re.IGNORECASE)
+_IPSET_OTHER = re.compile(rf"{_IPSET_COMMAND}(?:create|flush|destroy|-N|-F|-X)\s", re.IGNORECASE)
+_COMMENT = re.compile(r"#.*|(?:^|\s);.*|^//.*")
+_RANGE = re.compile(r"(?P<first>[0-9a-fA-F:.]+)\s*-\s*(?P<last>[0-9a-fA-F:.]+)(?:[\s,;].*)?")
 _MOST_DIGITS = 9
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -65,8 +68,8 @@ class Blocklist:
 def parse_blocklist(lines: Iterable[str]) -> Blocklist:
     """Read lines of an address or a network, and perhaps the number of lists that it is on (else one).
 
-    `#`, `;` and `//` begin comments; what stands after the number in CSV says nothing here. Of two entries the
-    higher counts.
+    `#`, `;` after a blank and `//` begin comments; what stands after the number in CSV, and after a range
+    (`8.8.8.0 - 8.8.8.255`), says nothing here. Of two entries the higher counts.
     """
     found: dict[str, int] = {}
     networks = ListedNetworks()
@@ -78,21 +81,39 @@ def parse_blocklist(lines: Iterable[str]) -> Blocklist:
         entry = _entry(text)
         if entry is None:
             unreadable += 1
-        elif isinstance(entry[0], str):
-            found[entry[0]] = max(entry[1], found.get(entry[0], 0))
         else:
-            networks.add(entry[0], entry[1])
+            where, count = entry
+            for one in where:
+                if isinstance(one, str):
+                    found[one] = max(count, found.get(one, 0))
+                else:
+                    networks.add(one, count)
     counts = pa.table([list(found), list(found.values())], schema=BLOCKLIST)
     return Blocklist(counts, unreadable, networks)
 
 
-def _entry(text: str) -> tuple[str | Network, int] | None:
-    """An address in its normal form, or a network, and on how many lists it is."""
+def _entry(text: str) -> tuple[list[str | Network], int] | None:
+    """Addresses in their normal form or networks, and on how many lists they are."""
+    as_range = _RANGE.fullmatch(text)
+    if as_range is not None:
+        return _between(as_range["first"], as_range["last"])
     of_ipset = _IPSET.match(text)
     words = [of_ipset[1]] if of_ipset else [word.strip("\"'") for word in _BETWEEN.split(text)]
-    count = _count(words, is_csv="," in text)
+    count = _count(words, is_csv=_OF_CSV.search(text) is not None)
     where = None if count is None else _where(words[0])
-    return None if where is None or count is None else (where, count)
+    return None if where is None or count is None else ([where], count)
+
+
+def _between(first: str, last: str) -> tuple[list[str | Network], int] | None:
+    try:
+        networks = ipaddress.summarize_address_range(ipaddress.ip_address(first), ipaddress.ip_address(last))
+        return [_alone(network) for network in networks], 1
+    except (ValueError, TypeError):  # no addresses, of two versions, or the last before the first
+        return None
+
+
+def _alone(network: Network) -> str | Network:
+    return network if network.prefixlen < network.max_prefixlen else str(network.network_address)
 
 
 def _count(words: list[str], *, is_csv: bool) -> int | None:

@@ -13,7 +13,7 @@ from counterfoil.domain.privacy.card_numbers import are_card_numbers
 
 _WORDS = {
     "label": r"fraud|^class$|label|chargeback|verdict",
-    "transaction_id": r"(trans|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
+    "transaction_id": r"(trans\w*|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
     "amount": r"amount|^amt$|price|betrag|montant|importe|gross|value$|^sum$",
     "currency": r"currency|^ccy$|waehrung|devise",
     "source_ip": r"\bip\b|ip addr|ipaddress",
@@ -21,7 +21,7 @@ _WORDS = {
     "phone": r"phone|mobile|\btel\b",
     "card_number": r"cc num|card num|card no|\bpan\b",
     "card_bin": r"\bbin\b|iin",
-    "device": r"device id|fingerprint|terminal id",
+    "device": r"device id|fingerprint",
     "account": r"account|name orig|^source$|^customer( id)?$|entity id|^user( id)?$|client|debtor|payer|iban|konto",
     "merchant": r"merchant( name| id)?$|name dest|^target$|payee|creditor|shop|beneficiary|receiver|terminal|empf",
     "category": r"categor|^mcc$|^type$|merchant type",
@@ -39,6 +39,11 @@ _NUMBER = r"^[($€£-]*\s*[\d.,]+([eE][+-]?\d+)?\)?$"
 _PAIRS = (("1", "0"), ("yes", "no"), ("true", "false"), ("fraud", "legit"))
 _OPPOSITES = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
 _FEW_KINDS = 50
+_ROWS_A_KIND = 50
+"""In more rows there may be more kinds: one for so many of them."""
+_DOTTED = r"^[0-9a-fA-F:.\[\]]*[.:][0-9a-fA-F:.\[\]]*[.:][0-9a-fA-F:.\[\]]*$"
+_MANY_CURRENCIES = 10
+_SMALL_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,19 @@ def guess_fields(columns: Mapping[str, pa.Array], taken: tuple[str, ...]) -> lis
     found: list[FieldGuess] = []
     for field, pattern in _WORDS.items():
         named = [name for name in free if re.search(pattern, words_of(name)) and _may_be(field, free[name])]
+        if not named and field == "source_ip":
+            named = [
+                name for name in free if _all_match(_DOTTED)(free[name].drop_null()) and _may_be(field, free[name])
+            ]
         if named:
             name = min(named, key=lambda one: (_rank(field, one), list(free).index(one)))
             found.append(_guess(field, name, named, free))
             for one in found[-1].columns:
                 free.pop(one)
+    known = {guess.field: guess for guess in found}
+    if "account" not in known and "email" in known:
+        doubt = "no column is called like an account: an address may stand for who pays"
+        found.append(FieldGuess("account", known["email"].columns, "somebody is known by it", doubt))
     return found
 
 
@@ -79,7 +92,19 @@ def _guess(field: str, name: str, named: list[str], free: Mapping[str, pa.Array]
             return FieldGuess(field, (name, cards[0]), "a person's card: the person, then which of their cards", doubt)
     if field == "transaction_id" and pc.count_distinct(free[name]).as_py() < len(free[name]):
         doubt = "values repeat in the first rows, so it may be no id of a payment"
+    if field == "currency" and _is_drawn(free[name]):
+        doubt = "it looks as if drawn at random: if one account pays in many, say currency.meaningful = false"
     return FieldGuess(field, (name,), f"its name, and all values {_LOOKS[field]}", doubt)
+
+
+def _are_dotted(values: pa.Array) -> bool:
+    return _all_match(_DOTTED)(values.drop_null())
+
+
+def _is_drawn(currencies: pa.Array) -> bool:
+    """Whether there are many currencies and none is frequent."""
+    counts = pc.value_counts(currencies.drop_null()).field("counts")
+    return len(counts) >= _MANY_CURRENCIES and pc.max(counts).as_py() < _SMALL_SHARE * pc.sum(counts).as_py()
 
 
 _LOOKS = {
@@ -163,9 +188,11 @@ def guess_evidence(columns: Mapping[str, pa.Array], taken: set[str]) -> Iterator
             yield "", name, "it may say who somebody is"
         elif re.search(r"time|date|\bid$|^id$|index|^new", words):
             yield "", name, "it may be unique to a row, or known only after the payment"
+        elif pc.count_distinct(kept).as_py() == 1 and len(kept) > 1:
+            yield "", name, "all values are the same"
         elif is_numeric(values):
             yield "numeric", name, "all values are numbers"
-        elif pc.count_distinct(kept).as_py() <= _FEW_KINDS:
+        elif pc.count_distinct(kept).as_py() <= max(_FEW_KINDS, len(kept) // _ROWS_A_KIND):
             yield "categorical", name, "few kinds of values"
         else:
             yield "", name, "many kinds of values"

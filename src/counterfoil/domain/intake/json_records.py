@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from counterfoil.domain.intake.raw import BadRecordError
@@ -28,9 +29,7 @@ def parse_record(text: str) -> Json:
     if text.count("[") + text.count("{") > MOST_DEPTH and _depth(text) > MOST_DEPTH:
         raise BadRecordError("json_too_deep", f"values are more than {MOST_DEPTH} deep in one another")
     try:
-        record = json.loads(
-            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_without_doubles
-        )
+        record = _DECODER.decode(text)
     except _DoubledKeyError:
         raise BadRecordError("json_key_doubled", "an object has the same key twice") from None
     except json.JSONDecodeError as error:
@@ -46,7 +45,15 @@ def cells(record: Json, columns: Sequence[str]) -> list[str | None]:
     `a.b` is the key `b` of the object `a`, unless a key is called `a.b` itself. Raises BadRecordError:
     `json_nested_value`, `text_unreadable`.
     """
-    return [_text(_value(record, column), column) for column in columns]
+    texts = []
+    for column in columns:
+        value = record.get(column)
+        if value is None and "." in column:
+            value = _value(record, column)
+        # Nearly all values are plain texts, or nothing.
+        is_plain = value is None or (type(value) is str and value.isascii())
+        texts.append(value if is_plain else _text(value, column))
+    return texts
 
 
 def names(record: Json, before: str = "") -> Iterator[str]:
@@ -65,6 +72,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> Json:
     return record
 
 
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_without_doubles)
+
+
 def _depth(text: str) -> int:
     deepest = depth = 0
     in_string = False
@@ -78,16 +88,22 @@ def _depth(text: str) -> int:
 
 
 def _value(record: Json, column: str) -> Any:
-    if column in record or "." not in column:
-        return record.get(column)
-    parts = column.split(".")
-    for length in range(1, len(parts)):
-        inner = record.get(".".join(parts[:length]))
+    if column in record:
+        return record[column]
+    for first, rest in _splits(column):
+        inner = record.get(first)
         if isinstance(inner, dict):
-            found = _value(inner, ".".join(parts[length:]))
+            found = _value(inner, rest)
             if found is not None:
                 return found
     return None
+
+
+@cache
+def _splits(column: str) -> list[tuple[str, str]]:
+    """What may be a key, and the column in its object, for each of the dots."""
+    places = (place for place, sign in enumerate(column) if sign == ".")
+    return [(column[:place], column[place + 1 :]) for place in places]
 
 
 def _text(value: Any, column: str) -> str | None:

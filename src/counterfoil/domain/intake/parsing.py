@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, mask_of
+from counterfoil.domain.arrays import Flags, mask_of, which_hold
 from counterfoil.domain.intake.mapping_amounts import AmountFormat
 from counterfoil.domain.intake.mapping_model import Labels
 from counterfoil.domain.intake.parsing_numbers import plain_numbers
@@ -58,7 +58,8 @@ def text_of(values: pa.Array, column: str) -> pa.Array:
         raise MappingError(
             f"column {column!r} holds {values.type}, which cannot be read as text: map another column"
         ) from None
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    blank = pc.equal(text, "")
+    return pc.if_else(blank, pa.scalar(None, pa.string()), text) if blank.true_count else text
 
 
 def parse_text(values: pa.Array, column: str) -> Parsed:
@@ -112,8 +113,9 @@ def parse_labels(values: pa.Array, column: str, labels: Labels, null_values: tup
     if set(labels.unknown) & {"", *null_values}:
         unknown |= mask_of(pc.is_null(text))
     codes = np.where(fraud, FRAUD, GOOD).astype(np.int8)
-    message = _label_messages(without_card_numbers(text), column)
-    fault = Fault("label_unknown_value", message, ~(fraud | good | unknown))
+    wrong = ~(fraud | good | unknown)
+    message = _label_messages(without_card_numbers(text), column) if wrong.any() else ""
+    fault = Fault("label_unknown_value", message, wrong)
     return Parsed(pa.array(codes, pa.int8(), mask=~(fraud | good)), (fault,))
 
 
@@ -168,7 +170,7 @@ def _card_fault(text: pa.Array, column: str) -> Fault:
 
 
 def _has_nul(text: pa.Array) -> Flags:
-    return mask_of(pc.match_substring(text, "\0"))
+    return which_hold(text, "\0")
 
 
 def _whole_floats_as_integers(values: pa.Array) -> pa.Array:

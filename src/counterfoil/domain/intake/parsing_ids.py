@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, mask_of
+from counterfoil.domain.arrays import Flags, mask_of, which_hold
 from counterfoil.domain.intake.parsing import Fault, text_of
 
 _EXACT_UNTIL = {pa.float16(): 2.0**11, pa.float32(): 2.0**24, pa.float64(): 2.0**53}
@@ -60,7 +60,7 @@ def _matching(values: pa.Array, column: str, pattern: str, signs: tuple[str, ...
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         values = text_of(values, column)
     for sign in signs:
-        found |= mask_of(pc.match_substring(values, sign))
+        found |= which_hold(values, sign)
     places = np.flatnonzero(found)
     if len(places):
         texts = text_of(values.take(pa.array(places)), column)

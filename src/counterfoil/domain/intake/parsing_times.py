@@ -28,7 +28,7 @@ _NO_TEXT = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
 _LAST_DAYS = datetime(9999, 12, 30, tzinfo=UTC)
 # Sanity check before pandas: it reads 'now' and 'today' as the present.
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?$"
-_OFFSET = r"\d{2}:?\d{2}.*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+_OFFSET = r"[T ]\d{2}:?\d{2}.*(Z|z|[+-]\d{2}(:?\d{2})?)$"
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,10 @@ def _parse(values: pa.Array, column: str, time: TimeFormat) -> _Times:
         values = text_of(values, column)
     times = _by_format(values, column, formats[0], time)
     for name in formats[1:]:
-        read = pc.is_valid(times.values)
-        if pc.all(read).as_py():
+        fits = pc.and_(pc.is_valid(times.values), pa.array(~_outside(times.values, time)))
+        if pc.all(fits).as_py():
             break
-        times = _first_of(times, _by_format(pc.if_else(read, _NO_TEXT, values), column, name, time))
+        times = _first_of(times, fits, _by_format(pc.if_else(fits, _NO_TEXT, values), column, name, time))
     return times
 
 
@@ -145,9 +145,9 @@ def _by_format(values: pa.Array, column: str, name: str, time: TimeFormat) -> _T
     return _Times(zoned.times, present, zoned.unknown, zoned.skipped)
 
 
-def _first_of(first: _Times, second: _Times) -> _Times:
-    """The times of the first format that reads them; what is wrong with a time, only if no format does."""
-    values = pc.coalesce(first.values, second.values)
+def _first_of(first: _Times, fits: pa.Array, second: _Times) -> _Times:
+    """The times of the first format where it `fits`, else of the second; what is wrong, only if no format reads it."""
+    values = pc.if_else(fits, first.values, pc.coalesce(second.values, first.values))
     wrong = pc.is_null(values)
     unknown = _either(first.unknown_zones, second.unknown_zones)
     skipped = _either(first.skipped, second.skipped)
@@ -307,7 +307,8 @@ def _localised(naive: pa.Array, time: TimeFormat, zone: str | timedelta) -> pa.A
     """Take wall-clock times of a zone, by its IANA name or its offset east of UTC, to UTC.
 
     The hour that happens twice in autumn is read as its first pass; the one that is skipped in spring does
-    not exist, so it becomes null.
+    not exist, so it becomes null. Where it is the first of a day, midnight is the moment at which the day begins: a
+    date without a time of day is read as midnight.
     """
     as_utc = pc.cast(naive, TIMESTAMP)
     if isinstance(zone, timedelta):
@@ -320,6 +321,11 @@ def _localised(naive: pa.Array, time: TimeFormat, zone: str | timedelta) -> pa.A
     stamps = pd.Series(pc.if_else(near, naive, pa.scalar(None, _NAIVE)).to_pandas()).astype("datetime64[us]")
     first_pass = np.ones(len(stamps), dtype=np.bool_)
     local = stamps.dt.tz_localize(zone, ambiguous=first_pass, nonexistent="NaT")
+    begins = local.isna() & (stamps == stamps.dt.normalize())
+    if begins.any():
+        later = stamps[begins].dt.tz_localize(zone, ambiguous=first_pass[begins], nonexistent="shift_forward")
+        same_day = later.dt.tz_localize(None).dt.normalize() == stamps[begins]
+        local.loc[later.index[same_day]] = later[same_day]
     exact = pa.Array.from_pandas(local.dt.tz_convert("UTC"), type=TIMESTAMP)
     return pc.if_else(near, exact, as_utc)
 

@@ -6,6 +6,9 @@ import pyarrow as pa
 
 from counterfoil.domain.privacy.card_numbers import without_card_number
 
+BYTES_UNREADABLE = "bytes_unreadable"
+"""The reason code of rows with bytes that are no text in the encoding that the mapping says."""
+
 
 @dataclass(frozen=True)
 class RawBatch:

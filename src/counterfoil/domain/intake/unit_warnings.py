@@ -64,11 +64,12 @@ def unit_warnings(mapping: SourceMapping, span: Span) -> Iterator[str]:
     """Yield what looks like a wrong unit, and how to say the right one."""
     if span.payments < _FEW:
         return
-    if span.first is not None and span.last is not None and span.last - span.first < _SHORT and _counts_small(mapping):
+    larger = _larger_units(mapping)
+    if span.first is not None and span.last is not None and span.last - span.first < _SHORT and larger:
         minutes = (span.last - span.first) / timedelta(minutes=1)
         yield (
             f"all {span.payments:,} payments lie within {minutes:,.1f} minutes: if time.format {mapping.time.format!r} "
-            "counts too small a unit, say relative_minutes, relative_hours or relative_days"
+            f"counts too small a unit, say {' or '.join(larger)}"
         )
     in_major = mapping.fields.amount is not None and mapping.amount.unit == "major"
     if in_major and span.whole_amounts and not span.whole_units:
@@ -78,6 +79,9 @@ def unit_warnings(mapping: SourceMapping, span: Span) -> Iterator[str]:
         )
 
 
-def _counts_small(mapping: SourceMapping) -> bool:
+def _larger_units(mapping: SourceMapping) -> list[str]:
+    """What a time may be counted in instead, if it is counted in less than hours."""
     counted = [COUNTED[name] for name in mapping.time.formats if name.startswith("relative_")]
-    return any(size < UNIT_NANOSECONDS["hours"] for size in counted)
+    if not counted or min(counted) >= UNIT_NANOSECONDS["hours"]:
+        return []
+    return [f"relative_{unit}" for unit in ("minutes", "hours", "days") if UNIT_NANOSECONDS[unit] > min(counted)]

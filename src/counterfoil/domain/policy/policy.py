@@ -42,29 +42,34 @@ class Policy:
         hits = in_order(of_rules | self.lists.hits(payment, at))
         return settle(decision, hits), hits
 
-    def batch_sql(self, at: str) -> str:
+    def batch_sql(self, at: str | None) -> str:
         """SQL over `batch` (with `row`, `decision` and `columns`) and `entries` (lists.ENTRIES): row, hits, decided.
 
-        `at` is SQL for the moment at which the lists are looked up.
+        `at` is SQL for the moment at which the lists are looked up. Without it, `batch` has what they said in its
+        column `said_by_lists`, and there are no `entries`.
         """
         told = [f"CASE WHEN {rule.condition.sql} THEN {_text(_told(self.rules, place))} END"
                 for place, rule in enumerate(self.rules.rules)]  # fmt: skip
-        named = " UNION ALL ".join(
-            f"SELECT row, {at} AS moment, '{entity}' AS entity, \"{entity.column}\" AS value FROM batch"
-            for entity in Entity
-        )
         return f"""
-WITH named AS ({named}),
-listed AS (
-  SELECT row, list(DISTINCT effect || ': list ' || list) AS told FROM named JOIN entries USING (entity, value)
-  WHERE since <= moment AND (until IS NULL OR moment < until) GROUP BY row
-),
+WITH listed AS ({"SELECT row, said_by_lists AS told FROM batch" if at is None else _listed_sql(at)}),
 spoken AS (
   SELECT batch.row, decision, list_concat([{", ".join(told) or "NULL::VARCHAR"}], coalesce(told, [])) AS told
   FROM batch LEFT JOIN listed USING (row)
 ),
 ordered AS (SELECT row, decision, {_ordered_sql("told")} AS hits FROM spoken)
 SELECT row, hits, {_settled_sql("decision", "hits")} AS decided FROM ordered ORDER BY row
+"""
+
+
+def _listed_sql(at: str) -> str:
+    """What the lists say of each payment of `batch` at a moment: row, told."""
+    named = " UNION ALL ".join(
+        f"SELECT row, {at} AS moment, '{entity}' AS entity, \"{entity.column}\" AS value FROM batch"
+        for entity in Entity
+    )
+    return f"""
+  SELECT row, list(DISTINCT effect || ': list ' || list) AS told FROM ({named}) JOIN entries USING (entity, value)
+  WHERE since <= moment AND (until IS NULL OR moment < until) GROUP BY row
 """
 
 

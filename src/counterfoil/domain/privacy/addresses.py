@@ -19,6 +19,9 @@ PUBLIC = "public"
 _HOST = re.compile(r"(\[(?P<bracketed>[^\]]+)\]|(?P<plain>[0-9.]+))(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT = 65_535
 
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PLAIN = re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}")
+"""An IPv4 address in its normal form, as most are."""
 _WHOLE = re.compile(r"(?<=[0-9.])/32$|(?<=[0-9a-fA-F:])/128$")
 """A network of one address, as databases write an address."""
 _INTEGER = re.compile(r"[0-9]{8,10}(\.0)?|[0-9]{38,39}")
@@ -85,6 +88,8 @@ def read_address(text: str) -> Address | None:
 
 def normal_address(text: str) -> str | None:
     """Return the address of a source IP field in its normal form (IPv6 as of RFC 5952), or None."""
+    if _PLAIN.fullmatch(text):
+        return text
     address = read_address(text)
     return None if address is None else str(address)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, mask_of
+from counterfoil.domain.arrays import Flags, bytes_of, mask_of
 from counterfoil.domain.privacy.pseudonyms import keyed_hash
 
 _SEPARATORS = " \u00a0\u2009\u202f\u2010-\u2015-"
@@ -76,11 +76,19 @@ def _cut(digits: str) -> str:
 
 
 def _replaced(text: pa.Array, replace: Callable[[str], str]) -> pa.Array:
+    if _digits_in(text) < _SHORTEST:  # as in a column of merchants' names
+        return text
     suspects = mask_of(pc.match_substring_regex(text, _MAY_HOLD))
     if not suspects.any():
         return text
     changed = [_without(cell, replace) for cell in text.filter(pa.array(suspects)).to_pylist()]
     return pc.replace_with_mask(text, pa.array(suspects), pa.array(changed, pa.string()))
+
+
+def _digits_in(text: pa.Array) -> int:
+    """How many digits there are in all cells together."""
+    signs = np.frombuffer(bytes_of(text), dtype=np.uint8)
+    return int(np.count_nonzero((signs >= ord("0")) & (signs <= ord("9"))))
 
 
 def _without(cell: str, replace: Callable[[str], str]) -> str:

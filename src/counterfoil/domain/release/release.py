@@ -95,13 +95,20 @@ def from_files(files: Mapping[str, bytes]) -> Release:
     """Read what `to_files` made. Raises ReleaseMismatchError if it is of another format."""
     description: dict[str, Any] = json.loads(files[DESCRIPTION_FILE])
     if description.get("format") != FORMAT:
-        older = isinstance(description.get("format"), int) and description["format"] < FORMAT
-        raise (OlderFormatError if older else ReleaseMismatchError)(
-            f"the release is of format {description.get('format')}, this version reads format {FORMAT}: train again"
-        )
+        raise _of_another_format(description.get("format"))
     with np.load(io.BytesIO(files[ARRAYS_FILE]), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     return unpack(Release, description["release"], arrays)
+
+
+def _of_another_format(found: object) -> ReleaseMismatchError:
+    known = f"the release is of format {found}, this version reads format {FORMAT}"
+    if isinstance(found, int) and found < FORMAT:
+        return OlderFormatError(
+            f"{known}: train again and promote what comes of it (a champion that is in the way goes with "
+            "'counterfoil release retire ID --even-in-use'), or score with the version of Counterfoil that trained it"
+        )
+    return ReleaseMismatchError(f"{known}: read it with the version of Counterfoil that trained it, or train again")
 
 
 def scored_columns(release: Release) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ NOTHING = -2.0
 TIE = 1e-6
 SPARE = 3
 """So many more than asked for are looked at again, since the product may put close ones in the wrong order."""
+FEW_CANDIDATES = 64
+"""So many are compared again at once; more would leave the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,18 @@ def _again(queries: torch.Tensor, references: _Kept, column: torch.Tensor) -> to
 
     From |q - r|^2 = (|q| - |r|)^2 + 2 |q| |r| (1 - cosine): the error of a small distance is as small as itself.
     """
+    if column.numel() <= FEW_CANDIDATES:
+        difference = references.rows[column].sub_(queries[:, None])
+        return _cosines(torch.linalg.vector_norm(difference, dim=2).double(), queries, references, column)
     apart = torch.empty(column.shape, dtype=torch.float64, device=queries.device)
     for place in range(column.shape[1]):  # all at once would leave the processor's cache
         difference = references.rows.index_select(0, column[:, place]).sub_(queries)
         apart[:, place] = torch.linalg.vector_norm(difference, dim=1)
+    return _cosines(apart, queries, references, column)
+
+
+def _cosines(apart: torch.Tensor, queries: torch.Tensor, references: _Kept, column: torch.Tensor) -> torch.Tensor:
+    """The cosines, of the distances."""
     ours, theirs = _lengths(queries)[:, None], references.length[column]
     cosine = 1.0 - (apart**2 - (ours - theirs) ** 2) / (2.0 * ours * theirs).clamp_min(1e-12)
     return cosine.masked_fill_(ours * theirs < 1e-12, 0.0).masked_fill_(column >= references.count, NOTHING)

@@ -27,7 +27,7 @@ def report(place: Workspace, asked: QueryParameters, made_at: datetime) -> str:
     """
     release = asked.release or newest_release(place.tables)
     source = Source(place, replace(asked, release=release, known_until=min(asked.known_until, made_at)))
-    sections = [build(source) for build in _SECTIONS]
+    sections = [_with_ripeness(build(source), source) for build in _SECTIONS]
     last = source.asked.until - timedelta(days=1)
     facts = [
         ("Period", f"{source.asked.since} to {last} (UTC)"),
@@ -37,6 +37,14 @@ def report(place: Workspace, asked: QueryParameters, made_at: datetime) -> str:
     ]
     glossary = [(table.name, f"{table.about}.") for table in TABLES if not table.restricted]
     return render(Page("Counterfoil insight report", facts, source.notices, sections, glossary))
+
+
+def _with_ripeness(section: Section, source: Source) -> Section:
+    """The section with a word on the days whose labels do not count yet, if it shows anything by labels."""
+    shows = section.anchor != "cases" and bool(section.figures or section.charts or section.tables)
+    if source.unripe is None or not shows:
+        return section
+    return replace(section, intro=f"{section.intro} {source.unripe}".strip())
 
 
 def write_report(place: Workspace, asked: QueryParameters, made_at: datetime, out: Path | None = None) -> Path:

@@ -1,5 +1,7 @@
 """The model's health: how it ranks, whether its probabilities hold, and whether payments have drifted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -7,6 +9,7 @@ from counterfoil.adapters.report import charts
 from counterfoil.adapters.report.page import Chart, Section, Table
 from counterfoil.domain.evaluation.drift import MUCH, SOME
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.insights.queries import Query
 from counterfoil.insights.report.source import Source
 from counterfoil.steps.insights.drift import ColumnDrift, drift_by_week
@@ -73,11 +76,10 @@ def _evaluated(source: Source) -> Evaluation | None:
     if draws < DRAWS // 4:
         source.note(f"{len(labels):,} labelled payments are too many to draw from: rankings have no interval.")
         draws = 0
-    accounts = np.asarray(rows.column("account_id").to_pylist(), dtype=object) if draws else None
-    return evaluate(
-        labels, rows.column("anomaly_signal").to_numpy(), accounts, rows.column("event_time").to_numpy(),
-        alerts_per_day=source.parameters.alerts_per_day, draws=draws,
-    )  # fmt: skip
+    scored = Scored.of(rows)
+    if not draws:  # what accounts are for
+        scored = replace(scored, account=None)
+    return evaluate(scored, alerts_per_day=source.parameters.alerts_per_day, draws=draws)
 
 
 def _figures(found: Evaluation) -> pa.Table:

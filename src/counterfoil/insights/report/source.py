@@ -53,6 +53,20 @@ class Source:
         length = self.asked.until - self.asked.since
         return replace(self.parameters, since=self.asked.since - length, until=self.asked.since)
 
+    @cached_property
+    def unripe(self) -> str | None:
+        """Which payments of the period count without a label, being younger than the label delay; None: none."""
+        delay = self.parameters.label_delay
+        ripe_until = self.asked.known_until - delay
+        if not delay or ripe_until >= _midnight(self.asked.until):
+            return None
+        first = max(ripe_until, _midnight(self.asked.since))
+        days = delay / timedelta(days=1)
+        return (
+            f"Payments from {first:%Y-%m-%d %H:%M} UTC on are younger than the label delay of {days:g} days: they "
+            "count without a label, in no rate, loss or precision."
+        )
+
     @property
     def period(self) -> Period:
         """The period as a span of event times."""

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from counterfoil.domain.evaluation.evaluation import Evaluation, evaluate
 from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.domain.periods import known_at
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import SCORE_TABLE
@@ -52,13 +52,7 @@ def evaluate_run(
     scores, left_out = _scores_with_labels(tables, run, exclude_compromised_since, label_delay, known_until)
     labels = scores.column("label").combine_chunks()
     known = scores.filter(pc.is_valid(scores.column("label")))
-    evaluation = evaluate(
-        known.column("label").to_numpy().astype(np.int8),
-        known.column("anomaly_signal").to_numpy(),
-        np.asarray(known.column("account_id").to_pylist(), dtype=object),
-        known.column("event_time").cast(pa.timestamp("us")).to_numpy(),
-        alerts_per_day=alerts_per_day,
-    )
+    evaluation = evaluate(Scored.of(known), alerts_per_day=alerts_per_day)
     unripe = 0 if known_until is None else _younger(scores, known_until - label_delay)
     return EvaluatedRun(scores.drop_columns(["label"]), labels, evaluation, left_out, unripe)
 

@@ -42,7 +42,7 @@ def backtest_policy(
         raise UsageError(f"run {run} has no payments in this span: give another --since or --until")
     scores = _by_thresholds(scores, thresholds)
     decided = [_decided(tables, policy, scores, evidence) for policy in (tried, today)]
-    label, amount = _outcomes(tables, scores, label_delay)
+    label, amount = outcomes(tables, scores, label_delay)
     alerts = [each != str(Decision.ALLOW) for each in decided]
     account = np.asarray(scores["account_id"].to_numpy(zero_copy_only=False), dtype=object)
     return try_policy(label, alerts[0], alerts[1], decided[0] != decided[1], amount, account, costs)
@@ -85,8 +85,8 @@ def _decided(tables: TableStore, policy: Policy | None, scores: pa.Table, eviden
     return np.asarray(scores["decision"].to_numpy(zero_copy_only=False), dtype=object)
 
 
-def _outcomes(tables: TableStore, scores: pa.Table, label_delay: timedelta) -> tuple[np.ndarray, np.ndarray]:
-    """Label (NaN unknown) and amount of each payment."""
+def outcomes(tables: TableStore, scores: pa.Table, label_delay: timedelta) -> tuple[np.ndarray, np.ndarray]:
+    """Label (NaN unknown) and amount of each payment, by event time and then id."""
     nothing = np.full(scores.num_rows, np.nan)
     if not tables.files(TRANSACTIONS):
         return nothing, nothing

@@ -6,7 +6,7 @@ visible; a rerun completes it; a file that is done is skipped.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.intake.cleaning import clean, reason_counts
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.intake.raw import printable
+from counterfoil.domain.intake.raw import BYTES_UNREADABLE, printable
 from counterfoil.domain.intake.unit_warnings import Span, span_of, unit_warnings
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, as_keys
 from counterfoil.domain.schemas import REJECTED
@@ -27,6 +27,7 @@ from counterfoil.errors import CounterfoilError, InputFileError, MappingError, S
 from counterfoil.ports.lake import FileLedger, InputReader, SourceFile, TableStore
 from counterfoil.progress import Progress
 from counterfoil.steps.intake.spool import Spool
+from counterfoil.steps.lake.ahead import ahead
 from counterfoil.steps.lake.changes import until_unchanged
 from counterfoil.steps.lake.engine import failures_told
 from counterfoil.steps.lake.forgotten import forgotten_accounts
@@ -48,7 +49,7 @@ class CollectedFile:
     It was skipped because it was collected before or, if it is `held`, because another process is collecting it.
     `members`: of an archive, each file in it and the number of its records. `labels`: what rows of payments that were
     collected before said anew of their labels. `failed` is why nothing of it was kept. `warnings`: what looks as if
-    the whole file was read in a wrong unit.
+    the whole file was read in a wrong unit or encoding.
     """
 
     source: str
@@ -201,7 +202,7 @@ def _collect_file(path: Path, file: SourceFile, job: _Job) -> CollectedFile:
     in_archive = {name: count for name, count in members.items() if name is not None}
     return CollectedFile(
         printable(path.name), rows_in, rows_in - refused.rows, dict(+refused.counts), members=in_archive, labels=said,
-        warnings=tuple(unit_warnings(job.mapping, span)),
+        warnings=(*unit_warnings(job.mapping, span), *refused.warnings),
     )  # fmt: skip
 
 
@@ -211,23 +212,24 @@ def _clean_all(
     """Clean batch by batch into the spool; return the records of the file, or of each member, and what they cover."""
     rows_in: Counter[str | None] = Counter()
     span = Span()
-    for batch in job.reader.batches(path, job.mapping):
-        cleaned = clean(
-            batch.table,
-            job.mapping,
-            key=job.key,
-            source=batch.source,
-            first_line=batch.lines,
-            # Each member begins at line 1 anew, and ids are derived from content and line.
-            content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
-            forgotten=job.forgotten,
-        )
-        spool.add(cleaned.transactions, cleaned.addresses)
-        span = span_of(cleaned.transactions, span)
-        refused.add(batch.rejected)
-        refused.add(cleaned.rejected)
-        rows_in[batch.member] += batch.records
-        job.progress.count(rows_in.total(), 0)
+    with closing(ahead(job.reader.batches(path, job.mapping))) as batches:
+        for batch in batches:
+            cleaned = clean(
+                batch.table,
+                job.mapping,
+                key=job.key,
+                source=batch.source,
+                first_line=batch.lines,
+                # Each member begins at line 1 anew, and ids are derived from content and line.
+                content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
+                forgotten=job.forgotten,
+            )
+            spool.add(cleaned.transactions, cleaned.addresses)
+            span = span_of(cleaned.transactions, span)
+            refused.add(batch.rejected)
+            refused.add(cleaned.rejected)
+            rows_in[batch.member] += batch.records
+            job.progress.count(rows_in.total(), 0)
     return rows_in, span
 
 
@@ -280,6 +282,7 @@ class _Rejected:
         self._path = folder / "part-0.parquet"
         self._file: pq.ParquetWriter | None = None
         self.counts: Counter[str] = Counter()
+        self.warnings: list[str] = []
 
     @property
     def rows(self) -> int:
@@ -298,4 +301,8 @@ class _Rejected:
         if self._file is None:
             self._file = pq.ParquetWriter(self._path, REJECTED, compression="zstd")
         self._file.write_table(rows)
-        self.counts.update(dict(reason_counts(rows)))
+        found = dict(reason_counts(rows))
+        if BYTES_UNREADABLE in found and BYTES_UNREADABLE not in self.counts:
+            first = rows.slice(pc.index(rows["reason"], BYTES_UNREADABLE).as_py(), 1).to_pylist()[0]
+            self.warnings.append(f"line {first['source_line']:,}: {first['message']}")
+        self.counts.update(found)

@@ -6,7 +6,8 @@ memory; DuckDB then finds the duplicates among the ids and sorts, spilling to di
 
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
 from counterfoil.steps.intake.duplicates import Duplicates
+from counterfoil.steps.lake.ahead import ahead
 from counterfoil.steps.lake.engine import open_engine
 from counterfoil.steps.lake.interruption import ended_by_ctrl_c
 from counterfoil.steps.lake.results import write_results
@@ -29,7 +31,9 @@ _MEMORY, _THREADS = "300MB", 2
 SORTED_AT_ONCE = 2_000_000
 """Hours are sorted together as long as they have no more rows: a whole file of 10 GB was too much."""
 _DAY_MICROS = 86_400_000_000
+_HOUR_MICROS = 3_600_000_000
 _EPOCH = date(1970, 1, 1)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Spool:
@@ -43,7 +47,10 @@ class Spool:
         self._folder = folder
         self._schema = schema
         self._path = folder / "rows.parquet"
-        self._rows = pq.ParquetWriter(self._path, schema, compression="lz4", use_dictionary=False)
+        # Of the statistics only those of the time are asked for; those of texts cost as much as writing.
+        self._rows = pq.ParquetWriter(
+            self._path, schema, compression="lz4", use_dictionary=False, write_statistics=["event_time"]
+        )
         self._database = open_engine(folder / "overflow", _MEMORY, _THREADS)
         self._database.execute("CREATE TABLE address (source_ip_id VARCHAR, address VARCHAR)")
         self._has_addresses = False
@@ -98,8 +105,8 @@ class Spool:
 
         Rows are in the order of event time and id, so the same content always makes the same files.
         """
-        with _DatedWriter(folder, self._schema) as writer:
-            for batch in self._sorted():
+        with _DatedWriter(folder, self._schema) as writer, closing(ahead(self._sorted())) as batches:
+            for batch in batches:
                 writer.write(batch)
 
     def write_addresses(self, folder: Path) -> None:
@@ -126,16 +133,18 @@ class Spool:
 
     def _spans(self) -> Iterator[tuple[datetime, datetime]]:
         """Cut the time of the rows, between hours, into spans of few enough rows: [since, until)."""
-        begins: list[datetime] = []
+        begins: list[int] = []
         there, last = 0, None
-        counts = "SELECT date_trunc('hour', event_time), count(*) FROM spooled GROUP BY ALL ORDER BY ALL"
+        # As numbers: DuckDB would look up a time zone for each of the hours.
+        hours = f"epoch_us(date_trunc('hour', event_time)) // {_HOUR_MICROS}"
+        counts = f"SELECT {hours}, count(*) FROM spooled GROUP BY ALL ORDER BY ALL"
         for hour, rows in self._database.execute(counts).fetchall():
             there, last = there + rows, hour
             if not begins or there > SORTED_AT_ONCE:
                 begins.append(hour)
                 there = rows
         if last is not None:
-            yield from pairwise([*begins, last + timedelta(hours=1)])
+            yield from pairwise(_BEGINNING + timedelta(hours=hour) for hour in [*begins, last + 1])
 
 
 class _DatedWriter:
@@ -144,6 +153,9 @@ class _DatedWriter:
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         self._folder = folder
         self._schema = schema
+        # No two rows have one id, so a dictionary of ids would only cost; so would one of a day's numbers.
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        self._repeating = [name for name in texts if name != "transaction_id"]
         self._day: int | None = None
         self._file: pq.ParquetWriter | None = None
 
@@ -167,7 +179,8 @@ class _DatedWriter:
             self._close()
             partition = self._folder / f"{EVENT_DATE}={_EPOCH + timedelta(days=day)}"
             partition.mkdir(parents=True)
-            self._file = pq.ParquetWriter(partition / "part-0.parquet", self._schema, compression="zstd")
+            path = partition / "part-0.parquet"
+            self._file = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=self._repeating)
             self._day = day
         return self._file
 

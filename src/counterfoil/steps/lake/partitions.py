@@ -1,6 +1,6 @@
 """Fold more payments than fit in memory: deal them out by entity, fold each part, join the features by row.
 
-The payments lie sorted in a Parquet file; a chunk is one of its row groups. For each column that entities begin with,
+The payments lie sorted in an Arrow file; a chunk is one of its batches. For each column that entities begin with,
 a payment goes to the part that the hash of its value names, so that a part has all payments of its entities, and with
 them all pairs. A part's features are kept by chunk, so that a chunk's evidence is put together from a piece of each.
 """
@@ -8,7 +8,7 @@ them all pairs. A part's features are kept by chunk, so that a chunk's evidence 
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -21,10 +21,12 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from counterfoil.domain.arrays import Integers
+from counterfoil.domain.features import windows
 from counterfoil.domain.features.columns import PASSED_ON
 from counterfoil.domain.features.fold import behaviour_of, columns_of, passed_on
 from counterfoil.domain.features.payments import Payments
 from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.steps.lake.ahead import ahead
 
 ROWS_PER_PART = 262_144
 MOST_PARTS = 200
@@ -38,6 +40,9 @@ ROW_GROUP = 32_768
 
 WANTED = "wanted"
 """The column of the sorted file that says whether a payment's evidence is asked for."""
+
+_SOUGHT = ("transaction_id", "event_time", "known_at")
+"""The columns by which row groups of evidence are left out when it is read: the least and the greatest are kept."""
 
 _ROW = "row"
 _SPILL = ipc.IpcWriteOptions()
@@ -64,8 +69,25 @@ class Partitions:
 
     @property
     def path(self) -> Path:
-        """The Parquet file of the payments, with the columns of `columns`, in the order of time and id."""
-        return self.folder / "sorted.parquet"
+        """The Arrow file of the payments, with the columns of `columns`, in the order of time and id."""
+        return self.folder / "sorted.arrow"
+
+    def keep(self, payments: pa.RecordBatchReader) -> None:
+        """Write `path`: a batch is a chunk, so none may be larger than ROWS_AT_ONCE."""
+        with ipc.new_file(str(self.path), payments.schema, options=_SPILL) as writer:
+            for batch in payments:
+                writer.write_batch(batch)
+
+    @contextmanager
+    def _opened(self, columns: Sequence[str] | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+        """The file of the payments, to read some of its columns, or all."""
+        with pa.OSFile(str(self.path)) as source:
+            file = ipc.open_file(source)
+            if columns is None:
+                yield file
+            else:
+                chosen = sorted(file.schema.get_field_index(name) for name in columns)
+                yield ipc.open_file(source, options=ipc.IpcReadOptions(included_fields=chosen))
 
     def columns(self, wanted: str) -> str:
         """What `path` has of `transactions`, as SQL; the condition `wanted` says whose evidence is asked for."""
@@ -80,12 +102,17 @@ class Partitions:
 
     def write(self, target: Path) -> int:
         """Write the evidence of the payments that are wanted, in order, and return how many there are."""
-        with pq.ParquetFile(self.path) as payments:
-            schema = self._joined(payments.schema_arrow.empty_table(), []).schema
+        with self._opened() as payments:
+            schema = self._joined(payments.schema.empty_table(), []).schema
         texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        layout = {
+            "compression": "snappy",
+            "use_dictionary": [name for name in texts if name != "transaction_id"],  # no two are alike
+            "write_statistics": list(_SOUGHT),
+        }
         rows = 0
-        with pq.ParquetWriter(target, schema, compression="snappy", use_dictionary=texts) as writer:
-            for evidence in _gathered(_ahead(self._chunks()), ROWS_AT_ONCE):
+        with pq.ParquetWriter(target, schema, **layout) as writer:
+            for evidence in _gathered(ahead(self._chunks()), ROWS_AT_ONCE):
                 writer.write_table(evidence, row_group_size=ROW_GROUP)
                 rows += evidence.num_rows
         return rows
@@ -95,10 +122,10 @@ class Partitions:
         with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
             dealt = list(pool.map(self._deal, self._first_columns))
             folded = list(pool.map(self._fold, *zip(*(task for tasks in dealt for task in tasks), strict=True)))
-        with ExitStack() as stack, pq.ParquetFile(self.path) as payments:
+        with ExitStack() as stack, self._opened() as payments:
             sources = [ipc.open_file(stack.enter_context(pa.OSFile(str(path)))) for path in folded]
             for chunk in range(len(self._starts) - 1):
-                yield self._joined(payments.read_row_group(chunk), [source.get_batch(chunk) for source in sources])
+                yield self._joined(_table(payments, chunk), [source.get_batch(chunk) for source in sources])
 
     @property
     def _first_columns(self) -> list[str]:
@@ -108,9 +135,9 @@ class Partitions:
     @cached_property
     def _starts(self) -> Integers:
         """Where each chunk begins, and the last ends."""
-        with pq.ParquetFile(self.path) as payments:
-            groups = payments.metadata
-            sizes = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
+        with pa.memory_map(str(self.path)) as source:  # of which only the batches' headers are read
+            payments = ipc.open_file(source)
+            sizes = [payments.get_batch(number).num_rows for number in range(payments.num_record_batches)]
         return np.cumsum([0, *sizes])
 
     def _of(self, column: str) -> dict[int, FeatureSpec]:
@@ -120,12 +147,12 @@ class Partitions:
         """Write the payments' parts by their value in `column`; return the column and the file of each."""
         columns = [*columns_of(tuple(self._of(column).values()), by_currency=self.by_currency), WANTED]
         paths = [self.folder / f"{column}-{part}.arrow" for part in range(self.parts)]
-        with ExitStack() as stack, pq.ParquetFile(self.path) as payments:
-            schema = pa.schema([*(payments.schema_arrow.field(name) for name in columns), pa.field(_ROW, pa.int64())])
+        with ExitStack() as stack, self._opened([*columns, _part_of(column)]) as payments:
+            schema = pa.schema([*(payments.schema.field(name) for name in columns), pa.field(_ROW, pa.int64())])
             writers = [stack.enter_context(ipc.new_file(str(path), schema, options=_SPILL)) for path in paths]
             for chunk, start in enumerate(self._starts[:-1]):
-                table = payments.read_row_group(chunk, columns=[*columns, _part_of(column)])
-                part = table[_part_of(column)].fill_null(-1).to_numpy()
+                table = _table(payments, chunk)
+                part = table[_part_of(column)].fill_null(-1).to_numpy().astype(np.int16)  # which numpy sorts by radix
                 order = np.argsort(part, kind="stable")
                 ends = np.searchsorted(part[order], np.arange(self.parts + 1))
                 sorted_rows = table.select(columns).append_column(_ROW, pa.array(start + np.arange(len(part))))
@@ -161,9 +188,9 @@ class Partitions:
         """A chunk's evidence, of its payments and of the parts' features for them."""
         values = np.full((len(self.specs), payments.num_rows), np.nan)
         for piece in pieces:
-            rows = piece.column(0).to_numpy().astype(np.intp)
+            rows = piece.column(0).to_numpy()
             for name, value in zip(piece.schema.names[1:], piece.columns[1:], strict=True):
-                values[int(name)][rows] = value.to_numpy()
+                windows.put(rows, value.to_numpy(), values[int(name)])
         wanted = payments[WANTED]
         if not pc.all(wanted).as_py():
             payments, values = payments.filter(wanted), values[:, wanted.to_numpy()]
@@ -173,13 +200,8 @@ class Partitions:
         return pa.table(columns)
 
 
-def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; another thread makes the next one while this one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, tables, None)
-        while (table := following.result()) is not None:
-            following = pool.submit(next, tables, None)
-            yield table
+def _table(payments: pa.ipc.RecordBatchFileReader, chunk: int) -> pa.Table:
+    return pa.Table.from_batches([payments.get_batch(chunk)])
 
 
 def _gathered(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:

@@ -7,11 +7,11 @@ A call that was killed between the two is completed by calling it again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from counterfoil.domain.release.aliases import CHALLENGER as CHALLENGER
+from counterfoil.domain.release.aliases import CHAMPION as CHAMPION
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.releases import DecisionLog, LoggedDecision, ReferenceStore, RegisteredRelease, ReleaseRegistry
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 CI = "ci"
 """Who promotes to challenger where no operator is named."""
 

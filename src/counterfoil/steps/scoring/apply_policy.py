@@ -28,16 +28,22 @@ def decided_in_batch(
 
 
 def run_policy(
-    database: duckdb.DuckDBPyConnection, policy: Policy, scores: pa.Table, read: pa.Table, at: datetime | None
-) -> pa.Table:
+    database: duckdb.DuckDBPyConnection, policy: Policy, scores: pa.Table, read: pa.Table, at: datetime | None,
+    said_by_lists: pa.Array | None = None,
+) -> pa.Table:  # fmt: skip
     """Scores whose decisions the policy made on `read` (see `inputs`), with the lists as they are at a moment.
 
-    Without one, as they were when each payment was made.
+    Without one, as they were when each payment was made. With `said_by_lists`, texts such as 'block: list stolen' for
+    each payment, these count and no list is looked up.
     """
     batch = read.append_column("row", pa.array(range(read.num_rows), pa.int64()))
     batch = batch.append_column("decision", scores["decision"]).append_column("event_time", scores["event_time"])
     database.register("batch", batch)
     database.register("entries", policy.lists.entries)
+    if said_by_lists is not None:
+        database.register("batch", batch.append_column("said_by_lists", said_by_lists))
+        decided = database.sql(policy.batch_sql(None)).to_arrow_table()
+        return _with_policy(policy, scores, decided["decided"], decided["hits"])
     moment = "event_time" if at is None else f"'{at.isoformat()}'::TIMESTAMPTZ"
     decided = database.sql(policy.batch_sql(moment)).to_arrow_table()
     return _with_policy(policy, scores, decided["decided"], decided["hits"])

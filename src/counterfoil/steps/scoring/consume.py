@@ -6,7 +6,7 @@ the scores it stands for are kept. A record that is no payment is buried with a 
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -38,7 +38,10 @@ class Consumed:
 
 @dataclass
 class Consumer:
-    """Consumes a stream under a name that checkpoints are kept by. `source_layout`: as the mapping's files are."""
+    """Consumes a stream under a name that checkpoints are kept by. `source_layout`: as the mapping's files are.
+
+    `tell` hears of each score, `tell_buried` of each record that is no payment, with the reason; of both perhaps twice.
+    """
 
     name: str
     stream: PaymentStream
@@ -48,12 +51,21 @@ class Consumer:
     source_layout: bool = False
     ahead: timedelta = timedelta(days=1)
     tell: Callable[[KeptScore], object] = lambda _: None
+    tell_buried: Callable[[Record, str], object] = lambda *_: None
     sleep: Callable[[float], object] = time.sleep
 
+    def __post_init__(self) -> None:
+        self._stop: Callable[[], bool] = lambda: False
+
     def run(self, stop: Callable[[], bool] = lambda: False) -> Consumed:
-        """Consume until the stream ends, or `stop` says so between two batches. A store that is gone is waited for."""
+        """Consume until the stream ends, or `stop` says so between two batches.
+
+        A store that is gone is waited for, and so is a stream that has answered before. Raises StoreUnavailableError
+        for a stream that never answered, or if `stop` says so while a store is gone.
+        """
         done = Consumed()
-        for records in self.stream.records(self._patiently(lambda: self.checkpoints.load(self.name), done)):
+        self._stop = stop
+        for records in self._records(done):
             for shard in dict.fromkeys(record.shard for record in records):
                 own = [record for record in records if record.shard == shard]
                 for start in range(0, len(own), AT_ONCE):
@@ -63,6 +75,23 @@ class Consumer:
                 break
         return done
 
+    def _records(self, done: Consumed) -> Iterator[Sequence[Record]]:
+        """Read the stream; one that throttles or is gone is opened again after its checkpoints, so nothing is lost."""
+        tries, has_answered = 0, False
+        while True:
+            checkpoints = self._patiently(lambda: self.checkpoints.load(self.name), done)
+            try:
+                for records in self.stream.records(checkpoints):
+                    tries, has_answered = 0, True
+                    yield records
+                return
+            except StoreUnavailableError:
+                if not has_answered:  # its name may be wrong: say so at once
+                    raise
+            self._wait(tries, done)
+            tries += 1
+            yield []
+
     def _patiently(self, work: Callable[[], Any], done: Consumed) -> Any:
         """Do something again until its stores answer: nothing may be skipped, and nothing more is read meanwhile."""
         tries = 0
@@ -70,9 +99,14 @@ class Consumer:
             try:
                 return work()
             except StoreUnavailableError:
-                self.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
-                tries += 1
-                done.waited += 1
+                if self._stop():
+                    raise
+            self._wait(tries, done)
+            tries += 1
+
+    def _wait(self, tries: int, done: Consumed) -> None:
+        self.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+        done.waited += 1
 
     def _consume(self, records: Sequence[Record], done: Consumed) -> None:
         """Score the records of one shard, in their order, and write its checkpoint."""
@@ -89,6 +123,7 @@ class Consumer:
         scores = self._score(payments, whose, refused) if payments else []
         for record, reason in refused:
             self.checkpoints.bury(self.name, record, reason)
+            self.tell_buried(record, reason)
         for score in scores:
             self.tell(score)
         self.checkpoints.save(self.name, records[-1].shard, records[-1].sequence)

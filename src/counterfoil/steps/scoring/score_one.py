@@ -208,6 +208,7 @@ class OnlineScorer:
                 writing.result(self.deadline.total_seconds())
                 return
             except (TooLate, CounterfoilError):
+                writing.cancel()  # what no thread has begun yet must not pile up
                 self._paused_until = time.monotonic() + PAUSE
         self.counts.profile_failures += 1
         with self._guard:

@@ -6,7 +6,7 @@ import pytest
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.errors import MappingError
+from counterfoil.errors import InputFileError, MappingError
 
 READER = InputFiles()
 
@@ -45,6 +45,8 @@ def test_without_a_header_columns_are_named(tmp_path: Path) -> None:
     assert (rows, refused) == ([(1, "1", "2"), (3, "5", "6")], [(2, "ragged_row")])
     rows, _ = read(tmp_path, b"above\n1,x,2\n", f"{style}\nskip_lines = 1")
     assert rows == [(2, "1", "2")]
+    rows, refused = read(tmp_path, b"1,x,2,\n3,x,4,\n5,x,6,7\n7,x,8,\n", style)
+    assert (rows, refused) == ([(1, "1", "2"), (2, "3", "4"), (4, "7", "8")], [(3, "ragged_row")])
 
 
 def test_a_header_that_is_longer_by_empty_cells(tmp_path: Path) -> None:
@@ -70,6 +72,11 @@ def test_blanks_round_names_make_no_difference(tmp_path: Path) -> None:
     assert read(tmp_path, b't, "x", a \n1,y,2\n')[0] == [(2, "1", "2")]
     with pytest.raises(MappingError, match="stands 2 times"):
         read(tmp_path, b"t,a,a\n1,2,3\n")
+
+
+def test_a_file_that_is_not_in_its_encoding_is_refused_and_nothing_of_it_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match=r"in\.csv is not utf-16-le, which has zero bytes: set file\.encoding$"):
+        read(tmp_path, b"t,a\n1,2\n", 'encoding = "utf-16-le"')
 
 
 @pytest.mark.parametrize(

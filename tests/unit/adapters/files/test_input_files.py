@@ -193,7 +193,12 @@ def test_bytes_that_are_no_text_cost_their_row_only(tmp_path: Path) -> None:
     batches = read(written(tmp_path, b"t,a\n1,10\n2,\xff\n3\n4,40\n"))
     assert rows(batches) == {2: "10", 5: "40"}
     assert rejected(batches) == [
-        (3, "bytes_unreadable", "column 'a' holds bytes that are no text"),
+        (
+            3,
+            "bytes_unreadable",
+            "column 'a' holds the byte 0xFF, which is no text in utf-8: set file.encoding (perhaps "
+            "'latin-1' or 'cp1252')",
+        ),
         (4, "ragged_row", "expected 2 columns, got 1"),
     ]
 

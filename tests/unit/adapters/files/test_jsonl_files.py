@@ -71,6 +71,12 @@ def test_a_line_that_is_too_long_is_skipped_in_bounded_memory(tmp_path: Path) ->
     assert rejected(batches) == [(2, "line_too_long"), (4, "line_too_long")]
 
 
+def test_a_mark_at_the_beginning_makes_no_long_line_two(tmp_path: Path) -> None:
+    long = b'{"t": "2024-01-01", x"' + b"y" * jsonl_files.MOST_LINE_BYTES + b'"}\n'
+    batches = read(tmp_path, b"\xef\xbb\xbf" + long + line("2"))
+    assert (amounts(batches), rejected(batches)) == ({2: "2"}, [(1, "line_too_long")])
+
+
 def test_batches_are_bounded_by_rows_and_by_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_batches, "ROWS", 3)
     batches = read(tmp_path, (line("1") * 2 + b"{\n") * 3)

@@ -1,12 +1,14 @@
 """Columns of Parquet that are no plain text: structs by dotted names, binary text, views."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.files.input_files import InputFiles
+from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.errors import MappingError
@@ -52,3 +54,37 @@ def test_a_bad_byte_in_a_binary_column_costs_its_row(tmp_path: Path, kind: pa.Da
 def test_views_are_text(tmp_path: Path) -> None:
     table = pa.table({"t": [AT, AT], "a": pa.array(["a1", None], pa.string_view())})
     assert read(tmp_path / "v.parquet", table, "a").table["a"].to_pylist() == ["a1", None]
+
+
+def test_a_bad_byte_in_a_column_of_fixed_width_costs_its_row(tmp_path: Path) -> None:
+    table = pa.table({"t": [AT] * 3, "a": pa.array([b"AB12", b"\xff\xfe\0\1", None], pa.binary(4))})
+    batch = read(tmp_path / "f.parquet", table, "a")
+    assert batch.table["a"].to_pylist() == ["AB12", None]
+    assert batch.rejected["reason"].to_pylist() == ["bytes_unreadable"]
+
+
+def test_uuids_are_written_as_everybody_writes_them(tmp_path: Path) -> None:
+    one = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+    table = pa.table({"t": [AT, AT], "a": pa.array([one.bytes, None], pa.uuid())})
+    assert read(tmp_path / "u.parquet", table, "a").table["a"].to_pylist() == [str(one), None]
+
+
+def test_an_address_has_one_id_as_text_as_an_integer_and_in_a_struct(tmp_path: Path) -> None:
+    columns = {
+        "ip": pa.array(["8.8.8.8", " 8.8.8.8/32", "::ffff:8.8.8.8", "134744072"]),
+        "number": pa.array([134_744_072] * 4, pa.uint32()),
+        "client": pa.array([{"address": {"ip": 134_744_072.0}}] * 4),
+    }
+    ids = set()
+    for column in ("ip", "number", "client.address.ip"):
+        text = f'[file]\nformat = "parquet"\n[fields]\nevent_time = "t"\nsource_ip = "{column}"\n'
+        pq.write_table(pa.table({"t": [AT] * 4, **columns}), tmp_path / "ip.parquet")
+        mapping = parse_mapping(text, "x")
+        (batch,) = READER.batches(tmp_path / "ip.parquet", mapping)
+        found = clean(
+            batch.table, mapping, key=bytes(16), source=batch.source, first_line=batch.lines, content_hash="c"
+        )
+        ids |= set(found.transactions["source_ip_id"].to_pylist())
+        assert found.addresses["address"].to_pylist() == ["8.8.8.8"]
+    assert len(ids) == 1
+    assert None not in ids

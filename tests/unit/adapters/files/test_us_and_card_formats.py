@@ -87,11 +87,29 @@ def ach(code: str, cents: int, trace: int, addenda: int = 0) -> str:
     return f"6{code}09100001{'9':1}{'1234567890':17}{cents:010d}{'ID':15}{'ANN':22}  {addenda}02100002{trace:07d}"
 
 
-END = ["820000000100000000000000000000000000000000001234567890                         021000020000001", "9" + " " * 93]
+def batch_end(*records: str) -> str:
+    return f"8200{_totals(records, 6)}1234567890{'':25}021000020000001"
+
+
+def file_end(batches: int, *records: str) -> str:
+    return f"9{batches:06d}000001{_totals(records, 8)}{'':39}"
+
+
+def _totals(records: tuple[str, ...], width: int) -> str:
+    lines = [line for record in records for line in record.split("\n")]
+    entries = [line for line in lines if line.startswith("6")]
+    cents = [(line[2] in "1234", int(line[29:39])) for line in entries if line[29:39].isdigit()]
+    sums = (sum(each for is_credit, each in cents if is_credit == side) for side in (False, True))
+    debits, credits = (f"{each:012d}" for each in sums)
+    counted = sum(line.startswith(("6", "7")) for line in lines)
+    return f"{counted:0{width}d}{sum(int(line[3:11]) for line in entries):010d}{debits}{credits}"
+
+
+END = [batch_end(), file_end(1)]
 
 
 def nacha(*entries: str) -> str:
-    return "\n".join([ach_file(), ach_batch(), *entries, *END]) + "\n"
+    return "\n".join([ach_file(), ach_batch(), *entries, batch_end(*entries), file_end(1, *entries)]) + "\n"
 
 
 def test_the_made_up_records_have_their_length() -> None:
@@ -112,8 +130,44 @@ def test_money_flows_from_company_to_receiver_and_back(tmp_path: Path) -> None:
     assert len({row["transaction_id"] for row in rows}) == 3
 
 
+@pytest.mark.parametrize(
+    ("record", "place", "digits", "wrong"),
+    [
+        (4, 4, "000002", "entries and addenda 2, and there are 3"),
+        (4, 10, "0000000001", "entry hash 1, and there are 18200002"),
+        (4, 20, "000000000008", "debits 8, and there are 7"),
+        (4, 32, "000000012344", "credits 12344, and there are 12345"),
+        (5, 1, "000002", "batches 2, and there are 1"),
+        (5, 13, "00000004", "entries and addenda 4, and there are 3"),
+        (5, 21, "0000000001", "entry hash 1, and there are 18200002"),
+        (5, 31, "000000000000", "debits 0, and there are 7"),
+        (5, 43, "000000000000", "credits 0, and there are 12345"),
+    ],
+)
+def test_totals_that_differ_are_told(tmp_path: Path, record: int, place: int, digits: str, wrong: str) -> None:
+    entries = [ach("22", 12345, 1), ach("27", 7, 2, 1) + "\n705NOTE"]
+    lines = [ach_file(), ach_batch(), *entries, batch_end(*entries), file_end(1, *entries)]
+    lines[record] = lines[record][:place] + digits + lines[record][place + len(digits) :]
+    path, mapping = tmp_path / "in", MAPPINGS["nacha"]
+    path.write_text("\n".join(lines) + "\n")
+    (batch,) = InputFiles().batches(path, mapping)
+    (row,) = batch.rejected.to_pylist()
+    what = "batch" if record == 4 else "file"
+    assert (batch.table.num_rows, row["source_line"], row["reason"]) == (2, record + 2, f"{what}_totals_differ")
+    assert row["message"].endswith(f"make: {wrong}")
+
+
+def test_totals_of_records_that_cannot_be_read_are_not_held_against_them(tmp_path: Path) -> None:
+    good, bad = ach("22", 1, 1), ach("22", 1, 2).replace("0000000001", "00000x0001")
+    rows, rejected = read(
+        tmp_path, "nacha", "\n".join([ach_file(), ach_batch(), good, bad, batch_end(good), file_end(1)])
+    )
+    assert (len(rows), rejected) == (1, [(4, "amount_unreadable")])
+
+
 def test_a_file_may_hold_many_batches_and_end_no_line(tmp_path: Path) -> None:
-    records = [ach_file(), ach_batch(1), ach("22", 1, 1), END[0], ach_batch(2), ach("27", 2, 1), *END]
+    one, two = ach("22", 1, 1), ach("27", 2, 1)
+    records = [ach_file(), ach_batch(1), one, batch_end(one), ach_batch(2), two, batch_end(two), file_end(2, one, two)]
     for joined in ("".join(records), "\r\n".join(records) + "\r\n", "\n".join([*records, "9" * 94])):
         rows, rejected = read(tmp_path, "nacha", joined)
         assert ([row["source_line"] for row in rows], rejected) == ([3, 6], [])

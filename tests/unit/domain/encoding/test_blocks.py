@@ -27,6 +27,17 @@ def column(*values: float | None) -> pa.Table:
     return pa.table({"x": pa.array(values, pa.float64())})
 
 
+def test_numbers_are_read_from_whatever_pieces_and_types_columns_have() -> None:
+    pieces = [
+        pa.table({"x": [1.5, None], "n": pa.array([1, None], pa.int8())}),
+        pa.table({"x": [np.inf], "n": pa.array([3], pa.int8())}),
+    ]
+    table = pa.concat_tables(pieces)
+    np.testing.assert_array_equal(numbers(table, ("n", "x")), [[1, 1.5], [np.nan, np.nan], [3, np.nan]])
+    assert numbers(table, ()).shape == (3, 0)
+    assert numbers(table.slice(0, 0), ("x",)).shape == (0, 1)
+
+
 def numeric(values: Sequence[float | None], weight: float = 1.0) -> NumericBlock:
     return NumericBlock.fit(numbers(column(*values), ("x",)), ("x",), np.array([weight]))
 

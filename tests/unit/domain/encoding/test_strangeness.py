@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.domain.encoding.strangeness import Strangeness
+from counterfoil.domain.encoding.walk import curves
 
 
 def good(rows: int = 4000, seed: int = 0) -> np.ndarray:
@@ -98,3 +99,20 @@ def test_hardly_any_good_payments_still_give_finite_distances(rows: int) -> None
 def test_without_columns_nothing_is_strange() -> None:
     nothing = np.zeros((3, 0), np.float32)
     assert Strangeness.fit(nothing).distance(nothing).tolist() == [0, 0, 0]
+
+
+CURVE = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=6).map(sorted)
+
+
+@given(data=st.data(), xs=st.lists(CURVE, min_size=1, max_size=3))
+def test_curves_are_read_as_numpy_reads_them_to_the_bit(data: st.DataObject, xs: list[list[float]]) -> None:
+    width = max(map(len, xs))
+    x = np.array([np.pad(one, (0, width - len(one)), mode="edge") for one in xs])  # as `fit` pads them
+    y = np.array([np.sort(data.draw(st.lists(st.floats(-9, 9), min_size=width, max_size=width))) for _ in xs])
+    known = st.sampled_from(np.unique(x).tolist())
+    asked = data.draw(st.lists(st.one_of(known, st.floats(-2e6, 2e6), st.just(np.nan)), min_size=1, max_size=9))
+    rows = np.repeat(np.array(asked)[:, None], len(xs), axis=1)
+    found = np.empty(rows.shape)
+    curves(rows, x, y, found)
+    expected = [np.interp(column, *curve) for column, curve in zip(rows.T, zip(x, y, strict=True), strict=True)]
+    np.testing.assert_array_equal(found.T, expected)

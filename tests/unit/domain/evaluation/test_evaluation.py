@@ -16,6 +16,7 @@ from counterfoil.domain.evaluation.evaluation import Measures, evaluate
 from counterfoil.domain.evaluation.intervals import account_numbers, bootstrap
 from counterfoil.domain.evaluation.ranking import Ranking, area_under_curve, average_precision, recall_at_fpr
 from counterfoil.domain.evaluation.reliability import expected_calibration_error, reliability_bins
+from counterfoil.domain.evaluation.scored import Scored
 from counterfoil.errors import UsageError
 
 DAY_ONE = np.datetime64("2024-03-01T00:00:00", "us")
@@ -161,7 +162,7 @@ class TestCardPrecision:
 
     def test_a_naive_loop_finds_the_same(self):
         label, score, account, event_time = scored(seed=3)
-        found = evaluate(label, score, account, event_time, top_k=5, draws=0).card_precision_by_day
+        found = evaluate(Scored(label, score, account, event_time), top_k=5, draws=0).card_precision_by_day
         assert found == pytest.approx(naive_card_precision(label, score, account, event_time, 5))
 
 
@@ -188,7 +189,7 @@ class TestReliability:
     def test_brier_and_skill_by_hand(self):
         label = np.array([1, 0, 0, 0], dtype=np.int8)
         score = np.array([0.8, 0.4, 0.0, 0.0])
-        found = evaluate(label, score, None, DAY_ONE + np.arange(4), draws=0).metrics
+        found = evaluate(Scored(label, score, None, DAY_ONE + np.arange(4)), draws=0).metrics
         assert found["brier"] == pytest.approx((0.04 + 0.16) / 4)
         assert found["brier_skill"] == pytest.approx(1 - 0.05 / (0.25 * 0.75))
         assert found["brier"] == pytest.approx(brier_score_loss(label, score))
@@ -196,7 +197,7 @@ class TestReliability:
     def test_always_predicting_the_prevalence_has_no_skill_and_no_calibration_error(self):
         label, _, account, event_time = scored()
         constant = np.full(label.size, label.mean())
-        found = evaluate(label, constant, account, event_time, draws=0)
+        found = evaluate(Scored(label, constant, account, event_time), draws=0)
         assert found.metrics["brier_skill"] == pytest.approx(0)
         assert found.metrics["calibration_error"] == pytest.approx(0)
         assert [one.count for one in found.calibration_bins] == [label.size]
@@ -227,7 +228,7 @@ class TestReliability:
 
     def test_scores_that_are_no_probabilities_have_no_calibration(self):
         label, score, account, event_time = scored()
-        found = evaluate(label, score * 3 - 1, account, event_time, draws=20)
+        found = evaluate(Scored(label, score * 3 - 1, account, event_time), draws=20)
         assert found.metrics["brier"] is None
         assert found.metrics["brier_skill"] is None
         assert found.metrics["calibration_error"] is None
@@ -238,13 +239,13 @@ class TestReliability:
 class TestIntervals:
     def test_they_cover_the_point_estimate_and_are_the_same_for_the_same_seed(self):
         columns = scored()
-        found = evaluate(*columns, alerts_per_day=5, top_k=3, draws=200, seed=4)
+        found = evaluate(Scored(*columns), alerts_per_day=5, top_k=3, draws=200, seed=4)
         assert set(found.intervals) == set(found.metrics) - {"calibration_error"}
         for name, (low, high) in found.intervals.items():
             assert low < high, name
             assert low <= found.metrics[name] <= high, name
-        assert evaluate(*columns, alerts_per_day=5, top_k=3, draws=200, seed=4) == found
-        other = evaluate(*columns, alerts_per_day=5, top_k=3, draws=200, seed=5)
+        assert evaluate(Scored(*columns), alerts_per_day=5, top_k=3, draws=200, seed=4) == found
+        other = evaluate(Scored(*columns), alerts_per_day=5, top_k=3, draws=200, seed=5)
         assert other.intervals != found.intervals
         assert other.metrics == found.metrics
 
@@ -253,7 +254,7 @@ class TestIntervals:
         account = np.array([f"a{n % 120}" for n in range(240)], dtype=object)
         label = (np.arange(240) % 120 < 60).astype(np.int8)
         event_time = DAY_ONE + np.arange(240) * np.timedelta64(86_400, "s")
-        found = evaluate(label, label * 0.5 + 0.2, account, event_time, draws=200)
+        found = evaluate(Scored(label, label * 0.5 + 0.2, account, event_time), draws=200)
         assert found.metrics["card_precision"] == pytest.approx(60 / (100 * 240))
         low, high = found.intervals["card_precision"]
         assert low < found.metrics["card_precision"] < high
@@ -269,7 +270,7 @@ class TestIntervals:
         event_time = DAY_ONE + (event_time - DAY_ONE) * days // 30
         rng = np.random.default_rng(seed)
         score = np.round(np.clip(rng.random(rows) * (1 - worth) + worth * label * rng.random(rows), 0, 1), decimals)
-        found = evaluate(label, score, account, event_time, alerts_per_day=k, top_k=k, draws=100, seed=seed)
+        found = evaluate(Scored(label, score, account, event_time), alerts_per_day=k, top_k=k, draws=100, seed=seed)
         for name in ("alert_recall", "alert_precision", "card_precision"):
             if name in found.intervals:
                 low, high = found.intervals[name]
@@ -284,9 +285,8 @@ class TestIntervals:
             # Neighbours in score and label share an account, so an account is all good or all bad news.
             account = np.empty(label.size, dtype=object)
             account[order] = [f"a{place * accounts // label.size}" for place in range(label.size)]
-            low, high = evaluate(label, score, account, event_time, draws=200, seed=int(rng.integers(9))).intervals[
-                "average_precision"
-            ]
+            scored_rows = Scored(label, score, account, event_time)
+            low, high = evaluate(scored_rows, draws=200, seed=int(rng.integers(9))).intervals["average_precision"]
             widths.append(high - low)
         assert widths[0] > 2 * widths[1]
 
@@ -305,8 +305,8 @@ class TestIntervals:
         label = np.array([1, 0, 0, 0, 0], dtype=np.int8)
         account = np.array(["a", "b", "c", "d", "e"], dtype=object)
         columns = (label, np.linspace(1, 0, 5), account, DAY_ONE + np.arange(5))
-        assert evaluate(*columns, draws=400, seed=0).intervals == {}  # of one account with frauds
-        measures = Measures.of(*columns, alerts_per_day=1, top_k=1)
+        assert evaluate(Scored(*columns), draws=400, seed=0).intervals == {}  # of one account with frauds
+        measures = Measures.of(Scored(*columns), alerts_per_day=1, top_k=1)
         found = bootstrap(measures.figures, label, measures.account, draws=400, seed=0)
         # Account a is left out of a draw with probability .8 ** 5 = .33; all five draws are a with .0003.
         assert 90 <= found.skipped <= 175
@@ -322,7 +322,7 @@ class TestIntervals:
     def test_eighty_thousand_rows_take_seconds(self, accounts):
         columns = scored(rows=80_000, accounts=accounts, prevalence=0.006)
         began = time.process_time()
-        evaluate(*columns, draws=100)
+        evaluate(Scored(*columns), draws=100)
         assert time.process_time() - began < 10
 
 
@@ -337,8 +337,8 @@ class TestEvaluate:
             "rank": np.unique(score, return_inverse=True)[1].astype(float),
             "line": score * 1000 - 7,
         }[transform]
-        plain = evaluate(label, score, account, event_time, alerts_per_day=3, top_k=2, draws=5)
-        moved = evaluate(label, rising, account, event_time, alerts_per_day=3, top_k=2, draws=5)
+        plain = evaluate(Scored(label, score, account, event_time), alerts_per_day=3, top_k=2, draws=5)
+        moved = evaluate(Scored(label, rising, account, event_time), alerts_per_day=3, top_k=2, draws=5)
         for name in plain.metrics:
             if "brier" not in name and name != "calibration_error":
                 assert moved.metrics[name] == plain.metrics[name]
@@ -350,15 +350,15 @@ class TestEvaluate:
     def test_the_order_of_the_rows_does_not_matter(self, seed):
         columns = scored(rows=200, accounts=15, seed=seed, prevalence=0.2)
         shuffle = np.random.default_rng(seed).permutation(200)
-        plain = evaluate(*columns, alerts_per_day=3, top_k=2, draws=0).metrics
-        moved = evaluate(*(column[shuffle] for column in columns), alerts_per_day=3, top_k=2, draws=0).metrics
+        plain = evaluate(Scored(*columns), alerts_per_day=3, top_k=2, draws=0).metrics
+        moved = evaluate(Scored(*(column[shuffle] for column in columns)), alerts_per_day=3, top_k=2, draws=0).metrics
         assert moved == pytest.approx(plain)
 
     def test_without_frauds_or_without_goods_there_is_nothing_to_rank(self):
         event_time = DAY_ONE + np.arange(4)
         for value in (0, 1):
             label = np.full(4, value, dtype=np.int8)
-            found = evaluate(label, np.linspace(0, 1, 4), None, event_time)
+            found = evaluate(Scored(label, np.linspace(0, 1, 4), None, event_time))
             for name in ("auc", "average_precision", "recall_at_1pct_fpr", "brier_skill"):
                 assert found.metrics[name] is None
             assert found.metrics["alert_precision"] == value
@@ -366,12 +366,12 @@ class TestEvaluate:
 
     def test_no_rows_at_all(self):
         none = np.empty(0)
-        found = evaluate(none.astype(np.int8), none, None, none.astype("datetime64[us]"))
+        found = evaluate(Scored(none.astype(np.int8), none, None, none.astype("datetime64[us]")))
         assert found.rows == 0
         assert set(found.metrics.values()) == {None}
 
     def test_it_can_be_written_as_json(self):
-        found = evaluate(*scored(), draws=10)
+        found = evaluate(Scored(*scored()), draws=10)
         read = json.loads(json.dumps(found.as_dict(), allow_nan=False))
         assert read["rows"] == 3000
         assert read["accounts"] == 60
@@ -396,5 +396,7 @@ class TestEvaluate:
             "account": None,
             "event_time": DAY_ONE + np.arange(3),
         }
+        columns = {name: change.get(name, column) for name, column in call.items()}
+        budgets = {name: value for name, value in change.items() if name not in columns}
         with pytest.raises(UsageError, match=message):
-            evaluate(**(call | change))
+            evaluate(Scored(**columns), **budgets)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.evaluation.evaluation import evaluate
 from counterfoil.domain.evaluation.paired import COMPARED, Difference, evaluate_pair
+from counterfoil.domain.evaluation.scored import Scored
 
 DAY_ONE = np.datetime64("2024-03-01T00:00:00", "us")
 Window = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -25,7 +26,7 @@ def window(rows: int = 2000, accounts: int = 80, seed: int = 0) -> Window:
 
 def differences(first: np.ndarray, second: np.ndarray, draws: int = 100, seed: int = 0) -> dict[str, Difference]:
     label, _, account, moment = window(seed=seed)
-    return evaluate_pair(label, first, second, account, moment, draws=draws).differences
+    return evaluate_pair(Scored(label, first, account, moment), second, draws=draws).differences
 
 
 @pytest.mark.slow
@@ -59,8 +60,8 @@ def test_the_other_way_round_it_is_the_same_with_the_other_sign(seed: int, noise
 def test_each_is_evaluated_as_it_is_alone() -> None:
     label, score, account, moment = window()
     other = np.random.default_rng(1).permutation(score)
-    pair = evaluate_pair(label, score, other, account, moment, draws=30)
-    one, two = (evaluate(label, s, account, moment, draws=30) for s in (score, other))
+    pair = evaluate_pair(Scored(label, score, account, moment), other, draws=30)
+    one, two = (evaluate(Scored(label, s, account, moment), draws=30) for s in (score, other))
     assert (pair.first, pair.second) == (one, two)
     for name, found in pair.differences.items():
         assert found.value == pytest.approx(one.metrics[name] - two.metrics[name], abs=1e-12)
@@ -70,7 +71,7 @@ def test_pairing_leaves_out_what_is_hard_for_both() -> None:
     """A score and a slightly noisy copy differ by far less than either is uncertain."""
     label, score, account, moment = window()
     noisy = score + 0.002 * np.random.default_rng(2).normal(size=score.size)
-    low, high = evaluate(label, score, account, moment, draws=100).intervals["average_precision"]
+    low, high = evaluate(Scored(label, score, account, moment), draws=100).intervals["average_precision"]
     found = differences(score, noisy)["average_precision"]
     assert found.high - found.low < (high - low) / 3
 
@@ -79,5 +80,5 @@ def test_pairing_leaves_out_what_is_hard_for_both() -> None:
 def test_labels_of_one_kind_leave_the_ranking_undefined(label: int) -> None:
     _, score, account, moment = window()
     labels = np.full(score.size, label, np.int8)
-    found = evaluate_pair(labels, score, score[::-1], account, moment, draws=20).differences
+    found = evaluate_pair(Scored(labels, score, account, moment), score[::-1], draws=20).differences
     assert found["average_precision"] == found["auc"] == Difference(None, None, None)

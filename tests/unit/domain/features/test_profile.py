@@ -126,7 +126,12 @@ def test_a_window_that_reaches_into_a_tile_takes_all_of_it() -> None:
     assert profile.features(plain(9, 3600 + 1000)).tolist() == [7]  # the third of six is in, and its tile with it
 
 
-@pytest.mark.parametrize("state", [b"", b"CFPR", b"CFPR" + bytes(200), b"nonsense" * 20])
+WHOLE = Profile(PROGRAM).to_bytes()
+
+
+@pytest.mark.parametrize(
+    "state", [b"", b"CFPR", b"CFPR" + bytes(200), b"nonsense" * 20, WHOLE[:-1], WHOLE[:-6], WHOLE + b"]"]
+)
 def test_what_is_no_profile_is_refused(state: bytes) -> None:
     with pytest.raises(StoreUnavailableError, match="remove the profiles"):
         Profile.from_bytes(state, PROGRAM)

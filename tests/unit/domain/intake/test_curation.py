@@ -41,6 +41,9 @@ def test_of_two_entries_the_higher_counts() -> None:
         ["create bad hash:ip family inet", "add bad 8.8.8.8", "add bad 8.8.8.8 timeout 0", "-A bad 9.9.9.9"],
         ["; a list", "// of two", "8.8.8.8 ; SBL1", "9.9.9.9/32 ; SBL2"],
         ["134744072", "9.9.9.9 1"],
+        ["8.8.8.8;5", "9.9.9.9;2;x"],
+        ["ipset create bad hash:ip", "ipset -! add bad 8.8.8.8", "/sbin/ipset -A bad 9.9.9.9"],
+        ["8.8.8.8 - 8.8.8.8 , 100 , a name", "9.9.9.9-9.9.9.9"],
     ],
 )
 def test_a_list_in_any_form_names_its_addresses(lines: list[str]) -> None:
@@ -55,10 +58,21 @@ def test_an_address_in_a_listed_network_is_listed() -> None:
     assert described(rows, listed=found.networks)["blocklists"].to_pylist() == [7, 2, 0, 1, None]
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["1.1.1.1 x", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2", "1.1.1\t3", "1.1.1.1\t9999999999", "x\t1"],
-)
+def test_a_count_after_a_semicolon_is_one_and_a_range_is_its_networks() -> None:
+    assert parse_blocklist(["8.8.8.8;5"]).counts["blocklists"].to_pylist() == [5]
+    found = parse_blocklist(["8.8.8.0 - 8.8.9.255 , 000 , a name", "9.9.9.7-9.9.9.8", "2001:db8::-2001:db8::ff"])
+    assert (found.counts["address"].to_pylist(), found.unreadable) == (["9.9.9.7", "9.9.9.8"], 0)
+    rows = _found(("8.8.9.255", True), ("8.8.10.0", True), ("2001:db8::5", True))
+    assert described(rows, listed=found.networks)["blocklists"].to_pylist() == [1, 0, 1]
+
+
+NO_ENTRIES = (
+    "8.8.8.9-8.8.8.8", "8.8.8.8-2001:db8::", "8.8.8.8-", "1.1.1.1 x", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2",
+    "1.1.1\t3", "1.1.1.1\t9999999999", "x\t1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NO_ENTRIES)
 def test_a_line_that_is_no_entry_is_counted(line: str) -> None:
     found = parse_blocklist([line, "8.8.8.8\t1"])
     assert (found.unreadable, found.counts.num_rows) == (1, 1)

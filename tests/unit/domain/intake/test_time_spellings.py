@@ -70,6 +70,15 @@ def parsed(section: str, values: pa.Array) -> list[str]:
         ('format = ["iso8601", "%d/%m/%Y", "epoch_seconds"]', "1772359200", "2026-03-01T10:00:00"),
         (f'format = ["%d/%m/%Y %H:%M", "iso8601"]\n{LONDON}', "29/03/2026 01:30", "time_skipped"),
         ('format = ["iso8601", "%d/%m/%Y"]', "tomorrow", "time_unreadable"),
+        ('format = ["epoch_seconds", "epoch_milliseconds"]', "1772359200123", "2026-03-01T10:00:00.123"),
+        ('format = ["epoch_seconds", "iso8601"]', "99999999999999", "time_out_of_range"),
+        (f'format = "iso8601"\n{LONDON}', "2026-07-01", "2026-06-30T23:00:00"),
+        (f'format = "iso8601"\n{LONDON}', "20260701", "2026-06-30T23:00:00"),
+        ('format = "iso8601"\nzone = "Africa/Cairo"', "2026-04-24", "2026-04-23T22:00:00"),
+        ('format = "iso8601"\nzone = "Africa/Cairo"', "2026-04-24T00:30:00", "time_skipped"),
+        ('format = "%d/%m/%Y"\nzone = "America/Santiago"', "06/09/2026", "2026-09-06T04:00:00"),
+        ('format = "%d/%m/%Y %H:%M"\nzone = "Asia/Beirut"', "28/03/2026 24:00", "2026-03-28T22:00:00"),
+        ('format = "iso8601"\nzone = "Pacific/Apia"', "2011-12-30", "time_skipped"),
     ],
 )
 def test_a_time_is_read_as_it_is_meant(section: str, text: str, utc: str) -> None:

@@ -167,3 +167,12 @@ def test_the_prefix_is_the_network_around_the_address(address: Address) -> None:
     network = ipaddress.ip_network(prefix_of(address))
     assert address in network
     assert network.prefixlen == {4: 24, 6: 48}[address.version]
+
+
+@given(st.from_regex(r"\A([0-9]{1,3}\.){3}[0-9]{1,3}\Z") | V4.map(str))
+def test_dotted_quads_are_what_the_library_says(text: str) -> None:
+    try:
+        expected = str(ipaddress.IPv4Address(text))
+    except ValueError:
+        expected = None
+    assert normal_address(text) == expected

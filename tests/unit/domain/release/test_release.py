@@ -6,6 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from counterfoil.domain.release.lineage import Lineage
 from counterfoil.domain.release.release import (
     ARRAYS_FILE,
     DESCRIPTION_FILE,
+    FORMAT,
     Release,
     from_files,
     missing_evidence,
@@ -26,7 +28,8 @@ from counterfoil.domain.release.release import (
 )
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training.training import Fitted
-from counterfoil.errors import ReleaseMismatchError
+from counterfoil.errors import OlderFormatError, ReleaseMismatchError
+from counterfoil.steps.releases.registration import read_release
 
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
 
@@ -103,8 +106,20 @@ def test_another_format_is_refused(release: Release, format_: Any) -> None:
     files = to_files(release)
     description = json.loads(files[DESCRIPTION_FILE]) | {"format": format_}
     files[DESCRIPTION_FILE] = json.dumps(description).encode()
-    with pytest.raises(ReleaseMismatchError, match=f"of format {format_}, this version reads format 6: train again"):
+    with pytest.raises(ReleaseMismatchError, match=rf"of format {format_}, this version reads format 6: .*train again"):
         from_files(files)
+
+
+def test_a_stored_release_of_the_format_before_is_refused_with_what_to_do() -> None:
+    """It was trained by the code of 25 November 2026 (commit d3faa1e) on 600 rows made by its tests."""
+    stored = Path(__file__).with_name("of_format_5")
+    assert json.loads((stored / DESCRIPTION_FILE).read_bytes())["format"] == FORMAT - 1
+    with pytest.raises(
+        OlderFormatError,
+        match=r"of format 5, this version reads format 6: train again and promote what comes of it \(.*'counterfoil "
+        r"release retire ID --even-in-use'\), or score with the version of Counterfoil that trained it",
+    ):
+        read_release(stored)
 
 
 def test_the_evidence_that_is_missing_is_named_in_full(release: Release, evidence: Maker) -> None:

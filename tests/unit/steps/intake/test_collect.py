@@ -19,44 +19,18 @@ from hypothesis import strategies as st
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError, MappingError, StoreUnavailableError
-from counterfoil.ports.lake import LedgerEntry, SourceFile, TableStore
+from counterfoil.ports.lake import TableStore
 from counterfoil.progress import Progress
 from counterfoil.steps.intake.collect import CollectedFile, collect
 
 MAPPING = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "who"\n', "shop")
 KEY = b"0123456789abcdef"
 TIME = "2024-01-01T00:00:00Z"
-
-
-class Ledger:
-    """A FileLedger in memory."""
-
-    def __init__(self) -> None:
-        self.found: dict[SourceFile, LedgerEntry] = {}
-
-    def claim(self, file: SourceFile, mapping: str, *, again: bool = False) -> bool:
-        before = self.found.get(file)
-        if before is not None and before.state != "failed" and not (again and before.state == "done"):
-            return False
-        self.found[file] = LedgerEntry(file, mapping, "claimed", 0, 0, 0)
-        return True
-
-    def complete(self, file: SourceFile, *, rows_in: int, rows_out: int, rows_rejected: int) -> None:
-        mapping = self.found[file].mapping
-        self.found[file] = LedgerEntry(file, mapping, "done", rows_in, rows_out, rows_rejected)
-
-    def fail(self, file: SourceFile, reason: str) -> None:
-        self.found[file] = LedgerEntry(file, self.found[file].mapping, "failed", 0, 0, 0, reason)
-
-    def entry(self, file: SourceFile) -> LedgerEntry | None:
-        return self.found.get(file)
-
-    def entries(self) -> list[LedgerEntry]:
-        return sorted(self.found.values(), key=lambda entry: entry.file.location)
 
 
 class Dying(InputFiles):
@@ -68,10 +42,10 @@ class Dying(InputFiles):
 
 
 def run(
-    root: Path, *paths: Path, ledger: Ledger | None = None, mapping: SourceMapping = MAPPING, **options: Any
+    root: Path, *paths: Path, ledger: MemoryLedger | None = None, mapping: SourceMapping = MAPPING, **options: Any
 ) -> list[CollectedFile]:
     settings_of = {"reader": InputFiles(), "tables": FolderTables(root), **options}
-    return collect(paths, mapping, key=KEY, ledger=ledger or Ledger(), **settings_of)
+    return collect(paths, mapping, key=KEY, ledger=ledger or MemoryLedger(), **settings_of)
 
 
 def written(folder: Path, lines: list[tuple[str, str]], name: str = "in.csv") -> Path:
@@ -160,7 +134,7 @@ def test_duplicates_are_found_among_tables_of_other_mappings(tmp_path: Path) -> 
 
 
 def test_a_done_file_is_skipped_and_a_moved_copy_gives_no_second_rows(tmp_path: Path) -> None:
-    ledger = Ledger()
+    ledger = MemoryLedger()
     path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("b", "2024-01-01T00:00:00Z")])
     run(tmp_path / "lake", path, ledger=ledger)
     (again,) = run(tmp_path / "lake", path, ledger=ledger)
@@ -181,7 +155,7 @@ def test_a_rerun_after_publication_is_not_its_own_duplicate(tmp_path: Path) -> N
 
 
 def test_a_killed_run_leaves_nothing_visible_and_a_rerun_completes_it(tmp_path: Path) -> None:
-    ledger = Ledger()
+    ledger = MemoryLedger()
     path = written(tmp_path, [("a", "2024-01-01T00:00:00Z"), ("b", "bad")])
     with pytest.raises(SystemExit):
         run(tmp_path / "lake", path, ledger=ledger, reader=Dying())
@@ -209,7 +183,7 @@ def test_rejected_rows_and_addresses_are_visible_before_the_transactions(tmp_pat
 
 
 def test_a_ledger_that_is_gone_does_not_hide_why_a_file_failed(tmp_path: Path) -> None:
-    class Gone(Ledger):
+    class Gone(MemoryLedger):
         def fail(self, *_: object) -> None:
             raise StoreUnavailableError("no server")
 
@@ -220,7 +194,7 @@ def test_a_ledger_that_is_gone_does_not_hide_why_a_file_failed(tmp_path: Path) -
 
 
 def test_a_file_that_another_process_collects_is_not_taken_for_done(tmp_path: Path) -> None:
-    path, ledger = written(tmp_path, [("a", TIME)]), Ledger()
+    path, ledger = written(tmp_path, [("a", TIME)]), MemoryLedger()
     ledger.claim(InputFiles().fingerprint(path), "shop")
     (held,) = run(tmp_path / "lake", path, ledger=ledger)
     assert (held.skipped, held.held) == (True, True)
@@ -231,7 +205,7 @@ def test_a_file_that_another_process_collects_is_not_taken_for_done(tmp_path: Pa
 
 
 def test_an_unreadable_file_fails_and_those_before_it_stay(tmp_path: Path) -> None:
-    ledger = Ledger()
+    ledger = MemoryLedger()
     good = written(tmp_path, [("a", "2024-01-01T00:00:00Z")])
     bad = tmp_path / "bad.csv"
     bad.write_bytes(gzip.compress(good.read_bytes())[:-9])
@@ -283,7 +257,7 @@ def test_a_member_that_does_not_fit_is_named(tmp_path: Path) -> None:
 def test_a_file_name_that_cannot_be_printed_is_written_with_escapes(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     path.write_text(f"id,t,who\na,{TIME},ann\nb,never,ann\n")
-    ledger = Ledger()
+    ledger = MemoryLedger()
     (done,) = run(tmp_path / "lake", path, ledger=ledger)
     (row,), (bad,), (entry,) = visible(tmp_path / "lake"), visible(tmp_path / "lake", "rejected"), ledger.entries()
     assert done.source == row["source"] == bad["source"] == Path(entry.file.location).name
@@ -396,7 +370,7 @@ def test_raw_addresses_are_nowhere_but_in_their_table(tmp_path: Path, caplog: py
         ("a", TIME, planted), ("b", "never", planted), ("a", TIME, f"::ffff:{planted}"), ("", TIME, f"{planted}:80"),
         ("c", TIME, f"{planted}, nobody"),
     ]  # fmt: skip
-    ledger = Ledger()
+    ledger = MemoryLedger()
     path = written_with_ips(tmp_path, lines)
     with path.open("a") as file:
         file.write(f"d,{TIME},{planted},too many\n")

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from release_stores import Killed, Mortal, MortalTables
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.folder.tables import FolderTables
@@ -107,18 +108,10 @@ def test_a_failed_file_is_collected(place: Place) -> None:
 def test_a_kill_between_the_tables_is_made_good(place: Place, dies_at: int) -> None:
     place.write("a,2024-01-01,1", "b,2024-01-01,x")
     place.collect()
-    published = 0
-
-    class Dying(FolderTables):
-        def publish(self, table: str, run: str, **options: Any) -> None:
-            nonlocal published
-            if published == dies_at:
-                raise SystemExit
-            published += 1
-            super().publish(table, run, **options)
-
-    with pytest.raises(SystemExit):
-        place.collect(mapping=LENIENT, again=Again.SAME_CONTENT, tables=Dying(place.root / "lake"))
+    tables = MortalTables(place.root / "lake")
+    tables.mortal = Mortal(dies_at=dies_at)
+    with pytest.raises(Killed):
+        place.collect(mapping=LENIENT, again=Again.SAME_CONTENT, tables=tables)
     place.collect(mapping=LENIENT, again=Again.SAME_CONTENT)
     assert place.ids() == ["a", "b"]
     assert [len(place.tables.runs(table)) for table in TABLES] == [1, 1, 1]

@@ -113,6 +113,15 @@ def test_latin_1_is_read_as_the_mapping_says(tmp_path: Path) -> None:
     assert shops(tmp_path) == {"first": "Café"}
 
 
+def test_latin_1_that_is_not_declared_is_told_with_line_byte_and_setting(tmp_path: Path) -> None:
+    done = run(tmp_path, HEADER + FIRST + LAST.replace(b"Butcher", b"Caf\xe9") + LAST.replace(b"Butcher", b"Stra\xdfe"))
+    assert done.rejected == {"bytes_unreadable": 2}
+    assert done.warnings == (
+        "line 3: column 'shop' holds the byte 0xE9, which is no text in utf-8: set file.encoding (perhaps 'latin-1' "
+        "or 'cp1252')",
+    )
+
+
 def test_line_breaks_in_quotes_are_part_of_the_cell_and_count_as_one_record(tmp_path: Path) -> None:
     quoted = f'x,{BETWEEN},11.00,ann,Shop,"Text\r\n""two"", lines"\n'.encode()
     header = HEADER.replace(b"\n", b",note\n")

@@ -16,6 +16,7 @@ import pytest
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from release_stores import Killed, Mortal, MortalTables
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.networks import MaxmindNetworks
@@ -379,22 +380,13 @@ def _some_rows() -> list[Row]:
 
 @pytest.mark.slow
 def test_a_killed_run_is_completed_by_a_rerun(tmp_path: Path) -> None:
-    class Dying(FolderTables):
-        left = 0
-
-        def publish(self, table: str, run: str, **options: Any) -> None:
-            if self.left == 0:
-                raise SystemExit("killed")
-            self.left -= 1
-            super().publish(table, run, **options)
-
     collected(tmp_path / "whole", _some_rows(), "in.csv")
     for publications in range(4):
         killed = tmp_path / f"killed{publications}"
         shutil.copytree(tmp_path / "whole", killed)
-        tables = Dying(killed / "lake")
-        tables.left = publications
-        with pytest.raises(SystemExit):
+        tables = MortalTables(killed / "lake")
+        tables.mortal = Mortal(dies_at=publications)
+        with pytest.raises(Killed):
             curate(tables)
         assert len(contents(killed)) == publications
         curated(killed)

@@ -1,5 +1,6 @@
 """Rows that were spooled in any order are written by date, in order, each once."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +65,24 @@ def test_hours_are_sorted_together_as_long_as_they_are_few_enough(
         spool.find_duplicates([])
         hours = [[(moment - BEGIN) / timedelta(hours=1) for moment in span] for span in spool._spans()]
     assert hours == [[0, 2], [2, 3], [3, 10], [10, 11]]
+
+
+def test_times_before_1970_are_written_too(tmp_path: Path) -> None:
+    table = rows([minute - 60 * 24 * 20_000 for minute in (0, 59, 61, 90_000)])
+    assert written(tmp_path, table).equals(table)
+
+
+def test_a_failure_on_the_way_out_is_told_and_no_thread_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(step._DatedWriter, "write", full)
+    before = set(threading.enumerate())
+    with pytest.raises(OSError, match="no space left"):
+        written(tmp_path, rows(list(range(500))))
+    assert not [thread for thread in set(threading.enumerate()) - before if "ThreadPool" in thread.name]
 
 
 def test_a_file_without_rows_writes_none(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from release_stores import Killed, MemoryReferences, MemoryReleases, MortalTables
 
 from counterfoil.adapters.aws.tables import S3Tables
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
-from counterfoil.domain.release.references import checksum, in_canonical_order
+from counterfoil.domain.release.references import checksum
 from counterfoil.domain.tables import FORGOTTEN_TABLE
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
 from counterfoil.progress import Progress
 from counterfoil.steps.lake.forgotten import forgotten_accounts, read_traces
 from counterfoil.steps.lake.rewriting import below_run, rewrite
@@ -34,115 +34,21 @@ from counterfoil.steps.scoring.scorer import Detector
 FILE = SourceFile("/raw/payments.csv", "f" * 64)
 
 
-class Killed(BaseException):
-    """What a process dies of."""
-
-
-@dataclass
-class Stores:
-    """Registry, references and decision log in a folder and in memory, which die before write number `dies_at`."""
-
-    root: Path
-    found: dict[str, RegisteredRelease] = field(default_factory=dict)
-    bases: dict[str, pa.Table] = field(default_factory=dict)
-    log: list[LoggedDecision] = field(default_factory=list)
-    writes: int = 0
-    dies_at: int | None = None
-
-    def write(self) -> None:
-        self.writes += 1
-        if self.dies_at is not None and self.writes > self.dies_at:
-            raise Killed
-
-    # ReleaseRegistry
-    def register(self, release_id: str, folder: Path, *, parameters: Any, metrics: Any, tags: Any) -> Any:
-        self.write()
-        if release_id not in self.found:
-            assert parameters
-            shutil.copytree(folder, self.root / release_id)
-            self.found[release_id] = RegisteredRelease(release_id, len(self.found) + 1, dict(metrics), dict(tags))
-        return self.found[release_id]
-
-    def fetch(self, release_id: str) -> Path:
-        return self.root / release_id
-
-    def releases(self) -> list[RegisteredRelease]:
-        return sorted(self.found.values(), key=lambda release: -release.version)
-
-    def set_alias(self, alias: str, release_id: str | None) -> None:
-        self.write()
-        for name, release in self.found.items():
-            aliases = {*release.aliases} - {alias} | ({alias} if name == release_id else set())
-            self.found[name] = replace(release, aliases=tuple(sorted(aliases)))
-
-    def tag(self, release_id: str, key: str, value: str) -> None:
-        self.write()
-        release = self.found[release_id]
-        self.found[release_id] = replace(release, tags={**release.tags, key: value})
-
-    # DecisionLog
-    def append(self, decision: LoggedDecision) -> LoggedDecision:
-        self.write()
-        self.log.append(replace(decision, sequence=len(self.log) + 1))
-        return self.log[-1]
-
-    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
-        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
-        return [e for e in found if (e.sequence or 0) > after or not after]
-
-
-class References:
-    """A ReferenceStore over the bases of `Stores`."""
-
-    def __init__(self, stores: Stores) -> None:
-        self.stores = stores
-
-    def write_base(self, release_id: str, references: pa.Table) -> str:
-        self.stores.write()
-        self.stores.bases[release_id] = in_canonical_order(references)
-        return checksum(references)
-
-    def read_base(self, release_id: str) -> pa.Table:
-        return self.stores.bases[release_id]
-
-    def checksum(self, release_id: str) -> str:
-        return checksum(self.stores.bases[release_id])
-
-    def drop(self, release_id: str) -> None:
-        self.stores.write()
-        self.stores.bases.pop(release_id, None)
-
-    def releases(self) -> list[str]:
-        return sorted(self.stores.bases)
-
-    def nearest(self, *_: Any) -> Any:
-        raise NotImplementedError
-
-
-class Tables(FolderTables):
-    """Tables that die as `Stores` do."""
-
-    stores: Stores | None = None
-
-    def publish(self, table: str, run: str, **options: Any) -> None:
-        if self.stores is not None:
-            self.stores.write()
-        super().publish(table, run, **options)
-
-
 @dataclass
 class Place:
     """A lake with evidence, transactions and scores, one release, and a ledger."""
 
-    tables: Tables
-    stores: Stores
+    tables: MortalTables
+    stores: MemoryReleases
     ledger: MemoryLedger
 
     def forget(self, account: str, **options: Any) -> Forgotten:
-        self.tables.stores = self.stores
+        self.tables.mortal = self.stores
         stores = self.stores
         given = {"operator": "ada", "reason": "asked for it", **options}
-        return forget(self.tables, ReleaseStores(stores, References(stores), stores), self.ledger, account, **given)
+        return forget(
+            self.tables, ReleaseStores(stores, MemoryReferences(stores), stores), self.ledger, account, **given
+        )
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         return [row for file in self.files(table) for row in file.to_pylist()]
@@ -167,7 +73,7 @@ def template(
 ) -> Place:
     """Return a place that tests copy. The source IP of each account is its own, but for one that two share."""
     root = tmp_path_factory.mktemp("place")
-    tables, stores = Tables(root / "lake"), Stores(root / "releases")
+    tables, stores = MortalTables(root / "lake"), MemoryReleases(root / "releases")
     accounts = payments.column("account_id").to_pylist()
     ips = ["shared" if account in ("a1", "a2") else f"ip-{account}" for account in accounts]
     transactions = payments.append_column("source_ip_id", pa.array(ips))
@@ -180,7 +86,7 @@ def template(
     put(tables, "source_ips", "all", pa.table({"source_ip_id": sorted(set(ips))}))
     put(tables, "rejected", "r", pa.table({"source": ["payments.csv"], "source_line": [7], "reason": ["x"]}))
     register_candidate(
-        candidate, References(stores), stores, evaluation={"plots/p.svg": b"<svg/>"}, metrics={"auc": 0.9}
+        candidate, MemoryReferences(stores), stores, evaluation={"plots/p.svg": b"<svg/>"}, metrics={"auc": 0.9}
     )
     promote(stores, stores, candidate.release.release_id, "champion", "bob", "best", without_gate=True)
     detect(tables, Detector(candidate.release, candidate.references, embedder), run="s1")
@@ -204,8 +110,8 @@ def copied(template: Place, tmp_path: Path) -> Callable[[], Place]:
         root = tmp_path / str(next(numbers))
         shutil.copytree(template.tables._root.parent, root)
         old = template.stores
-        stores = Stores(root / "releases", dict(old.found), dict(old.bases), list(old.log))
-        return Place(Tables(root / "lake"), stores, template.ledger)
+        stores = MemoryReleases(root / "releases", dict(old.found), dict(old.bases), log=list(old.log))
+        return Place(MortalTables(root / "lake"), stores, template.ledger)
 
     return copy
 
@@ -279,7 +185,7 @@ def test_the_release_is_made_anew_without_its_references(
     assert list(place.stores.bases) == [new]
     release = load_release(place.stores, new)
     assert report.references == {old: candidate.release.reference_rows - release.reference_rows}
-    detector = Detector.load(release, References(place.stores), embedder)
+    detector = Detector.load(release, MemoryReferences(place.stores), embedder)
     ids = {row["transaction_id"] for row in place.rows("evidence")}
     assert set(detector.references.column("reference_id").to_pylist()) <= ids
     assert resolve(place.stores) == resolve(place.stores, "champion") == new
@@ -385,9 +291,9 @@ def test_a_lake_in_s3_forgets_too(bucket: str, tmp_path: Path) -> None:
             pq.write_table(pa.Table.from_pylist([row]), staged / f"event_date=2024-01-0{day}" / "part-0.parquet")
         tables.publish("transactions", run)
     before = tables.files("transactions", "two")
-    stores = Stores(tmp_path / "releases")
+    stores = MemoryReleases(tmp_path / "releases")
     report = forget(
-        tables, ReleaseStores(stores, References(stores), stores), MemoryLedger(), "a", "ada", "asked for it"
+        tables, ReleaseStores(stores, MemoryReferences(stores), stores), MemoryLedger(), "a", "ada", "asked for it"
     )
     assert (report.absent, report.payments, report.sources) == (True, 3, ("in.csv",))
     assert tables.runs("transactions") == ["one", "two", "three"]
@@ -489,7 +395,7 @@ class TestReleases:
     def other(self, place: Place, candidate: Candidate, note: str) -> str:
         release = replace(candidate.release, notes=(note,))
         return register_candidate(
-            Candidate(release, candidate.references), References(place.stores), place.stores
+            Candidate(release, candidate.references), MemoryReferences(place.stores), place.stores
         ).release_id
 
     def test_with_a_champion_all_do_and_places_are_kept(self, place: Place, candidate: Candidate, account: str) -> None:
@@ -529,7 +435,7 @@ class TestReleases:
         ids = pa.array([row["transaction_id"] for row in place.rows("evidence") if row["account_id"] == account])
         kept = candidate.references.filter(pc.invert(pc.is_in(candidate.references.column("reference_id"), ids)))
         release = replace(candidate.release, reference_checksum=checksum(kept), reference_rows=kept.num_rows)
-        other = register_candidate(Candidate(release, kept), References(place.stores), place.stores).release_id
+        other = register_candidate(Candidate(release, kept), MemoryReferences(place.stores), place.stores).release_id
         report = place.forget(account)
         assert other not in report.releases
         assert place.stores.found[other].tags.get("retired") is None

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from release_stores import MemoryDecisions
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.folder.key import KeyFile
@@ -18,7 +19,6 @@ from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.errors import UsageError
 from counterfoil.ports.lake import SourceFile
-from counterfoil.ports.releases import LoggedDecision
 from counterfoil.progress import Progress
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
@@ -34,21 +34,6 @@ NEW = OLD.followed_by(b"n" * 32)
 MAPPING = parse_mapping(
     '[fields]\ntransaction_id = "id"\nevent_time = "t"\naccount = "who"\nsource_ip = "ip"\nemail = "mail"\n', "shop"
 )
-
-
-class Log:
-    """A DecisionLog in memory."""
-
-    def __init__(self) -> None:
-        self.told: list[LoggedDecision] = []
-
-    def append(self, decision: LoggedDecision) -> LoggedDecision:
-        self.told.append(decision)
-        return decision
-
-    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
-        found = [entry for entry in self.told if kind in (None, entry.kind) and subject in (None, entry.subject)]
-        return [entry for entry in found if (entry.sequence or 0) > after or not after]
 
 
 def fill(tables: FolderTables, folder: Path, key: PseudonymKeys, name: str = "in.csv", prefix: str = "p") -> None:
@@ -173,7 +158,7 @@ def test_only_living_claims_are_waited_for() -> None:
 @pytest.fixture
 def open_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Workspace]:
     """Return a function that opens the workspace as another process would, with ledger and log in memory."""
-    ledger, log = MemoryLedger(), Log()
+    ledger, log = MemoryLedger(), MemoryDecisions()
     monkeypatch.setattr(Workspace, "ledger", ledger)
     monkeypatch.setattr(Workspace, "decisions", log)
     return lambda: Workspace(Settings(workspace=tmp_path / "work"))

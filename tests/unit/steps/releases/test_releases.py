@@ -2,76 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from release_stores import Killed, MemoryReferences, MemoryReleases
 
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.ports.releases import LoggedDecision, RegisteredRelease
+from counterfoil.ports.releases import RegisteredRelease
 from counterfoil.steps.releases.releases import find, promote, resolve, retire, rollback
 
 
-class Killed(BaseException):
-    """What a process dies of."""
+class World(MemoryReleases):
+    """A registry with its decision log, and the references beside it, all in memory."""
 
-
-@dataclass
-class World:
-    """A registry, a decision log and a reference store in memory, which die before write number `dies_at`."""
-
-    found: dict[str, RegisteredRelease] = field(default_factory=dict)
-    log: list[LoggedDecision] = field(default_factory=list)
-    bases: set[str] = field(default_factory=set)
-    writes: int = 0
-    dies_at: int | None = None
-
-    def write(self) -> None:
-        self.writes += 1
-        if self.dies_at is not None and self.writes > self.dies_at:
-            raise Killed
-
-    # ReleaseRegistry
-    def register(self, release_id: str, folder: Path, **_: Any) -> RegisteredRelease:
-        raise NotImplementedError
-
-    def fetch(self, release_id: str) -> Path:
-        raise NotImplementedError
-
-    def releases(self) -> list[RegisteredRelease]:
-        return sorted(self.found.values(), key=lambda release: -release.version)
-
-    def set_alias(self, alias: str, release_id: str | None) -> None:
-        self.write()
-        for name, release in self.found.items():
-            aliases = {*release.aliases} - {alias} | ({alias} if name == release_id else set())
-            self.found[name] = replace(release, aliases=tuple(sorted(aliases)))
-
-    def tag(self, release_id: str, key: str, value: str) -> None:
-        self.write()
-        release = self.found[release_id]
-        self.found[release_id] = replace(release, tags={**release.tags, key: value})
-
-    # DecisionLog
-    def append(self, decision: LoggedDecision) -> LoggedDecision:
-        self.write()
-        self.log.append(replace(decision, sequence=len(self.log) + 1))
-        return self.log[-1]
-
-    def entries(self, kind: str | None = None, subject: str | None = None, after: int = 0) -> list[LoggedDecision]:
-        found = [e for e in self.log if kind in (None, e.kind) and subject in (None, e.subject)]
-        return [e for e in found if (e.sequence or 0) > after or not after]
-
-    # ReferenceStore, as far as it is asked
     def drop(self, release_id: str) -> None:
-        self.write()
-        self.bases.discard(release_id)
-
-    def holder(self, alias: str) -> str | None:
-        return next((name for name, release in self.found.items() if alias in release.aliases), None)
+        MemoryReferences(self).drop(release_id)
 
     def told(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         return [(entry.kind, entry.subject, entry.details) for entry in self.log]
@@ -79,7 +29,7 @@ class World:
 
 def world(*names: str, gate: str = "passed") -> World:
     found = {n: RegisteredRelease(n, number, {}, {"gate": gate}) for number, n in enumerate(names, 1)}
-    return World(found, bases=set(names))
+    return World(Path(), found, bases=dict.fromkeys(names, pa.table({})))
 
 
 def crown(place: World, *names: str) -> None:
@@ -274,10 +224,10 @@ class TestRetire:
     def test_references_stay_unless_they_are_dropped(self) -> None:
         place = world("r1")
         retire(place, place, "r1", "ada", "old")
-        assert (place.bases, place.found["r1"].tags["retired"]) == ({"r1"}, "yes")
+        assert (set(place.bases), place.found["r1"].tags["retired"]) == ({"r1"}, "yes")
         assert retire(place, place, "r1", "ada", "old").entry is None
         assert retire(place, place, "r1", "bob", "space", drop_from=place).entry is not None  # type: ignore[arg-type]
-        assert place.bases == set()
+        assert place.bases == {}
         assert retire(place, place, "r1", "bob", "space", drop_from=place).entry is None  # type: ignore[arg-type]
         told = [("retire", "r1", {"references": "kept"}), ("retire", "r1", {"references": "dropped"})]
         assert place.told() == told

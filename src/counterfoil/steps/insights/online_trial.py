@@ -1,0 +1,162 @@
+"""Try a rule set on what the service scored: with the evidence, the signal and the lists' words that it kept."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as Money
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
+from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
+from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.policy.decide import Decision, decide
+from counterfoil.domain.policy.policy import Policy
+from counterfoil.domain.policy.rules import RuleSet
+from counterfoil.domain.release.release import Release
+from counterfoil.domain.schemas import SCORES
+from counterfoil.errors import UsageError
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.releases import DecisionLog
+from counterfoil.ports.service import KeptScore, ScoreLog
+from counterfoil.steps.insights.policy_trial import outcomes
+from counterfoil.steps.lake.engine import engine
+from counterfoil.steps.scoring.apply_policy import inputs, payments_of_rows, run_policy
+from counterfoil.steps.scoring.feedback import FEEDBACK, Said, label_of
+from counterfoil.steps.scoring.recent import evidence_table
+
+AT_A_TIME = 2_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A payment that the service scored: what was decided then, and what a rule set decides with what was known then.
+
+    `hits` are all that spoke for the second decision, strongest first.
+    """
+
+    transaction_id: str
+    event_time: datetime
+    account_id: str | None
+    amount: str | None
+    then: str
+    tried: str
+    hits: tuple[str, ...]
+
+
+def replayed(
+    scores: ScoreLog, release_of: Callable[[str], Release], rules: RuleSet, period: Period = Period()
+) -> Iterator[Replayed]:
+    """Decide once more, by `rules`, on the payments that the service scored in a period, in the order of scoring.
+
+    The signal, the evidence and what the lists said are those that were kept with the score, so a rule set gives again
+    what it gave then. Raises NotFoundError for a release that is gone.
+    """
+    policy, releases = Policy(rules), dict[str, Release]()
+    for kept in kept_scores(scores, period):
+        for release_id in dict.fromkeys(one.release_id for one in kept):
+            part = [one for one in kept if one.release_id == release_id]
+            release = releases.setdefault(release_id, release_of(release_id))
+            yield from _decided(policy, release, part)
+
+
+def kept_scores(scores: ScoreLog, period: Period) -> Iterator[list[KeptScore]]:
+    """The scores that the service made in a period, some at a time, each once."""
+    moment, before, limit = period.since or EPOCH, set[str](), AT_A_TIME
+    while True:
+        found = scores.since(moment, limit)
+        new = [one for one in found if one.transaction_id not in before and not _is_after(one, period)]
+        if new:
+            yield new
+        last = found[-1].scored_at if found else None
+        if len(found) < limit or last is None or _is_after(found[-1], period):
+            return
+        limit = limit * 2 if last == moment else AT_A_TIME
+        moment, before = last, {one.transaction_id for one in found if one.scored_at == last}
+
+
+def _is_after(score: KeptScore, period: Period) -> bool:
+    return period.until is not None and score.scored_at is not None and score.scored_at >= period.until
+
+
+def _decided(policy: Policy, release: Release, kept: Sequence[KeptScore]) -> Iterator[Replayed]:
+    scores = _as_scores(kept, release)
+    evidence = evidence_table(kept, release)
+    read = inputs(policy, scores, evidence, payments_of_rows(policy, [_as_row(one) for one in kept]))
+    said = pa.array([_of_lists(one) for one in kept], pa.list_(pa.string()))
+    with engine() as database:
+        decided = run_policy(database, policy, scores, read, None, said)
+    for one, decision, hits in zip(
+        kept, decided["decision"].to_pylist(), decided["policy_hits"].to_pylist(), strict=True
+    ):
+        at = datetime.fromisoformat(str(one.payment["event_time"]))
+        yield Replayed(
+            one.transaction_id, at, one.account_id, one.amount, one.decision, decision, tuple(hits or ())
+        )  # fmt: skip
+
+
+def _as_scores(kept: Sequence[KeptScore], release: Release) -> pa.Table:
+    """Kept scores following SCORES, with the decisions that the release's thresholds alone make."""
+    rows = [
+        {
+            **{field.name: one.answer.get(field.name) for field in SCORES},
+            "event_time": datetime.fromisoformat(str(one.payment["event_time"])), "account_id": one.account_id,
+            "reasons": None, "precedents": None,
+        }
+        for one in kept
+    ]  # fmt: skip
+    signals = np.array([one.signal for one in kept], np.float64)
+    for row, decision in zip(rows, decide(signals, release.thresholds).to_pylist(), strict=True):
+        row["decision"] = decision
+    return pa.Table.from_pylist(rows, schema=SCORES)
+
+
+def _as_row(score: KeptScore) -> dict[str, Any]:
+    amount = score.payment.get("amount")
+    return {**score.payment, "amount": None if amount is None else Money(str(amount))}
+
+
+def _of_lists(score: KeptScore) -> list[str]:
+    """What the lists said of a payment when it was scored."""
+    return [hit for hit in score.answer.get("policy_hits") or [] if hit.partition(": ")[2].startswith("list ")]
+
+
+def backtest_online(
+    scores: ScoreLog, log: DecisionLog, tables: TableStore, release_of: Callable[[str], Release], tried: RuleSet,
+    *, period: Period = Period(), costs: AlertCosts = AlertCosts(),
+    label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
+) -> PolicyTrial:  # fmt: skip
+    """Compare what a rule set decides on what the service scored in a period with what was decided then.
+
+    Labels are those known now, of the lake or of people's words. Raises UsageError if nothing was scored in the span.
+    """
+    rows = list(replayed(scores, release_of, tried, period))
+    if not rows:
+        raise UsageError("the service scored no payments in this span: give another --since or --until")
+    named = {
+        "transaction_id": pa.array([row.transaction_id for row in rows], pa.string()),
+        "event_time": pa.array([row.event_time for row in rows], pa.timestamp("us", "UTC")),
+    }
+    order = sorted(range(len(rows)), key=lambda place: (rows[place].event_time, rows[place].transaction_id))
+    label, _ = outcomes(tables, pa.table(named), label_delay)
+    rows = [rows[place] for place in order]
+    said = _labels_said(log)
+    label = np.array([said.get(row.transaction_id, known) for row, known in zip(rows, label, strict=True)], np.float64)
+    amount = np.array([np.nan if row.amount is None else float(row.amount) for row in rows], np.float64)
+    alerted = [np.array([word != str(Decision.ALLOW) for word in words]) for words in (
+        [row.tried for row in rows], [row.then for row in rows])]  # fmt: skip
+    changed = np.array([row.tried != row.then for row in rows])
+    account = np.array([row.account_id for row in rows], dtype=object)
+    return try_policy(label, alerted[0], alerted[1], changed, amount, account, costs)
+
+
+def _labels_said(log: DecisionLog) -> dict[str, int]:
+    """The labels that people's words make, by payment."""
+    said: dict[str, list[Said]] = {}
+    for entry in log.entries(FEEDBACK):
+        said.setdefault(entry.subject, []).append(Said.of(entry))
+    found = {name: label_of(words) for name, words in said.items()}
+    return {name: label for name, label in found.items() if label is not None}

@@ -1,0 +1,50 @@
+"""An export of Amazon Fraud Detector as files: read, moved, and written as a mapping, rules and lists of ours."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.policy.amazon import Moved, move
+from counterfoil.domain.policy.rules import Effect
+from counterfoil.errors import InputFileError, UsageError
+from counterfoil.workspace.policy_files import rules_of_text
+
+LARGEST_ANSWER = 256 << 20
+
+
+def move_export(folder: Path, out: Path, event_type: str | None, effects: Mapping[str, Effect]) -> Moved:
+    """Move what `folder` has into `out`: mapping.toml, rules.toml and lists/NAME.csv; `out` must be new or empty.
+
+    Each .json file of the folder is an answer of the API as `aws frauddetector` prints it; in its folder `lists`,
+    NAME.json is the answer of get-list-elements for list NAME. Raises InputFileError for what cannot be read, and as
+    `move` does.
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise UsageError(f"{folder} has no .json file: put the answers of 'aws frauddetector get-...' there")
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty: name a new folder, so that nothing is overwritten")
+    elements = {path.stem: [str(one) for one in _answer(path).get("elements", [])]
+                for path in sorted((folder / "lists").glob("*.json"))}  # fmt: skip
+    moved = move([_answer(path) for path in files], elements, event_type, effects)
+    (out / "lists").mkdir(parents=True, exist_ok=True)
+    (out / "mapping.toml").write_text(moved.mapping, encoding="utf-8")
+    (out / "rules.toml").write_text(moved.rules, encoding="utf-8")
+    for name, found in moved.lists.items():
+        (out / "lists" / f"{name}.csv").write_text(found.text, encoding="utf-8")
+    rules_of_text(moved.rules, load_mapping(str(out / "mapping.toml")))
+    return moved
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > LARGEST_ANSWER:
+        raise InputFileError(f"{path.name} has more than {LARGEST_ANSWER >> 20} MB: it is no answer of the API")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        raise InputFileError(f"{path.name} is no JSON: save what 'aws frauddetector get-...' prints") from None
+    if not isinstance(found, dict):
+        raise InputFileError(f"{path.name} is no answer of the API, which is a JSON object")
+    return found

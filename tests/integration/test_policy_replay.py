@@ -1,0 +1,132 @@
+"""`policy backtest` decides on a replayed week exactly as the service did, whatever changed meanwhile."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from counterfoil.cli import main
+from counterfoil.domain.intake.requests import clean_requests
+from counterfoil.domain.periods import Period
+from counterfoil.domain.policy.desk_words import Entity, ListEffect
+from counterfoil.domain.policy.fields import known_fields
+from counterfoil.domain.policy.rules import RuleSet, read_rules
+from counterfoil.errors import UsageError
+from counterfoil.steps.insights.online_trial import kept_scores, replayed
+from counterfoil.steps.releases.registration import load_release
+from counterfoil.steps.scoring.policies import approve, propose, rollback
+from counterfoil.workspace.policy_files import add_values, end_list_entry
+
+pytestmark = pytest.mark.xdist_group("service")
+
+A_REQUEST = 25
+
+
+def rules(name: str, limit: float) -> RuleSet:
+    """Rules on money, on the signal, on calculated evidence and on texts, which speak about one payment in five."""
+    conditions = {
+        "dear": (f"amount > {limit} && anomaly_signal < 0.9", "review"),
+        "odd": ("account_amount_to_mean_30d > 1.5 && account_amount_mean_30d / amount < 0.7", "review"),
+        "first": ("account_merchant_is_first_30d == 1.0 && amount * 1.1 > 60.0", "block"),
+        "known": ("known(device_count_1d) || category in ['grocery'] && amount < 9.99", "allow"),
+        "near": ("fraud_similarity + 0.25 > good_similarity && novelty > 0.5", "fatal block"),
+    }
+    fields = known_fields() | {"device_count_1d": known_fields()["amount"]}
+    text = "".join(
+        f'[[rule]]\nid = "{name}"\nwhen = "{when}"\neffect = "{effect}"\nowner = "desk"\nreason = "a test"\n'
+        for name, (when, effect) in conditions.items()
+    )
+    return read_rules(f'name = "{name}"\n{text}', fields)
+
+
+def exit_code(*words: str) -> Any:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return ended.value.code
+
+
+def in_force(place: Any, wanted: RuleSet) -> None:
+    propose(place.decisions, wanted, "Ann", "for a test")
+    approve(place.decisions, wanted.version, "Bob", "for a test")
+
+
+def test_a_backtest_decides_on_a_replayed_week_as_the_service_did(
+    scoring_place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = scoring_place.open(service_profile_deadline_ms=60_000)
+    first, second = rules("first", 40.0), rules("second", 25.0)
+    week = [row for row in scoring_place.newer if row["paid_at"] < "2024-02-19"]
+    assert len(week) > 300
+    named = [{**row, "payment_id": f"week-{number}"} for number, row in enumerate(week)]
+    begun, online = datetime.now(UTC), {}
+    merchant = max({row["merchant"] for row in week}, key=[row["merchant"] for row in week].count)
+    in_force(place, first)
+    try:
+        for number in range(0, len(named), A_REQUEST):
+            if number == A_REQUEST * 4:
+                add_values(place, "watched", merchant, ListEffect.WATCH, Entity.MERCHANT, None, "Ann", "a ring")
+            if number == A_REQUEST * 8:
+                in_force(place, second)
+            if number == A_REQUEST * 10:
+                end_list_entry(place, "watched", Entity.MERCHANT, merchant, "Ann", "it was nothing")
+                add_values(place, "stopped", week[-1]["account"], ListEffect.BLOCK, Entity.ACCOUNT, None, "Ann", "x")
+            in_use = place.champion.refresh()
+            arrivals = clean_requests(named[number : number + A_REQUEST], in_use.source, key=place.pseudonym_key)
+            online |= {kept.transaction_id: kept.answer for kept in place.online_scorer.score(arrivals, in_use)}
+    finally:
+        rollback(place.decisions, "Ann", "the test is over")
+        rollback(place.decisions, "Ann", "the test is over")
+        with psycopg.connect(place.dsn) as connection:  # lists are a policy, and other tests are without one
+            connection.execute("DELETE FROM policy_entry")
+    span = Period(since=begun)
+    for wanted in (first, second):
+        found = {
+            row.transaction_id: row
+            for row in replayed(place.scores, lambda name: load_release(place.registry, name), wanted, span)
+        }
+        assert found.keys() == online.keys()
+        mine = [name for name, answer in online.items() if answer["policy_version"] == wanted.version]
+        assert len(mine) > 100
+        for name in mine:
+            assert (found[name].tried, list(found[name].hits)) == (
+                online[name]["decision"],
+                online[name]["policy_hits"],
+            )
+            assert found[name].then == online[name]["decision"]
+    spoken = {hit for answer in online.values() for hit in answer["policy_hits"]}
+    assert {
+        "review: rule dear",
+        "review: rule odd",
+        "block: rule first",
+        "allow: rule known",
+        "watch: list watched",
+    } <= spoken
+    assert any(found[name].tried != online[name]["decision"] for name in online)  # of the first rule set's days
+    # The command counts the same.
+    file = tmp_path / "second.toml"
+    file.write_text(second.text.replace("known(device_count_1d) || ", ""))
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(scoring_place.root))
+    assert exit_code("policy", "backtest", str(file), "--online", "--since", f"{begun:%Y-%m-%d}") == 0
+    assert "payments are decided differently" in capsys.readouterr().out
+    assert exit_code("policy", "backtest", str(file)) == 2
+    assert "one of the two" in capsys.readouterr().err
+
+
+def test_each_kept_score_is_read_once(scoring_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = scoring_place.open()
+    monkeypatch.setattr("counterfoil.steps.insights.online_trial.AT_A_TIME", 7)
+    read = [one.transaction_id for part in kept_scores(place.scores, Period()) for one in part]
+    assert len(read) > 7
+    assert sorted(read) == sorted(one.transaction_id for one in place.scores.latest(1_000_000))
+
+
+def test_a_span_without_scores_is_told(scoring_place: Any) -> None:
+    from counterfoil.domain.evaluation.alert_costs import AlertCosts
+    from counterfoil.workspace.policy_files import try_rules_online
+
+    with pytest.raises(UsageError, match="scored no payments in this span"):
+        try_rules_online(
+            scoring_place.open(), rules("none", 1.0), Period(until=datetime(2000, 1, 1, tzinfo=UTC)), AlertCosts()
+        )

@@ -1,8 +1,8 @@
 """The service under load: single scores at a rate, batches, feedback that acts, and the published way beside it.
 
-    python tests/benchmarks/bench_service.py WORKSPACE [--rate 250] [--seconds 60] [--json FILE]
+    python tests/benchmarks/bench_service.py [WORKSPACE] [--rate 250] [--seconds 60] [--json FILE]
 
-WORKSPACE has a champion, and profiles (`counterfoil profiles build`); its service is started here as a process of its
+WORKSPACE (else .counterfoil) has a champion, and profiles (`counterfoil profiles build`); its service is started here as a process of its
 own, and the load comes from this one, over the loopback. The payments are drawn from the last ones that were collected,
 with ids of their own and times that follow them. Latency is from the moment at which a request was due, not from when
 it could be sent: a service that falls behind is not excused.
@@ -182,7 +182,7 @@ async def measured(place: Workspace, rate: float, seconds: float, start: Sequenc
 def main() -> None:
     """Measure, print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("workspace", type=Path)
+    parser.add_argument("workspace", type=Path, nargs="?", default=Path(".counterfoil"))
     parser.add_argument("--rate", type=float, default=250)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--json", type=Path)

@@ -19,6 +19,8 @@ from counterfoil.steps.lake.labels import Appended, append_labels
 
 DUE_IN = timedelta(days=2)
 AT_A_TIME = 1_000
+ACT_AT_ONCE = 20
+"""The words on so many payments of a case act before its closing is answered; those on the others are settled."""
 _LABELS = {Outcome.FRAUD: FRAUD, Outcome.GOOD: GOOD}
 
 
@@ -84,6 +86,22 @@ def _parts(alerts: Iterable[CaseAlert]) -> Iterator[Sequence[CaseAlert]]:
 
 Say = Callable[[str, Verdict], bool]
 """Keeps a word on a payment that the service scored; False for a payment that it did not score."""
+
+
+def through_feedback(scores: ScoreLog, say: Callable[[str, Verdict, bool], object]) -> Say:
+    """Let an outcome be feedback on what the service scored: `say` is called with the payment, the verdict and whether
+    it has to act at once."""
+    said = 0
+
+    def say_if_scored(transaction_id: str, verdict: Verdict) -> bool:
+        nonlocal said
+        if transaction_id not in scores.find([transaction_id]):
+            return False
+        say(transaction_id, verdict, said < ACT_AT_ONCE)
+        said += 1
+        return True
+
+    return say_if_scored
 
 
 @dataclass(frozen=True)

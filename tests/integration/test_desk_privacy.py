@@ -19,6 +19,7 @@ from counterfoil.cli import main
 from counterfoil.domain.policy.lists import Entity, ListEffect, NewEntry
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys, pseudonymise
 from counterfoil.ports.desk import CaseAlert
+from counterfoil.ports.service import KeptScore
 from counterfoil.steps.scoring.cases import take_cases
 from counterfoil.workspace import rotate_key as key_rotation
 from counterfoil.workspace.rotate_key import rotate_own_key
@@ -220,3 +221,19 @@ def test_who_was_entered_under_the_next_key_meanwhile_is_one_with_the_earlier(ds
     [case] = cases.queue(9)
     assert (case.case_id, case.account_id, case.alerts) == (first, pseudonym(later, "Ann"), 2)
     assert [note.words for note in cases.notes(first)] == ["called her"]
+
+
+def test_an_alert_of_the_earlier_key_comes_into_the_case_of_its_account(run: Run, tmp_path: Path) -> None:
+    place = fill(run, tmp_path)
+    payment = {"event_time": "2026-03-01T00:00:00Z", "currency": "EUR"}
+
+    def score(name: str) -> KeptScore:
+        account = pseudonym(open_workspace().pseudonym_key, "Ann")
+        return KeptScore(name, "h", "r1", "review", 0.9, "10.00", account, payment, {}, {"precedents": []})
+
+    place.scores.append([score("late-1")])
+    run("rotate-key", *WHY)
+    place.scores.append([score("late-2")])
+    assert run("cases", "take") == "2 new alerts, 0 cases opened\n"
+    case = case_of(place, pseudonym(open_workspace().pseudonym_key, "Ann"))
+    assert {one.transaction_id for one in place.cases.alerts(case)} == {"pay-1", "late-1", "late-2"}

@@ -24,12 +24,14 @@ def take(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Put alerts into cases, one an account; doing it again adds what is new."""
+    from counterfoil.steps.privacy.score_names import renaming
     from counterfoil.steps.scoring.cases import alerts_of_run, alerts_of_service, take_cases
 
     place = existing_workspace(workspace)
     place.cases.rekey(place.pseudonym_key)
     since = datetime.now(UTC) - timedelta(days=days)
-    alerts = alerts_of_service(place.scores, since) if run is None else alerts_of_run(place.tables, run)
+    renamed = renaming(place.decisions, place.pseudonym_key)
+    alerts = alerts_of_service(place.scores, since, renamed) if run is None else alerts_of_run(place.tables, run)
     opened, added = take_cases(place.cases, alerts, place.pseudonym_key.key_id, timedelta(days=due_days))
     typer.echo(f"{added:,} new alerts, {opened:,} cases opened")
 

@@ -24,21 +24,26 @@ ACT_AT_ONCE = 20
 _LABELS = {Outcome.FRAUD: FRAUD, Outcome.GOOD: GOOD}
 
 
-def alerts_of_service(scores: ScoreLog, since: datetime) -> Iterator[CaseAlert]:
-    """Yield the payments that the service did not allow, from a moment on."""
+def alerts_of_service(
+    scores: ScoreLog, since: datetime, renamed: Callable[[str | None, datetime | None], str | None]
+) -> Iterator[CaseAlert]:
+    """Yield the payments that the service did not allow, from a moment on.
+
+    `renamed` gives the pseudonym that the account of a score of some moment has now.
+    """
     while True:
         found = scores.alarming(since, AT_A_TIME)
-        yield from map(_of_kept, found)
+        yield from (_of_kept(score, renamed(score.account_id, score.scored_at)) for score in found)
         last = found[-1].scored_at if found else None
         if len(found) < AT_A_TIME or last is None or last <= since:
             return
         since = last
 
 
-def _of_kept(score: KeptScore) -> CaseAlert:
+def _of_kept(score: KeptScore, account: str | None) -> CaseAlert:
     payment, answer = score.payment, score.answer
     return CaseAlert(
-        score.transaction_id, score.account_id, datetime.fromisoformat(str(payment["event_time"])), score.decision,
+        score.transaction_id, account, datetime.fromisoformat(str(payment["event_time"])), score.decision,
         score.signal, score.amount, payment.get("currency"), score.release_id, answer.get("policy_version"),
     )  # fmt: skip
 

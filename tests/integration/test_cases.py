@@ -170,7 +170,7 @@ def test_cases_follow_a_change_of_the_key_and_forget_an_account(dsn: str) -> Non
     [renamed] = [case.account_id for case in cases.queue(5) if case.account_id]
     assert renamed not in (None, account)
     rows = PostgresAccountRows(dsn)
-    assert (rows.own(str(renamed))["desk_case"], rows.payments(str(renamed))) == (1, {"t1"})
+    assert (rows.own(str(renamed), [])["desk_case"], rows.payments(str(renamed))) == (1, {"t1"})
     rows.remove(str(renamed), ["t1"])
     assert [case.account_id for case in cases.queue(5)] == [None]
     assert rows.payments(str(renamed)) == frozenset()

@@ -122,9 +122,9 @@ def test_lists_follow_a_change_of_the_key_and_forget_an_account(dsn: str) -> Non
     assert policy.decide({"account_id": first}, "allow", datetime.now(UTC))[0] == "block"
     assert lists.rekey(later) == 0
     rows = PostgresAccountRows(dsn)
-    assert rows.own(first)["policy_entry"] == 1
+    assert rows.own(first, [])["policy_entry"] == 1
     rows.remove(first, [])
-    assert rows.own(first)["policy_entry"] == 0
+    assert rows.own(first, [])["policy_entry"] == 0
     assert lists.entries()["value"].to_pylist() == [second]
 
 

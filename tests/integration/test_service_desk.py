@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from served import Server, new_tokens, own_release, serve
 
+from counterfoil.cli import main
 from counterfoil.domain.tables import LABELS_TABLE
 from counterfoil.service.access import new_token
+from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -149,6 +151,33 @@ def test_an_alert_becomes_a_case_a_label_and_another_decision(client: httpx2.Cli
     again = client.post(f"/v1/cases/{case_id}/close", json={"outcome": "good", "reason": "no"})
     assert (again.status_code, "was closed as fraud" in again.json()["detail"]) == (409, True)
     assert "desk-1" in _labelled(place)
+
+
+def test_a_case_that_is_closed_on_the_command_line_acts_at_once(
+    client: httpx2.Client, place: Any, version: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = {"merchant": "desk optician", "category": "transport", "amount": "31.40"}
+    before = score(client, payment("hand-0", card_bin=OTHER, **alike))
+    alert = score(client, payment("hand-1", **alike))
+    assert (before["decision"], alert["decision"], alert["policy_version"]) == ("allow", "review", version)
+    case_id = case_of(client, "hand-1")
+    release = place.settings.service_release
+    for name, value in (("WORKSPACE", place.root), ("SERVICE_RELEASE", release), ("FEEDBACK_MOST_CHANGED", "1")):
+        monkeypatch.setenv(f"COUNTERFOIL_{name}", str(value))
+    monkeypatch.setattr(Workspace, "embedder", place.embedder)
+    with pytest.raises(SystemExit) as stop:
+        main(["cases", "close", case_id, "--outcome", "fraud", "--operator", "Ann", "--reason", "the holder says so"])
+    printed = capsys.readouterr()
+    told = f"case {case_id} is closed as fraud: 0 labels and 1 words of feedback on 1 alerts\n"
+    assert (stop.value.code or 0, printed.out) == (0, told), printed.err
+    [said] = ok(client.get("/v1/transactions/hand-1"))["feedback"]
+    assert (said["verdict"], said["by"]) == ("fraud", "Ann")
+    # In this process it acts already; the service follows within a second.
+    assert "hand-1" in {one.reference_id for one in place.champion.follow().detector.overlay.references}
+    deadline = time.monotonic() + 30
+    while score(client, payment(f"hand-{next(_numbers)}-after", card_bin=OTHER, **alike))["decision"] == "allow":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _labelled(place: Any) -> set[str]:

@@ -95,7 +95,7 @@ def test_a_case_from_the_queue_to_its_end(here: Path, dsn: str, capsys: pytest.C
     assert "called the customer" in run(capsys, "cases", "show", case)[1]
     assert run(capsys, "cases", "close", case, "--outcome", "fraud")[0] == 2
     closed = run(capsys, "cases", "close", case, "--outcome", "fraud", *signed("Ann"))
-    assert closed == (0, f"case {case} is closed as fraud: 1 labels of 1 alerts\n")
+    assert closed == (0, f"case {case} is closed as fraud: 1 labels and 0 words of feedback on 1 alerts\n")
     assert run(capsys, "cases", "close", case, "--outcome", "good", *signed("Ann"))[0] == 2
     assert run(capsys, "cases", "show", "c0")[0] == 1
     assert run(capsys, "cases", "take", "--run", "nothing")[0] == 1

@@ -24,12 +24,14 @@ def take(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Put alerts into cases, one an account; doing it again adds what is new."""
+    from counterfoil.steps.privacy.score_names import renaming
     from counterfoil.steps.scoring.cases import alerts_of_run, alerts_of_service, take_cases
 
     place = existing_workspace(workspace)
     place.cases.rekey(place.pseudonym_key)
     since = datetime.now(UTC) - timedelta(days=days)
-    alerts = alerts_of_service(place.scores, since) if run is None else alerts_of_run(place.tables, run)
+    renamed = renaming(place.decisions, place.pseudonym_key)
+    alerts = alerts_of_service(place.scores, since, renamed) if run is None else alerts_of_run(place.tables, run)
     opened, added = take_cases(place.cases, alerts, place.pseudonym_key.key_id, timedelta(days=due_days))
     typer.echo(f"{added:,} new alerts, {opened:,} cases opened")
 
@@ -83,13 +85,15 @@ def close(
     case: CaseId, outcome: Annotated[Outcome, typer.Option()], operator: Operator = None,
     reason: Reason = "", workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Close a case: fraud and good become the labels of its payments."""
-    from counterfoil.steps.scoring.cases import close_case
+    """Close a case: its outcome is feedback on what the service scored, which acts, and the label of the others."""
+    from counterfoil.workspace.close_case import close_with_feedback
 
-    place = existing_workspace(workspace)
-    closed = close_case(place.cases, place.tables, case, outcome, operator or "", reason)
+    closed = close_with_feedback(existing_workspace(workspace), case, outcome, operator or "", reason)
     labels = closed.appended.new + closed.appended.changed
-    typer.echo(f"case {case} is closed as {outcome}: {labels:,} labels of {closed.case.alerts:,} alerts")
+    typer.echo(
+        f"case {case} is closed as {outcome}: {labels:,} labels and {closed.said:,} words of feedback on "
+        f"{closed.case.alerts:,} alerts"
+    )
 
 
 def _somebody(text: str | None, what: str) -> str:

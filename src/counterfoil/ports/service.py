@@ -147,18 +147,21 @@ class OverlayStore(Protocol):
 
 
 class AccountRows(Protocol):
-    """What the tables of scores and alerts hold of an account."""
+    """What the tables of scores, alerts, lists and cases hold of an account."""
 
     def payments(self, account: str) -> frozenset[str]:
         """Return the transactions that were scored or told as this account's."""
         ...
 
-    def own(self, account: str) -> dict[str, int]:
-        """Count the account's rows, by table."""
+    def own(self, account: str, payments: Collection[str]) -> dict[str, int]:
+        """Count the rows of an account and its payments, by table."""
         ...
 
-    def naming(self, account: str, payments: Collection[str]) -> int:
-        """Count the scores of others that name the account as the one paid, or cite its payments."""
+    def naming(self, account: str, payments: Collection[str]) -> dict[str, int]:
+        """Count the rows of others that name the account or cite its payments, by table.
+
+        Scores name the one paid; notes on cases and reasons of list entries name whom somebody wrote down.
+        """
         ...
 
     def remove(self, account: str, payments: Collection[str]) -> None:

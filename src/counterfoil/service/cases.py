@@ -13,14 +13,11 @@ from counterfoil.service.access import Caller, Role
 from counterfoil.service.callers import allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
-from counterfoil.steps.scoring.cases import Closed, close_case
-from counterfoil.steps.scoring.feedback import Verdict
+from counterfoil.steps.scoring.cases import Closed, close_case, through_feedback
 from counterfoil.workspace.policy_files import snooze
 
 RELATED_WITHIN = timedelta(days=1)
 MOST_RELATED = 50
-AT_ONCE = 20
-"""The words on so many payments of a case act before its closing is answered; those on the others within seconds."""
 
 CaseId = Annotated[str, Path(pattern="^c[0-9a-f]{12}$")]
 Analyst = Annotated[Caller, Depends(allowed(Role.ANALYST))]
@@ -78,18 +75,12 @@ def add_cases(app: FastAPI, serving: Serving, workers: Workers) -> None:
 def close_as(serving: Serving, case_id: str, outcome: Outcome, person: str, reason: str, token: str | None) -> Closed:
     """Close a case; what the service scored gets the outcome as feedback, which acts at once. Raises `close_case`'s."""
     place = serving.place
-    said = 0
-
-    def say(transaction_id: str, verdict: Verdict) -> bool:
-        nonlocal said
-        if transaction_id not in place.scores.find([transaction_id]):
-            return False
-        serving.say(
-            transaction_id, verdict, person, reason, token=token, principal=person, at_once=said < AT_ONCE
-        )  # fmt: skip
-        said += 1
-        return True
-
+    say = through_feedback(
+        place.scores,
+        lambda name, verdict, at_once: serving.say(
+            name, verdict, person, reason, token=token, principal=person, at_once=at_once
+        ),
+    )
     return close_case(place.cases, place.tables, case_id, outcome, person, reason, say)
 
 

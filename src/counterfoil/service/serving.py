@@ -15,6 +15,7 @@ from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.metrics import Metrics
 from counterfoil.service.problems import of_faults
 from counterfoil.steps.privacy.forget_service import remove_from_service
+from counterfoil.steps.privacy.score_names import renaming
 from counterfoil.steps.scoring.alerts import BACK, LATE
 from counterfoil.steps.scoring.cases import alerts_of_service, take_cases
 from counterfoil.steps.scoring.confirm import Effect, State
@@ -88,7 +89,8 @@ class Serving:
         """Put what was not allowed since the last time into cases."""
         begun, key = datetime.now(UTC), self.place.pseudonym_key
         self.place.cases.rekey(key)
-        take_cases(self.place.cases, alerts_of_service(self.place.scores, self._in_cases_until), key.key_id)
+        renamed = renaming(self.place.decisions, key)
+        take_cases(self.place.cases, alerts_of_service(self.place.scores, self._in_cases_until, renamed), key.key_id)
         self._in_cases_until = begun - LATE  # what transactions under way keep is read the next time
 
     def look_at_recent(self) -> None:

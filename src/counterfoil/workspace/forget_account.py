@@ -52,6 +52,9 @@ def remove_account(
             'that has privacy.hashed = ["merchant"], and forget it there; if it is somebody else, give '
             "--merchant-is-another: the merchant's name then stays in these payments"
         )
+    # The desk may still have pseudonyms of earlier keys, where a lake was copied for the key that is set now.
+    place.lists.rekey(place.pseudonym_key)
+    place.cases.rekey(place.pseudonym_key)
     releases = ReleaseStores(place.registry, place.references, place.decisions)
     report = forget(
         place.tables, releases, place.ledger, account, operator, reason,

@@ -1,10 +1,11 @@
-"""What the service's tables in PostgreSQL hold of one account: its own rows, and those of others that name it."""
+"""What the tables of service and desk in PostgreSQL hold of one account: its rows, and those of others naming it."""
 
 from collections.abc import Collection
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from counterfoil.adapters.postgres.account_desk import own_at_desk, remove_from_desk, written_at_desk
 from counterfoil.adapters.postgres.connections import Connections, Login
 
 _NAMED = """
@@ -45,31 +46,35 @@ class PostgresAccountRows:
         with self._connections.connection() as connection:
             return frozenset(str(row[0]) for row in connection.execute(query, {"account": account}))
 
-    def own(self, account: str) -> dict[str, int]:
+    def own(self, account: str, payments: Collection[str]) -> dict[str, int]:
         """Count the account's rows, by table."""
+        values = {"account": account, "payments": sorted(payments)}
         with self._connections.connection() as connection:
             [counts] = connection.execute(
                 "SELECT (SELECT count(*) FROM service_score WHERE account_id = %(account)s), "
-                "(SELECT count(*) FROM service_alert WHERE account_id = %(account)s), "
-                "(SELECT count(*) FROM policy_entry WHERE value = %(account)s), "
-                "(SELECT count(*) FROM desk_case WHERE account_id = %(account)s)",
-                {"account": account},
+                "(SELECT count(*) FROM service_alert WHERE account_id = %(account)s)",
+                values,
             ).fetchall()
-        return dict(zip(("service_score", "service_alert", "policy_entry", "desk_case"), counts, strict=True))
+            desk = own_at_desk(connection, values)
+        return {**dict(zip(("service_score", "service_alert"), counts, strict=True)), **desk}
 
-    def naming(self, account: str, payments: Collection[str]) -> int:
-        """Count the scores of others that name the account as the one paid, or cite its payments."""
+    def naming(self, account: str, payments: Collection[str]) -> dict[str, int]:
+        """Count the rows of others that name the account or cite its payments, by table."""
         values = {"account": account, "payments": sorted(payments)}
         with self._connections.connection() as connection:
-            [(count,)] = connection.execute(f"SELECT count(*) FROM service_score WHERE {_NAMED}", values).fetchall()
-        return int(count)
+            [(scores, alerts)] = connection.execute(
+                f"SELECT (SELECT count(*) FROM service_score WHERE {_NAMED}), "
+                f"(SELECT count(*) FROM service_alert WHERE account_id IS DISTINCT FROM %(account)s AND ({_TOLD}))",
+                values,
+            ).fetchall()
+            desk = written_at_desk(connection, values)
+        return {"service_score": int(scores), "service_alert": int(alerts), **desk}
 
     def remove(self, account: str, payments: Collection[str]) -> None:
         """Remove the account's rows, and its name and payments from the rows of others."""
         values = {"account": account, "payments": sorted(payments)}
         with self._connections.connection() as connection, connection.transaction():
-            connection.execute("DELETE FROM policy_entry WHERE value = %(account)s", values)
-            connection.execute("DELETE FROM desk_case WHERE account_id = %(account)s", values)
+            remove_from_desk(connection, values)
             connection.execute("DELETE FROM service_alert WHERE account_id = %(account)s", values)
             connection.execute("DELETE FROM service_score WHERE account_id = %(account)s", values)
             # A trigger refuses to change a score: it goes and comes back without the name, in one transaction.

@@ -154,10 +154,26 @@ class PostgresCases:
                 rows = connection.execute(query, (earlier,)).fetchall()
                 accounts: Any = _accounts([account for _, account in rows], keys.keys[count:])
                 renamed = [(account, keys.key_id, case) for account, (case, _) in zip(accounts, rows, strict=True)]
+                _join_later_cases(connection, renamed)
                 update = "UPDATE desk_case SET account_id = %s, key_id = %s WHERE case_id = %s"
                 connection.cursor().executemany(update, renamed)
                 changed += len(renamed)
         return changed
+
+
+def _join_later_cases(connection: psycopg.Connection, renamed: Sequence[tuple[str | None, str, str]]) -> None:
+    """Let open cases that are renamed take over those that were opened of the same accounts under the next key."""
+    query = (
+        "SELECT old.case_id, new.case_id FROM unnest(%s::text[], %s::text[]) AS renamed (account_id, case_id) "
+        "JOIN desk_case AS old ON old.case_id = renamed.case_id AND old.state = 'open' "
+        "JOIN desk_case AS new ON new.account_id = renamed.account_id AND new.state = 'open' "
+        "WHERE new.case_id <> old.case_id"
+    )
+    named = [account for account, _, _ in renamed], [case for _, _, case in renamed]
+    for kept, joined in connection.execute(query, named).fetchall():
+        for table in ("desk_case_alert", "desk_case_note"):
+            connection.execute(f"UPDATE {table} SET case_id = %s WHERE case_id = %s", (kept, joined))
+        connection.execute("DELETE FROM desk_case WHERE case_id = %s", (joined,))
 
 
 def _accounts(accounts: list[str | None], later: Sequence[bytes]) -> list[str | None]:

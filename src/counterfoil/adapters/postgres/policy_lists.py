@@ -30,6 +30,15 @@ FROM staged_entry AS new WHERE NOT EXISTS (SELECT FROM policy_entry AS old WHERE
 _ENTRIES = """
 SELECT list, effect, entity, value, since, least(until, ended_at) FROM policy_entry ORDER BY list, entity, value, since
 """
+_RENAME = """
+UPDATE policy_entry AS old SET value = %(value)s, key_id = %(key)s, ended_at = CASE
+    WHEN old.ended_at IS NULL AND EXISTS (
+        SELECT FROM policy_entry AS new WHERE new.list = old.list AND new.entity = old.entity
+            AND new.value = %(value)s AND new.ended_at IS NULL AND new.entry <> old.entry)
+    THEN now() ELSE old.ended_at END
+WHERE old.entry = %(entry)s
+"""
+"""Where somebody entered the value under the next key already, that word replaces the earlier one, as `add` would."""
 _SUMMARIES = """
 SELECT list, effect, entity,
     count(*) FILTER (WHERE counts), count(*) FILTER (WHERE NOT counts), min(until) FILTER (WHERE counts)
@@ -111,6 +120,9 @@ def _hash_again(connection: psycopg.Connection, earlier: PseudonymKeys, keys: Ps
     values = pa.array([value for _, value in rows], pa.string())
     for key in keys.keys[len(earlier.keys) :]:
         values = hashed_again(values, key)
-    renamed = [(value, keys.key_id, entry) for value, (entry, _) in zip(values.to_pylist(), rows, strict=True)]
-    connection.cursor().executemany("UPDATE policy_entry SET value = %s, key_id = %s WHERE entry = %s", renamed)
+    renamed = [
+        {"value": value, "key": keys.key_id, "entry": entry}
+        for value, (entry, _) in zip(values.to_pylist(), rows, strict=True)
+    ]
+    connection.cursor().executemany(_RENAME, renamed)
     return len(renamed)

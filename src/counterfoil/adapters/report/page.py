@@ -117,7 +117,10 @@ def environment() -> "jinja2.Environment":
         loader=jinja2.PackageLoader("counterfoil.adapters.report"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.filters |= {"shown": shown, "words": words, "is_number": is_number, "sort_key": sort_key, "own_ids": _own_ids}
+    found.filters |= {
+        "shown": shown, "words": words, "is_number": is_number, "is_time": is_time, "sort_key": sort_key,
+        "own_ids": _own_ids,
+    }  # fmt: skip
     return found
 
 
@@ -133,6 +136,11 @@ def words(column: str) -> str:
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column is shown to the right."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Whether a column has times or days, which stay on one line."""
+    return bool(pa.types.is_temporal(kind))
 
 
 def sort_key(value: Any) -> str:

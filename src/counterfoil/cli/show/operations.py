@@ -71,7 +71,7 @@ def show_removal(removal: "Removal") -> None:
         "payments": f"{report.payments:,}",
         "rows removed": _counted(report.rows),
         "references removed": _counted(report.references),
-        "rows of payments to it, its name removed": _counted(report.payee_rows),
+        "rows of others that named it, its name removed": _counted(report.payee_rows),
         "references to it, its name removed": _counted(report.payee_references),
         "releases retired": ", ".join(f"{old} (now {new or 'none'})" for old, new in report.releases.items()),
         "its scores, removed": f"{len(report.own_scores):,}",

@@ -49,9 +49,9 @@ _FIRST = tuple(
 class Forgotten:
     """The report. Scores are (run, transaction id); `rows` were the account's, by table; `references`, by release.
 
-    `payee_rows` and `payee_references` are others' and named the account as the one that is paid: they stay, without
-    that name. `releases` gives the successor of each retired release, or None. `searched` are the tables and releases
-    that were searched in the end, with how often each still names the account.
+    `payee_rows` and `payee_references` are others' and named the account, as the one that is paid or in somebody's
+    words on a case: they stay, without that name. `releases` gives the successor of each retired release, or None.
+    `searched` are the tables and releases that were searched in the end, with how often each still names the account.
     """
 
     account: str

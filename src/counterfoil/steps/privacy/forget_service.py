@@ -1,5 +1,9 @@
-"""Forget an account in the stores of the service: its scores, alerts and history, and its name in those of others."""
+"""Forget an account in the stores of the service: its scores, alerts, history, list entries and cases.
 
+The rows of others stay, without its name.
+"""
+
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
@@ -25,13 +29,11 @@ def find_in_service(stores: ServiceStores, account: str, payments: Collection[st
     history = _log(stores, f"account:{account}")
     names = {str(entry.content["transaction_id"]) for entry in history} | stores.rows.payments(account)
     yield from ((Trace.PAYMENT, "", name) for name in sorted(names))
-    brought = stores.overlays.naming(account, names.union(payments))
-    counts = {**stores.rows.own(account), HISTORY: len(history), OVERLAY: brought}
+    known = names.union(payments)
+    brought = stores.overlays.naming(account, known)
+    counts = {**stores.rows.own(account, known), HISTORY: len(history), OVERLAY: brought}
     yield from ((Trace.ROWS, table, str(count)) for table, count in counts.items() if count)
-    of_others = {
-        "service_score": stores.rows.naming(account, names.union(payments)),
-        HISTORY: len(_log(stores, f"merchant:{account}")),
-    }
+    of_others = {**stores.rows.naming(account, known), HISTORY: len(_log(stores, f"merchant:{account}"))}
     yield from ((Trace.PAYEE_ROWS, table, str(count)) for table, count in of_others.items() if count)
 
 
@@ -63,8 +65,8 @@ def remove_from_service(stores: ServiceStores, account: str, payments: Collectio
 
 def left_in_service(stores: ServiceStores, account: str, payments: Collection[str]) -> dict[str, int]:
     """How often each table of the service still names the account."""
-    rows = stores.rows.own(account)
-    rows["service_score"] += stores.rows.naming(account, payments)
+    rows = Counter(stores.rows.own(account, payments))
+    rows.update(stores.rows.naming(account, payments))
     logs = sum(len(_log(stores, f"{kind}:{account}")) for kind in ("account", "merchant"))
     brought = stores.overlays.naming(account, payments)
     return {f"table {table}": count for table, count in {**rows, HISTORY: logs, OVERLAY: brought}.items()}

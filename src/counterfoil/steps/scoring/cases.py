@@ -19,24 +19,31 @@ from counterfoil.steps.lake.labels import Appended, append_labels
 
 DUE_IN = timedelta(days=2)
 AT_A_TIME = 1_000
+ACT_AT_ONCE = 20
+"""The words on so many payments of a case act before its closing is answered; those on the others are settled."""
 _LABELS = {Outcome.FRAUD: FRAUD, Outcome.GOOD: GOOD}
 
 
-def alerts_of_service(scores: ScoreLog, since: datetime) -> Iterator[CaseAlert]:
-    """Yield the payments that the service did not allow, from a moment on."""
+def alerts_of_service(
+    scores: ScoreLog, since: datetime, renamed: Callable[[str | None, datetime | None], str | None]
+) -> Iterator[CaseAlert]:
+    """Yield the payments that the service did not allow, from a moment on.
+
+    `renamed` gives the pseudonym that the account of a score of some moment has now.
+    """
     while True:
         found = scores.alarming(since, AT_A_TIME)
-        yield from map(_of_kept, found)
+        yield from (_of_kept(score, renamed(score.account_id, score.scored_at)) for score in found)
         last = found[-1].scored_at if found else None
         if len(found) < AT_A_TIME or last is None or last <= since:
             return
         since = last
 
 
-def _of_kept(score: KeptScore) -> CaseAlert:
+def _of_kept(score: KeptScore, account: str | None) -> CaseAlert:
     payment, answer = score.payment, score.answer
     return CaseAlert(
-        score.transaction_id, score.account_id, datetime.fromisoformat(str(payment["event_time"])), score.decision,
+        score.transaction_id, account, datetime.fromisoformat(str(payment["event_time"])), score.decision,
         score.signal, score.amount, payment.get("currency"), score.release_id, answer.get("policy_version"),
     )  # fmt: skip
 
@@ -84,6 +91,22 @@ def _parts(alerts: Iterable[CaseAlert]) -> Iterator[Sequence[CaseAlert]]:
 
 Say = Callable[[str, Verdict], bool]
 """Keeps a word on a payment that the service scored; False for a payment that it did not score."""
+
+
+def through_feedback(scores: ScoreLog, say: Callable[[str, Verdict, bool], object]) -> Say:
+    """Let an outcome be feedback on what the service scored: `say` is called with the payment, the verdict and whether
+    it has to act at once."""
+    said = 0
+
+    def say_if_scored(transaction_id: str, verdict: Verdict) -> bool:
+        nonlocal said
+        if transaction_id not in scores.find([transaction_id]):
+            return False
+        say(transaction_id, verdict, said < ACT_AT_ONCE)
+        said += 1
+        return True
+
+    return say_if_scored
 
 
 @dataclass(frozen=True)

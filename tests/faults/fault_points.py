@@ -158,6 +158,7 @@ class FaultPoints:
             return execute(cursor, query, *arguments, **options)
 
         psycopg.Cursor.execute = execute_
+        self._wrap(psycopg.Cursor, "executemany", "PostgreSQL: many rows", full=full)
         self._wrap(psycopg.Cursor, "copy", "PostgreSQL: COPY", full=full)
         self._wrap(Transaction, "__exit__", "PostgreSQL: the end of a transaction", needs_space=False)
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from service_state import READ_UNTIL, look_at_service, word_ranks
 
 State = dict[str, dict[str, str]]
 """By store (a table, the ledger, ...) and name in it (a run, a file, ...): a digest, or the value itself."""
@@ -16,6 +18,8 @@ REFUSED = "refused"
 """The one store of a workspace that says it cannot be read now, and why."""
 UNDER_WAY = ("claimed", "failed")
 """States of an input file that promise nothing of its rows."""
+SAID_AT = "said_at"
+"""The column of labels that has the time of a walk."""
 _ASIDE = (".draft", ".next", ".new")
 """What files end in that nobody takes for the thing itself."""
 
@@ -31,10 +35,12 @@ def look(*, releases: bool = True) -> State:
     except UsageError as error:
         return {REFUSED: {"reason": str(error)}}
     references = place.references
+    words = word_ranks(place)
     state: State = {
-        f"table {table}": {run: digest(tables.files(table, run)) for run in tables.runs(table)}
+        f"table {table}": {_run(run, words): digest(tables.files(table, run)) for run in tables.runs(table)}
         for table in tables.tables()
     }
+    state |= look_at_service(place)
     state["ledger"] = {f"{Path(e.file.location).name} {e.file.content_hash}": _entry(e) for e in place.ledger.entries()}
     state["references"] = {name: _references(references, name) for name in references.releases()}
     state["decisions"] = {str(number): _decision(d) for number, d in enumerate(place.decisions.entries())}
@@ -48,6 +54,11 @@ def look(*, releases: bool = True) -> State:
         state["releases"] = {release.release_id: _release(place, release) for release in found}
         state["aliases"] = {alias: release.release_id for release in found for alias in release.aliases}
     return state
+
+
+def _run(run: str, words: Mapping[int, int]) -> str:
+    """The name of a run; one of feedback is named after the place of its word, not its number."""
+    return re.sub(r"(?<=feedback-)\d+", lambda number: str(words.get(int(number[0]))), run)
 
 
 def _entry(entry: Any) -> str:
@@ -75,6 +86,8 @@ def digest(files: list[Path]) -> str:
     if not files:
         return "no rows"
     rows = pa.concat_tables([pq.ParquetFile(path).read() for path in files], promote_options="default")
+    if SAID_AT in rows.column_names:
+        rows = rows.drop_columns([SAID_AT])
     flat = [field.name for field in rows.schema if not pa.types.is_nested(field.type)]
     rows = rows.combine_chunks().sort_by([(name, "ascending") for name in flat]).replace_schema_metadata()
     sink = pa.BufferOutputStream()
@@ -95,5 +108,6 @@ def half_made(before: State, after: State, seen: State) -> Iterator[str]:
         for name in sorted({*old, *new, *now}):
             value = now.get(name)
             under_way = store == "ledger" and str(value).startswith(UNDER_WAY)
+            under_way |= store == READ_UNTIL and old != new  # a stream is read a part at a time
             if value not in (old.get(name), new.get(name)) and not under_way:
                 yield f"{store}, {name}: {value}; before {old.get(name)}, after {new.get(name)}"

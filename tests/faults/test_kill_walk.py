@@ -4,6 +4,7 @@ All points are walked with COUNTERFOIL_FAULTS=all (`make faults`); without it, o
 first and the last, and of these some, evenly spread over the step.
 """
 
+import re
 import signal
 
 import pytest
@@ -11,17 +12,18 @@ from undisturbed import ALL, NAMES, Walk, Walks
 
 pytestmark = pytest.mark.xdist_group("faults")
 
-MOST = 2
-"""How often a step is killed, at most, unless all points are walked: the first point is where nothing was done yet."""
-
 
 def chosen(walk: Walk) -> list[int]:
     """The numbers of the points to be killed at."""
     alike = walk.alike(every=ALL).values()
     numbers = sorted({some[place] for some in alike for place in (0, -1)})
-    if ALL or len(numbers) <= MOST:
+    if ALL:
         return numbers
-    return [numbers[(len(numbers) - 1) * place // MOST] for place in range(1, MOST + 1)]
+    numbers = [number for number in numbers if re.search(walk.step.sample, walk.points[number - 1])]
+    most = walk.step.most  # the first point is where nothing was done yet
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[(len(numbers) - 1) * place // most] for place in range(1, most + 1)]
 
 
 def faults_of(walk: Walk, at: int) -> list[str]:

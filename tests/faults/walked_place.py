@@ -127,7 +127,7 @@ class WalkedPlace:
     def files(self) -> Counter[str]:
         """All files of the workspace, without what is drawn by lot and the number of the attempt."""
         paths = (str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
-        return Counter(re.sub(r"[0-9a-f]{32}|\.\d+-[0-9a-f]{8}\b", "*", path) for path in paths)
+        return Counter(re.sub(r"[0-9a-f]{32}|\.\d+-[0-9a-f]{8}\b|(?<=feedback-)\d+", "*", path) for path in paths)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 Reads a JSON object a line: {"arguments": [...] of the command line, or "look": what `final_state.look` is given,
 "environment": {...}, "at": n and "fault": ..., "said": a folder}. Answers {"pid", "code", "signal", "stopped"}.
 {"wait": pid} goes on waiting for a child that was stopped, {"start": ...} answers before the child has ended.
+In place of a command line, [service_rounds.SAY, id] says a word of feedback.
 """
 
 import gc
@@ -10,6 +11,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import traceback
 from dataclasses import replace
 from importlib import import_module
@@ -35,6 +37,14 @@ IMPORTED = (
     "counterfoil.steps.insights.riskiest",
     "counterfoil.steps.lake.status", "counterfoil.steps.train", "counterfoil.steps.features",
     "counterfoil.steps.scoring.score", "counterfoil.domain.scoring.compare", "lightgbm", "pandas",
+    "counterfoil.service.watch", "counterfoil.service.serving", "counterfoil.adapters.files.payment_lines",
+    "counterfoil.adapters.postgres.alerts", "counterfoil.adapters.postgres.cases",
+    "counterfoil.adapters.postgres.checkpoints", "counterfoil.adapters.postgres.overlays",
+    "counterfoil.adapters.postgres.policy_lists", "counterfoil.adapters.postgres.profiles",
+    "counterfoil.adapters.postgres.scores", "counterfoil.adapters.postgres.turns",
+    "counterfoil.steps.scoring.settle", "counterfoil.steps.scoring.policies", "service_rounds",
+    "counterfoil.cli.serve", "counterfoil.steps.scoring.hot", "counterfoil.steps.scoring.score_one",
+    "counterfoil.steps.scoring.online_evidence", "counterfoil.workspace.policy_files",
 )  # fmt: skip
 """What the steps import where they use it."""
 
@@ -53,9 +63,14 @@ def import_everything() -> None:
 
 
 def put_stand_ins(fits: Path) -> None:
-    """A quick text encoder, a fit that is done once, keys that are not drawn: nothing that changes the world."""
-    from quick_embedder import QuickEmbedder
+    """A quick text encoder, a fit that is done once, keys that are not drawn, rounds in their order.
 
+    Nothing of this changes the world.
+    """
+    from quick_embedder import QuickEmbedder
+    from service_rounds import OneRound
+
+    import counterfoil.service.serving as service
     import counterfoil.steps.train as step
     from counterfoil.adapters.folder import key as key_file
     from counterfoil.domain.training.options import TrainingOptions
@@ -76,6 +91,7 @@ def put_stand_ins(fits: Path) -> None:
     step.fit_candidate = fit_once
     key_file.secrets = SimpleNamespace(token_bytes=next_key)  # type: ignore[assignment]
     Workspace.embedder = QuickEmbedder()
+    service.threading = SimpleNamespace(Thread=OneRound, Event=threading.Event)  # type: ignore[assignment]
 
 
 def next_key(length: int) -> bytes:
@@ -85,11 +101,16 @@ def next_key(length: int) -> bytes:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run the command line as `counterfoil` does; return its exit code."""
+    """Run the command line as `counterfoil` does, or say a word as its service does; return the exit code."""
+    from service_rounds import SAY, say_fraud
+
     from counterfoil.cli import main
 
     try:
-        main(arguments)
+        if arguments[0] == SAY:
+            say_fraud(*arguments[1:])
+        else:
+            main(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     except BaseException:  # noqa: BLE001 as the interpreter does at its top

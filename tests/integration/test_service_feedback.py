@@ -223,6 +223,25 @@ def test_a_blocked_payment_is_good_when_a_second_person_says_so(serving: Serving
     serving.say("blocked-0", Verdict.RETRACTED, "ada", "a test", token=None, principal="ada")
 
 
+def test_a_word_that_is_sent_again_is_kept_once(serving: Serving, place: Any) -> None:
+    serving.score([payment("again-0", 1)], source_layout=False)
+
+    def say_it(verdict: Verdict, by: str = "ada", reason: str = "a test") -> tuple[int, int]:
+        said, _ = serving.say("again-0", verdict, by, reason, token=None, principal=by)
+        return said.sequence, len(feedback_on(place.decisions, "again-0"))
+
+    first, _ = say_it(Verdict.FRAUD)
+    assert say_it(Verdict.FRAUD) == (first, 1)
+    assert say_it(Verdict.FRAUD, "bob")[1] == 2  # another person's word
+    assert say_it(Verdict.FRAUD) == (first, 2)
+    assert say_it(Verdict.FRAUD, reason="the holder called")[1] == 3  # something new
+    assert [say_it(Verdict.RETRACTED)[1] for _ in range(2)] == [4, 4]
+    assert say_it(Verdict.FRAUD)[1] == 5  # after a word that took it back
+    overrule.undo(place.confirmations, "again-0", "eve", "the case is open again")
+    assert say_it(Verdict.FRAUD)[1] == 6  # after an operator's order
+    say_it(Verdict.RETRACTED)
+
+
 def test_feedback_is_in_the_lake_once_whoever_settles_it(serving: Serving, place: Any, scoring_place: Any) -> None:
     serving.score([payment("lake-0", 1), payment("lake-1", 1)], source_layout=False)
     for name, verdict in (("lake-0", Verdict.FRAUD), ("lake-1", Verdict.FRAUD), ("lake-0", Verdict.RETRACTED)):

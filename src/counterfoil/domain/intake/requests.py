@@ -139,10 +139,11 @@ def clean_requests(
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """A canonical transaction as plain JSON: money and times as text, nothing of a file, nothing that is null."""
-    return {name: _as_json(value) for name, value in row.items() if value is not None and name not in _OF_FILES}
+    return {name: as_json(value) for name, value in row.items() if value is not None and name not in _OF_FILES}
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value of a transaction as plain JSON has it: money and times as text."""
     if isinstance(value, datetime):
         return value.isoformat()
     return _money(value) if isinstance(value, Decimal) else value

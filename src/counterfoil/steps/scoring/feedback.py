@@ -54,21 +54,41 @@ def give_feedback(
     """Keep what somebody says of a scored payment, and tell its entities' profiles.
 
     `principal` is who that is as the service knows them; without one it is `by`. The decision log is written first:
-    what is not in the profiles after a crash is written by whoever settles feedback. Raises NotFoundError if the
-    payment was not scored, UsageError without a person or a reason, or for a retraction of nothing.
+    what is not in the profiles after a crash is written by whoever settles feedback. A word that only repeats what the
+    same person said, since a request is sent again, is not kept once more: its first entry is returned. Raises
+    NotFoundError if the payment was not scored, UsageError without a person or a reason, or for a retraction of
+    nothing.
     """
     if not by.strip() or not reason.strip():
         raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
     score = scored(scores, transaction_id)
-    if verdict is Verdict.RETRACTED and not feedback_on(log, transaction_id):
+    before = feedback_on(log, transaction_id)
+    if verdict is Verdict.RETRACTED and not before:
         raise UsageError(f"nothing was said of transaction {transaction_id!r}: there is nothing to retract")
     details = {
         "verdict": verdict.value, "release_id": score.release_id, "token": token, "principal": principal or by.strip(),
         "decision": score.decision,
     }  # fmt: skip
-    said = Said.of(log.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)))
+    word = LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details)
+    said = _repeated(log, before, word) or Said.of(log.append(word))
     tell_profiles(profiles, score, feedback_on(log, transaction_id))
     return said
+
+
+def _repeated(log: DecisionLog, before: Sequence[Said], word: LoggedDecision) -> Said | None:
+    """The entry that a word says again: of the same person, verdict and reason, with nothing else decided since.
+
+    That others said the same meanwhile, or that the service holds the word, makes it no other word.
+    """
+    since = len(before)
+    while since and before[since - 1].verdict == word.details["verdict"]:
+        since -= 1
+    person = (word.actor, word.details["principal"], word.reason)
+    found = next((one for one in before[since:] if (one.by, one.word.principal, one.reason) == person), None)
+    if found is None:
+        return None
+    later = log.entries(subject=word.subject, after=found.sequence)
+    return found if all(entry.kind in (FEEDBACK, HELD) for entry in later) else None
 
 
 def tell_profiles(profiles: ProfileStore, score: KeptScore, said: Sequence[Said]) -> None:

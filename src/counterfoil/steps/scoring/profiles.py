@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import Aggregate, FeatureSpec, longest_window
+from counterfoil.domain.intake.requests import as_json
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import NotFoundError, ReleaseMismatchError
@@ -57,8 +58,8 @@ def entities_of(payment: Row) -> list[str]:
 
 
 def payment_entries(payment: Row) -> list[Entry]:
-    """A canonical transaction as entries, one for each of its entities."""
-    content = {name: _plain(payment[name]) for name in KEPT if payment.get(name) is not None}
+    """A canonical transaction as entries, one for each of its entities; of a kept score's payment they are the same."""
+    content = {name: as_json(payment[name]) for name in KEPT if payment.get(name) is not None}
     entry_id = f"{PAYMENT}:{payment['transaction_id']}"
     return [Entry(entity, entry_id, _moment(payment["event_time"]), content) for entity in entities_of(payment)]
 
@@ -200,12 +201,6 @@ def build_profiles(
     newest = min(last, datetime.now(last.tzinfo))
     store.expire(newest - max(PROFILES_KEPT_FOR, longest_window(specs) + label_delay))
     return done
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def _moment(value: Any) -> datetime:

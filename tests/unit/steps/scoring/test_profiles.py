@@ -1,10 +1,12 @@
 """Logs of entities as histories."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, Aggregate, FeatureSpec, OwnEntity
+from counterfoil.domain.intake.requests import plain
 from counterfoil.errors import ReleaseMismatchError
 from counterfoil.ports.service import LogPart
 from counterfoil.steps.scoring.profiles import (
@@ -56,3 +58,8 @@ def test_a_history_that_is_not_kept_is_refused() -> None:
     for columns in (("email_id",), ("account_id", "shop_size")):
         with pytest.raises(ReleaseMismatchError, match="place"):
             require_histories([FeatureSpec(OwnEntity("place", columns), Aggregate.COUNT, DAY)])
+
+
+def test_a_kept_score_brings_the_same_entries_as_the_payment_itself() -> None:
+    payment = {**PAYMENT, "amount": Decimal("8.9500")}
+    assert payment_entries(plain(payment)) == payment_entries(payment)

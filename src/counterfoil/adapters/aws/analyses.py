@@ -44,8 +44,10 @@ class SageMakerAnalyses:
         found = {key: state for key, state in listed.items() if folder or f"s3://{urlsplit(uri).netloc}/{key}" == uri}
         if not found:
             raise UsageError(f"there are no such payment files below {self._raw}: put them there, or correct the name")
+        if len(found) < len(listed):  # SageMaker would copy all objects whose keys begin like it
+            raise UsageError("other files' names begin with this one's: give a prefix, or a file whose name is its own")
         lines = sorted(f"{key}\t{state}" for key, state in found.items())
-        return RawFiles(uri.rstrip("/"), sha256("\n".join(lines).encode()).hexdigest())
+        return RawFiles(uri, sha256("\n".join(lines).encode()).hexdigest())
 
     def _listed(self, uri: str) -> dict[str, str]:
         """The objects below a URI that are collected, with size and ETag."""

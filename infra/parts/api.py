@@ -15,9 +15,12 @@ from infra.parts.domain import Domain
 from infra.parts.removal import removal
 
 MACHINE_ROUTES = (
-    "POST /v1/score", "POST /v1/analyses", "GET /v1/analyses/{id}", "GET /v1/releases/current",
-)  # fmt: skip
+    "POST /v1/score",
+    "GET /v1/releases/current",
+)
 """For programs: signed with SigV4, allowed by `execute-api:Invoke`."""
+JOB_ROUTES = ("POST /v1/analyses", "GET /v1/analyses/{id}")
+"""For programs that start analyses, in the same way: who may invoke these routes is an operator on them alone."""
 PEOPLE_ROUTES = (
     "GET /v1/transactions/{id}", "POST /v1/feedback", "GET /v1/cases", "GET /v1/cases/{id}",
     "POST /v1/cases/{id}/{act}", "GET /v1/policy", "POST /v1/policy/proposals", "POST /v1/policy/snoozes",
@@ -58,6 +61,7 @@ class Api(Construct):
         )  # fmt: skip
         self._stage(deployment, domain)
         self._route(MACHINE_ROUTES, "score", "$context.identity.userArn", authorizers.HttpIamAuthorizer())
+        self._route(JOB_ROUTES, "operator", "$context.identity.userArn", authorizers.HttpIamAuthorizer())
         if deployment.jwt_issuer:
             people = authorizers.HttpJwtAuthorizer(
                 "People", deployment.jwt_issuer, jwt_audience=[deployment.jwt_audience]

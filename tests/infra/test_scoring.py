@@ -1,6 +1,7 @@
 """The service, its public address, its canary, the stream's watch, and the alarms."""
 
 import json
+from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
@@ -78,6 +79,7 @@ def test_cloud_map_tells_the_port_too(prod: Synthesised) -> None:
 def test_every_route_but_health_asks_who_calls(prod: Synthesised) -> None:
     kinds = {route["RouteKey"]: route["AuthorizationType"] for route in prod.properties("AWS::ApiGatewayV2::Route")}
     assert kinds["POST /v1/score"] == "AWS_IAM"
+    assert kinds["POST /v1/analyses"] == kinds["GET /v1/analyses/{id}"] == "AWS_IAM"
     assert kinds["POST /v1/feedback"] == "JWT"
     assert [key for key, kind in kinds.items() if kind == "NONE"] == ["GET /healthz"]
 
@@ -96,6 +98,22 @@ def test_who_calls_is_written_by_the_gateway(prod: Synthesised) -> None:
         assert mapping["overwrite:path"] == "$request.path"
         assert {f"overwrite:header.{CALLER_HEADER}", f"overwrite:header.{ROLE_HEADER}"} <= mapping.keys()
         assert integration["ConnectionType"] == "VPC_LINK"
+
+
+def test_programs_are_operators_on_the_routes_of_analyses_only(prod: Synthesised) -> None:
+    found = prod.of("AWS::ApiGatewayV2::Integration").items()
+    roles = {name.rpartition("/")[2]: one["Properties"]["RequestParameters"] for name, one in found}
+    routes = prod.properties("AWS::ApiGatewayV2::Route")
+    operators = {
+        route["RouteKey"] for route in routes if roles[_target(route)][f"overwrite:header.{ROLE_HEADER}"] == "operator"
+    }
+    assert operators == {"POST /v1/analyses", "GET /v1/analyses/{id}"}
+
+
+def _target(route: Any) -> str:
+    """The integration that a route leads to."""
+    parts = route["Target"]["Fn::Join"][1]
+    return str(next(part["Ref"] for part in parts if isinstance(part, dict)))
 
 
 def test_the_stage_is_throttled_and_logged_without_paths(prod: Synthesised) -> None:

@@ -51,7 +51,7 @@ def test_the_examples_of_the_document_are_run(client: TestClient) -> None:
     assert {"/v1/score", "/v1/feedback", "/v1/transactions/{transaction_id}", "/v1/releases/current", "/healthz",
             "/readyz", "/metrics", "/v1/cases", case, f"{case}/assignment", f"{case}/notes", f"{case}/close",
             f"{case}/snooze", "/v1/policy", signed, f"{signed}/{{version}}/approval", "/v1/policy/rollback",
-            "/v1/policy/snoozes"} == document["paths"].keys()  # fmt: skip
+            "/v1/policy/snoozes", "/v1/analyses", "/v1/analyses/{id}"} == document["paths"].keys()  # fmt: skip
 
 
 def test_schemathesis_finds_no_server_error(client: TestClient) -> None:

@@ -12,6 +12,7 @@ from counterfoil.errors import UsageError
 if TYPE_CHECKING:
     from counterfoil.workspace.settings import PipelineSettings
     from pipelines.executions import PipelineExecution
+    from pipelines.local.events import Event, OnEvent
 
 app = typer.Typer(no_args_is_help=True, help="SageMaker Pipelines: run here, or define, start and watch on AWS.")
 
@@ -108,6 +109,9 @@ def run(
         bool, typer.Option("--explain-cache", help="Say why each step was or was not taken from the cache")
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step")] = False,
+    execution_file: Annotated[
+        Path | None, typer.Option(help="Write the execution's id to this file as it begins", dir_okay=False)
+    ] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Run the pipeline here: each step its container's own process, no Docker and no AWS."""
@@ -117,10 +121,23 @@ def run(
 
     place = open_workspace(workspace)
     with show_steps(name, explain=explain_cache) as on_event:
-        execution = run_here(name, _pairs(param), place, on_event=on_event, use_cache=not no_cache)
+        heard = on_event if execution_file is None else _noting(on_event, execution_file)
+        execution = run_here(name, _pairs(param), place, on_event=heard, use_cache=not no_cache)
     typer.echo(f"execution {execution.execution_id} of {name}: {execution.status}, in {execution.folder}")
     for file, reason in output(execution, place, "publish", "published", "published.json")["failed_files"].items():
         typer.echo(f"could not be collected: {file}: {reason}", err=True)
+
+
+def _noting(on_event: "OnEvent", file: Path) -> "OnEvent":
+    """Events as they were, and the id of an execution that begins in `file`."""
+    from counterfoil.adapters.folder.whole_files import write_whole
+
+    def note(event: "Event") -> None:
+        if event.kind == "planned":
+            write_whole(file, event.detail)
+        on_event(event)
+
+    return note
 
 
 def _aws_settings() -> "PipelineSettings":

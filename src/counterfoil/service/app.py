@@ -14,7 +14,7 @@ from pydantic import Discriminator, Tag
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from counterfoil import __version__
-from counterfoil.service import cases, models, page, policy, problems
+from counterfoil.service import analyses, cases, models, page, policy, problems
 from counterfoil.service.access import Access, Caller, Role
 from counterfoil.service.callers import allowed, principal_of
 from counterfoil.service.limits import BodyLimits
@@ -64,6 +64,7 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     _add_scoring(app, serving, workers)
     cases.add_cases(app, serving, workers)
     policy.add_policy(app, serving, workers)
+    analyses.add_analyses(app, serving, workers)
     page.add_page(app, serving, workers, access)
     app.add_middleware(BodyLimits, most_bytes=settings.service_body_bytes)
     if not auth:  # no name of another site may lead here

@@ -94,6 +94,11 @@ class Settings(BaseSettings):
     service_release: str | None = Field(
         default=None, description="Release that the service scores with, an id or alias; the champion if unset"
     )
+    analyses_from: str | None = Field(
+        default=None,
+        description="What analyses may read: a folder, or 's3://bucket/prefix' (then SageMaker runs them); "
+        "the workspace's 'inbox' if unset",
+    )
     feedback_acts: bool = Field(
         default=True, description="Whether feedback acts on scores at once, or at the next training only"
     )
@@ -101,6 +106,12 @@ class Settings(BaseSettings):
         default=0.001, ge=0, le=1, description="Share of the last 10,000 decisions that one word of feedback may change"
     )
     ml_root: Path = Field(default=Path("/opt/ml"), description="Where SageMaker puts a job's folders")
+
+    def as_environment(self) -> dict[str, str]:
+        """The settings that were set, as variables for a process that is to see the same."""
+        found = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        texts = {name: _as_text(value) for name, value in found.items() if value is not None}
+        return {f"COUNTERFOIL_{name.upper()}": text for name, text in texts.items()}
 
     @property
     def unpack_limits(self) -> StreamLimits:
@@ -130,12 +141,24 @@ class Settings(BaseSettings):
         path = Path(value).expanduser()
         return str(path.absolute()) if value != "bundled" and path.is_dir() else value
 
+    @field_validator("analyses_from")
+    @classmethod
+    def _is_one_place(cls, value: str | None) -> str | None:
+        """A folder means the same to processes, which may run in other folders."""
+        if value is None or value.startswith("s3://"):
+            return cls._is_s3(value)
+        return str(Path(value).expanduser().absolute())
+
     @field_validator("lake")
     @classmethod
     def _is_s3(cls, value: str | None) -> str | None:
         if value is not None and not _S3.fullmatch(value):
             raise ValueError(f"{value!r} is no 's3://bucket/prefix'")
         return value
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 class PipelineSettings(BaseSettings):

@@ -11,6 +11,7 @@ from counterfoil.adapters.folder.key import KeyFile, keys_of_text
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import UsageError
+from counterfoil.ports.analyses import AnalysisRunner
 from counterfoil.ports.desk import CaseStore, ListStore
 from counterfoil.ports.lake import FileLedger, InputReader, NetworkDirectory, TableStore
 from counterfoil.ports.releases import DecisionLog, ReferenceStore, ReleaseRegistry, TextEmbedder
@@ -26,13 +27,14 @@ from counterfoil.ports.service import (
 )
 from counterfoil.ports.stores import Stores
 from counterfoil.steps.scoring.compute import Compute
-from counterfoil.workspace.settings import Settings, load_settings
+from counterfoil.workspace.settings import LOCAL_BUCKET, Settings, load_pipeline_settings, load_settings
 
 if TYPE_CHECKING:
     from counterfoil.adapters.postgres.connections import Login
     from counterfoil.domain.intake.mapping_model import SourceMapping
     from counterfoil.steps.privacy.forget_service import ServiceStores
     from counterfoil.steps.scoring.alerts import AlertDesk
+    from counterfoil.steps.scoring.analyses import Analyses
     from counterfoil.steps.scoring.champion import Champion
     from counterfoil.steps.scoring.confirm import Confirmations
     from counterfoil.steps.scoring.policies import Policies
@@ -314,6 +316,28 @@ class Workspace:
 
         deadline = timedelta(milliseconds=self.settings.service_profile_deadline_ms)
         return OnlineScorer(self.champion, self.profiles, self.scores, deadline, self.settings.service_threads)
+
+    @cached_property
+    def analyses(self) -> "Analyses":
+        """Runs the detection pipeline on files that are asked for."""
+        from counterfoil.adapters.files.mapping_files import shipped_mappings
+        from counterfoil.steps.scoring.analyses import Analyses
+
+        return Analyses(self._analysis_runner, self.decisions, self.registry, shipped_mappings())
+
+    @property
+    def _analysis_runner(self) -> AnalysisRunner:
+        """SageMaker for files in S3, else processes of this machine."""
+        raw = self.settings.analyses_from
+        if raw is not None and raw.startswith("s3://"):
+            from counterfoil.adapters.aws.analyses import SageMakerAnalyses
+
+            pipelines = load_pipeline_settings()
+            return SageMakerAnalyses(raw, f"{pipelines.name_prefix}-detection", pipelines.bucket, pipelines.region)
+        from counterfoil.adapters.folder.analyses import FolderAnalyses
+
+        folder = self.root / "inbox" if raw is None else Path(raw)
+        return FolderAnalyses(self.root, folder, LOCAL_BUCKET, self.settings.as_environment())
 
     @cached_property
     def embedder(self) -> TextEmbedder:

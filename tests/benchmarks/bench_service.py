@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_service.py [WORKSPACE] [--rate 250] [--seconds 60] [--json FILE]
 
-WORKSPACE (else .counterfoil) has a champion, and profiles (`counterfoil profiles build`); its service is started here as
-a process of its own, and the load comes from this one, over the loopback. The payments are drawn from the last ones that
-were collected, with ids of their own and times that follow them. Latency is from the moment at which a request was due,
-not from when it could be sent: a service that falls behind is not excused.
+WORKSPACE (else .counterfoil) has a champion, and profiles (`counterfoil profiles build`); its service is started here
+as a process of its own, and the load comes from this one, over the loopback. The payments are drawn from the last ones
+that were collected, with ids of their own and times that follow them. Latency is from the moment at which a request was
+due, not from when it could be sent: a service that falls behind is not excused.
 """
 
 import argparse

@@ -46,6 +46,7 @@ def server(scoring_place: Any, release_id: str, tmp_path_factory: pytest.TempPat
         "service_release": release_id, "feedback_acts": "true", "service_deadline_ms": str(int(DEADLINE * 1000)),
         "service_profile_deadline_ms": "300", "service_refresh_seconds": "0.3", "service_threads": str(AT_ONCE),
         "service_waiting": str(AT_ONCE),
+        "feedback_most_changed": "1",  # what other tests scored is among the last payments, and may be alike
     }  # fmt: skip
     log = tmp_path_factory.mktemp("log") / "service.log"
     running = serve(scoring_place, log, new_tokens(scoring_place, "load"), **settings)
@@ -170,14 +171,15 @@ def test_postgresql_is_killed_under_load_and_nothing_is_lost(server: Server, sco
 
 def test_a_slow_profile_store_costs_history_and_is_written_later(server: Server, scoring_place: Any) -> None:
     place = scoring_place.open()
+    one = payment("load-slow", "slow")
     with server.client() as client, psycopg.connect(place.dsn) as lock:
         lock.execute("LOCK TABLE profile_entry IN ACCESS EXCLUSIVE MODE")
         begun = time.monotonic()
-        answer = until(lambda: (found := ask(client, payment("slow-1", "slow"))).status_code == 200 and found)
+        answer = until(lambda: (found := ask(client, one)).status_code == 200 and found)
         assert time.monotonic() - begun < BUSY
         assert "profile store" in answer.json()["scores"][0]["without_history"]
         lock.rollback()
-        until(lambda: in_profile(place, {"slow-1": "slow"}) == ["slow-1"])
+        until(lambda: in_profile(place, {"load-slow": "slow"}) == ["load-slow"])
         counted = client.get("/metrics").text
     assert "counterfoil_without_history 0.0" not in counted
     assert "counterfoil_profile_failures 0.0" not in counted

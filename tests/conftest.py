@@ -22,6 +22,7 @@ from in_chromium import chromium
 from pgbouncer import Poolers
 from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
+from shared_folder import DATA
 
 from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
@@ -188,11 +189,9 @@ def reference_table() -> Callable[..., pa.Table]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder with the measuring data, which is not in the repository; skip where it is absent."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no measuring data in {folder}: set COUNTERFOIL_SHARED_DATA to its folder")
-    return folder
+    if not DATA.is_dir():
+        pytest.skip(f"no measuring data in {DATA}: set COUNTERFOIL_SHARED_DATA to its folder")
+    return DATA
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Cases of files that mappings could not describe: each is read to the right values, with what its mapping says now."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_folder import CASES
 from two_processes import rows_of
 
 from counterfoil.adapters.files.input_files import InputFiles
@@ -16,10 +16,9 @@ from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.curate import curate
 from counterfoil.workspace.new_mapping import new_mapping
 
-CASES = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", "/nowhere")).parent / "cases/input"
 OWN: Mapping[str, str] = {}
 
-pytestmark = pytest.mark.skipif(not CASES.exists(), reason="needs the shared cases (COUNTERFOIL_SHARED_DATA)")
+pytestmark = pytest.mark.skipif(not CASES.exists(), reason=f"no shared cases in {CASES}: set COUNTERFOIL_SHARED_DATA")
 
 
 class Collected:

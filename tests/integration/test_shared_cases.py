@@ -1,10 +1,10 @@
 """Cases after public reports: each payment of a file is one payment of its own account, or is refused by name."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from shared_folder import CASES
 from two_processes import rows_of
 
 from counterfoil.adapters.files.folders import find_files
@@ -14,7 +14,6 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.steps.intake.collect import collect
 
-CASES = Path(os.environ.get("COUNTERFOIL_SHARED_DATA", "/nowhere")).parent / "cases/input"
 PACS, PAIN, OWN = "iso20022-pacs008", "iso20022-pain001", "mapping.toml"
 INT96 = {"label_time_unreadable": 1, "time_out_of_range": 3}
 OTHERS = {"message_pacs.009": 1, "message_pacs.004": 1}
@@ -35,7 +34,7 @@ EXPECTED = [
     ("23_strptime_zone_names/zone_utc.csv", OWN, 2, 1, {}),
 ]
 
-pytestmark = pytest.mark.skipif(not CASES.exists(), reason="needs the shared cases (COUNTERFOIL_SHARED_DATA)")
+pytestmark = pytest.mark.skipif(not CASES.exists(), reason=f"no shared cases in {CASES}: set COUNTERFOIL_SHARED_DATA")
 
 
 @pytest.mark.parametrize(("file", "mapping", "payments", "accounts", "refused"), EXPECTED, ids=lambda value: str(value))

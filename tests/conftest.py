@@ -1,5 +1,6 @@
 """What tests of several folders share: an embedded PostgreSQL, reference tables and a quick text encoder."""
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -250,7 +251,21 @@ class ScoringPlace:
 
 @pytest.fixture(scope="session")
 def scoring_place() -> Iterator[ScoringPlace]:
-    """Return a workspace to score in, in a path that is short, as a socket's must be."""
+    """Return a workspace to score in, which the tests of the group "service" share."""
+    with _scoring_place() as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def own_scoring_place() -> Iterator[ScoringPlace]:
+    """Return one of a module's own, for tests that score so much that others would notice."""
+    with _scoring_place() as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _scoring_place() -> Iterator[ScoringPlace]:
+    """Make a workspace to score in, in a path that is short, as a socket's must be."""
     import pyarrow.compute as pc
 
     from counterfoil.adapters.files.mapping_files import load_mapping

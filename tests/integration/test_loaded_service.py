@@ -36,6 +36,11 @@ AT_ONCE = 4
 
 
 @pytest.fixture(scope="module")
+def scoring_place(own_scoring_place: Any) -> Any:
+    return own_scoring_place
+
+
+@pytest.fixture(scope="module")
 def release_id(scoring_place: Any) -> str:
     return str(own_release(scoring_place, block=0.97))
 

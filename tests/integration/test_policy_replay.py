@@ -24,6 +24,11 @@ pytestmark = pytest.mark.xdist_group("service")
 A_REQUEST = 25
 
 
+@pytest.fixture(scope="module")
+def scoring_place(own_scoring_place: Any) -> Any:
+    return own_scoring_place
+
+
 def rules(name: str, limit: float) -> RuleSet:
     """Rules on money, on the signal, on calculated evidence and on texts, which speak about one payment in five."""
     conditions = {

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from counterfoil.errors import CounterfoilError
 from infra.deploy import changes, errands, images, pipelines, service, smoke
-from infra.deploy.place import DeployError, Place
+from infra.deploy.place import DeployError, Place, exit_code_of
 from infra.parts.task import NO_DIGEST
 
 SERVICES = ("scoring", "watch")
@@ -111,15 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--context", default="{}", help="JSON: settings of the site (infra/environments.py)")
     parser.add_argument("--first", action="store_true", help="there is no champion yet: start no service")
     given = parser.parse_args(arguments)
-    try:
-        deploy(Place.of(given.environment, given.context), given.tag, first=given.first)
-    except DeployError as error:
-        print(error, file=sys.stderr)  # noqa: T201 the workflow shows it
-        return 1
-    except CounterfoilError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+    return exit_code_of(lambda: deploy(Place.of(given.environment, given.context), given.tag, first=given.first))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from counterfoil.errors import CounterfoilError, UsageError
+from counterfoil.errors import UsageError
 from infra.deploy import rest, running
 from infra.deploy.objects import empty_buckets
-from infra.deploy.place import DeployError, Place
+from infra.deploy.place import DeployError, Place, exit_code_of
 
 STACKS = ("delivery", "insights", "streams", "scoring", "training", "lake", "network")
 """In this order: nobody's exports are read any more when a stack's turn comes."""
 REPOSITORIES = "counterfoil-repositories"
 _PAUSE_SECONDS = 15
 _LONGEST_SECONDS = 90 * 60
-"""A database's last snapshot and a canary's network interfaces take long; all stacks together are given this."""
+"""A database's last snapshot and a canary's network interfaces take long; each stack is given this."""
 _TRIES = 2
 """S3 may deliver an access log after its bucket was emptied: once more, then."""
 
@@ -101,18 +101,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--confirm", required=True, help="the prefix of what is removed, as counterfoil-dev")
     parser.add_argument("--repositories", action="store_true", help="images too, which environments share")
     given = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         place = Place.of(given.environment, "{}")
         if given.confirm != place.prefix:
             raise UsageError(f"--confirm is {given.confirm!r}: write {place.prefix!r}, whose data is then lost")
         destroy(place, repositories=given.repositories)
-    except DeployError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    except CounterfoilError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+
+    return exit_code_of(work)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from counterfoil.errors import CounterfoilError
 from infra.deploy.errands import run_errand
-from infra.deploy.place import DeployError, Place
+from infra.deploy.place import DeployError, Place, exit_code_of
 
 _PAUSE_SECONDS = 30
 _ENDED = ("Succeeded", "Failed", "Stopped")
@@ -109,15 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6)
     parser.add_argument("-p", "--param", action="append", default=[])
     given = parser.parse_args(arguments)
-    try:
-        execute(Place.of(given.environment, "{}"), given.name, given.param, given.hours)
-    except DeployError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    except CounterfoilError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+    return exit_code_of(lambda: execute(Place.of(given.environment, "{}"), given.name, given.param, given.hours))
 
 
 if __name__ == "__main__":

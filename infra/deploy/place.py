@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,16 @@ Run = Callable[[Sequence[str]], None]
 
 class DeployError(CounterfoilError):
     """A deployment that was stopped; the message says at which resource and what to do."""
+
+
+def exit_code_of(work: Callable[[], object]) -> int:
+    """Do a command's work; tell on standard error why it failed. 0 done, 1 stopped by AWS or a check, 2 wrong usage."""
+    try:
+        work()
+    except CounterfoilError as error:
+        print(error, file=sys.stderr)  # noqa: T201 the workflow shows it
+        return 1 if isinstance(error, DeployError) else 2
+    return 0
 
 
 def run_here(command: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
 """`policy backtest` decides on a replayed week exactly as the service did, whatever changed meanwhile."""
 
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from counterfoil.cli import main
@@ -16,7 +17,7 @@ from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import UsageError
 from counterfoil.steps.insights.online_trial import kept_scores, replayed
 from counterfoil.steps.releases.registration import load_release
-from counterfoil.steps.scoring.policies import approve, propose, rollback
+from counterfoil.steps.scoring.policies import approve, propose
 from counterfoil.workspace.policy_files import add_values, end_list_entry
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -52,92 +53,89 @@ def exit_code(*words: str) -> Any:
     return ended.value.code
 
 
-def _later(paid_at: str) -> str:
-    """The time four weeks on, after all payments of other tests: their evidence stays what it is."""
-    return (datetime.fromisoformat(paid_at) + timedelta(days=28)).isoformat()
-
-
 def in_force(place: Any, wanted: RuleSet) -> None:
     propose(place.decisions, wanted, "Ann", "for a test")
     approve(place.decisions, wanted.version, "Bob", "for a test")
 
 
-def test_a_backtest_decides_on_a_replayed_week_as_the_service_did(
-    scoring_place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Week:
+    """What the service answered to a week of payments, by payment, and the two rule sets that were in force."""
+
+    begun: datetime
+    online: dict[str, dict[str, Any]]
+    rule_sets: tuple[RuleSet, RuleSet]
+
+
+@pytest.fixture(scope="module")
+def week(scoring_place: Any) -> Week:
+    """Score a week as the service does; rules and lists change meanwhile."""
     place = scoring_place.open(service_profile_deadline_ms=60_000)
-    first, second = rules("first", 40.0), rules("second", 25.0)
-    week = [row for row in scoring_place.newer if row["paid_at"] < "2024-02-19"]
-    assert len(week) > 300
-    # Other tests score these payments too: here they have ids and accounts of their own, and so alerts.
-    named = [
-        {
-            **row,
-            "payment_id": f"week-{number}",
-            "paid_at": _later(row["paid_at"]),
-            "account": f"{row['account']} of the week",
-        }
-        for number, row in enumerate(week)
-    ]
-    begun, online = datetime.now(UTC), {}
-    merchant = max({row["merchant"] for row in week}, key=[row["merchant"] for row in week].count)
-    in_force(place, first)
-    try:
-        for number in range(0, len(named), A_REQUEST):
-            if number == A_REQUEST * 4:
-                add_values(place, "watched", merchant, ListEffect.WATCH, Entity.MERCHANT, None, "Ann", "a ring")
-            if number == A_REQUEST * 8:
-                in_force(place, second)
-            if number == A_REQUEST * 10:
-                end_list_entry(place, "watched", Entity.MERCHANT, merchant, "Ann", "it was nothing")
-                add_values(place, "stopped", named[-1]["account"], ListEffect.BLOCK, Entity.ACCOUNT, None, "Ann", "x")
-            in_use = place.champion.refresh()
-            arrivals = clean_requests(named[number : number + A_REQUEST], in_use.source, key=place.pseudonym_key)
-            online |= {kept.transaction_id: kept.answer for kept in place.online_scorer.score(arrivals, in_use)}
-    finally:
-        rollback(place.decisions, "Ann", "the test is over")
-        rollback(place.decisions, "Ann", "the test is over")
-        with psycopg.connect(place.dsn) as connection:  # lists are a policy, and other tests are without one
-            connection.execute("DELETE FROM policy_entry")
-    span = Period(since=begun)
-    for wanted in (first, second):
+    payments = [row for row in scoring_place.newer if row["paid_at"] < "2024-02-19"]
+    assert len(payments) > 300
+    merchant, _ = Counter(row["merchant"] for row in payments).most_common(1)[0]
+    done = Week(datetime.now(UTC), {}, (rules("first", 40.0), rules("second", 25.0)))
+    in_force(place, done.rule_sets[0])
+    for number in range(0, len(payments), A_REQUEST):
+        if number == A_REQUEST * 4:
+            add_values(place, "watched", merchant, ListEffect.WATCH, Entity.MERCHANT, None, "Ann", "a ring")
+        if number == A_REQUEST * 8:
+            in_force(place, done.rule_sets[1])
+        if number == A_REQUEST * 10:
+            end_list_entry(place, "watched", Entity.MERCHANT, merchant, "Ann", "it was nothing")
+            add_values(place, "stopped", payments[-1]["account"], ListEffect.BLOCK, Entity.ACCOUNT, None, "Ann", "x")
+        in_use = place.champion.refresh()
+        arrivals = clean_requests(payments[number : number + A_REQUEST], in_use.source, key=place.pseudonym_key)
+        done.online.update({kept.transaction_id: kept.answer for kept in place.online_scorer.score(arrivals, in_use)})
+    return done
+
+
+def test_a_backtest_decides_on_a_replayed_week_as_the_service_did(scoring_place: Any, week: Week) -> None:
+    place = scoring_place.open()
+    for wanted in week.rule_sets:
         found = {
             row.transaction_id: row
-            for row in replayed(place.scores, lambda name: load_release(place.registry, name), wanted, span)
-        }
-        assert found.keys() == online.keys()
-        mine = [name for name, answer in online.items() if answer["policy_version"] == wanted.version]
-        assert len(mine) > 100
-        for name in mine:
-            assert (found[name].tried, list(found[name].hits)) == (
-                online[name]["decision"],
-                online[name]["policy_hits"],
+            for row in replayed(
+                place.scores, lambda name: load_release(place.registry, name), wanted, Period(since=week.begun)
             )
-            assert found[name].then == online[name]["decision"]
-    spoken = {hit for answer in online.values() for hit in answer["policy_hits"]}
+        }
+        assert found.keys() == week.online.keys()
+        mine = {name: one for name, one in week.online.items() if one["policy_version"] == wanted.version}
+        assert len(mine) > 100
+        for name, answer in mine.items():
+            again = found[name]
+            assert (again.tried, list(again.hits)) == (answer["decision"], answer["policy_hits"])
+            assert again.then == answer["decision"]
+    assert any(
+        found[name].tried != one["decision"] for name, one in week.online.items()
+    )  # of the first rule set's days
+
+
+def test_rules_of_every_effect_and_lists_speak_in_that_week(week: Week) -> None:
+    spoken = {hit for answer in week.online.values() for hit in answer["policy_hits"]}
     assert {
-        "review: rule dear",
-        "review: rule odd",
-        "block: rule first",
-        "allow: rule known",
-        "watch: list watched",
-    } <= spoken
-    assert any(found[name].tried != online[name]["decision"] for name in online)  # of the first rule set's days
-    # The command counts the same.
+        "review: rule dear", "review: rule odd", "block: rule first", "allow: rule known", "watch: list watched",
+        "block: list stopped",
+    } <= spoken  # fmt: skip
+
+
+def test_the_command_tries_rules_on_what_the_service_scored(
+    scoring_place: Any, week: Week, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "second.toml"
-    file.write_text(second.text.replace("known(device_count_1d) || ", ""))
+    file.write_text(week.rule_sets[1].text.replace("known(device_count_1d) || ", ""))
     monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(scoring_place.root))
-    assert exit_code("policy", "backtest", str(file), "--online", "--since", f"{begun:%Y-%m-%d}") == 0
+    assert exit_code("policy", "backtest", str(file), "--online", "--since", f"{week.begun:%Y-%m-%d}") == 0
     assert "payments are decided differently" in capsys.readouterr().out
     assert exit_code("policy", "backtest", str(file)) == 2
     assert "one of the two" in capsys.readouterr().err
 
 
-def test_each_kept_score_is_read_once(scoring_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kept_score_is_read_once(scoring_place: Any, week: Week, monkeypatch: pytest.MonkeyPatch) -> None:
     place = scoring_place.open()
     monkeypatch.setattr("counterfoil.steps.insights.online_trial.AT_A_TIME", 7)
     read = [one.transaction_id for part in kept_scores(place.scores, Period()) for one in part]
-    assert len(read) > 7
+    assert len(read) == len(week.online) > 7
     assert sorted(read) == sorted(one.transaction_id for one in place.scores.latest(1_000_000))
 
 

@@ -7,14 +7,13 @@ from fastapi import Depends, FastAPI, Path
 from counterfoil.ports.analyses import AnalysisProgress
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.service import analysis_models as models
-from counterfoil.service.access import Caller, Role
-from counterfoil.service.callers import allowed, person_of
+from counterfoil.service.access import Role
+from counterfoil.service.callers import Operator, allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring.analyses import Wanted
 
 AnalysisId = Annotated[str, Path(pattern="^a[0-9a-f]{32}$")]
-Operator = Annotated[Caller, Depends(allowed(Role.OPERATOR))]
 _DONE = ("Succeeded", "Skipped")
 
 

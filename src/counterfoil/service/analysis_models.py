@@ -3,19 +3,16 @@
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from counterfoil.service.desk_models import Name
+from counterfoil.service.models import Model
 
 Place = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern="^[^\x00-\x1f]+$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class AnalysisRequest(_Model):
+class AnalysisRequest(Model):
     """Payment files to collect and score: one file, or all below a prefix."""
 
     model_config = ConfigDict(
@@ -45,7 +42,7 @@ class AnalysisRequest(_Model):
         return self
 
 
-class AnalysisStep(_Model):
+class AnalysisStep(Model):
     """A step of the pipeline; `status` is SageMaker's word, or Waiting or Skipped."""
 
     name: str
@@ -53,7 +50,7 @@ class AnalysisStep(_Model):
     reason: str | None
 
 
-class AnalysisResults(_Model):
+class AnalysisResults(Model):
     """Where the scores are, and what the report says of them."""
 
     scores: str = Field(description="The lake's table of scores: a folder or prefix")
@@ -63,7 +60,7 @@ class AnalysisResults(_Model):
     )
 
 
-class Analysis(_Model):
+class Analysis(Model):
     """An analysis: what it was started with, how far it is, and what came of it."""
 
     analysis_id: str

@@ -1,8 +1,9 @@
 """Who asks an endpoint, and whether the role lets them in."""
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from counterfoil.service.access import COOKIE, NOBODY, Access, Caller, Role, of_gateway
 from counterfoil.service.problems import ProblemError
@@ -34,6 +35,10 @@ def allowed(role: Role) -> Callable[[Request], Awaitable[Caller]]:
         return found
 
     return caller
+
+
+Analyst = Annotated[Caller, Depends(allowed(Role.ANALYST))]
+Operator = Annotated[Caller, Depends(allowed(Role.OPERATOR))]
 
 
 def principal_of(caller: Caller, by: str) -> str:

@@ -9,8 +9,8 @@ from counterfoil.domain.policy.desk_words import Entity, Outcome
 from counterfoil.errors import UsageError
 from counterfoil.ports.desk import Case, CaseAlert, CaseNote, RelatedPayment
 from counterfoil.service import desk_models as models
-from counterfoil.service.access import Caller, Role
-from counterfoil.service.callers import allowed, person_of
+from counterfoil.service.access import Role
+from counterfoil.service.callers import Analyst, allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring.cases import Closed, close_case, through_feedback
@@ -20,7 +20,6 @@ RELATED_WITHIN = timedelta(days=1)
 MOST_RELATED = 50
 
 CaseId = Annotated[str, Path(pattern="^c[0-9a-f]{12}$")]
-Analyst = Annotated[Caller, Depends(allowed(Role.ANALYST))]
 
 
 def add_cases(app: FastAPI, serving: Serving, workers: Workers) -> None:

@@ -2,27 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from counterfoil.service.models import Text
+from counterfoil.service.models import Model, Text
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 RULES_BYTES = 1 << 20
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Signed(_Model):
+class Signed(Model):
     """What somebody does at the desk, and why."""
 
     reason: Words
     by: Name | None = Field(default=None, description="Who; with tokens it is the token's holder, whatever stands here")
 
 
-class CaseHead(_Model):
+class CaseHead(Model):
     """The alerts of one account that are looked at together."""
 
     case_id: str
@@ -37,13 +33,13 @@ class CaseHead(_Model):
     closed_at: str | None
 
 
-class CaseQueue(_Model):
+class CaseQueue(Model):
     """Cases, greatest expected loss first."""
 
     cases: list[CaseHead]
 
 
-class CasePayment(_Model):
+class CasePayment(Model):
     """A payment of a case; `shared` is what a related one has in common with an alert."""
 
     transaction_id: str
@@ -55,10 +51,10 @@ class CasePayment(_Model):
     currency: str | None
     release_id: str | None = None
     policy_version: str | None = None
-    shared: list[Literal["merchant", "source_ip", "device"]] = []
+    shared: tuple[Literal["merchant", "source_ip", "device"], ...] = ()
 
 
-class CaseNote(_Model):
+class CaseNote(Model):
     """What somebody said of a case, or did with it."""
 
     at: str
@@ -67,7 +63,7 @@ class CaseNote(_Model):
     words: str
 
 
-class Case(_Model):
+class Case(Model):
     """A case with its alerts, what was said of it, and payments that share something with it."""
 
     case: CaseHead
@@ -78,14 +74,14 @@ class Case(_Model):
     )
 
 
-class Assignment(_Model):
+class Assignment(Model):
     """Who is to work on a case."""
 
     to: Name
     by: Name | None = None
 
 
-class NewNote(_Model):
+class NewNote(Model):
     """What is to be kept of a case."""
 
     words: Words
@@ -98,7 +94,7 @@ class Closing(Signed):
     outcome: Literal["fraud", "good", "unsure"]
 
 
-class ClosedCase(_Model):
+class ClosedCase(Model):
     """A closed case, and what became of its outcome."""
 
     case: CaseHead
@@ -119,7 +115,7 @@ class Snooze(SnoozeCase):
     value: Text
 
 
-class Snoozed(_Model):
+class Snoozed(Model):
     """The last day (UTC) on which it is not reviewed."""
 
     until: str
@@ -131,7 +127,7 @@ class Proposal(Signed):
     rules: Annotated[str, StringConstraints(min_length=1, max_length=RULES_BYTES)]
 
 
-class Waiting(_Model):
+class Waiting(Model):
     """A proposal that waits for a second person."""
 
     version: str
@@ -142,7 +138,7 @@ class Waiting(_Model):
     rules: str = Field(description="The rule set, as its file has it: what a second person signs")
 
 
-class ListState(_Model):
+class ListState(Model):
     """A list, and how many of its entries count."""
 
     name: str
@@ -153,7 +149,7 @@ class ListState(_Model):
     next_end: str | None
 
 
-class Policy(_Model):
+class Policy(Model):
     """What decides beside the release's thresholds."""
 
     in_force: str | None = Field(description="The rule set's version; null: thresholds and lists alone")
@@ -162,7 +158,7 @@ class Policy(_Model):
     lists: list[ListState]
 
 
-class PolicySigned(_Model):
+class PolicySigned(Model):
     """What a signature came to."""
 
     version: str

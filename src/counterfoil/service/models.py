@@ -13,11 +13,13 @@ Amount = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,4})?$", max
 Value = Annotated[str, StringConstraints(max_length=4096)] | int | float | bool | None
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """A request or answer: no field but its own, no NaN and no infinity."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Payment(_Model):
+class Payment(Model):
     """A payment in the canonical layout. Account, device, source IP, e-mail and phone are kept as keyed hashes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -40,7 +42,7 @@ class Payment(_Model):
     )
 
 
-class ScoreRequest(_Model):
+class ScoreRequest(Model):
     """Payments to score, all or none: if one cannot be read, none is scored."""
 
     model_config = ConfigDict(
@@ -65,14 +67,14 @@ class ScoreRequest(_Model):
     payments: list[Payment] = Field(min_length=1, max_length=MOST_PAYMENTS)
 
 
-class SourceRequest(_Model):
+class SourceRequest(Model):
     """Payments in the layout of the mapping's files: column -> value. Amounts are text here too."""
 
     layout: Literal["source"]
     payments: list[dict[Text, Value]] = Field(min_length=1, max_length=MOST_PAYMENTS)
 
 
-class Reason(_Model):
+class Reason(Model):
     """What a topic of the evidence adds to the payment's margin, and the words for it."""
 
     topic: str
@@ -80,7 +82,7 @@ class Reason(_Model):
     words: str
 
 
-class Precedent(_Model):
+class Precedent(Model):
     """A kept payment that is like this one."""
 
     reference_id: str | None = Field(description="null if its account was forgotten since")
@@ -93,7 +95,7 @@ class Precedent(_Model):
     category: str | None
 
 
-class Score(_Model):
+class Score(Model):
     """A score with its decision, why, and what it was made from."""
 
     transaction_id: str
@@ -119,7 +121,7 @@ class Score(_Model):
     scored_at: str
 
 
-class ScoreAnswer(_Model):
+class ScoreAnswer(Model):
     """The scores, in the order of the payments."""
 
     release_id: str = Field(description="The release in use; a payment that was scored before keeps its own")
@@ -127,7 +129,7 @@ class ScoreAnswer(_Model):
     ignored_fields: list[str] = Field(description="Fields that the release's mapping does not read")
 
 
-class FeedbackRequest(_Model):
+class FeedbackRequest(Model):
     """What somebody says of a scored payment."""
 
     model_config = ConfigDict(
@@ -148,7 +150,7 @@ class FeedbackRequest(_Model):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
-class Moved(_Model):
+class Moved(Model):
     """A scored payment whose decision is another with a word of feedback."""
 
     transaction_id: str
@@ -156,7 +158,7 @@ class Moved(_Model):
     after: str
 
 
-class Effect(_Model):
+class Effect(Model):
     """What a word of feedback does to the scores of other payments.
 
     `held`: it is kept as a label, and acts on no other payment, since it would change too many decisions.
@@ -171,14 +173,14 @@ class Effect(_Model):
     examples: list[Moved]
 
 
-class Preview(_Model):
+class Preview(Model):
     """What a word of feedback would do."""
 
     transaction_id: str
     effect: Effect
 
 
-class Feedback(_Model):
+class Feedback(Model):
     """An entry of feedback; entries are never changed, a later one counts."""
 
     transaction_id: str
@@ -190,7 +192,7 @@ class Feedback(_Model):
     effect: Effect | None = Field(default=None, description="What it does; told when it is given")
 
 
-class Transaction(_Model):
+class Transaction(Model):
     """What was scored, when, by which release and why, and what people said of it."""
 
     score: Score
@@ -200,7 +202,7 @@ class Transaction(_Model):
     verdict: str | None = Field(description="What holds now")
 
 
-class CurrentRelease(_Model):
+class CurrentRelease(Model):
     """The release in use."""
 
     release_id: str
@@ -215,20 +217,20 @@ class CurrentRelease(_Model):
     overlay_references: int = Field(description="References that feedback added")
 
 
-class Health(_Model):
+class Health(Model):
     """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
-class Readiness(_Model):
+class Readiness(Model):
     """Whether each store answers: null, or why not."""
 
     ready: bool
     stores: dict[str, str | None]
 
 
-class FaultDetail(_Model):
+class FaultDetail(Model):
     """What is wrong with one payment or field."""
 
     where: str
@@ -236,7 +238,7 @@ class FaultDetail(_Model):
     message: str
 
 
-class Problem(_Model):
+class Problem(Model):
     """RFC 9457."""
 
     type: str

@@ -60,7 +60,7 @@ def _add_queue(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
             person = "" if caller is NOBODY else caller.name
             case = None if chosen is None else await run(case_of, serving, chosen, preview, person)
         except StoreUnavailableError:
-            return frame.message(request, 503, "A store is not available. Try again in a moment.")
+            return frame.unavailable(request)
         except NotFoundError:
             return frame.message(request, 404, "There is no such scored payment.")
         return frame.shown(request, "review.html", queue=queue, case=case, caller=caller, most_moved=MOST_MOVED)

@@ -6,19 +6,18 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, Form, Path, Request, Response
+from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from counterfoil.domain.policy.desk_words import Outcome
 from counterfoil.errors import CounterfoilError, NotFoundError, StoreUnavailableError
 from counterfoil.service.access import NOBODY, Caller
-from counterfoil.service.cases import close_as, snooze_case, whole_case
+from counterfoil.service.cases import CaseId, close_as, snooze_case, whole_case
 from counterfoil.service.page_frame import HEADERS, PageFrame
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving
 
 QUEUE = 50
-CaseId = Annotated[str, Path(pattern="^c[0-9a-f]{12}$")]
 Word = Annotated[str, Form(max_length=1000)]
 Who = Annotated[str, Form(max_length=256)]
 
@@ -51,7 +50,7 @@ def _add_queue(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
             chosen = case or (queue[0].case_id if queue else None)
             whole = None if chosen is None else await run(whole_case, serving, chosen)
         except StoreUnavailableError:
-            return frame.message(request, 503, "A store is not available. Try again in a moment.")
+            return frame.unavailable(request)
         except NotFoundError:
             return frame.message(request, 404, "There is no such case.")
         return frame.shown(
@@ -114,7 +113,7 @@ async def acted(
         person = said(by) if caller is NOBODY else caller.name
         await frame.workers.run(act, Author(caller, person))
     except StoreUnavailableError:
-        return frame.message(request, 503, "A store is not available. Try again in a moment.")
+        return frame.unavailable(request)
     except ProblemError as problem:
         return frame.message(request, problem.status, problem.detail)
     except CounterfoilError as error:

@@ -41,6 +41,10 @@ class PageFrame:
         """A page of one sentence."""
         return self.shown(request, "message.html", status, message=message)
 
+    def unavailable(self, request: Request) -> HTMLResponse:
+        """The page while a store does not answer."""
+        return self.message(request, 503, "A store is not available. Try again in a moment.")
+
     async def who(self, request: Request) -> Caller | None:
         """Who looks at the page, if an analyst; None for everybody else. Raises StoreUnavailableError."""
         if not self.access.required:

@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Form, Path, Request, Response
+from fastapi import FastAPI, Form, Request, Response
 
 from counterfoil.errors import StoreUnavailableError
 from counterfoil.service.access import Role
 from counterfoil.service.desk_models import RULES_BYTES
 from counterfoil.service.page_cases import Author, Who, Word, acted, said
 from counterfoil.service.page_frame import PageFrame
-from counterfoil.service.policy import propose_as, whole_policy
+from counterfoil.service.policy import Version, propose_as, whole_policy
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring import policies
 
-Version = Annotated[str, Path(pattern="^p[0-9a-f]{16}$")]
 Rules = Annotated[str, Form(max_length=RULES_BYTES)]
 
 
@@ -30,7 +29,7 @@ def add_policy_page(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
         try:
             found = await frame.workers.run(whole_policy, serving)
         except StoreUnavailableError:
-            return frame.message(request, 503, "A store is not available. Try again in a moment.")
+            return frame.unavailable(request)
         may_sign = caller.role.includes(Role.OPERATOR)
         own = [one.version for one in found.waiting if policies.person(one.maker) == policies.person(caller.name)]
         return frame.shown(request, "policy.html", policy=found, caller=caller, may_sign=may_sign, own=own)

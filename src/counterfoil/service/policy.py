@@ -6,16 +6,14 @@ from fastapi import Depends, FastAPI, Path
 
 from counterfoil.domain.policy.desk_words import Entity
 from counterfoil.service import desk_models as models
-from counterfoil.service.access import Caller, Role
-from counterfoil.service.callers import allowed, person_of
+from counterfoil.service.access import Role
+from counterfoil.service.callers import Analyst, Operator, allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring import policies
 from counterfoil.workspace.policy_files import rules_of_text, snooze
 
 Version = Annotated[str, Path(pattern="^p[0-9a-f]{16}$")]
-Analyst = Annotated[Caller, Depends(allowed(Role.ANALYST))]
-Operator = Annotated[Caller, Depends(allowed(Role.OPERATOR))]
 
 
 def add_policy(app: FastAPI, serving: Serving, workers: Workers) -> None:

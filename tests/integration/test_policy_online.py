@@ -48,7 +48,9 @@ def test_each_answer_records_the_policy_that_decided(scoring_place: Any) -> None
     try:
         in_use = place.champion.refresh()
         assert in_use.policy is not None
-        named = [{**row, "payment_id": f"desk-{number}"} for number, row in enumerate(scoring_place.newer[:60])]
+        named = [
+            {**row, "payment_id": f"policy-online-{number}"} for number, row in enumerate(scoring_place.newer[:60])
+        ]
         arrivals = clean_requests(named, in_use.source, key=place.pseudonym_key)
         answers = [kept.answer for kept in place.online_scorer.score(arrivals, in_use)]
     finally:

@@ -35,7 +35,7 @@ def address(place: Any) -> Iterator[str]:
     for name in (HOSTILE, "in a browser"):
         usual = {
             "transaction_id": name, "event_time": "2024-02-13T03:00:00Z", "amount": "990.00", "currency": "EUR",
-            "account": "of the browser", "merchant": "Harbour Gift Cards", "category": "gift cards",
+            "account": f"of {name}", "merchant": "Harbour Gift Cards", "category": "gift cards",
         }  # fmt: skip
         [score] = place.online_scorer.score(clean_requests([usual], in_use.canonical, key=place.pseudonym_key), in_use)
         shown = {**score.answer, "transaction_id": f"{name} shown", "decision": "review"}

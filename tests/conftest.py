@@ -58,6 +58,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why a test that was run once more failed the first time: its second failure may have another cause."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.write_sep("_", f"first failure of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 def _turn(item: pytest.Item) -> int:
     mark = item.get_closest_marker("xdist_group")
     name = mark.args[0] if mark else ""

@@ -30,16 +30,19 @@ def place(scoring_place: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def address(place: Any) -> Iterator[str]:
-    """Return where the page is served, on the loopback; two payments wait for a word, and a blocked one."""
+    """Return where the page is served, on the loopback; two payments wait for a word, and a blocked one.
+
+    All have the evidence of one payment, whatever payments of other tests its merchant had: a word on one moves all.
+    """
     in_use = place.champion.current()
-    for name in (HOSTILE, "in a browser"):
-        usual = {
-            "transaction_id": name, "event_time": "2024-02-13T03:00:00Z", "amount": "990.00", "currency": "EUR",
-            "account": f"of {name}", "merchant": "Harbour Gift Cards", "category": "gift cards",
-        }  # fmt: skip
-        [score] = place.online_scorer.score(clean_requests([usual], in_use.canonical, key=place.pseudonym_key), in_use)
-        shown = {**score.answer, "transaction_id": f"{name} shown", "decision": "review"}
-        place.scores.append([replace(score, transaction_id=f"{name} shown", decision="review", answer=shown)])
+    usual = {
+        "transaction_id": HOSTILE, "event_time": "2024-02-13T03:00:00Z", "amount": "990.00", "currency": "EUR",
+        "account": "of the browser", "merchant": "Harbour Gift Cards", "category": "gift cards",
+    }  # fmt: skip
+    [score] = place.online_scorer.score(clean_requests([usual], in_use.canonical, key=place.pseudonym_key), in_use)
+    for name, decision in ((f"{HOSTILE} shown", "review"), ("in a browser", "allow"), ("in a browser shown", "review")):
+        shown = {**score.answer, "transaction_id": name, "decision": decision}
+        place.scores.append([replace(score, transaction_id=name, decision=decision, answer=shown)])
     blocked = {**shown, "transaction_id": "blocked", "decision": "block"}
     place.scores.append([replace(score, transaction_id="blocked", decision="block", answer=blocked)])
     with listening(create_app(place)) as where:

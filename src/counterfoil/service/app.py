@@ -61,7 +61,9 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     app.state.serving, app.state.workers, app.state.access = serving, workers, access
     problems.install(app)
     _add_health(app, serving)
-    _add_scoring(app, serving, workers)
+    _add_scores(app, serving, workers)
+    _add_feedback(app, serving, workers)
+    _add_release(app, serving, workers)
     cases.add_cases(app, serving, workers)
     policy.add_policy(app, serving, workers)
     analyses.add_analyses(app, serving, workers)
@@ -103,7 +105,7 @@ ScoreBody = Annotated[
 ]
 
 
-def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
+def _add_scores(app: FastAPI, serving: Serving, workers: Workers) -> None:
     place = serving.place
 
     @app.post("/v1/score", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
@@ -131,6 +133,8 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
             verdict=standing(said),
         )
 
+
+def _add_feedback(app: FastAPI, serving: Serving, workers: Workers) -> None:
     @app.post("/v1/feedback", tags=["feedback"])
     async def feedback(
         body: models.FeedbackRequest,
@@ -152,10 +156,12 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
         )
         return as_feedback(said, effect)
 
+
+def _add_release(app: FastAPI, serving: Serving, workers: Workers) -> None:
     @app.get("/v1/releases/current", tags=["releases"], dependencies=[Depends(allowed(Role.SCORE))])
     async def current_release() -> models.CurrentRelease:
         """Tell which release scores, and its thresholds."""
-        in_use = await workers.run(place.champion.current)
+        in_use = await workers.run(serving.place.champion.current)
         release = in_use.detector.release
         return models.CurrentRelease(
             release_id=in_use.release_id,

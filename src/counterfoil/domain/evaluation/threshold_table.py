@@ -111,12 +111,7 @@ def threshold_table(
     )
     points = _Points(payments, AlertCurve.of(payments), costs, money_known=bool((priced & ~unpriced).any()))
     by_budget = tuple((budget, points.at(points.curve.within(budget))) for budget in sorted(set(alerts_per_day)))
-    notes = (
-        *_label_notes(label),
-        *_money_notes(chosen, priced, unpriced, currency),
-        *(f"payments of one signal are never told apart: the highest alone are more than {budget:,} alerts a day"
-          for budget, point in by_budget if point.threshold is None),
-    )  # fmt: skip
+    notes = (*_label_notes(label), *_money_notes(chosen, priced, unpriced, currency), *_budget_notes(by_budget))
     return ThresholdTable(
         payments=int(signal.size),
         frauds=int((label == FRAUD).sum()),
@@ -180,6 +175,14 @@ def _label_notes(label: Labels) -> list[str]:
     unknown = int((label == UNKNOWN).sum())
     notes = [f"payments without a label: {unknown:,}; alerts on them cost, and count as neither right nor wrong"]
     return notes if unknown else []
+
+
+def _budget_notes(by_budget: Sequence[tuple[int, OperatingPoint]]) -> list[str]:
+    return [
+        f"payments of one signal are never told apart: the highest alone are more than {budget:,} alerts a day"
+        for budget, point in by_budget
+        if point.threshold is None
+    ]
 
 
 def _money_notes(

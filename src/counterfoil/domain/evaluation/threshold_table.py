@@ -91,7 +91,7 @@ def threshold_table(
     alerts_per_day: Sequence[int] = ALERTS_PER_DAY,
     costs: AlertCosts = AlertCosts(),
 ) -> ThresholdTable:
-    """Tell what each number of alerts a day, and the thresholds of a release, would have meant.
+    """Return what each number of alerts a day, and the thresholds of a release, would have meant.
 
     All arrays are (rows,), one row at least. `label` is 1 for fraud, 0 for good, -1 where it is not known: such a
     payment is an alert that takes time, and neither a fraud nor a false alarm. An `amount` of NaN is not known and

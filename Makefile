@@ -10,7 +10,7 @@ PEERS_INSTALLED := $(VENV)/.peers-installed
 FUZZER_INSTALLED := $(VENV)/.fuzzer-installed
 CDK_INSTALLED := $(VENV)/.cdk-installed
 SCRIPTS := .ci/run $(wildcard infra/deploy/*.sh containers/*.sh .github/*.sh)
-# Some machines forbid it: hundreds of processes would then compile the same modules anew.
+# Some machines forbid it: hundreds of processes would then compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # Two workers with a thread each: more threads than cores wait for each other. tests/conftest.py says which tests go
 # together and which begin.

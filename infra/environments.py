@@ -1,4 +1,4 @@
-"""The environments, and what one deployment must be told besides. No account id stands here."""
+"""The environments, and what else one deployment needs. No account id stands here."""
 
 import re
 from collections.abc import Mapping

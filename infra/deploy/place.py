@@ -22,7 +22,7 @@ class DeployError(CounterfoilError):
 
 
 def exit_code_of(work: Callable[[], object]) -> int:
-    """Do a command's work; tell on standard error why it failed. 0 done, 1 stopped by AWS or a check, 2 wrong usage."""
+    """Do a command's work; print why it failed to stderr. 0 done, 1 stopped by AWS or a check, 2 wrong usage."""
     try:
         work()
     except CounterfoilError as error:

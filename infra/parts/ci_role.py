@@ -54,13 +54,8 @@ def _granted(prefix: str) -> list[rights.Rights]:
         arn("iam", f"role/cdk-hnb659fds-{use}-role-{Aws.ACCOUNT_ID}-{Aws.REGION}", region="") for use in uses
     ]
     move = ("DescribeServices", "UpdateService")
-    pipelines = (
-        "DescribePipeline",
-        "UpdatePipeline",
-        "ListPipelineExecutions",
-        "DescribePipelineExecution",
-        "ListPipelineExecutionSteps",
-    )
+    pipelines = ("DescribePipeline", "UpdatePipeline", "ListPipelineExecutions", "DescribePipelineExecution",
+                 "ListPipelineExecutionSteps")  # fmt: skip
     stacks = [arn("cloudformation", f"stack/{name}/*") for name in (f"{prefix}-*", "counterfoil-repositories")]
     errands = [arn("ecs", f"task-definition/{prefix}-{task}:*") for task in ("migrate", "start")]
     lake = f"arn:{Aws.PARTITION}:s3:::{prefix}-lake-{Aws.ACCOUNT_ID}-{Aws.REGION}"

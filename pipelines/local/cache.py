@@ -1,28 +1,26 @@
 """The step cache: what earlier executions made, found by what it was made from."""
 
 import json
-import re
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from counterfoil.adapters.folder.whole_files import write_whole
 from counterfoil.errors import PipelineError
 from pipelines.local.hashes import FileHashes
 from pipelines.local.key import Channel, Components
 from pipelines.local.objects import files_of
-from pipelines.local.record import write_whole
 
 _COMPARED = 30
 """Earlier runs of a step that an explanation looks at, newest first."""
 
-_DURATION = re.compile(
-    r"P?(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
-    re.IGNORECASE,
-)
+_DURATION = TypeAdapter(timedelta)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class StepCache:
         """Bytes of this workspace that nobody else knows."""
         path = self._folder / "salt"
         if not path.exists():
-            write_whole(path, secrets.token_hex(32))
+            write_whole(path, secrets.token_hex(32), shared=True)
         return path.read_bytes()
 
     def look_up(self, pipeline: str, step: str, components: Components, expires_after: str | None) -> Lookup:
@@ -79,7 +77,8 @@ class StepCache:
 
     def remember(self, pipeline: str, step: str, job: CachedJob) -> None:
         """Keep a job; a later one with the same components takes its place."""
-        write_whole(self._path(pipeline, step, job.components.key), json.dumps(asdict(job), indent=1, default=str))
+        content = json.dumps(asdict(job), indent=1, default=str)
+        write_whole(self._path(pipeline, step, job.components.key), content, shared=True)
 
     def _path(self, pipeline: str, step: str, key: str) -> Path:
         return self._folder / pipeline / step / f"{key}.json"
@@ -107,13 +106,13 @@ class StepCache:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return an ISO 8601 duration (a year as 365 days, a month as 30). Raises PipelineError."""
-    match = _DURATION.fullmatch(text)
-    given = {name: int(value) for name, value in match.groupdict().items() if value} if match else {}
-    if not given:
-        raise PipelineError(f"CacheConfig.ExpireAfter {text!r} is no ISO 8601 duration such as P30D or P4DT12H")
-    days = given.pop("years", 0) * 365 + given.pop("months", 0) * 30 + given.pop("days", 0)
-    return timedelta(days=days, **given)
+    """Return an ISO 8601 duration, in capitals or not, with the P or without (a year as 365 days, a month as 30).
+
+    Raises PipelineError.
+    """
+    with suppress(ValidationError):
+        return _DURATION.validate_python(f"P{text.upper().removeprefix('P')}")
+    raise PipelineError(f"CacheConfig.ExpireAfter {text!r} is no ISO 8601 duration such as P30D or P4DT12H")
 
 
 def _read(path: Path) -> CachedJob | None:

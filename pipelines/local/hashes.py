@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _SETTLED_NS = 50_000_000
-"""File systems tell times in ticks of some milliseconds: a younger file may change again within its tick."""
+"""File systems record times in ticks of some milliseconds: a younger file may change again within its tick."""
 
 
 class FileHashes:

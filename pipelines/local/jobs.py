@@ -184,10 +184,10 @@ class LocalJobs:
         limit = (job.arguments.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", _A_DAY)
         commands = [self._command(job, number, host) for number, host in enumerate(job.hosts)]
 
-        def tell(host: str, line: str) -> None:
+        def report(host: str, line: str) -> None:
             self._on_event(Event("log", self.step.name, line, host))
 
-        ended = run_together(commands, limit, tell, self._machine.grace_seconds)
+        ended = run_together(commands, limit, report, self._machine.grace_seconds)
         if ended.failed is None:
             return
         host = next(host for host in job.hosts if host.name == ended.failed)

@@ -60,7 +60,7 @@ def run_together(commands: Sequence[Command], limit_seconds: float, on_line: Lin
     finally:
         _end([item.process for item in running], grace_seconds)
         for item in running:
-            _tell(item, on_line, last=True)
+            _report_lines(item, on_line, last=True)
 
 
 def tail(log: Path) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def _wait(running: Sequence[_Running], deadline: float, on_line: Line) -> Ended:
     while True:
         codes = [_code(item.process) for item in running]
         for item in running:
-            _tell(item, on_line)
+            _report_lines(item, on_line)
         for item, code in zip(running, codes, strict=True):
             if code:
                 return Ended(item.command.host, code)
@@ -114,8 +114,8 @@ def _wait(running: Sequence[_Running], deadline: float, on_line: Line) -> Ended:
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _tell(item: _Running, on_line: Line, *, last: bool = False) -> None:
-    """Tell the whole lines that came into the log since the last look; at the end also an unfinished one."""
+def _report_lines(item: _Running, on_line: Line, *, last: bool = False) -> None:
+    """Report the whole lines that came into the log since the last look; at the end also an unfinished one."""
     with item.command.log.open("rb") as file:
         file.seek(item.read)
         new = file.read()

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import secrets
 import string
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from counterfoil.adapters.folder.whole_files import write_whole
 from pipelines.executions import PipelineExecution
 
 EXECUTING, SUCCEEDED, FAILED, STOPPED = "Executing", "Succeeded", "Failed", "Stopped"
@@ -64,20 +64,15 @@ class LocalExecution:
 
     def step(self, name: str) -> StepRecord:
         """Return a step. Raises KeyError."""
-        return next_step(self.steps, name)
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
 
     @property
     def failure(self) -> str | None:
         """Step and reason of a failure in one line, or None."""
         return None if self.reason is None else f"step {self.failed_step!r} failed: {self.reason}"
-
-
-def next_step(steps: tuple[StepRecord, ...], name: str) -> StepRecord:
-    """Return the step of this name. Raises KeyError."""
-    for step in steps:
-        if step.name == name:
-            return step
-    raise KeyError(name)
 
 
 class Recorder:
@@ -132,7 +127,7 @@ def read_execution(folder: Path) -> LocalExecution:
 
 
 def is_running(folder: Path) -> bool:
-    """Tell whether the process of an execution lives: it holds the lock, which the system takes from the dead."""
+    """Return whether the process of an execution lives: it holds the lock, which the system takes from the dead."""
     with _lock_file(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -145,14 +140,6 @@ def as_execution(local: LocalExecution) -> PipelineExecution:
     """Return what is shown of an execution, wherever it ran."""
     started = datetime.fromisoformat(local.started)
     return PipelineExecution(local.pipeline, local.execution_id, local.status, started, local.failure)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that readers see the old or the new text, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    aside.write_text(text, "utf-8")
-    aside.replace(path)
 
 
 def now() -> str:

@@ -18,7 +18,7 @@ def what_if(
     last: Annotated[int, typer.Option(min=1, help="So many of the payments that the service scored last")] = 10_000,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Tell which of the last decisions would be others without a reference, or with its label changed."""
+    """Show which of the last decisions would be others without a reference, or with its label changed."""
     from counterfoil.steps.insights import what_if as asked
 
     if (remove is None) == (relabel is None):

@@ -1,4 +1,4 @@
-"""What a step may be told, declared once: a step's options are a frozen dataclass whose fields are made by `option`.
+"""A step's options, declared once: a frozen dataclass whose fields are made by `option`.
 
 From the fields follow the container's command (its flags, defaults, bounds and help), the arguments that a pipeline
 gives the container, and the pipelines' parameters.

@@ -1,7 +1,10 @@
 """Spans of event times, and when a label may be used: as values, and as SQL conditions."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Times as numbers are microseconds since then."""
 
 LABEL_DELAY_DAYS = 7
 LABEL_DELAY = timedelta(days=LABEL_DELAY_DAYS)

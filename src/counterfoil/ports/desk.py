@@ -35,7 +35,7 @@ class ListStore(Protocol):
         ...
 
     def end(self, name: str, entity: Entity, value: str) -> bool:
-        """Let an entry count no longer; tell whether there was one. `value` is as payments have it."""
+        """Withdraw an entry; return whether there was one. `value` is as payments have it."""
         ...
 
     def entries(self) -> pa.Table:

@@ -70,7 +70,7 @@ def digest_of(secret: str) -> str:
 
 
 class Access:
-    """Tells who asks. `key` signs sessions, the same in all processes of a workspace.
+    """Finds out who asks. `key` signs sessions, the same in all processes of a workspace.
 
     With `gateway`, its headers count where a request has no token.
     """

@@ -29,7 +29,7 @@ def add_analyses(app: FastAPI, serving: Serving, workers: Workers) -> None:
 
     @app.get("/v1/analyses/{id}", tags=["analyses"], dependencies=[Depends(allowed(Role.ANALYST))])
     async def analysis(id: AnalysisId) -> models.Analysis:
-        """Tell how far an analysis is: steps, results, or why it failed."""
+        """Return how far an analysis is: steps, results, or why it failed."""
         return as_analysis(*await workers.run(lambda: place.analyses.find(id)))
 
 

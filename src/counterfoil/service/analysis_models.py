@@ -74,7 +74,7 @@ class Analysis(Model):
     requested_at: str
     started_at: str | None
     execution: str | None = Field(description="The pipeline's execution, once there is one")
-    steps: list[AnalysisStep] | None = Field(description="null where the pipeline's service does not tell")
+    steps: list[AnalysisStep] | None = Field(description="null where the pipeline's service does not say")
     steps_done: int | None
     failure: str | None = Field(description="Why it failed, in words")
     results: AnalysisResults | None = Field(description="Once it has succeeded")

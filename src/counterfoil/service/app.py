@@ -61,7 +61,9 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     app.state.serving, app.state.workers, app.state.access = serving, workers, access
     problems.install(app)
     _add_health(app, serving)
-    _add_scoring(app, serving, workers)
+    _add_scores(app, serving, workers)
+    _add_feedback(app, serving, workers)
+    _add_release(app, serving, workers)
     cases.add_cases(app, serving, workers)
     policy.add_policy(app, serving, workers)
     analyses.add_analyses(app, serving, workers)
@@ -76,7 +78,7 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
 def _add_health(app: FastAPI, serving: Serving) -> None:
     @app.get("/healthz", tags=["operations"])
     async def healthz() -> models.Health:
-        """Tell that the process is alive."""
+        """Answer while the process is alive."""
         return models.Health()
 
     @app.get("/readyz", tags=["operations"], responses={503: {"model": models.Readiness}})
@@ -103,7 +105,7 @@ ScoreBody = Annotated[
 ]
 
 
-def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
+def _add_scores(app: FastAPI, serving: Serving, workers: Workers) -> None:
     place = serving.place
 
     @app.post("/v1/score", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
@@ -120,7 +122,7 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
 
     @app.get("/v1/transactions/{transaction_id}", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
     async def transaction(transaction_id: TransactionId) -> models.Transaction:
-        """Tell what was scored, when, by which release and why, and what people said of it."""
+        """Return what was scored, when, by which release and why, and what people said of it."""
         kept = await workers.run(scored, place.scores, transaction_id)
         said = await workers.run(feedback_on, place.decisions, transaction_id)
         return models.Transaction(
@@ -131,11 +133,13 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
             verdict=standing(said),
         )
 
+
+def _add_feedback(app: FastAPI, serving: Serving, workers: Workers) -> None:
     @app.post("/v1/feedback", tags=["feedback"])
     async def feedback(
         body: models.FeedbackRequest,
         caller: Annotated[Caller, Depends(allowed(Role.ANALYST))],
-        preview: Annotated[bool, Query(description="Keep nothing: only tell what it would change")] = False,
+        preview: Annotated[bool, Query(description="Keep nothing: only return what it would change")] = False,
     ) -> models.Feedback | models.Preview:
         """Say that a scored payment is fraud or good, or that what was said does not count. Kept for ever.
 
@@ -152,10 +156,12 @@ def _add_scoring(app: FastAPI, serving: Serving, workers: Workers) -> None:
         )
         return as_feedback(said, effect)
 
+
+def _add_release(app: FastAPI, serving: Serving, workers: Workers) -> None:
     @app.get("/v1/releases/current", tags=["releases"], dependencies=[Depends(allowed(Role.SCORE))])
     async def current_release() -> models.CurrentRelease:
-        """Tell which release scores, and its thresholds."""
-        in_use = await workers.run(place.champion.current)
+        """Return which release scores, and its thresholds."""
+        in_use = await workers.run(serving.place.champion.current)
         release = in_use.detector.release
         return models.CurrentRelease(
             release_id=in_use.release_id,

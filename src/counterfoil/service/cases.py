@@ -31,7 +31,7 @@ def add_cases(app: FastAPI, serving: Serving, workers: Workers) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         closed: Annotated[bool, Query(description="Closed cases too")] = False,
     ) -> models.CaseQueue:
-        """Tell which cases are open, greatest expected loss first."""
+        """List the open cases, greatest expected loss first."""
         found = await workers.run(lambda: store.queue(limit, closed=closed))
         return models.CaseQueue(cases=[as_head(case) for case in found])
 
@@ -49,7 +49,7 @@ def add_cases(app: FastAPI, serving: Serving, workers: Workers) -> None:
 
     @app.post("/v1/cases/{case_id}/notes", tags=["cases"])
     async def note(case_id: CaseId, body: models.NewNote, caller: Analyst) -> list[models.CaseNote]:
-        """Keep a note on a case, and tell all of them."""
+        """Add a note to a case, and return all its notes."""
         await workers.run(store.note, case_id, person_of(caller, body.by), body.words)
         return [as_note(one) for one in await workers.run(store.notes, case_id)]
 

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on standard error. It never stops the work that it tells of."""
+"""The log: one JSON object a line on standard error. It never stops the work that it records."""
 
 import logging
 import sys

@@ -189,7 +189,7 @@ class Feedback(Model):
     reason: str
     sequence: int
     at: str
-    effect: Effect | None = Field(default=None, description="What it does; told when it is given")
+    effect: Effect | None = Field(default=None, description="What it does; only when it is given")
 
 
 class Transaction(Model):

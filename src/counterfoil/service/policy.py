@@ -22,7 +22,7 @@ def add_policy(app: FastAPI, serving: Serving, workers: Workers) -> None:
 
     @app.get("/v1/policy", tags=["policy"], dependencies=[Depends(allowed(Role.ANALYST))])
     async def policy() -> models.Policy:
-        """Tell which rule set is in force, which wait for a second person, and what the lists have."""
+        """Return the rule set in force, those that wait for a second person, and the lists' entries."""
         return await workers.run(whole_policy, serving)
 
     @app.post("/v1/policy/proposals", tags=["policy"])
@@ -58,7 +58,7 @@ def propose_as(serving: Serving, rules: str, person: str, reason: str) -> polici
 
 
 def whole_policy(serving: Serving) -> models.Policy:
-    """All that is told of policies."""
+    """All that is shown of policies."""
     now = policies.standing(serving.place.decisions)
     waiting = [
         models.Waiting(

@@ -23,7 +23,7 @@ def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> 
     if not auth and host not in LOOPBACK:
         raise UsageError(f"--no-auth lets everybody in and {host} can be reached from outside: use --host 127.0.0.1")
     log_as_json()
-    # What is wrong with the release is told before anything listens, and the first score waits for no model.
+    # A release that cannot score is reported before anything listens, and the first score waits for no model.
     place.champion.current().detector.warm_up()
     app = create_app(place, auth=auth)
     config = uvicorn.Config(
@@ -44,7 +44,7 @@ class _AnnouncedServer(uvicorn.Server):
         self._announced = announced
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then tell the port, which the system chose where none was asked for."""
+        """Start as uvicorn does, then print the port, which the system chose where none was asked for."""
         await super().startup(sockets)
         if self.started and sockets:
             structlog.get_logger().info("listening", port=sockets[0].getsockname()[1], **self._announced)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,7 +12,7 @@ from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.labels import spans_between
-from counterfoil.domain.periods import Period
+from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
@@ -26,7 +26,6 @@ from counterfoil.steps.lake.parts import split
 WHOLE_RUN = "features"
 _SORTING = "500MB"
 """What DuckDB may hold while it sorts; beyond it goes to the overflow folder. The fold needs less than this later."""
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def build_features(
@@ -107,10 +106,10 @@ def own_columns(mapping: SourceMapping) -> tuple[str, ...]:
 def _span(files: Sequence[Path]) -> Period:
     """The period from the first to the last payment of these files; an empty one if there is none."""
     if not files:
-        return Period(_NEVER, _NEVER)
+        return Period(EPOCH, EPOCH)
     with engine() as database:
         first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {parquet_source(files)}")
-    return Period(_NEVER, _NEVER) if first is None else Period(first, last + timedelta(microseconds=1))
+    return Period(EPOCH, EPOCH) if first is None else Period(first, last + timedelta(microseconds=1))
 
 
 def _joined(parts: Sequence[Path], target: Path) -> int:

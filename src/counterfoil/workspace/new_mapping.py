@@ -51,7 +51,7 @@ def _texts(column: pa.ChunkedArray, name: str) -> pa.Array | None:
 
 
 def _style_of(path: Path) -> tuple[FileFormat, list[str]]:
-    """How the file is laid out, as its first bytes tell, and the lines that say so."""
+    """How the file is laid out, by its first bytes, and the lines that say so."""
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             return FileFormat(format="parquet"), ['format = "parquet"']

@@ -188,7 +188,7 @@ class PipelineSettings(BaseSettings):
 
 
 class MigrationSettings(BaseSettings):
-    """What the task that sets up a database is told besides; `COUNTERFOIL_MIGRATION_<NAME>`."""
+    """Further settings of the task that sets up a database; `COUNTERFOIL_MIGRATION_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="COUNTERFOIL_MIGRATION_", extra="ignore")
 
@@ -210,7 +210,7 @@ def load_pipeline_settings() -> PipelineSettings:
 
 
 def load_migration_settings() -> MigrationSettings:
-    """Read what the migration is told. Raises UsageError naming every bad variable."""
+    """Read the migration's settings. Raises UsageError naming every bad variable."""
     with _bad_variables_named(MigrationSettings):
         return MigrationSettings()
 

@@ -181,7 +181,7 @@ def glue_types(table: str, paths: Sequence[Path]) -> Types:
 
 
 def _dated(known: Any, runs: Iterable[PublishedRun]) -> bool:
-    """Tell whether the table has the key event_date: it does if it was made with it, or if it will be."""
+    """Return whether the table has the key event_date: it does if it was made with it, or if it will be."""
     if known is not None:
         return any(key["Name"] == EVENT_DATE for key in known["PartitionKeys"])
     return any(_date(entry, name) is not None for entry in runs for name in entry.files)

@@ -118,7 +118,7 @@ class Transfers(MessageHandler):
         if unfit is not None and not self._place:  # or nothing would say that another mapping reads such messages
             self.refuse(unfit)
         elif self._kind.needs_records and not self._place:
-            self.refuse(BadRecordError("message_without_payments", "the message tells no payment one by one"))
+            self.refuse(BadRecordError("message_without_payments", "the message lists no payment one by one"))
 
     def _end_payment(self) -> None:
         self._place += 1

@@ -1,4 +1,4 @@
-"""Tell a line of delimited text that is a payment by itself from one that is a piece of somebody's text."""
+"""Distinguish a line of delimited text that is a payment by itself from one that is a piece of a text."""
 
 import re
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 A control record (8, 9) that tells other totals than the records before it make is rejected: something was lost or
 changed on the way.
 
-Our own, since public readers count one batch only, number traces anew or do not run on this Python.
+Our own, since public readers count one batch only, number traces afresh or do not run on this Python.
 """
 
 import itertools

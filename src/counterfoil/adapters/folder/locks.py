@@ -36,7 +36,7 @@ class Hold:
             raise
 
     def release(self) -> None:
-        """Let go of the lock; nothing happens the second time."""
+        """Free the lock; does nothing the second time."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)

@@ -34,7 +34,7 @@ FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'transact
 
 
 class LifeSign:
-    """The locked number of one object in one process: `give` takes the lock, `rest` lets go of it."""
+    """The locked number of one object in one process: `give` takes the lock, `rest` frees it."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -61,14 +61,14 @@ class LifeSign:
         threading.Thread(target=_beat, args=(self._open, self._over), name="life sign", daemon=True).start()
 
     def rest(self) -> None:
-        """Let go of the lock; the next one has another number, as what was claimed under this one is nobody's."""
+        """Free the lock; the next one has another number, as what was claimed under this one is nobody's."""
         self._over.set()
         self.number = _new_number()
         if self._open is not None and _answers(self._open):
             self._open.execute("COMMIT")
 
     def close(self) -> None:
-        """Let go of the lock and close the connection; the next `give` opens another."""
+        """Free the lock and close the connection; the next `give` opens another."""
         self._over.set()
         self.number = _new_number()
         if self._open is not None:

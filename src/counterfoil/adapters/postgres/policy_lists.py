@@ -72,7 +72,7 @@ class PostgresLists:
             return connection.execute(_ADD, values).rowcount
 
     def end(self, name: str, entity: Entity, value: str) -> bool:
-        """Let an entry count no longer; tell whether there was one."""
+        """Withdraw an entry; return whether there was one."""
         query = (
             "UPDATE policy_entry SET ended_at = now() "
             "WHERE list = %s AND entity = %s AND value = %s AND ended_at IS NULL"

@@ -73,7 +73,7 @@ class PostgresReferences:
                     )
                 return partitions.search(connection, release_id, label, dimensions, vector, k)
         except (psycopg.errors.UndefinedTable, psycopg.errors.DataException) as error:
-            # The base was dropped, or dropped and written anew, since we looked at it.
+            # The base was dropped, or dropped and written again, since we looked at it.
             self._known_dimensions.pop(release_id, None)
             self.checksum(release_id)
             raise ReleaseMismatchError(

@@ -5,7 +5,7 @@ Places are texts: folders, or whatever else the cluster's file systems can open 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.labels import current_labels, spans_between, withdrawals
-from counterfoil.domain.periods import Period
+from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.domain.schemas import LABELS
 from counterfoil.errors import NotFoundError
 
@@ -142,7 +142,7 @@ def _withdrawn(
     _view(spark, payments, labels)
     query = _condition(withdrawals(_PAYMENTS, _SAID, label_delay))
     rows = spark.sql(f"SELECT unix_micros(known_at) FROM ({query}) ORDER BY 1").collect()
-    return [_EPOCH + timedelta(microseconds=micros) for (micros,) in rows]
+    return [EPOCH + timedelta(microseconds=micros) for (micros,) in rows]
 
 
 def _labelled(
@@ -171,7 +171,6 @@ def _labelled(
 
 
 _PAYMENTS, _SAID = "labelled_payments", "said_labels"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _view(spark: "SparkSession", payments: "DataFrame", labels: Sequence[str]) -> None:
@@ -198,8 +197,8 @@ def _span(new: "DataFrame") -> tuple[datetime, datetime]:
     """The half-open time of these payments, in UTC; an empty one if there is none."""
     [(first, last)] = new.selectExpr("unix_micros(min(event_time))", "unix_micros(max(event_time))").collect()
     if first is None:
-        return _EPOCH, _EPOCH
-    return _EPOCH + timedelta(microseconds=first), _EPOCH + timedelta(microseconds=last + 1)
+        return EPOCH, EPOCH
+    return EPOCH + timedelta(microseconds=first), EPOCH + timedelta(microseconds=last + 1)
 
 
 def _folders(spark: "SparkSession", place: str) -> list[str]:

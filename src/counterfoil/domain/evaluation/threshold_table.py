@@ -91,7 +91,7 @@ def threshold_table(
     alerts_per_day: Sequence[int] = ALERTS_PER_DAY,
     costs: AlertCosts = AlertCosts(),
 ) -> ThresholdTable:
-    """Tell what each number of alerts a day, and the thresholds of a release, would have meant.
+    """Return what each number of alerts a day, and the thresholds of a release, would have meant.
 
     All arrays are (rows,), one row at least. `label` is 1 for fraud, 0 for good, -1 where it is not known: such a
     payment is an alert that takes time, and neither a fraud nor a false alarm. An `amount` of NaN is not known and
@@ -111,12 +111,7 @@ def threshold_table(
     )
     points = _Points(payments, AlertCurve.of(payments), costs, money_known=bool((priced & ~unpriced).any()))
     by_budget = tuple((budget, points.at(points.curve.within(budget))) for budget in sorted(set(alerts_per_day)))
-    notes = (
-        *_label_notes(label),
-        *_money_notes(chosen, priced, unpriced, currency),
-        *(f"payments of one signal are never told apart: the highest alone are more than {budget:,} alerts a day"
-          for budget, point in by_budget if point.threshold is None),
-    )  # fmt: skip
+    notes = (*_label_notes(label), *_money_notes(chosen, priced, unpriced, currency), *_budget_notes(by_budget))
     return ThresholdTable(
         payments=int(signal.size),
         frauds=int((label == FRAUD).sum()),
@@ -180,6 +175,14 @@ def _label_notes(label: Labels) -> list[str]:
     unknown = int((label == UNKNOWN).sum())
     notes = [f"payments without a label: {unknown:,}; alerts on them cost, and count as neither right nor wrong"]
     return notes if unknown else []
+
+
+def _budget_notes(by_budget: Sequence[tuple[int, OperatingPoint]]) -> list[str]:
+    return [
+        f"payments of one signal are never told apart: the highest alone are more than {budget:,} alerts a day"
+        for budget, point in by_budget
+        if point.threshold is None
+    ]
 
 
 def _money_notes(

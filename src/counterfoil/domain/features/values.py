@@ -218,6 +218,73 @@ def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: i
 
 
 @compiled
+def _with_square(amount: int, squares: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Sums of squares with an amount's, by its parts of 30 bits, as `groups.running_squares` has them."""
+    size = abs(amount)
+    above, least = size >> 30, size & 1073741823
+    below, between, top = least * least, 2 * above * least, above * above
+    return (
+        squares[0] + (below & 1073741823), squares[1] + (below >> 30) + (between & 1073741823),
+        squares[2] + (between >> 30) + (top & 1073741823), squares[3] + (top >> 30),
+    )  # fmt: skip
+
+
+Money = tuple[int, int, int, int, tuple[int, int, int, int]]
+"""Of the amounts in a window: how many, the largest, their sum's halves, their squares' four limbs."""
+_NO_MONEY = (0, 0, 0, 0, (0, 0, 0, 0))
+
+
+@compiled
+def _with_amount(amount: int, money: Money) -> Money:
+    """The amounts with one more."""
+    amounts, top, high, low, squares = money
+    largest = amount if amounts == 0 else max(top, amount)
+    return amounts + 1, largest, high + (amount >> 32), low + (amount & 4294967295), _with_square(amount, squares)
+
+
+@compiled
+def _with_tile(tiles: Integers, t: int, money: Money) -> Money:
+    """The amounts with those of a tile."""
+    amounts, top, high, low, squares = money
+    return (
+        amounts + tiles[t, 5],
+        tiles[t, 4] if amounts == 0 else max(top, tiles[t, 4]),
+        high + tiles[t, 6],
+        low + tiles[t, 7],
+        (
+            squares[0] + tiles[t, 8], squares[1] + tiles[t, 9], squares[2] + tiles[t, 10], squares[3] + tiles[t, 11],
+        ),
+    )  # fmt: skip
+
+
+@compiled
+def _money_value(family: int, code: int, minor: int, has: bool, itself: int, money: Money) -> float:
+    """A value of Family.AMOUNTS or Family.LARGEST for a payment of `minor`, which counts too if `itself` says so."""
+    amounts, top, high, low, squares = money
+    own = itself and has
+    if family == _OF_LARGEST:
+        if own:
+            return _largest_value(code, minor, has, True, minor if amounts == 0 else max(top, minor))
+        return _largest_value(code, minor, has, amounts > 0, top)
+    mine = minor if own else 0
+    with_own = _with_square(mine, squares)
+    total = (high + (mine >> 32)) * 4294967296.0 + (low + (mine & 4294967295))
+    square = 0.0
+    for limb in range(3, -1, -1):
+        square = square * 1073741824.0 + with_own[limb]
+    return _amounts_value(code, minor, has, amounts + (1 if own else 0), total, square)
+
+
+@compiled
+def _first_seen(number: int, mark: int, seen: Integers) -> int:
+    """1 if the number was not marked yet, which it then is; 0 for none (below 0)."""
+    if number < 0 or seen[number] & mark:
+        return 0
+    seen[number] |= mark
+    return 1
+
+
+@compiled
 def newest(
     now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
     rows: Integers, tiles: Integers, tiled_until: int, tile: int,
@@ -231,11 +298,11 @@ def newest(
     `program` is sorted by window: family, code, window, itself, place in `out`. `seen` has room for each account's and
     merchant's number.
     """
-    count = alike = amounts = high = low = accounts = merchants = top = 0
-    squares = (0, 0, 0, 0)
-    money = others = False  # what the program does not ask for is not looked at
+    count = alike = accounts = merchants = 0
+    money = _NO_MONEY
+    priced = others = False  # what the program does not ask for is not looked at
     for p in range(len(program)):
-        money |= program[p, 0] == _AMOUNTS or program[p, 0] == _OF_LARGEST
+        priced |= program[p, 0] == _AMOUNTS or program[p, 0] == _OF_LARGEST
         others |= program[p, 0] == _ACCOUNTS or program[p, 0] == _MERCHANTS
     if others:
         seen[:] = 0
@@ -246,53 +313,24 @@ def newest(
         while place >= 0 and rows[place, 0] > edge:
             count += 1
             alike += rows[place, 3] == quarter
-            if money and rows[place, 2] and rows[place, 4] == currency:
-                amount = rows[place, 1]
-                top = amount if amounts == 0 else max(top, amount)
-                amounts += 1
-                high += amount >> 32
-                low += amount & 4294967295
-                squares = _with_square(amount, squares)
+            if priced and rows[place, 2] and rows[place, 4] == currency:
+                money = _with_amount(rows[place, 1], money)
             if others:
-                payer, payee = rows[place, 5], rows[place, 6]
-                if payer >= 0 and not seen[payer] & 1:
-                    seen[payer] |= 1
-                    accounts += 1
-                if payee >= 0 and not seen[payee] & 2:
-                    seen[payee] |= 2
-                    merchants += 1
+                accounts += _first_seen(rows[place, 5], 1, seen)
+                merchants += _first_seen(rows[place, 6], 2, seen)
             place -= 1
         if tiled_until > edge:
             while tiled >= 0 and tiles[tiled, 0] >= (edge + 1) // tile * tile:
                 count += tiles[tiled, 1]
                 alike += tiles[tiled, 1] if tiles[tiled, 3] == quarter else 0
-                if money and tiles[tiled, 5] and tiles[tiled, 2] == currency:
-                    top = tiles[tiled, 4] if amounts == 0 else max(top, tiles[tiled, 4])
-                    amounts += tiles[tiled, 5]
-                    high += tiles[tiled, 6]
-                    low += tiles[tiled, 7]
-                    squares = (
-                        squares[0] + tiles[tiled, 8], squares[1] + tiles[tiled, 9],
-                        squares[2] + tiles[tiled, 10], squares[3] + tiles[tiled, 11],
-                    )  # fmt: skip
+                if priced and tiles[tiled, 5] and tiles[tiled, 2] == currency:
+                    money = _with_tile(tiles, tiled, money)
                 tiled -= 1
         if family == _PAYMENTS:
             since = now - rows[-1, 0] if len(rows) else 0
             out[column] = _payments_value(code, count + itself, alike, since, window)
-        elif family == _AMOUNTS:
-            mine = minor if itself and has else 0
-            with_own = _with_square(mine, squares)
-            total = (high + (mine >> 32)) * 4294967296.0 + (low + (mine & 4294967295))
-            square = 0.0
-            for limb in range(3, -1, -1):
-                square = square * 1073741824.0 + with_own[limb]
-            out[column] = _amounts_value(code, minor, has, amounts + (1 if itself and has else 0), total, square)
-        elif family == _OF_LARGEST:
-            if itself and has:
-                largest = minor if amounts == 0 else max(top, minor)
-                out[column] = _largest_value(code, minor, has, True, largest)
-            else:
-                out[column] = _largest_value(code, minor, has, amounts > 0, top)
+        elif family in (_AMOUNTS, _OF_LARGEST):
+            out[column] = _money_value(family, code, minor, has, itself, money)
         elif family == _ACCOUNTS:
             out[column] = accounts + (1 if account >= 0 and not seen[account] & 1 else 0)
         elif family == _MERCHANTS:
@@ -303,15 +341,3 @@ def newest(
             known = _later(edge, arrivals, arrival_tiles, arrived_until, tile)
             known -= _later(now, arrivals, arrival_tiles, arrived_until, tile)
             out[column] = _labels_value(code, ended, known)
-
-
-@compiled
-def _with_square(amount: int, squares: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Sums of squares with an amount's, by its parts of 30 bits, as `groups.running_squares` has them."""
-    size = abs(amount)
-    above, least = size >> 30, size & 1073741823
-    below, between, top = least * least, 2 * above * least, above * above
-    return (
-        squares[0] + (below & 1073741823), squares[1] + (below >> 30) + (between & 1073741823),
-        squares[2] + (between >> 30) + (top & 1073741823), squares[3] + (top >> 30),
-    )  # fmt: skip

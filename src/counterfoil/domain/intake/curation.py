@@ -1,4 +1,4 @@
-"""Curate source IPs: what is counted of each, and what its address tells."""
+"""Curate source IPs: what is counted of each, and what is known of its address."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

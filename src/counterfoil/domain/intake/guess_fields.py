@@ -183,7 +183,7 @@ def guess_evidence(columns: Mapping[str, pa.Array], taken: set[str]) -> Iterator
         if name in taken or not len(kept):
             continue
         if not words or re.search(r"fraud|label", words):
-            yield "", name, "it tells the label, or nothing"
+            yield "", name, "it gives the label away, or nothing"
         elif re.search(_PERSONAL, words):
             yield "", name, "it may say who somebody is"
         elif re.search(r"time|date|\bid$|^id$|index|^new", words):

@@ -83,7 +83,7 @@ class Transfer:
 
     def _keep(self, name: str, text: str) -> None:
         if text and name in self.values:
-            self.problem = self.problem or BadRecordError("field_doubled", f"the message tells {name} twice")
+            self.problem = self.problem or BadRecordError("field_doubled", f"the message has {name} twice")
         if text:
             self.values[name] = text
 

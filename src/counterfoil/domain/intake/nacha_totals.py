@@ -62,7 +62,7 @@ class Totals:
     def _require(self, record: str, places: dict[str, tuple[int, int]], what: str) -> None:
         wrong = list(self._differences(record, places)) if self.known else []
         if wrong:
-            message = f"the control record of the {what} tells other totals than its records make: {'; '.join(wrong)}"
+            message = f"the control record of the {what} has other totals than its records: {'; '.join(wrong)}"
             raise BadRecordError(f"{what}_totals_differ", message)
 
     def _differences(self, record: str, places: dict[str, tuple[int, int]]) -> Iterator[str]:

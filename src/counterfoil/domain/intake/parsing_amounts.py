@@ -69,7 +69,7 @@ def parse_money(
         Fault("amount_unreadable", read.unreadable_because, ~read.missing & ~read.readable),
     ]
     if digits is not None:
-        message = "ISO 4217 tells no digits of the row's currency, so minor units mean nothing: set amount.minor_digits"
+        message = "ISO 4217 has no digits for the row's currency, so minor units mean nothing: set amount.minor_digits"
         faults.append(Fault("currency_digits_unknown", message, mask_of(pc.is_null(digits))))
     sides = None
     if style.has_sides:

@@ -63,7 +63,7 @@ class Arrivals:
 def without_labels(mapping: SourceMapping) -> SourceMapping:
     """The mapping for payments that nobody has judged yet, in the layout of its files."""
     fields = mapping.fields.model_copy(update={"label": None, "label_time": None})
-    # Made anew from its fields: a copy, or dict(), would keep what the mapping has worked out from them.
+    # Made again from its fields: a copy, or dict(), would keep what the mapping has worked out from them.
     own = {name: getattr(mapping, name) for name in SourceMapping.model_fields}
     return SourceMapping(**{**own, "fields": fields, "labels": None})
 

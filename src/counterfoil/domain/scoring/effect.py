@@ -42,7 +42,7 @@ class Window:
         return len(self.ids)
 
     def margins(self, references: Sequence[OverlayReference], *, copies: bool = True) -> Doubles:
-        """The margins with these references beside the base, (rows,); no payment is held against itself.
+        """The margins with these references beside the base, (rows,); no payment is compared with itself.
 
         Without `copies` a confirmed payment is one reference of many also where a payment is nearly its copy.
         """

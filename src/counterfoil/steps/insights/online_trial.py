@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal as Money
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
-from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.periods import EPOCH, LABEL_DELAY_DAYS, Period
 from counterfoil.domain.policy.decide import Decision, decide
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet
@@ -28,7 +28,6 @@ from counterfoil.steps.scoring.feedback import FEEDBACK, Said, label_of
 from counterfoil.steps.scoring.recent import evidence_table
 
 AT_A_TIME = 2_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

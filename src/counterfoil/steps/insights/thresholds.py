@@ -30,7 +30,7 @@ def thresholds_of_run(
     label_delay: timedelta = LABEL_DELAY,
     known_until: datetime | None = None,
 ) -> ThresholdTable:
-    """Tell what alerting on the payments of one run of `detect` would have meant, by the labels known now.
+    """Return what alerting on the payments of one run of `detect` would have meant, by the labels known now.
 
     `known_until` a moment, payments younger than `label_delay` are left out: alerts on them could be counted, and
     frauds among them not yet. None leaves none out.

@@ -32,7 +32,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What came of it: so many `payments` were looked at, `compared` of them anew, `touched` have another signal.
+    """What came of it: so many `payments` were looked at, `compared` of them again, `touched` have another signal.
 
     `largest` is the largest move of a signal seen. `bound` is the most that the mean similarity of a side could move
     for any one reference taken away, of those that were compared.
@@ -88,7 +88,7 @@ def _found(detector: Detector, reference: str) -> tuple[int, int]:
         )
     position = names.index(reference)
     if position >= detector.release.reference_rows:
-        raise UsageError(f"{reference!r} was added by feedback: 'counterfoil references undo' takes it out, and tells")
+        raise UsageError(f"{reference!r} was added by feedback: 'counterfoil references undo' takes it out")
     return position, int(detector.references["label"][position].as_py())
 
 

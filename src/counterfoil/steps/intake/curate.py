@@ -1,4 +1,4 @@
-"""Curate source IPs: each with what its address tells, and what each did and was found to be, day by day.
+"""Curate source IPs: each with what is known of its address, and what it did and was found to be, day by day.
 
 `source_ip_days` has one run a month (`2019-01`), so that new payments touch few of them; `source_ips` has one
 run. A run is rebuilt from all visible transactions and replaces the one before, so a killed run is run again.

@@ -1,4 +1,4 @@
-"""Rows whose id came before: whether each is the same payment, and what it says anew of its label."""
+"""Rows whose id came before: whether each is the same payment, and what it newly says of its label."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _LABELS = pa.schema([LABELS.field(name) for name in ("transaction_id", "label", 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """`rows` have the columns of _ROWS. `labels` (of _LABELS) are what rows of the same payment say anew."""
+    """`rows` have the columns of _ROWS. `labels` (of _LABELS) are what rows of the same payment newly say."""
 
     rows: pa.Table
     labels: pa.Table

@@ -7,7 +7,7 @@ memory; DuckDB then finds the duplicates among the ids and sorts, spilling to di
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from counterfoil.domain.periods import EPOCH
 from counterfoil.domain.schemas import ADDRESSES, EVENT_DATE
 from counterfoil.steps.intake.duplicates import Duplicates
 from counterfoil.steps.lake.ahead import ahead
@@ -32,8 +33,6 @@ SORTED_AT_ONCE = 2_000_000
 """Hours are sorted together as long as they have no more rows: a whole file of 10 GB was too much."""
 _DAY_MICROS = 86_400_000_000
 _HOUR_MICROS = 3_600_000_000
-_EPOCH = date(1970, 1, 1)
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Spool:
@@ -144,7 +143,7 @@ class Spool:
                 begins.append(hour)
                 there = rows
         if last is not None:
-            yield from pairwise(_BEGINNING + timedelta(hours=hour) for hour in [*begins, last + 1])
+            yield from pairwise(EPOCH + timedelta(hours=hour) for hour in [*begins, last + 1])
 
 
 class _DatedWriter:
@@ -177,7 +176,7 @@ class _DatedWriter:
     def _open(self, day: int) -> pq.ParquetWriter:
         if self._file is None or day != self._day:
             self._close()
-            partition = self._folder / f"{EVENT_DATE}={_EPOCH + timedelta(days=day)}"
+            partition = self._folder / f"{EVENT_DATE}={EPOCH.date() + timedelta(days=day)}"
             partition.mkdir(parents=True)
             path = partition / "part-0.parquet"
             self._file = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=self._repeating)

@@ -64,7 +64,7 @@ NOTHING_SAID = Appended()
 def append_labels(
     tables: TableStore, labels: pa.Table, *, said_by: str, said_at: datetime, run: str, transactions: bool = True
 ) -> Appended:
-    """Append to the table `labels` what `said_by` said at `said_at` (with a zone), as `run`, and tell what came of it.
+    """Append to the table `labels` what `said_by` said at `said_at` (with a zone), as `run`; return the result.
 
     `labels` has `transaction_id` and `label` (schemas.FRAUD or GOOD; null takes back what was said before) and may
     have `label_time`, `source` and `source_line`; its order is that in which they were said. A label that only repeats

@@ -39,7 +39,7 @@ class Change:
 
 
 def is_retired(release: RegisteredRelease) -> bool:
-    """Tell whether a release is out of use."""
+    """Return whether a release is out of use."""
     return release.tags.get(RETIRED_TAG) == RETIRED
 
 
@@ -105,7 +105,7 @@ def promote(
         return Change(release.release_id, CHAMPION, release.release_id, None)
     history = _history(log)
     previous = _holder(releases, alias)
-    if previous == release.release_id:  # a killed call has moved the alias: the log tells who had it
+    if previous == release.release_id:  # a killed call has moved the alias: the log says who had it
         previous = history.holder(alias)
     moves = alias not in release.aliases
     if moves:

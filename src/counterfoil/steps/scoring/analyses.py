@@ -30,7 +30,7 @@ class Wanted:
 
 
 class Analyses:
-    """Starts analyses and tells how far they are. `mappings` are the names that a request may give."""
+    """Starts analyses and finds out how far they are. `mappings` are the names that a request may give."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Analyses:
         """Return how an analysis was started and how far it is. Raises NotFoundError."""
         known = self._decisions.entries(STARTED, analysis_id)
         if not known:
-            raise NotFoundError(f"there is no analysis {analysis_id}: POST /v1/analyses starts one and tells its id")
+            raise NotFoundError(f"there is no analysis {analysis_id}: POST /v1/analyses starts one and returns its id")
         return known[0], self._runner.look(analysis_id, known[0].details["handle"])
 
     def _check(self, wanted: Wanted) -> None:

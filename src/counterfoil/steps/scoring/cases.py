@@ -125,8 +125,8 @@ def close_case(
     """Close a case; its outcome is the label of each of its payments, said by `operator`.
 
     `say` takes the outcome of a payment that the service scored; the others get their labels in the lake. Of two who
-    close at once one waits, and is told how the other closed it. The labels are kept first: a close that was killed is
-    completed by closing again. Raises NotFoundError, UsageError without a person or a reason, ConflictError if the
+    close at once one waits, and gets the other's outcome. The labels are kept first: closing again completes a
+    close that was killed. Raises NotFoundError, UsageError without a person or a reason, ConflictError if the
     case is closed.
     """
     if not operator.strip() or not reason.strip():

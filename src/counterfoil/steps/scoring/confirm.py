@@ -125,7 +125,7 @@ class Confirmations:
         raise _busy(transaction_id)
 
     def _appended(self, change: Change, after: int, effect: Effect) -> Effect | None:
-        """What a change does that is appended now; None if others changed the overlay before, so that all is anew."""
+        """What a change does that is appended now; None if others changed the overlay first: compute again."""
         try:
             appended = self.overlays.append(change, after)
         except ChangedError:

@@ -40,7 +40,7 @@ class Consumed:
 class Consumer:
     """Consumes a stream under a name that checkpoints are kept by. `source_layout`: as the mapping's files are.
 
-    `tell` hears of each score, `tell_buried` of each record that is no payment, with the reason; of both perhaps twice.
+    `tell` is called with each score, `tell_buried` with each record that is no payment and the reason; perhaps twice.
     """
 
     name: str

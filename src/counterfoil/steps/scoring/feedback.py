@@ -51,7 +51,7 @@ def give_feedback(
     token: str | None = None,
     principal: str | None = None,
 ) -> Said:
-    """Keep what somebody says of a scored payment, and tell its entities' profiles.
+    """Record what somebody says of a scored payment, also in its entities' profiles.
 
     `principal` is who that is as the service knows them; without one it is `by`. The decision log is written first:
     what is not in the profiles after a crash is written by whoever settles feedback. A word that only repeats what the

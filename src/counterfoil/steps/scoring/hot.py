@@ -19,13 +19,13 @@ from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.features.payments import microseconds
 from counterfoil.domain.features.profile import Payment, Profile, Program
 from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
+from counterfoil.domain.periods import EPOCH
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
 from counterfoil.ports.service import LogPart, ProfileStore
 from counterfoil.steps.scoring.profiles import ENTITIES, History, Row
 
 MOST_KNOWN = 20_000
 """A log remembers so many of its payments by name; what is said of an older one has the log folded again."""
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The life of a policy: somebody proposes a rule set, somebody else signs it, and either can be undone.
 
-The decision log alone tells which rule set is in force. An approval counts if its proposal still waits when the log
-takes it in; two people who sign at once thus have one effect, whichever came second.
+Which rule set is in force follows from the decision log alone. An approval counts if its proposal still waits when
+the log takes it in; two people who sign at once thus have one effect, whichever came second.
 """
 
 import threading
@@ -30,7 +30,7 @@ _EMPTY = 'name = "lists-alone"'
 
 @dataclass(frozen=True)
 class Standing:
-    """What the log tells: proposals that wait, by version, and the approved ones up to the one in force."""
+    """What the log records: proposals that wait, by version, and the approved ones up to the one in force."""
 
     waiting: Mapping[str, LoggedDecision]
     approved: tuple[LoggedDecision, ...]

@@ -10,17 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.domain.intake.requests import Arrivals, plain
+from counterfoil.domain.intake.requests import Arrivals
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.apply_policy import decided_one_by_one, payments_of_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
+from counterfoil.steps.scoring.kept_score import kept_score
 from counterfoil.steps.scoring.online_evidence import evidence_of, evidence_of_features
 from counterfoil.steps.scoring.profiles import (
     Histories,
@@ -38,8 +39,6 @@ PAUSE = 1.0
 
 FEW_HISTORIES = 500
 """So many whole histories are held, for payments that come late."""
-
-SIDES = {1: "fraud", 0: "good"}
 
 
 class ContentConflictError(ReferenceConflictError):
@@ -113,7 +112,7 @@ class OnlineScorer:
         scores = self._decided(in_use, in_use.detector.score(evidence), evidence, rows).to_pylist()
         facts = evidence.to_pylist()
         return [
-            _kept(row, hashes[row["transaction_id"]], fact, score, in_use, why)
+            kept_score(row, hashes[row["transaction_id"]], fact, score, in_use, why)
             for row, fact, score in zip(rows, facts, scores, strict=True)
         ]
 
@@ -263,40 +262,3 @@ def _require_same(kept: Mapping[str, KeptScore], hashes: Mapping[str, str]) -> N
     others = [name for name, score in kept.items() if score.content_hash != hashes[name]]
     if others:
         raise ContentConflictError(others)
-
-
-def _kept(
-    row: Row, content_hash: str, fact: Mapping[str, Any], score: Mapping[str, Any], in_use: InUse, why: str | None
-) -> KeptScore:
-    payment = plain(row)
-    numbers = ("anomaly_signal", "signal_kind", "novelty", "fraud_similarity", "good_similarity", "margin",
-               "usual_margin", "release_id", "overlay_seq", "decision", "policy_version")  # fmt: skip
-    used = in_use.detector.release.encoder.schema.columns
-    answer = {
-        "transaction_id": row["transaction_id"],
-        "event_time": payment["event_time"],
-        "amount": payment.get("amount"),
-        "currency": payment.get("currency"),
-        **{name: score[name] for name in numbers},
-        "policy_hits": score["policy_hits"] or [],
-        "reasons": score["reasons"] or [],
-        "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
-        "missing_evidence": [name for name in used if fact[name] is None],
-        "without_history": why,
-    }
-    return KeptScore(
-        row["transaction_id"], content_hash, score["release_id"], score["decision"], score["anomaly_signal"],
-        payment.get("amount"), row.get("account_id"), payment, plain(fact), answer,
-    )  # fmt: skip
-
-
-def _precedent(cited: Mapping[str, Any], in_use: InUse) -> dict[str, Any]:
-    known = in_use.precedents[cited["reference_id"]]
-    shown = {name: known[name] for name in ("event_time", "amount", "currency", "merchant_id", "category")}
-    return {
-        "reference_id": cited["reference_id"],
-        "label": SIDES[cited["label"]],
-        "similarity": cited["similarity"],
-        **dict.fromkeys(shown),
-        **plain(shown),
-    }

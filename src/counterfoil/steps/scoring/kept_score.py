@@ -1,0 +1,49 @@
+"""What is kept of a payment that was scored: its answer, with reasons and precedents in full."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from counterfoil.domain.intake.requests import plain
+from counterfoil.ports.service import KeptScore
+from counterfoil.steps.scoring.champion import InUse
+from counterfoil.steps.scoring.profiles import Row
+
+_SIDES = {1: "fraud", 0: "good"}
+
+
+def kept_score(
+    row: Row, content_hash: str, fact: Mapping[str, Any], score: Mapping[str, Any], in_use: InUse, why: str | None
+) -> KeptScore:
+    """Return a payment's score with its answer; `why` says why it was scored without history, if it was."""
+    payment = plain(row)
+    numbers = ("anomaly_signal", "signal_kind", "novelty", "fraud_similarity", "good_similarity", "margin",
+               "usual_margin", "release_id", "overlay_seq", "decision", "policy_version")  # fmt: skip
+    used = in_use.detector.release.encoder.schema.columns
+    answer = {
+        "transaction_id": row["transaction_id"],
+        "event_time": payment["event_time"],
+        "amount": payment.get("amount"),
+        "currency": payment.get("currency"),
+        **{name: score[name] for name in numbers},
+        "policy_hits": score["policy_hits"] or [],
+        "reasons": score["reasons"] or [],
+        "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
+        "missing_evidence": [name for name in used if fact[name] is None],
+        "without_history": why,
+    }
+    return KeptScore(
+        row["transaction_id"], content_hash, score["release_id"], score["decision"], score["anomaly_signal"],
+        payment.get("amount"), row.get("account_id"), payment, plain(fact), answer,
+    )  # fmt: skip
+
+
+def _precedent(cited: Mapping[str, Any], in_use: InUse) -> dict[str, Any]:
+    known = in_use.precedents[cited["reference_id"]]
+    shown = {name: known[name] for name in ("event_time", "amount", "currency", "merchant_id", "category")}
+    return {
+        "reference_id": cited["reference_id"],
+        "label": _SIDES[cited["label"]],
+        "similarity": cited["similarity"],
+        **dict.fromkeys(shown),
+        **plain(shown),
+    }

@@ -25,7 +25,7 @@ def try_mapping(mapping_name: str, path: Path, rows: int, show: int) -> MappingR
     mapping, reader = load_mapping(mapping_name), InputFiles(load_settings().unpack_limits)
     columns = reader.columns(path, mapping)
     if any(column_problems(mapping, columns)):
-        report, hint = check(mapping, columns, None, show), reader.preamble(path, mapping)
+        report, hint = check(mapping, columns, None, show), reader.header_hint(path, mapping)
         return report if hint is None else replace(report, problems=(*report.problems, hint))
     tried = list(_first(reader.batches(path, mapping), rows))
     parts = [part for batch in tried for part in _cleaned(mapping, batch)]

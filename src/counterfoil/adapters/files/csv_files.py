@@ -19,11 +19,11 @@ import pyarrow.csv as pacsv
 from counterfoil.adapters.files.csv_layout import SURPLUS, Layout, WithHeader, layout_of
 from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongError
 from counterfoil.adapters.files.csv_signs import CsvSigns
-from counterfoil.adapters.files.line_payments import LinePayments
+from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
-from counterfoil.adapters.files.utf8_streams import MARK, as_utf8, unreadable_byte
+from counterfoil.adapters.files.utf8_streams import MARK, ON_NO_TEXT, as_utf8, unreadable_byte
 from counterfoil.domain.arrays import mask_of, which_hold
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
@@ -80,23 +80,35 @@ def _require_declared(part: Part, style: FileFormat) -> None:
         raise InputFileError(f"{part.place} is not {style.encoding}, which has zero bytes: set file.encoding")
 
 
-def preamble(part: Part, mapping: SourceMapping) -> str | None:
-    """Say where the header stands if a later line than the first has all columns that the mapping reads."""
-    wanted = set(mapping.source_columns)
+def header_hint(part: Part, mapping: SourceMapping) -> str | None:
+    """Say what may be wrong with a header that lacks columns which the mapping reads: its encoding, or its place."""
     try:
-        line = next((line for line, row in _first_rows(part, mapping.file) if wanted <= set(row)), None)
+        return _header_is_no_text(part, mapping.file) or _later_header(part, mapping)
     except (UnicodeError, csv.Error):
         return None
+
+
+def _header_is_no_text(part: Part, style: FileFormat) -> str | None:
+    layout = layout_of(_start(part, style, ON_NO_TEXT), style)
+    byte = None if layout is None else next(filter(None, map(unreadable_byte, layout.names)), None)
+    if layout is None or byte is None:
+        return None
+    return f"{part.place}: line {layout.lines}, the header, holds {_no_text(byte, style.encoding)}"
+
+
+def _later_header(part: Part, mapping: SourceMapping) -> str | None:
+    wanted = set(mapping.source_columns)
+    line = next((line for line, row in _first_rows(part, mapping.file) if wanted <= set(row)), None)
     if line is None:
         return None
     return f"the header seems to be line {line}: write file.skip_lines = {line - 1} for the lines above it"
 
 
-def _start(part: Part, style: FileFormat) -> str:
+def _start(part: Part, style: FileFormat, on_no_text: str = "replace") -> str:
     with part.open() as raw:
         start = raw.read(_HEADER_BYTES)
     # Bytes that are no text are replaced: they may stand in a later row. Some encodings leave a mark at the start.
-    return start.decode(style.encoding, "replace").removeprefix("\ufeff")
+    return start.decode(style.encoding, on_no_text).removeprefix("\ufeff")
 
 
 def _first_rows(part: Part, style: FileFormat) -> Iterator[tuple[int, list[str]]]:
@@ -199,8 +211,8 @@ def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout) -> _ForArrow:
         text = WithHeader(text, layout)
     if not mapping.file.may_quote:
         return _ForArrow(text)
-    payments = LinePayments(mapping, layout.names)
-    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), payments, BLOCK_BYTES))
+    told = lines_of(mapping, layout.names)
+    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES))
 
 
 def _reader(
@@ -255,6 +267,10 @@ def _what_is_no_text(table: pa.Table, encoding: str, column: str, row: int) -> s
     byte = unreadable_byte(table[column][row].as_py())
     if byte is None:
         return NO_TEXT
+    return _no_text(byte, encoding)
+
+
+def _no_text(byte: str, encoding: str) -> str:
     return f"the byte {byte}, which is no text in {encoding}: set file.encoding (perhaps 'latin-1' or 'cp1252')"
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from counterfoil.adapters.files.csv_signs import CsvSigns
+from counterfoil.adapters.files.line_payments import LineTells
 from counterfoil.adapters.files.unpacking import Readable
 
 UNCLOSED = "\ufdd1"
@@ -35,17 +36,17 @@ class _Unclosed(Exception):  # noqa: N818  (it costs a row, not the file)
 class Requoted:
     """A stream of UTF-8 text whose quotes stand by RFC 4180: what holds other quotes or escapes is quoted itself.
 
-    `is_payment` says whether the cells of one line, split without regard to quotes, are a payment; `width` is the
-    number of columns. Raises TooLongError for a record of more than `most_bytes`.
+    `told` says what the cells of one line, split without regard to quotes, tell of a payment; `width` is the number of
+    columns. Raises TooLongError for a record of more than `most_bytes`.
     """
 
     def __init__(
-        self, stream: Readable, signs: CsvSigns, width: int, is_payment: Callable[[list[bytes]], bool], most_bytes: int
+        self, stream: Readable, signs: CsvSigns, width: int, told: Callable[[list[bytes]], LineTells], most_bytes: int
     ) -> None:
         self._stream = stream
         self._signs = signs
         self._width = width
-        self._is_payment = is_payment
+        self._told = told
         self._most_bytes = most_bytes
         self._held = b""
         self._begun = False
@@ -157,18 +158,34 @@ class Requoted:
     def _holds_payment(self, data: bytes, place: int, end: int, start: int) -> bool:
         """Whether a later line of the cell from `place` to `end` is a payment, as its last one with what follows."""
         begun = _LINE_BREAK.search(data, place)
-        # The last line of a cell in the first column has as many cells as a row, whoever quoted it.
-        last_tells = place > start or (begun is not None and self._is_whole(data[start : begun.start()]))
+        above = data[start : len(data) if begun is None else begun.start()]
         while begun is not None and begun.start() < end:
             first, begun = begun.end(), _LINE_BREAK.search(data, begun.end())
             if begun is None and not self._ended:
                 break
             last = len(data) if begun is None else begun.start()
-            if (last < end or last_tells) and self._is_whole(data[first:last]):
+            line = data[first:last]
+            if self._has_all_cells(line) and self._is_row(line, above, is_last=last >= end):
                 return True
         if begun is None and not self._ended:
             raise _Undecided
         return False
+
+    def _is_row(self, line: bytes, above: bytes, *, is_last: bool) -> bool:
+        """Whether a line with all cells is a row by itself, though a quote stands open in the line above it.
+
+        Below a row, one that is spoilt counts too: by its time, or on the last line by its amount. Where the line above
+        tells nothing, it may be the row's beginning and the last line the row's end, after a text with delimiters.
+        """
+        told, before = self._tells(line), self._tells(above)
+        begins_row = before.time or before.amount
+        if begins_row and self._has_all_cells(above):
+            return told.time or (is_last and told.amount)
+        return told.is_payment and (begins_row or not is_last)
+
+    def _tells(self, line: bytes) -> LineTells:
+        cells = line.split(self._signs.delimiter)
+        return self._told([*cells, *[b""] * (self._width - len(cells))])
 
     def _require_whole_line(self, data: bytes, place: int, start: int) -> None:
         """Raise _Unclosed unless an open quote is a character of a payment: else a cell may have been cut off."""
@@ -179,7 +196,7 @@ class Requoted:
             raise _Unclosed(place)
 
     def _is_whole(self, line: bytes) -> bool:
-        return self._has_all_cells(line) and self._is_payment(line.split(self._signs.delimiter))
+        return self._has_all_cells(line) and self._tells(line).is_payment
 
     def _has_all_cells(self, line: bytes) -> bool:
         return self._width > 1 and line.count(self._signs.delimiter) == self._width - 1

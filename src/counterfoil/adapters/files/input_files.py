@@ -60,8 +60,8 @@ class InputFiles:
         with _failures_named(path), closing(parts_of(path, self._limits)) as parts:
             return _FORMATS[mapping.file.format].columns(next(parts), mapping.file)
 
-    def preamble(self, path: Path, mapping: SourceMapping) -> str | None:
-        """Say where the header of a CSV file stands if it is not its first line; of an archive's first member."""
+    def header_hint(self, path: Path, mapping: SourceMapping) -> str | None:
+        """Say what may be wrong with the header of a CSV file that lacks columns; of an archive's first member."""
         if mapping.file.format == "parquet":
             return None
         with _failures_named(path), closing(parts_of(path, self._limits)) as parts:
@@ -114,7 +114,7 @@ def content_hash(path: Path) -> str:
 
 
 def _hint(part: Part, mapping: SourceMapping) -> str | None:
-    return csv_files.preamble(part, mapping) if mapping.file.format == "csv" else None
+    return csv_files.header_hint(part, mapping) if mapping.file.format == "csv" else None
 
 
 def _require_columns(

@@ -15,7 +15,8 @@ Unicode keeps this code point free of any character for ever.
 """
 
 _BYTE = re.compile(rf"{MARK}([0-9A-F]{{2}})")
-_ERRORS = "counterfoil.mark"
+ON_NO_TEXT = "counterfoil.mark"
+"""The error handler of `bytes.decode` that puts MARK in place of bytes that are no text."""
 
 
 def unreadable_byte(cell: str) -> str | None:
@@ -32,7 +33,7 @@ def _marked(error: UnicodeError) -> tuple[str, int]:
     raise error
 
 
-codecs.register_error(_ERRORS, _marked)
+codecs.register_error(ON_NO_TEXT, _marked)
 
 
 def as_utf8(stream: Readable, encoding: str) -> Readable:
@@ -67,10 +68,10 @@ class _Marked:
 
 class _Transcoded:
     def __init__(self, encoding: str) -> None:
-        self._decoder = codecs.getincrementaldecoder(encoding)(_ERRORS)
+        self._decoder = codecs.getincrementaldecoder(encoding)(ON_NO_TEXT)
 
     def valid(self, chunk: bytes, *, last: bool) -> bytes:
-        return self._decoder.decode(chunk, last).encode("utf-8", _ERRORS)
+        return self._decoder.decode(chunk, last).encode("utf-8", ON_NO_TEXT)
 
 
 class _Utf8:
@@ -86,7 +87,7 @@ class _Utf8:
             return chunk
         end = len(chunk) if last else _end_of_last_character(chunk)
         whole, self._part = chunk[:end], chunk[end:]
-        return whole if _is_utf8(whole) else whole.decode("utf-8", _ERRORS).encode()
+        return whole if _is_utf8(whole) else whole.decode("utf-8", ON_NO_TEXT).encode()
 
 
 def _is_utf8(chunk: bytes) -> bool:

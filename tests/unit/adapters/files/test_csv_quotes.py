@@ -16,7 +16,7 @@ from counterfoil.adapters.files import csv_files
 from counterfoil.adapters.files.csv_quotes import Requoted
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.input_files import InputFiles
-from counterfoil.adapters.files.line_payments import LinePayments
+from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
@@ -160,12 +160,49 @@ def test_what_a_writer_escaped_is_read_as_it_was(
 def test_where_a_file_is_cut_into_blocks_makes_no_difference(pieces: list[str], step: int, escape: str) -> None:
     def of(size: int) -> bytes:
         mapping = mapping_of("" if not escape else 'escape = "\\\\"')
-        payments = LinePayments(mapping, HEADER)
-        stream = Requoted(io.BytesIO(content), CsvSigns(mapping.file), len(HEADER), payments, 1 << 20)
+        told = lines_of(mapping, HEADER)
+        stream = Requoted(io.BytesIO(content), CsvSigns(mapping.file), len(HEADER), told, 1 << 20)
         return b"".join(iter(lambda: stream.read(size), b""))
 
     content = (lines([]) + "".join(pieces)).encode()
     assert of(step) == of(1 << 20)
+
+
+@pytest.mark.parametrize("spoilt", [(1,), (2,)], ids=["time", "amount"])
+@pytest.mark.parametrize("which", [2, 3, 4], ids=["first", "between", "last"])
+@pytest.mark.parametrize("place", [4, 5], ids=["shop", "note"])
+def test_a_row_that_cannot_be_used_is_swallowed_by_no_quote(
+    tmp_path: Path, spoilt: tuple[int, ...], which: int, place: int
+) -> None:
+    """Nothing else would count it, and its account would stand in another row's text."""
+    rows = [row(number) for number in (2, 3, 4)]
+    rows[0][place], rows[2][place] = '"Joe', 'Cafe 21"'
+    for cell in spoilt:
+        rows[which - 2][cell] = "soon"
+    batches = read(tmp_path, lines(rows))
+    assert (refused(batches), list(cells(batches).values())) == ({}, rows)
+
+
+def test_a_text_before_time_and_amount_is_no_row_whatever_its_last_line_holds(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text('id,note,at,amount\nq2,"a text\nmore, text",2026-03-01T10:00:00Z,5\nq3,x,2026-03-01T10:00:00Z,6\n')
+    fields = '[fields]\ntransaction_id = "id"\nevent_time = "at"\namount = "amount"\n'
+    (batch,) = InputFiles().batches(path, parse_mapping(f'{fields}[evidence]\ntextual = {{note = "note"}}', "own"))
+    assert batch.table.select(["id", "note"]).to_pylist() == [
+        {"id": "q2", "note": "a text\nmore, text"}, {"id": "q3", "note": "x"},
+    ]  # fmt: skip
+
+
+LABELS = '[fields]\ntransaction_id = "id"\nlabel = "label"\n[labels]\nfraud = ["1"]\ngood = ["0"]\n'
+
+
+def test_a_stray_quote_throws_no_label_away(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text('id,label,why\nq1,1,"Joe\nq2,0,x\nq3,1,21"\nq4,0,"two\nlines, of text"\n')
+    (batch,) = InputFiles().batches(path, parse_mapping(LABELS, "own").of_labels)
+    assert batch.table.select(["id", "label"]).to_pylist() == [
+        {"id": f"q{number}", "label": label} for number, label in enumerate("1010", start=1)
+    ]
 
 
 def test_a_null_is_known_before_its_escape_is_taken_away(tmp_path: Path) -> None:

@@ -153,8 +153,28 @@ def test_a_preamble_is_told_from_the_header(tmp_path: Path, encoding: str) -> No
         read(path, mapping_of(f'encoding = "{encoding}"'))
     assert "the header seems to be line 5: write file.skip_lines = 4" in str(caught.value)
     assert "Ann" not in str(caught.value)
-    assert READER.preamble(path, mapping_of(f'encoding = "{encoding}"')) is not None
-    assert READER.preamble(written(tmp_path, b"x,y\n1,2\n"), mapping_of()) is None
+    assert READER.header_hint(path, mapping_of(f'encoding = "{encoding}"')) is not None
+    assert READER.header_hint(written(tmp_path, b"x,y\n1,2\n"), mapping_of()) is None
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [("", 1), ("\n\n", 3), ("sep=;\n", 2)],
+    ids=["first line", "blank lines above", "separator above"],
+)
+def test_a_latin_1_header_that_is_not_declared_is_told_with_line_byte_and_setting(
+    tmp_path: Path, above: str, line: int
+) -> None:
+    path = written(tmp_path, f"{above}t;a;H\u00e4ndler\n2024-01-01;1;B\u00e4cker\n".encode("latin-1"))
+    style, own = 'delimiter = ";"\n', f'{FIELDS}merchant = "H\u00e4ndler"\n'
+    mapping = parse_mapping(f"[file]\n{style}{own}", "shop")
+    with pytest.raises(MappingError) as caught:
+        read(path, mapping)
+    told = f"{path}: line {line}, the header, holds the byte 0xE4, which is no text in utf-8: set file.encoding"
+    assert told in str(caught.value)
+    assert told in (READER.header_hint(path, mapping) or "")
+    [batch] = read(path, parse_mapping(f'[file]\nencoding = "cp1252"\n{style}{own}', "shop"))
+    assert batch.table["H\u00e4ndler"].to_pylist() == ["B\u00e4cker"]
 
 
 def test_null_values_are_the_mappings(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def _constraints() -> dict[str, str]:
 def _studio() -> dict[str, str]:
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     [pins] = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
-    return {_normal(name): version for name, version in (pin.split("==") for pin in pins)}
+    return {_normal(name): version for name, version in (pin.split("==") for pin in pins if not pin.startswith("--"))}
 
 
 def _declared() -> set[str]:
@@ -37,6 +37,12 @@ def _declared() -> set[str]:
 def test_studio_has_the_pins_of_the_constraints() -> None:
     constraints = _constraints()
     assert {name: constraints.get(name) for name in _studio()} == _studio()
+
+
+def test_studio_has_the_checkout_itself_and_the_pins_of_what_its_packages_need() -> None:
+    """Without the second pip finds no end: it tries every version of what MLflow, moto and SageMaker share."""
+    lines = [line.strip().removeprefix("- ") for line in (ROOT / "environment.yml").read_text().splitlines()]
+    assert {"--constraint constraints.txt", "--editable ."} <= {*lines}
 
 
 def test_every_declared_package_is_pinned_in_both() -> None:

@@ -13,24 +13,22 @@ from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import LABEL_DELAY, Period
 from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.errors import NotFoundError, UsageError
-from counterfoil.insights import queries
+from counterfoil.insights import live, queries
 from counterfoil.insights.defaults import with_defaults
+from counterfoil.insights.live import EffectView
 from counterfoil.insights.results import Cases, EvaluationView, ReleaseView, ScoredCase
 from counterfoil.insights.rows import LakeTables, Rows
-from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import cases_of, riskiest
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
+from counterfoil.steps.scoring.feedback import FEEDBACK
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 Day = date | str
 """A UTC day, as a date or written as 2026-01-31; both ends of a period are included."""
-
-FEEDBACK = "feedback"
-VERDICTS = ("fraud", "good", "unsure", "retracted")
 
 
 def open_lab(folder: Path | str | None = None) -> "Lab":
@@ -199,18 +197,28 @@ class Lab:
         rows = [{"where": name, **asdict(point)} for name, point in kept]
         return Rows(f"Thresholds of run {scores.run}", pa.Table.from_pylist(rows))
 
-    def say(self, transaction_id: str, verdict: str, *, by: str, reason: str) -> None:
+    def score_payment(self, **payment: Any) -> ScoredCase:
+        """Score one payment as the service does, and keep the score: fields as in `POST /v1/score`, amounts as text.
+
+        What was never seen of its account counts as new: 'counterfoil profiles build' tells the service what is in the
+        lake. Raises UsageError for a payment that cannot be read.
+        """
+        return live.score_payment(self.place, payment)
+
+    def effect_of(self, transaction_id: str, verdict: str, *, by: str) -> EffectView:
+        """What a verdict on a payment that was scored one by one would do to the last scores; nothing is kept."""
+        return live.effect_of(self.place, transaction_id, verdict, by)
+
+    def say(self, transaction_id: str, verdict: str, *, by: str, reason: str) -> EffectView:
         """Keep what somebody says of a scored payment in the decision log; it is never changed, only added to.
 
-        Raises UsageError for another verdict than fraud, good, unsure or retracted, or without a person or a reason.
+        It becomes a label of the lake, and acts on other scores at once if the payment was scored one by one. Raises
+        UsageError for another verdict than fraud, good, unsure or retracted, or without a person or a reason.
         """
-        if verdict not in VERDICTS:
-            raise UsageError(f"{verdict!r} is no verdict: say {', '.join(VERDICTS)}")
-        if not by.strip() or not reason.strip():
-            raise UsageError("feedback is somebody's word: say who (by) and why (reason)")
-        self.explain(transaction_id)
-        details = {"verdict": verdict, "release_id": queries.newest_release(self.place.tables)}
-        self.place.decisions.append(LoggedDecision(FEEDBACK, transaction_id, by.strip(), reason.strip(), details))
+        live.verdict_of(verdict)
+        if transaction_id not in self.place.scores.find([transaction_id]):
+            self.explain(transaction_id)
+        return live.say(self.place, transaction_id, verdict, by, reason)
 
     def said(self) -> Rows:
         """What people said of scored payments; of each payment the last word counts."""

@@ -56,6 +56,21 @@ class ScoredCase:
 
     case: Case
 
+    @property
+    def decision(self) -> str:
+        """What was decided: allow, review or block."""
+        return self.case.decision
+
+    @property
+    def signal(self) -> float:
+        """The anomaly signal, from 0 to 1."""
+        return self.case.signal
+
+    @property
+    def precedents(self) -> tuple[str, ...]:
+        """The ids of the kept payments that it is compared with, the most similar of each side first."""
+        return tuple(precedent.id for precedent in self.case.precedents)
+
     def _repr_html_(self) -> str:
         verdict = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[self.case.payment.label]
         return snippet("", cases=[case_view(self.case, verdict)])

@@ -31,6 +31,10 @@ class CaseHead(Model):
     due: str
     opened_at: str
     closed_at: str | None
+    accounts: int = Field(
+        default=1, description="Of a ring of linked accounts: how many; their alerts are counted here"
+    )
+    ring: str | None = Field(default=None, description="The case that leads the ring that this one is in")
 
 
 class CaseQueue(Model):
@@ -52,6 +56,7 @@ class CasePayment(Model):
     release_id: str | None = None
     policy_version: str | None = None
     shared: tuple[Literal["merchant", "source_ip", "device"], ...] = ()
+    case_id: str | None = Field(default=None, description="The open case that a related payment stands in")
 
 
 class CaseNote(Model):
@@ -79,6 +84,12 @@ class Assignment(Model):
 
     to: Name
     by: Name | None = None
+
+
+class Linking(Signed):
+    """Which case an open case is to be worked on with."""
+
+    case: Annotated[str, StringConstraints(pattern="^c[0-9a-f]{12}$")]
 
 
 class NewNote(Model):

@@ -138,6 +138,47 @@ def test_payments_that_share_something_about_that_time_are_related(dsn: str) -> 
     assert len(cases.related(cases.queue(1)[0].case_id, timedelta(days=1), 2)) == 2
 
 
+def test_a_ring_is_one_case(dsn: str, tmp_path: Path) -> None:
+    cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
+    take_cases(cases, [*ALERTS[:3], alert("t6", "c", 0.5, "2.0")], KEY.key_id)
+    of = {case.account_id: case.case_id for case in cases.queue(9)}
+    assert cases.link(of["b"], of["a"], "Ann", "one device").accounts == 2
+    assert cases.link(of["c"], of["b"], "Ann", "one address").case_id == of["a"]  # the ring has one case that leads it
+    for again in ((of["c"], of["a"]), (of["a"], of["b"])):
+        with pytest.raises(ConflictError, match=f"case {of['a']} leads their ring"):
+            cases.link(*again, "Ann", "again")
+    [lead] = cases.queue(9)
+    assert (lead.case_id, lead.accounts, lead.alerts, round(lead.expected_loss, 2)) == (of["a"], 3, 4, 141.0)
+    assert [(one.transaction_id, one.account_id) for one in cases.alerts(of["a"])] == [
+        ("t1", "a"), ("t2", "a"), ("t3", "b"), ("t6", "c"),
+    ]  # fmt: skip
+    assert cases.find(of["b"]).ring == of["a"]
+    take_cases(cases, [alert("t7", "b", 0.5, "2.0")], KEY.key_id)  # it goes into the ring
+    cases.unlink(of["c"], "Ann", "another address")
+    assert [(case.account_id, case.alerts) for case in cases.queue(9)] == [("a", 4), ("c", 1)]
+    for worked_on in (lambda: cases.assign(of["b"], "Bob", "Ann"),
+                      lambda: close_case(cases, tables, of["b"], Outcome.GOOD, "Ann", "alone")):  # fmt: skip
+        with pytest.raises(ConflictError, match=f"is in the ring of case {of['a']}"):
+            worked_on()
+    with pytest.raises(ConflictError, match="is in no ring"):
+        cases.unlink(of["c"], "Ann", "again")
+    assert close_case(cases, tables, of["a"], Outcome.FRAUD, "Ann", "a ring").appended.new == 4
+    assert cases.find(of["b"]).outcome == "fraud"
+    assert [case.account_id for case in cases.queue(9)] == ["c"]
+    with pytest.raises(ConflictError, match="was closed as fraud"):
+        cases.link(of["c"], of["a"], "Ann", "too late")
+
+
+def test_forgetting_who_leads_a_ring_leaves_the_others_their_cases(dsn: str) -> None:
+    cases = PostgresCases(dsn)
+    take_cases(cases, ALERTS[:3], KEY.key_id)
+    of = {case.account_id: case.case_id for case in cases.queue(9)}
+    cases.link(of["b"], of["a"], "Ann", "one device")
+    PostgresAccountRows(dsn).remove("a", ["t1", "t2"])
+    [left] = cases.queue(9)
+    assert (left.case_id, left.ring, left.alerts) == (of["b"], None, 1)
+
+
 def test_who_is_unsure_says_no_label(dsn: str, tmp_path: Path) -> None:
     cases, tables = PostgresCases(dsn), FolderTables(tmp_path / "lake")
     take_cases(cases, ALERTS[:1], KEY.key_id)

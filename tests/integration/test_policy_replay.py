@@ -14,11 +14,11 @@ from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
 from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.rules import RuleSet, read_rules
-from counterfoil.errors import UsageError
+from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.steps.insights.online_trial import kept_scores, replayed
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.scoring.policies import approve, propose
-from counterfoil.workspace.policy_files import add_values, end_list_entry
+from counterfoil.workspace.policy_files import add_values, end_list_entry, shadow_of
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -60,11 +60,16 @@ def in_force(place: Any, wanted: RuleSet) -> None:
 
 @dataclass(frozen=True)
 class Week:
-    """What the service answered to a week of payments, by payment, and the two rule sets that were in force."""
+    """What the service answered to a week of payments, by payment, and the two rule sets that were in force.
+
+    A third one was `proposed` when `before` payments were scored, and waits.
+    """
 
     begun: datetime
     online: dict[str, dict[str, Any]]
     rule_sets: tuple[RuleSet, RuleSet]
+    proposed: RuleSet
+    before: int
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +79,15 @@ def week(scoring_place: Any) -> Week:
     payments = [row for row in scoring_place.newer if row["paid_at"] < "2024-02-19"]
     assert len(payments) > 300
     merchant, _ = Counter(row["merchant"] for row in payments).most_common(1)[0]
-    done = Week(datetime.now(UTC), {}, (rules("first", 40.0), rules("second", 25.0)))
+    done = Week(
+        datetime.now(UTC), {}, (rules("first", 40.0), rules("second", 25.0)), rules("third", 20.0), A_REQUEST * 6
+    )
     in_force(place, done.rule_sets[0])
     for number in range(0, len(payments), A_REQUEST):
         if number == A_REQUEST * 4:
             add_values(place, "watched", merchant, ListEffect.WATCH, Entity.MERCHANT, None, "Ann", "a ring")
+        if number == done.before:
+            propose(place.decisions, done.proposed, "Cem", "it may find more")
         if number == A_REQUEST * 8:
             in_force(place, done.rule_sets[1])
         if number == A_REQUEST * 10:
@@ -109,6 +118,31 @@ def test_a_backtest_decides_on_a_replayed_week_as_the_service_did(scoring_place:
     assert any(
         found[name].tried != one["decision"] for name, one in week.online.items()
     )  # of the first rule set's days
+
+
+def test_a_proposal_decides_in_shadow_on_all_that_came_after_it(
+    scoring_place: Any, week: Week, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = scoring_place.open()
+    later = dict(list(week.online.items())[week.before :])
+    everything = replayed(
+        place.scores, lambda name: load_release(place.registry, name), week.proposed, Period(since=week.begun)
+    )
+    wanted = {row.transaction_id: row for row in everything if row.transaction_id in later and row.tried != row.then}
+    found = shadow_of(place, week.proposed.version)
+    assert found.payments == len(later)
+    assert sum(found.changed.values()) == len(wanted) > 0
+    assert all(wanted[one.transaction_id] == one for one in found.examples)
+    assert found.examples[0].transaction_id == [name for name in later if name in wanted][-1]  # the newest first
+    assert found.trial is not None
+    assert found.trial.changed == len(wanted)
+    decided = [kept.answer["decision"] for kept in place.scores.latest(10_000, week.begun)]
+    assert decided == [answer["decision"] for answer in week.online.values()]  # nothing followed from it
+    assert shadow_of(place, week.proposed.version, 30).payments == 30
+    assert exit_code("policy", "shadow", week.proposed.version, "--workspace", str(place.root)) == 0
+    assert f"would have decided {len(wanted):,} of {len(later):,} payments otherwise" in capsys.readouterr().out
+    with pytest.raises(NotFoundError, match="waits for a second signature"):
+        shadow_of(place, week.rule_sets[1].version)  # it is in force
 
 
 def test_rules_of_every_effect_and_lists_speak_in_that_week(week: Week) -> None:

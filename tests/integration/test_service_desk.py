@@ -228,10 +228,13 @@ def test_two_signatures_cannot_be_given_by_one_person(
         now = ok(client.get("/v1/policy"))
         assert (now["in_force"], now["rules"]) == (version, rules("desk"))
         assert made["version"] in [one["version"] for one in now["waiting"]]
+        beside = ok(client.get(path.replace("approval", "shadow")))
+        assert (beside["version"], beside["since"] > now["waiting"][0]["at"][:10]) == (made["version"], True)
         other = {"Authorization": f"Bearer {new_token(place.tokens, 'operator', 'desk third')}"}
         signed = ok(operator.post(path, json={"reason": "looks right"}, headers=other))
         assert (signed["effect"], signed["in_force"]) == (True, made["version"])
         assert operator.post(path, json={"reason": "again"}, headers=other).status_code == 404
+        assert client.get(path.replace("approval", "shadow")).status_code == 404  # it waits no more
         assert ok(operator.post("/v1/policy/rollback", json={"reason": "back"}))["in_force"] == version
 
 

@@ -128,6 +128,9 @@ def test_the_maker_is_not_offered_the_second_signature(browser: Any, place: Any,
         assert standing(place.decisions).proposals[version].details["text"] == RULES  # as in a file: no CR LF
         assert page.get_by_text("You proposed it").is_visible()
         assert page.get_by_role("button", name=f"Approve {version}").count() == 0
+        page.get_by_role("link", name=f"What {version} would have decided since").click()
+        assert page.get_by_role("heading", name="In shadow").is_visible()
+        assert (overflows(page), faults(page)) == ([], [])
     with opened(browser, address, address, LOOKS[0]) as (page, _):
         log_in(page, place, "operator", "Bob")
         page.goto(f"{address}/policy")

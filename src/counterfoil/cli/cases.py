@@ -81,6 +81,25 @@ def note(
 
 
 @app.command()
+def link(
+    case: CaseId, other: Annotated[str, typer.Argument(metavar="OTHER", help="The case that leads the ring")],
+    operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Let a case be worked on with another one, of a linked account: a ring is one case."""
+    who, why = _somebody(operator, "--operator"), _somebody(reason, "--reason")
+    lead = existing_workspace(workspace).cases.link(case, other, who, why)
+    typer.echo(f"case {lead.case_id} leads a ring of {lead.accounts:,} accounts with {lead.alerts:,} alerts")
+
+
+@app.command()
+def unlink(case: CaseId, operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None) -> None:
+    """Take a case out of its ring."""
+    who, why = _somebody(operator, "--operator"), _somebody(reason, "--reason")
+    existing_workspace(workspace).cases.unlink(case, who, why)
+    typer.echo(f"case {case} is in no ring")
+
+
+@app.command()
 def close(
     case: CaseId, outcome: Annotated[Outcome, typer.Option()], operator: Operator = None,
     reason: Reason = "", workspace: WorkspaceFolder = None,

@@ -109,6 +109,19 @@ def backtest(
     )
 
 
+@app.command()
+def shadow(
+    version: Version,
+    latest: Annotated[int | None, typer.Option(min=1, help="The last so many payments [default: 20,000]")] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Let a proposal decide on what the service scored since, beside what was decided; nothing follows from it."""
+    from counterfoil.cli.show.policy import show_shadow
+    from counterfoil.workspace.policy_files import shadow_of
+
+    show_shadow(shadow_of(existing_workspace(workspace), version, latest))
+
+
 @app.command("from-amazon")
 def from_amazon(
     folder: Annotated[Path, typer.Argument(help="Answers of 'aws frauddetector get-...' (.json)", exists=True,

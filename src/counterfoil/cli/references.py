@@ -65,6 +65,20 @@ def list_overlay(workspace: WorkspaceFolder = None) -> None:
 
 
 @app.command()
+def suspects(
+    most: Annotated[int, typer.Option(min=1, help="So many of them")] = 20,
+    release: Annotated[str | None, typer.Option(help="A release's id or alias [default: the champion]")] = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """List references that may be mislabelled: those whose label the other references contradict most."""
+    from counterfoil.cli.show import references as console_references
+    from counterfoil.steps.insights.suspects import audit
+
+    detector = existing_workspace(workspace).detector(release)
+    console_references.show_suspects(audit(detector, most), detector.release_id)
+
+
+@app.command()
 def undo(
     transaction: Transaction, operator: Operator = None, reason: Reason = "", workspace: WorkspaceFolder = None
 ) -> None:

@@ -15,20 +15,29 @@ def what_if(
     relabel: Annotated[
         str | None, typer.Option(metavar="REFERENCE=LABEL", help="With this one as fraud or good")
     ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="The payments of this run of scores, instead of the service's")
+    ] = None,
     last: Annotated[int, typer.Option(min=1, help="So many of the payments that the service scored last")] = 10_000,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Show which of the last decisions would be others without a reference, or with its label changed."""
     from counterfoil.steps.insights import what_if as asked
+    from counterfoil.steps.insights.scores import release_of_run
 
     if (remove is None) == (relabel is None):
         raise UsageError("give --remove REFERENCE or --relabel REFERENCE=LABEL: one of the two")
     reference, _, word = (remove or "", "", "") if relabel is None else relabel.rpartition("=")
     place = existing_workspace(workspace)
     label = None if relabel is None else asked.label_of_word(word)
-    found = asked.what_if(place.champion.current().detector, place.scores.latest(last), reference, label)
+    if run is None:
+        found = asked.what_if(place.champion.current().detector, place.scores.latest(last), reference, label)
+    else:
+        detector = place.detector(release_of_run(place.tables, run))
+        found = asked.what_if_of_run(detector, place.tables, run, reference, label)
+    whose = "the last " if run is None else ""
     typer.echo(
-        f"{len(found.flips):,} of the last {found.payments:,} decisions would be others; {found.touched:,} signals "
+        f"{len(found.flips):,} of {whose}{found.payments:,} decisions would be others; {found.touched:,} signals "
         f"would move, by {found.largest:.4f} at most ({found.compared:,} payments were compared again)"
     )
     for flip in found.flips[:SHOWN]:

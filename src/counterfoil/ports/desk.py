@@ -72,8 +72,10 @@ class CaseAlert:
 
 @dataclass(frozen=True)
 class Case:
-    """The alerts of one account that are looked at together.
+    """The alerts of one account, or of a ring of linked accounts, that are looked at together.
 
+    The case that leads a ring has the alerts of all its `accounts`; each of the others names it as its `ring`, and has
+    the alerts of its own account.
     `expected_loss` is the sum of signal times amount, in the payments' currency: where the signal is calibrated, what
     is lost on average if nothing is done.
     """
@@ -88,6 +90,8 @@ class Case:
     closed_at: datetime | None
     alerts: int
     expected_loss: float
+    accounts: int = 1
+    ring: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class CaseNote:
 class RelatedPayment:
     """A scored payment of another case or of none that shares something with a case's alerts, about that time.
 
-    `shared` is what it shares: merchant, source_ip, device.
+    `shared` is what it shares: merchant, source_ip, device; `case_id` the open case that it stands in, if any.
     """
 
     transaction_id: str
@@ -115,6 +119,7 @@ class RelatedPayment:
     amount: str | None
     currency: str | None
     shared: tuple[str, ...]
+    case_id: str | None = None
 
 
 class CaseStore(Protocol):
@@ -128,7 +133,7 @@ class CaseStore(Protocol):
         ...
 
     def queue(self, limit: int, *, closed: bool = False) -> list[Case]:
-        """Return open cases (with `closed`, all), greatest expected loss first."""
+        """Return open cases (with `closed`, all), greatest expected loss first; of a ring the one that leads it."""
         ...
 
     def find(self, case_id: str) -> Case:
@@ -136,11 +141,11 @@ class CaseStore(Protocol):
         ...
 
     def alerts(self, case_id: str) -> list[CaseAlert]:
-        """Return a case's alerts, oldest first."""
+        """Return a case's alerts, oldest first; of one that leads a ring those of all its accounts."""
         ...
 
     def notes(self, case_id: str) -> list[CaseNote]:
-        """Return what was said and done, oldest first."""
+        """Return what was said and done, oldest first; of one that leads a ring in all its cases."""
         ...
 
     def related(self, case_id: str, within: timedelta, limit: int) -> list[RelatedPayment]:
@@ -156,13 +161,25 @@ class CaseStore(Protocol):
         ...
 
     def assign(self, case_id: str, assignee: str, operator: str) -> None:
-        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed."""
+        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed or in a ring."""
+        ...
+
+    def link(self, case_id: str, other: str, operator: str, reason: str) -> Case:
+        """Let an open case, and those that it leads, be worked on with `other`; return the case that leads the ring.
+
+        Raises NotFoundError, ConflictError if one of them is closed or they are linked already.
+        """
+        ...
+
+    def unlink(self, case_id: str, operator: str, reason: str) -> None:
+        """Take an open case out of its ring. Raises NotFoundError, ConflictError if it is closed or in none."""
         ...
 
     def closing(self, case_id: str, outcome: str, operator: str, reason: str) -> AbstractContextManager[Case]:
         """Give an open case that nobody else can close meanwhile; it is closed where the block ends well.
 
-        Whoever wants to close it too waits for that. Raises NotFoundError, ConflictError if it is closed.
+        With one that leads a ring all its cases are closed. Whoever wants to close it too waits for that. Raises
+        NotFoundError, ConflictError if it is closed or in a ring: the case that leads the ring is closed instead.
         """
         ...
 

@@ -53,6 +53,18 @@ def add_cases(app: FastAPI, serving: Serving, workers: Workers) -> None:
         await workers.run(store.note, case_id, person_of(caller, body.by), body.words)
         return [as_note(one) for one in await workers.run(store.notes, case_id)]
 
+    @app.post("/v1/cases/{case_id}/ring", tags=["cases"])
+    async def link(case_id: CaseId, body: models.Linking, caller: Analyst) -> models.CaseHead:
+        """Let an open case be worked on with another one, of a linked account; tell which case leads the ring."""
+        person = person_of(caller, body.by)
+        return as_head(await workers.run(store.link, case_id, body.case, person, body.reason))
+
+    @app.post("/v1/cases/{case_id}/ring/leave", tags=["cases"])
+    async def unlink(case_id: CaseId, body: models.Signed, caller: Analyst) -> models.CaseHead:
+        """Take an open case out of its ring."""
+        await workers.run(store.unlink, case_id, person_of(caller, body.by), body.reason)
+        return as_head(await workers.run(store.find, case_id))
+
     @app.post("/v1/cases/{case_id}/close", tags=["cases"])
     async def close(case_id: CaseId, body: models.Closing, caller: Analyst) -> models.ClosedCase:
         """Close a case; its outcome is the label of each of its payments, and acts as feedback does."""

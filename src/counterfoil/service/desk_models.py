@@ -31,6 +31,10 @@ class CaseHead(Model):
     due: str
     opened_at: str
     closed_at: str | None
+    accounts: int = Field(
+        default=1, description="Of a ring of linked accounts: how many; their alerts are counted here"
+    )
+    ring: str | None = Field(default=None, description="The case that leads the ring that this one is in")
 
 
 class CaseQueue(Model):
@@ -52,6 +56,7 @@ class CasePayment(Model):
     release_id: str | None = None
     policy_version: str | None = None
     shared: tuple[Literal["merchant", "source_ip", "device"], ...] = ()
+    case_id: str | None = Field(default=None, description="The open case that a related payment stands in")
 
 
 class CaseNote(Model):
@@ -79,6 +84,12 @@ class Assignment(Model):
 
     to: Name
     by: Name | None = None
+
+
+class Linking(Signed):
+    """Which case an open case is to be worked on with."""
+
+    case: Annotated[str, StringConstraints(pattern="^c[0-9a-f]{12}$")]
 
 
 class NewNote(Model):
@@ -164,3 +175,43 @@ class PolicySigned(Model):
     version: str
     in_force: str | None
     effect: bool = Field(description="False: it waits for a second person, or somebody else was faster")
+
+
+class ShadowPayment(Model):
+    """A payment that a proposal would have decided otherwise."""
+
+    transaction_id: str
+    event_time: str
+    decided: Literal["allow", "review", "block"]
+    in_shadow: Literal["allow", "review", "block"]
+    hits: tuple[str, ...] = Field(description="What speaks for it, strongest first")
+
+
+class ShadowChange(Model):
+    """How many payments would have been decided so otherwise."""
+
+    decided: Literal["allow", "review", "block"]
+    in_shadow: Literal["allow", "review", "block"]
+    payments: int
+
+
+class ShadowFigure(Model):
+    """A figure of the proposal, of what was decided, and their difference with its 95 % interval by account."""
+
+    name: str
+    in_shadow: float | None
+    decided: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+class Shadow(Model):
+    """What a proposal would have decided since it was proposed, beside what was decided; nothing follows from it."""
+
+    version: str
+    since: str
+    payments: int = Field(description="So many of the payments scored last were looked at")
+    changed: list[ShadowChange]
+    examples: list[ShadowPayment] = Field(description="The last ones, newest first")
+    figures: list[ShadowFigure]

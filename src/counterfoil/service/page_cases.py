@@ -34,6 +34,7 @@ def add_cases_page(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
     """Add the page of cases to the app."""
     _add_queue(app, serving, frame)
     _add_words(app, serving, frame)
+    _add_rings(app, serving, frame)
     _add_acts(app, serving, frame)
 
 
@@ -72,6 +73,27 @@ def _add_words(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
         return await acted(
             frame, request, form_token, by, _page_of(case_id), lambda who: store.assign(case_id, said(to), who.person)
         )
+
+
+def _add_rings(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
+    store = serving.place.cases
+
+    @app.post("/cases/{case_id}/link", include_in_schema=False)
+    async def link(
+        request: Request, case_id: CaseId, other: Word, reason: Word, form_token: Word, by: Who = ""
+    ) -> Response:
+        # The one that is looked at leads.
+        return await acted(
+            frame, request, form_token, by, _page_of(case_id),
+            lambda who: store.link(said(other), case_id, who.person, said(reason)),
+        )  # fmt: skip
+
+    @app.post("/cases/{case_id}/unlink", include_in_schema=False)
+    async def unlink(request: Request, case_id: CaseId, reason: Word, form_token: Word, by: Who = "") -> Response:
+        return await acted(
+            frame, request, form_token, by, _page_of(case_id),
+            lambda who: store.unlink(case_id, who.person, said(reason)),
+        )  # fmt: skip
 
 
 def _add_acts(app: FastAPI, serving: Serving, frame: PageFrame) -> None:

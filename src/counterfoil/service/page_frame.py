@@ -30,6 +30,7 @@ class PageFrame:
         self.access = access
         self._templates = Environment(loader=PackageLoader("counterfoil.service"), autoescape=select_autoescape())
         self._templates.filters["moment"] = _moment
+        self._templates.filters["figure"] = _figure
 
     def shown(self, request: Request, template: str, status: int = 200, **given: Any) -> HTMLResponse:
         """A template as an answer; it is given the session's form token, and whether people must log in."""
@@ -62,3 +63,8 @@ class PageFrame:
 def _moment(text: str | None) -> str:
     """A time as people read it, to the minute."""
     return "" if not text else datetime.fromisoformat(text).strftime("%d %b %Y %H:%M")
+
+
+def _figure(value: float | None) -> str:
+    """A figure with three signs behind the point if it is small; nothing if it is not known."""
+    return "" if value is None else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"

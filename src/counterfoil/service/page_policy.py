@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import FastAPI, Form, Request, Response
 
-from counterfoil.errors import StoreUnavailableError
+from counterfoil.errors import NotFoundError, StoreUnavailableError
 from counterfoil.service.access import Role
 from counterfoil.service.desk_models import RULES_BYTES
 from counterfoil.service.page_cases import Author, Who, Word, acted, said
 from counterfoil.service.page_frame import PageFrame
-from counterfoil.service.policy import Version, propose_as, whole_policy
+from counterfoil.service.policy import Version, propose_as, whole_policy, whole_shadow
 from counterfoil.service.problems import ProblemError
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring import policies
@@ -33,6 +33,18 @@ def add_policy_page(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
         may_sign = caller.role.includes(Role.OPERATOR)
         own = [one.version for one in found.waiting if policies.person(one.maker) == policies.person(caller.name)]
         return frame.shown(request, "policy.html", policy=found, caller=caller, may_sign=may_sign, own=own)
+
+    @app.get("/policy/shadow/{version}", include_in_schema=False)
+    async def shadow(request: Request, version: Version) -> Response:
+        if await frame.who(request) is None:
+            return frame.shown(request, "login.html", 401)
+        try:
+            found = await frame.workers.run(whole_shadow, serving, version)
+        except StoreUnavailableError:
+            return frame.unavailable(request)
+        except NotFoundError as error:
+            return frame.message(request, 404, str(error))
+        return frame.shown(request, "shadow.html", shadow=found)
 
     @app.post("/policy/propose", include_in_schema=False)
     async def propose(request: Request, rules: Rules, reason: Word, form_token: Word, by: Who = "") -> Response:

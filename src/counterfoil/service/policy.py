@@ -11,7 +11,10 @@ from counterfoil.service.callers import Analyst, Operator, allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring import policies
-from counterfoil.workspace.policy_files import rules_of_text, snooze
+from counterfoil.workspace.policy_files import rules_of_text, shadow_of, snooze
+
+LATEST_IN_SHADOW = 5_000
+"""So many payments are decided on again while somebody waits for the answer."""
 
 Version = Annotated[str, Path(pattern="^p[0-9a-f]{16}$")]
 
@@ -30,6 +33,11 @@ def add_policy(app: FastAPI, serving: Serving, workers: Workers) -> None:
         """Sign a rule set as its maker; it is in force once somebody else approves it."""
         person = person_of(caller, body.by)
         return as_signed(await workers.run(lambda: propose_as(serving, body.rules, person, body.reason)))
+
+    @app.get("/v1/policy/proposals/{version}/shadow", tags=["policy"], dependencies=[Depends(allowed(Role.ANALYST))])
+    async def shadow(version: Version) -> models.Shadow:
+        """Tell what a proposal would have decided since it was proposed, beside what was decided."""
+        return await workers.run(whole_shadow, serving, version)
 
     @app.post("/v1/policy/proposals/{version}/approval", tags=["policy"])
     async def approve(version: Version, body: models.Signed, caller: Operator) -> models.PolicySigned:
@@ -76,6 +84,34 @@ def whole_policy(serving: Serving) -> models.Policy:
     in_force = now.in_force
     rules = None if in_force is None else now.proposals[in_force].details["text"]
     return models.Policy(in_force=in_force, rules=rules, waiting=waiting, lists=lists)
+
+
+def whole_shadow(serving: Serving, version: str) -> models.Shadow:
+    """What a proposal decides on what was scored since. Raises NotFoundError if it does not wait."""
+    found = shadow_of(serving.place, version, LATEST_IN_SHADOW)
+    changed = [
+        models.ShadowChange.model_validate({"decided": then, "in_shadow": tried, "payments": count})
+        for (then, tried), count in sorted(found.changed.items())
+    ]
+    examples = [
+        models.ShadowPayment.model_validate(
+            {"transaction_id": one.transaction_id, "event_time": one.event_time.isoformat(), "decided": one.then,
+             "in_shadow": one.tried, "hits": one.hits}
+        )
+        for one in found.examples
+    ]  # fmt: skip
+    trial = found.trial
+    figures = [] if trial is None else [
+        models.ShadowFigure(
+            name=name, in_shadow=trial.tried[name], decided=trial.today[name], difference=one.value, low=one.low,
+            high=one.high,
+        )
+        for name, one in trial.differences.items()
+    ]  # fmt: skip
+    since = "" if found.since is None else found.since.isoformat()
+    return models.Shadow(
+        version=version, since=since, payments=found.payments, changed=changed, examples=examples, figures=figures
+    )
 
 
 def as_signed(signed: policies.Signed) -> models.PolicySigned:

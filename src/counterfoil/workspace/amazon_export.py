@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from counterfoil.adapters.files.mapping_files import load_mapping
@@ -17,6 +18,8 @@ LARGEST_ANSWER = 256 << 20
 def move_export(folder: Path, out: Path, event_type: str | None, effects: Mapping[str, Effect]) -> Moved:
     """Move what `folder` has into `out`: mapping.toml, rules.toml and lists/NAME.csv; `out` must be new or empty.
 
+    The files are written aside and read as they will be before `out` is there: what fails leaves nothing.
+
     Each .json file of the folder is an answer of the API as `aws frauddetector` prints it; in its folder `lists`,
     NAME.json is the answer of get-list-elements for list NAME. Raises InputFileError for what cannot be read, and as
     `move` does.
@@ -29,13 +32,21 @@ def move_export(folder: Path, out: Path, event_type: str | None, effects: Mappin
     elements = {path.stem: [str(one) for one in _answer(path).get("elements", [])]
                 for path in sorted((folder / "lists").glob("*.json"))}  # fmt: skip
     moved = move([_answer(path) for path in files], elements, event_type, effects)
-    (out / "lists").mkdir(parents=True, exist_ok=True)
-    (out / "mapping.toml").write_text(moved.mapping, encoding="utf-8")
-    (out / "rules.toml").write_text(moved.rules, encoding="utf-8")
-    for name, found in moved.lists.items():
-        (out / "lists" / f"{name}.csv").write_text(found.text, encoding="utf-8")
-    rules_of_text(moved.rules, load_mapping(str(out / "mapping.toml")))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as aside:
+        whole = Path(aside) / "whole"
+        _write(moved, whole)
+        rules_of_text(moved.rules, load_mapping(str(whole / "mapping.toml")))
+        whole.replace(out)  # a folder takes the place of none, or of an empty one
     return moved
+
+
+def _write(moved: Moved, folder: Path) -> None:
+    (folder / "lists").mkdir(parents=True)
+    (folder / "mapping.toml").write_text(moved.mapping, encoding="utf-8")
+    (folder / "rules.toml").write_text(moved.rules, encoding="utf-8")
+    for name, found in moved.lists.items():
+        (folder / "lists" / f"{name}.csv").write_text(found.text, encoding="utf-8")
 
 
 def _answer(path: Path) -> dict[str, Any]:

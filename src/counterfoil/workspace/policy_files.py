@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
@@ -27,6 +28,9 @@ from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.releases.releases import require_person
 from counterfoil.workspace.wiring import Workspace
+
+if TYPE_CHECKING:
+    from counterfoil.steps.insights.policy_shadow import Shadow
 
 ADD = "policy-list-add"
 END = "policy-list-end"
@@ -149,4 +153,15 @@ def try_rules_online(place: Workspace, rules: RuleSet, period: Period, costs: Al
     return backtest_online(
         place.scores, place.decisions, place.tables, lambda name: load_release(place.registry, name), rules,
         period=period, costs=costs,
+    )  # fmt: skip
+
+
+def shadow_of(place: Workspace, version: str, latest: int | None = None) -> "Shadow":
+    """What a proposal that waits decides on what the service scored since, beside what was decided."""
+    from counterfoil.steps.insights.policy_shadow import LATEST, shadow
+    from counterfoil.steps.releases.registration import load_release
+
+    return shadow(
+        place.scores, place.decisions, place.tables, lambda name: load_release(place.registry, name), version,
+        latest=latest or LATEST,
     )  # fmt: skip

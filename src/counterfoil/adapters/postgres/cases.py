@@ -1,4 +1,4 @@
-"""Cases in PostgreSQL: the alerts of one account that are looked at together."""
+"""Cases in PostgreSQL: the alerts of one account, or of a ring of accounts, that are looked at together."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -25,14 +25,21 @@ INSERT INTO desk_case_alert
 VALUES (%s, %s, %s, %s, %s, %s::numeric, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 _CASES = """
-SELECT case_id, account_id, state, assignee, due, outcome, opened_at, closed_at,
-    count(transaction_id), coalesce(sum(signal * coalesce(amount, 0)::double precision), 0) AS loss
-FROM desk_case LEFT JOIN desk_case_alert USING (case_id) {where}
-GROUP BY case_id ORDER BY state = 'open' DESC, loss DESC, case_id {limit}
+SELECT own.case_id, own.account_id, own.state, own.assignee, own.due, own.outcome, own.opened_at, own.closed_at,
+    sum(alerts)::bigint, sum(lost) AS loss, count(*), own.ring
+FROM desk_case AS own JOIN desk_case AS one ON one.case_id = own.case_id OR one.ring = own.case_id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS alerts, coalesce(sum(signal * coalesce(amount, 0)::double precision), 0) AS lost
+    FROM desk_case_alert WHERE desk_case_alert.case_id = one.case_id
+) AS alerted
+WHERE {where} GROUP BY own.case_id ORDER BY own.state = 'open' DESC, loss DESC, own.case_id {limit}
 """
+_OF_RING = "SELECT case_id FROM desk_case WHERE case_id = %(case)s OR ring = %(case)s"
+"""A case and those that it leads."""
 _ALERTS = """
 SELECT transaction_id, account_id, event_time, decision, signal, amount::text, currency, release_id, policy_version
-FROM desk_case_alert JOIN desk_case USING (case_id) WHERE case_id = %s ORDER BY event_time, transaction_id
+FROM desk_case_alert JOIN desk_case USING (case_id) WHERE case_id = %(case)s OR ring = %(case)s
+ORDER BY event_time, transaction_id
 """
 _LATEST_OF_A_VALUE = 200
 """Of a merchant that sells all day only so many payments about an alert are looked at, the latest."""
@@ -55,11 +62,14 @@ _RELATED = f"""
 WITH own AS (
     SELECT payment, to_char(event_time - %(within)s, {_TEXT_OF_A_TIME}) AS since,
         to_char(event_time + %(within)s + interval '1 second', {_TEXT_OF_A_TIME}) AS until
-    FROM desk_case_alert JOIN service_score USING (transaction_id) WHERE case_id = %(case)s
+    FROM desk_case_alert JOIN service_score USING (transaction_id) WHERE case_id IN ({_OF_RING})
 ), alike AS ({" UNION ALL ".join(map(_sharing, ("merchant", "source_ip", "device")))})
 SELECT transaction_id, account_id, (min(payment ->> 'event_time'))::timestamptz, decision, signal, amount::text,
-    min(payment ->> 'currency'), array_agg(DISTINCT what ORDER BY what) AS shared
-FROM alike WHERE transaction_id NOT IN (SELECT transaction_id FROM desk_case_alert WHERE case_id = %(case)s)
+    min(payment ->> 'currency'), array_agg(DISTINCT what ORDER BY what) AS shared,
+    (SELECT case_id FROM desk_case_alert JOIN desk_case USING (case_id)
+        WHERE desk_case_alert.transaction_id = alike.transaction_id AND state = 'open') AS other_case
+FROM alike
+WHERE transaction_id NOT IN (SELECT transaction_id FROM desk_case_alert WHERE case_id IN ({_OF_RING}))
 GROUP BY transaction_id, account_id, decision, signal, amount
 ORDER BY cardinality(array_agg(DISTINCT what)) DESC, signal DESC, transaction_id LIMIT %(limit)s
 """
@@ -92,7 +102,8 @@ class PostgresCases:
 
     def queue(self, limit: int, *, closed: bool = False) -> list[Case]:
         """Return open cases (with `closed`, all), greatest expected loss first."""
-        query = _CASES.format(where="" if closed else "WHERE state = 'open'", limit="LIMIT %s")
+        open_ones = "own.ring IS NULL" if closed else "own.ring IS NULL AND own.state = 'open'"
+        query = _CASES.format(where=open_ones, limit="LIMIT %s")
         with self._connections.connection() as connection:
             return [Case(*row) for row in connection.execute(query, (limit,))]
 
@@ -104,20 +115,20 @@ class PostgresCases:
     def alerts(self, case_id: str) -> list[CaseAlert]:
         """Return a case's alerts, oldest first."""
         with self._connections.connection() as connection:
-            return [CaseAlert(*row) for row in connection.execute(_ALERTS, (case_id,))]
+            return [CaseAlert(*row) for row in connection.execute(_ALERTS, {"case": case_id})]
 
     def notes(self, case_id: str) -> list[CaseNote]:
         """Return what was said and done, oldest first."""
-        query = "SELECT at, said_by, what, words FROM desk_case_note WHERE case_id = %s ORDER BY note"
+        query = f"SELECT at, said_by, what, words FROM desk_case_note WHERE case_id IN ({_OF_RING}) ORDER BY note"
         with self._connections.connection() as connection:
-            return [CaseNote(*row) for row in connection.execute(query, (case_id,))]
+            return [CaseNote(*row) for row in connection.execute(query, {"case": case_id})]
 
     def related(self, case_id: str, within: timedelta, limit: int) -> list[RelatedPayment]:
         """Return payments that share a merchant, source IP or device with an alert; see CaseStore.related."""
         values = {"case": case_id, "within": within, "limit": limit}
         with self._connections.connection() as connection:
             rows = connection.execute(_RELATED, values).fetchall()
-        return [RelatedPayment(*[*kept, tuple(shared)]) for *kept, shared in rows]
+        return [RelatedPayment(*[*kept, tuple(shared), case]) for *kept, shared, case in rows]
 
     def note(self, case_id: str, said_by: str, words: str) -> None:
         """Keep a note. Raises NotFoundError."""
@@ -126,22 +137,51 @@ class PostgresCases:
             _say(connection, case_id, said_by, "note", words)
 
     def assign(self, case_id: str, assignee: str, operator: str) -> None:
-        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed."""
+        """Let somebody work on an open case. Raises NotFoundError, ConflictError if it is closed or in a ring."""
         with self._connections.connection() as connection, connection.transaction():
-            _require_open(_find(connection, case_id, lock=True))
+            _require_own(_find(connection, case_id, lock=True))
             connection.execute("UPDATE desk_case SET assignee = %s WHERE case_id = %s", (assignee, case_id))
             _say(connection, case_id, operator, "assigned", assignee)
+
+    def link(self, case_id: str, other: str, operator: str, reason: str) -> Case:
+        """Let an open case, and those that it leads, be worked on with `other`; see CaseStore.link."""
+        with self._connections.connection() as connection, connection.transaction():
+            connection.execute(_ONE_AT_A_TIME)
+            found = {name: _find(connection, name, lock=True) for name in sorted({case_id, other})}
+            for case in found.values():
+                _require_open(case)
+            ours, theirs = found[case_id], found[other]
+            mine, lead = ours.ring or ours.case_id, theirs.ring or theirs.case_id
+            if mine == lead:
+                raise ConflictError(f"cases {case_id} and {other} are linked already: case {lead} leads their ring")
+            query = "UPDATE desk_case SET ring = %(lead)s WHERE case_id = %(case)s OR ring = %(case)s"
+            connection.execute(query, {"lead": lead, "case": mine})
+            _say(connection, mine, operator, f"linked with {lead}", reason)
+            return _find(connection, lead)
+
+    def unlink(self, case_id: str, operator: str, reason: str) -> None:
+        """Take an open case out of its ring. Raises NotFoundError, ConflictError if it is closed or in none."""
+        with self._connections.connection() as connection, connection.transaction():
+            case = _find(connection, case_id, lock=True)
+            _require_open(case)
+            if case.ring is None:
+                raise ConflictError(f"case {case_id} is in no ring: take out the cases that it leads")
+            connection.execute("UPDATE desk_case SET ring = NULL WHERE case_id = %s", (case_id,))
+            _say(connection, case_id, operator, f"taken out of the ring of {case.ring}", reason)
 
     @contextmanager
     def closing(self, case_id: str, outcome: str, operator: str, reason: str) -> Iterator[Case]:
         """Give an open case that nobody else can close meanwhile; it is closed where the block ends well."""
         query = "UPDATE desk_case SET state = 'closed', outcome = %s, closed_at = clock_timestamp() WHERE case_id = %s"
         with self._connections.connection() as connection, connection.transaction():
-            case = _find(connection, case_id, lock=True)
-            _require_open(case)
+            # In one order, as `link` does: two who work on one ring wait for each other, and not for ever.
+            connection.execute(f"{_OF_RING} ORDER BY case_id FOR UPDATE", {"case": case_id})
+            case = _find(connection, case_id)
+            _require_own(case)
             yield case
-            connection.execute(query, (outcome, case_id))
-            _say(connection, case_id, operator, f"closed as {outcome}", reason)
+            for (name,) in connection.execute(_OF_RING, {"case": case_id}).fetchall():
+                connection.execute(query, (outcome, name))
+                _say(connection, name, operator, f"closed as {outcome}", reason)
 
     def rekey(self, keys: PseudonymKeys) -> int:
         """Hash again the accounts under earlier ones of these keys; return how many cases. Safe to do again."""
@@ -173,6 +213,10 @@ def _join_later_cases(connection: psycopg.Connection, renamed: Sequence[tuple[st
     for kept, joined in connection.execute(query, named).fetchall():
         for table in ("desk_case_alert", "desk_case_note"):
             connection.execute(f"UPDATE {table} SET case_id = %s WHERE case_id = %s", (kept, joined))
+        connection.execute(
+            "UPDATE desk_case SET ring = %(kept)s WHERE ring = %(joined)s AND case_id <> %(kept)s",
+            {"kept": kept, "joined": joined},
+        )
         connection.execute("DELETE FROM desk_case WHERE case_id = %s", (joined,))
 
 
@@ -193,7 +237,7 @@ def _open_case_of(connection: psycopg.Connection, alert: CaseAlert) -> str | Non
 def _find(connection: psycopg.Connection, case_id: str, *, lock: bool = False) -> Case:
     if lock:
         connection.execute("SELECT 1 FROM desk_case WHERE case_id = %s FOR UPDATE", (case_id,))
-    row = connection.execute(_CASES.format(where="WHERE case_id = %s", limit=""), (case_id,)).fetchone()
+    row = connection.execute(_CASES.format(where="own.case_id = %s", limit=""), (case_id,)).fetchone()
     if row is None:
         raise NotFoundError(f"there is no case {case_id!r}: 'counterfoil cases list' names those that there are")
     return Case(*row)
@@ -203,6 +247,14 @@ def _require_open(case: Case) -> None:
     if case.state != "open":
         raise ConflictError(
             f"case {case.case_id} was closed as {case.outcome}: a later alert of the account opens another"
+        )
+
+
+def _require_own(case: Case) -> None:
+    _require_open(case)
+    if case.ring is not None:
+        raise ConflictError(
+            f"case {case.case_id} is in the ring of case {case.ring}: work on that one, or take this one out of it"
         )
 
 

@@ -42,6 +42,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _migration(9, "the analyst's desk", "desk"),
     _migration(10, "claimants of input files", "claimants"),
     _migration(11, "payments of one thing", "related_payments"),
+    _migration(12, "cases of linked accounts", "rings"),
 )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from counterfoil.domain.evaluation.paired import Difference
     from counterfoil.domain.evaluation.policy_trial import PolicyTrial
     from counterfoil.ports.desk import ListSummary
+    from counterfoil.steps.insights.policy_shadow import Shadow
     from counterfoil.steps.scoring.policies import Standing
 
 
@@ -62,6 +63,23 @@ def show_trial(trial: "PolicyTrial") -> None:
         f"{trial.unlabelled:,} nothing is known",
         soft_wrap=True,
     )
+
+
+def show_shadow(found: "Shadow") -> None:
+    """What a proposal would have decided otherwise since it was proposed, and its figures beside today's."""
+    since = "" if found.since is None else f" since {found.since:%Y-%m-%d %H:%M}"
+    changed = sum(found.changed.values())
+    out.print(
+        f"{found.version} would have decided {changed:,} of {found.payments:,} payments otherwise{since}",
+        soft_wrap=True,
+    )
+    for (then, tried), count in sorted(found.changed.items()):
+        out.print(f"{then} -> {tried}: {count:,}")
+    for one in found.examples:
+        line = f"{one.transaction_id}: {one.then} -> {one.tried} ({', '.join(one.hits) or 'nothing spoke'})"
+        out.print(escape(line), soft_wrap=True)
+    if found.trial is not None:
+        show_trial(found.trial)
 
 
 def _span(found: "Difference") -> str:

@@ -7,9 +7,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from counterfoil.cli.show.terminal import out
+from counterfoil.domain.schemas import FRAUD
 
 if TYPE_CHECKING:
     from counterfoil.domain.evaluation.reference_use import ReferenceUse
+    from counterfoil.steps.insights.suspects import Audit
     from counterfoil.steps.scoring.confirm import Effect
     from counterfoil.steps.scoring.overrule import Kept
 
@@ -30,6 +32,27 @@ def show_use(use: "ReferenceUse", run: str) -> None:
             share = side.dead / side.references
             out.print(f"{side.dead:,} of {side.references:,} {name} references ({share:.0%}) were named by no payment")
     out.print(f"{use.payments:,} payments")
+
+
+def show_suspects(found: "Audit", release_id: str) -> None:
+    """A line for each reference whose label the others contradict."""
+    shown = Table(
+        "reference", "label", Column("fraud, by the others", justify="right"), "paid", "amount",
+        title=f"references of {release_id} that may be mislabelled", title_justify="left",
+    )  # fmt: skip
+    for one in found.suspects:
+        money = "" if one.amount is None else f"{one.amount:f} {one.currency or ''}".strip()
+        cells = (
+            one.reference_id,
+            "fraud" if one.label == FRAUD else "good",
+            f"{one.signal:.4f}",
+            f"{one.event_time:%Y-%m-%d %H:%M}",
+            money,
+        )
+        shown.add_row(*map(escape, cells))
+    out.print(shown)
+    out.print(f"the others would label {found.contradicted:,} of {found.references:,} references otherwise")
+    out.print("what one changes: counterfoil what-if --relabel REFERENCE=LABEL", soft_wrap=True)
 
 
 def show_overlay(kept: "Sequence[Kept]", release_id: str) -> None:

@@ -7,9 +7,11 @@ Its answers are read as they are (`aws frauddetector get-event-types`, `get-vari
 import csv
 import io
 import json
+import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from counterfoil.domain.features.spec import specs_with
@@ -17,7 +19,7 @@ from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.policy.amazon_rules import UntranslatableError, as_cel, list_asked
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
 from counterfoil.domain.policy.fields import PAYMENT_FIELDS, known_fields
-from counterfoil.domain.policy.rules import Effect, RuleSetError, read_rules
+from counterfoil.domain.policy.rules import LONGEST_ID, Effect, RuleSetError, read_rules
 from counterfoil.errors import NotFoundError, UsageError
 
 FIELD_OF_TYPE = {
@@ -88,13 +90,16 @@ def move(
     own = (*source.own_categorical, *source.own_textual)
     known = known_fields(specs_with(source.entities), source.numeric, own)
     readable = {one.name: one.field for one in variables if one.kind != "field" or one.field in PAYMENT_FIELDS}
+    taken: set[str] = set()
     rules, lists = [f'name = "{source.name[:60]}"'], dict[str, MovedList]()
     for rule in _latest(found.get("ruleDetails", [])):
         try:
             effect = _effect(rule.get("outcomes", []), effects)
             asked = list_asked(rule["expression"])
             if asked is None:
-                rules.append(_rule(rule, as_cel(rule["expression"], readable), effect, known))
+                name = _id_of(rule, taken)
+                rules.append(_rule(rule, name, as_cel(rule["expression"], readable), effect, known))
+                taken.add(name)
             else:
                 lists[asked[1]] = _list(asked, effect, elements, variables)
         except (UntranslatableError, RuleSetError) as error:
@@ -180,13 +185,25 @@ def _effect(outcomes: Sequence[str], effects: Mapping[str, Effect]) -> Effect:
     return max(asked, key=list(Effect).index)
 
 
-def _rule(rule: Mapping[str, Any], cel: str, effect: Effect, known: Mapping[str, Any]) -> str:
-    """A rule as our files have it, once it was read as such. Raises RuleSetError."""
-    name = str(rule["ruleId"]).lower()
+def _id_of(rule: Mapping[str, Any], taken: Collection[str]) -> str:
+    """A rule's id as ours are, another one for each rule: of ids that differ in capitals alone, or in what stands after
+    64 signs, the later get a number."""
+    name = re.sub(r"[^a-z0-9_-]", "_", str(rule["ruleId"]).lower())
     name = name if name[:1].isalpha() else f"r{name}"
+    tries = (f"{name[: LONGEST_ID - len(end)]}{end}" for end in chain([""], (f"-{number}" for number in count(2))))
+    return next(one for one in tries if one not in taken)
+
+
+def _rule(rule: Mapping[str, Any], name: str, cel: str, effect: Effect, known: Mapping[str, Any]) -> str:
+    """A rule as our files have it, once it was read as such. Raises RuleSetError."""
+    own = str(rule["ruleId"])
+    there = f"rule {own} of Amazon Fraud Detector"
+    reason = str(rule.get("description") or there)
+    if own != name and reason != there:
+        reason = f"{reason} ({there})"
     facts = {
-        "id": name[:64], "when": cel, "effect": str(effect), "owner": str(rule.get("detectorId") or "unknown"),
-        "reason": str(rule.get("description") or f"rule {rule['ruleId']} of Amazon Fraud Detector"),
+        "id": name, "when": cel, "effect": str(effect), "owner": str(rule.get("detectorId") or "unknown"),
+        "reason": reason,
     }  # fmt: skip
     text = "\n".join(["[[rule]]", *(f"{key} = {_text(value)}" for key, value in facts.items())])
     read_rules(f'name = "one"\n{text}', known)

@@ -48,21 +48,35 @@ class Policy:
         `at` is SQL for the moment at which the lists are looked up. Without it, `batch` has what they said in its
         column `said_by_lists`, and there are no `entries`.
         """
-        told = [f"CASE WHEN {rule.condition.sql} THEN {_text(_told(self.rules, place))} END"
-                for place, rule in enumerate(self.rules.rules)]  # fmt: skip
+        spoken = listed = _listed_sql(at)
+        if self.rules.rules:
+            told = "list_concat(coalesce(ruled.told, []), coalesce(listed.told, [])) AS told"
+            spoken = (
+                f"SELECT row, {told} FROM ({self._ruled_sql()}) AS ruled FULL JOIN ({listed}) AS listed USING (row)"
+            )
         return f"""
-WITH listed AS ({"SELECT row, said_by_lists AS told FROM batch" if at is None else _listed_sql(at)}),
-spoken AS (
-  SELECT batch.row, decision, list_concat([{", ".join(told) or "NULL::VARCHAR"}], coalesce(told, [])) AS told
-  FROM batch LEFT JOIN listed USING (row)
-),
-ordered AS (SELECT row, decision, {_ordered_sql("told")} AS hits FROM spoken)
-SELECT row, hits, {_settled_sql("decision", "hits")} AS decided FROM ordered ORDER BY row
+WITH ordered AS (SELECT row, {_ordered_sql("told")} AS hits FROM ({spoken}))
+SELECT row, coalesce(hits, []) AS hits,
+  CASE WHEN hits IS NULL THEN decision ELSE {_settled_sql("decision", "hits")} END AS decided
+FROM batch LEFT JOIN ordered USING (row) ORDER BY row
 """
 
+    def _ruled_sql(self) -> str:
+        """What the rules say of each payment of `batch` of which any of them speaks: row, told.
 
-def _listed_sql(at: str) -> str:
-    """What the lists say of each payment of `batch` at a moment: row, told."""
+        Texts are made of these payments alone: of most payments no rule speaks.
+        """
+        told = [f"CASE WHEN {rule.condition.sql} THEN {_text(_told(self.rules, place))} END"
+                for place, rule in enumerate(self.rules.rules)]  # fmt: skip
+        asked = " OR ".join(rule.condition.sql for rule in self.rules.rules)
+        spoken = f"list_filter([{', '.join(told)}], lambda hit: hit IS NOT NULL)"
+        return f"SELECT row, {spoken} AS told FROM batch WHERE {asked}"
+
+
+def _listed_sql(at: str | None) -> str:
+    """What the lists say, or said, of each payment of `batch` at a moment: row, told."""
+    if at is None:
+        return "SELECT row, said_by_lists AS told FROM batch WHERE len(said_by_lists) > 0"
     named = " UNION ALL ".join(
         f"SELECT row, {at} AS moment, '{entity}' AS entity, \"{entity.column}\" AS value FROM batch"
         for entity in Entity

@@ -14,7 +14,8 @@ from counterfoil.domain.policy.conditions import SURE, Condition, condition_of, 
 from counterfoil.errors import UsageError
 
 MOST_RULES = 1_000
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+LONGEST_ID = 64
+_NAME = re.compile(rf"[a-z][a-z0-9_-]{{0,{LONGEST_ID - 1}}}")
 _KEYS = {"id": True, "when": True, "effect": True, "owner": True, "reason": True}
 
 

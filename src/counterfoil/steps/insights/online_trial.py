@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal as Money
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,21 @@ def replayed(
     The signal, the evidence and what the lists said are those that were kept with the score, so a rule set gives again
     what it gave then. Raises NotFoundError for a release that is gone.
     """
-    policy, releases = Policy(rules), dict[str, Release]()
+    once = cache(release_of)
     for kept in kept_scores(scores, period):
-        for release_id in dict.fromkeys(one.release_id for one in kept):
-            part = [one for one in kept if one.release_id == release_id]
-            release = releases.setdefault(release_id, release_of(release_id))
-            yield from _decided(policy, release, part)
+        yield from decided_again(kept, once, rules)
+
+
+def decided_again(
+    kept: Sequence[KeptScore], release_of: Callable[[str], Release], rules: RuleSet
+) -> Iterator[Replayed]:
+    """The same of some kept scores, one release after the other."""
+    policy, once = Policy(rules), cache(release_of)
+    for first in range(0, len(kept), AT_A_TIME):
+        some = kept[first : first + AT_A_TIME]
+        for release_id in dict.fromkeys(one.release_id for one in some):
+            part = [one for one in some if one.release_id == release_id]
+            yield from _decided(policy, once(release_id), part)
 
 
 def kept_scores(scores: ScoreLog, period: Period) -> Iterator[list[KeptScore]]:
@@ -135,6 +145,14 @@ def backtest_online(
     rows = list(replayed(scores, release_of, tried, period))
     if not rows:
         raise UsageError("the service scored no payments in this span: give another --since or --until")
+    return trial_of(rows, log, tables, costs=costs, label_delay=label_delay)
+
+
+def trial_of(
+    rows: Sequence[Replayed], log: DecisionLog, tables: TableStore, *, costs: AlertCosts = AlertCosts(),
+    label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
+) -> PolicyTrial:  # fmt: skip
+    """Compare the two decisions of replayed payments, one at least."""
     named = {
         "transaction_id": pa.array([row.transaction_id for row in rows], pa.string()),
         "event_time": pa.array([row.event_time for row in rows], pa.timestamp("us", "UTC")),

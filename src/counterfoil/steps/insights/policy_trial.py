@@ -1,9 +1,12 @@
 """Try a policy on the scores of a run, with what was known when each payment was made."""
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
@@ -16,9 +19,15 @@ from counterfoil.domain.tables import SCORED_EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.insights.scores import run_files
-from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.lake.labels import labelled
-from counterfoil.steps.scoring.apply_policy import inputs, payments_of_lake, run_policy
+from counterfoil.steps.scoring.apply_policy import inputs, payment_columns, payments_of_lake, run_policy
+
+AT_A_TIME = 1 << 20
+"""Payments that are decided on at once, which bounds the memory: a gigabyte or so."""
+_CODES = {decision: code for code, decision in enumerate(Decision)}
+_NOT_READ = ("reasons", "precedents")
+"""Columns of `scores` that no rule reads, and that are most of their bytes."""
 
 
 def backtest_policy(
@@ -37,37 +46,71 @@ def backtest_policy(
     Rules read evidence as it was when each payment was made, lists what stood in them at its moment; labels are those
     known now. Raises NotFoundError if the run is not there, UsageError if the span has no payments.
     """
-    scores, evidence = _rows(tables, run, period)
-    if not scores.num_rows:
+    parts = [
+        _part_decided(tables, scores, evidence, thresholds, (tried, today))
+        for scores, evidence in _parts(tables, run, period, _read_of_evidence(tried, today))
+    ]
+    if not parts:
         raise UsageError(f"run {run} has no payments in this span: give another --since or --until")
-    scores = _by_thresholds(scores, thresholds)
-    decided = [_decided(tables, policy, scores, evidence) for policy in (tried, today)]
-    label, amount = outcomes(tables, scores, label_delay)
-    alerts = [each != str(Decision.ALLOW) for each in decided]
-    account = np.asarray(scores["account_id"].to_numpy(zero_copy_only=False), dtype=object)
+    scored, decided = pa.concat_tables(part for part, _ in parts), np.hstack([codes for _, codes in parts])
+    label, amount = outcomes(tables, scored, label_delay)
+    account = np.asarray(scored["account_id"].to_numpy(zero_copy_only=False), dtype=object)
+    alerts = decided != _CODES[Decision.ALLOW]
     return try_policy(label, alerts[0], alerts[1], decided[0] != decided[1], amount, account, costs)
 
 
-def _rows(tables: TableStore, run: str, period: Period) -> tuple[pa.Table, pa.Table]:
-    """The scores of a run in a period, and the evidence of the same payments in the same order."""
+def _read_of_evidence(*policies: Policy | None) -> list[str]:
+    """The columns of evidence that policies may read: neither a score nor `transactions` has them."""
+    read: dict[str, None] = {}
+    for policy in policies:
+        elsewhere = set() if policy is None else {*SCORES.names, *payment_columns(policy)}
+        read |= dict.fromkeys(name for name in (policy.columns if policy else ()) if name not in elsewhere)
+    return list(read)
+
+
+def _parts(tables: TableStore, run: str, period: Period, read: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The scores of a run in a period, by event time and id, some at a time, each with what is read of its evidence."""
     kept = tables.files(SCORED_EVIDENCE, run)
     if not kept:
         raise NotFoundError(f"the evidence of run {run} was not kept: score its payments again")
     with engine() as database:
-        source = parquet_source(run_files(tables, run))
+        there = database.sql(f"FROM {parquet_source(kept)}").columns
+        own = [name for name in read if name in there]
+        columns = "".join(f', evidence."{name}" AS "e {name}"' for name in own)
+        scored = database.sql(f"FROM {parquet_source(run_files(tables, run))}").columns
+        taken = [name for name in SCORES.names if name in scored and name not in _NOT_READ]
         database.execute(
-            f"CREATE TABLE scored AS SELECT * FROM {source} WHERE {period.condition()} "
-            "ORDER BY event_time, transaction_id"
+            f"CREATE TABLE scored AS SELECT row_number() OVER (ORDER BY event_time, transaction_id) AS row, * FROM ("
+            f"SELECT {', '.join(f'scores.{name}' for name in taken)}{columns} "
+            f"FROM (FROM {parquet_source(run_files(tables, run))} WHERE {period.condition()}) AS scores "
+            f"JOIN {parquet_source(kept)} AS evidence USING (transaction_id))"
         )
-        scores = database.sql("FROM scored ORDER BY event_time, transaction_id").to_arrow_table()
-        evidence = database.sql(
-            f"SELECT evidence.* FROM {parquet_source(kept)} AS evidence SEMI JOIN scored USING (transaction_id) "
-            "ORDER BY event_time, transaction_id"
-        ).to_arrow_table()
-    missing = [field for field in SCORES if field.name not in scores.column_names]
-    for field in missing:  # a run of an older version
-        scores = scores.append_column(field, pa.nulls(scores.num_rows, field.type))
-    return scores.select(SCORES.names).cast(SCORES), evidence
+        [rows] = one_row(database, "SELECT count(*) FROM scored")
+        for first in range(1, rows + 1, AT_A_TIME):
+            part = database.sql(
+                f"FROM scored WHERE row BETWEEN {first} AND {first + AT_A_TIME - 1} ORDER BY row"
+            ).to_arrow_table()
+            evidence = pa.table({name: part[f"e {name}"] for name in own})
+            yield _as_scores(part.select(taken)), evidence
+
+
+def _as_scores(found: pa.Table) -> pa.Table:
+    """Scores following SCORES; what is not read, or an older version did not write, is null."""
+    columns = [
+        found[field.name] if field.name in found.column_names else pa.nulls(found.num_rows, field.type)
+        for field in SCORES
+    ]
+    return pa.table(columns, names=SCORES.names).cast(SCORES)
+
+
+def _part_decided(
+    tables: TableStore, scores: pa.Table, evidence: pa.Table, thresholds: Thresholds, policies: Sequence[Policy | None]
+) -> tuple[pa.Table, NDArray[np.int8]]:
+    """Payments (transaction_id, event_time, account_id), and what each policy decides on them, (policies, rows)."""
+    scores = _by_thresholds(scores, thresholds)
+    decided = [_decided(tables, policy, scores, evidence) for policy in policies]
+    codes = np.vstack([pc.index_in(words, pa.array(list(_CODES))).to_numpy().astype(np.int8) for words in decided])
+    return scores.select(["transaction_id", "event_time", "account_id"]), codes
 
 
 def _by_thresholds(scores: pa.Table, thresholds: Thresholds) -> pa.Table:
@@ -77,12 +120,12 @@ def _by_thresholds(scores: pa.Table, thresholds: Thresholds) -> pa.Table:
     return scores.set_column(place, SCORES.field(place), alone)
 
 
-def _decided(tables: TableStore, policy: Policy | None, scores: pa.Table, evidence: pa.Table) -> np.ndarray:
+def _decided(tables: TableStore, policy: Policy | None, scores: pa.Table, evidence: pa.Table) -> pa.ChunkedArray:
     if policy is not None:
         payments = payments_of_lake(policy, tables, scores)
         with engine() as database:
             scores = run_policy(database, policy, scores, inputs(policy, scores, evidence, payments), None)
-    return np.asarray(scores["decision"].to_numpy(zero_copy_only=False), dtype=object)
+    return scores["decision"]
 
 
 def outcomes(tables: TableStore, scores: pa.Table, label_delay: timedelta) -> tuple[np.ndarray, np.ndarray]:

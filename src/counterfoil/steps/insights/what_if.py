@@ -1,9 +1,10 @@
 """Which decisions would be others without a reference, or if it were of the other label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from counterfoil.domain.policy.decide import decide
 from counterfoil.domain.release.references import vectors_of
@@ -11,9 +12,14 @@ from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.compare import References
 from counterfoil.domain.scoring.signal import SignalKind
 from counterfoil.domain.scoring.what_if import Taken, margins_of, margins_without, most_moved
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.domain.tables import SCORED_EVIDENCE
+from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
+from counterfoil.ports.lake import TableStore
 from counterfoil.ports.service import KeptScore
+from counterfoil.steps.insights.scores import release_of_run, run_files
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.scoring.recent import evidence_table, has_evidence
+from counterfoil.steps.scoring.score import as_scored
 from counterfoil.steps.scoring.scorer import Detector
 
 AT_A_TIME = 2_048
@@ -46,29 +52,76 @@ class WhatIf:
     flips: tuple[Flip, ...]
 
 
+Part = tuple[Sequence[str], pa.Table]
+"""Some payments: their ids, and their evidence as the release reads it, in the same order."""
+
+
 def what_if(detector: Detector, scores: Sequence[KeptScore], reference: str, relabel: int | None = None) -> WhatIf:
-    """Decide on scored payments by the release in use, with and without a reference of its base.
+    """Decide on what the service scored by the release in use, with and without a reference of its base.
 
     With `relabel` the reference stays, as its vector is kept, with that label. Only thresholds decide, no policy.
     Without a relabelling only payments that may have it among their nearest are compared. Raises NotFoundError for an
     unknown reference, UsageError for one that feedback added, that has the label already, or without known frauds.
     """
+    taken = _taken(detector, reference, relabel)
+    usable = [one for one in scores if has_evidence(one, detector.release)]
+    asked = usable if relabel is not None else [one for one in usable if _may_cite(one, reference, detector)]
+    parts = (
+        ([one.transaction_id for one in part], evidence_table(part, detector.release))
+        for part in (asked[first : first + AT_A_TIME] for first in range(0, len(asked), AT_A_TIME))
+    )
+    return _tried(detector, len(usable), parts, taken, moves=relabel is not None)
+
+
+def what_if_of_run(
+    detector: Detector, tables: TableStore, run: str, reference: str, relabel: int | None = None
+) -> WhatIf:
+    """The same of the payments of a run of scores that this release made; what the run has is read, nothing else.
+
+    Raises NotFoundError too if the run is not there, ReleaseMismatchError if another release made it.
+    """
+    taken = _taken(detector, reference, relabel)
+    made_by = release_of_run(tables, run)
+    if made_by != detector.release_id:
+        raise ReleaseMismatchError(f"run {run} was scored by release {made_by}, not by {detector.release_id}")
+    kept = tables.files(SCORED_EVIDENCE, run)
+    if not kept:
+        raise NotFoundError(f"the evidence of run {run} was not kept: score its payments again")
+    scores, moves = parquet_source(run_files(tables, run)), relabel is not None
+    with engine() as database:
+        [payments] = one_row(database, f"SELECT count(*) FROM {scores}")
+        database.execute(
+            f"CREATE TABLE asked AS SELECT transaction_id FROM {scores} WHERE ? OR "
+            "list_contains(list_transform(precedents, lambda cited: cited.reference_id), ?)",
+            [moves, reference],
+        )
+        found = database.sql(f"SELECT evidence.* FROM {parquet_source(kept)} AS evidence SEMI JOIN asked "
+                             "USING (transaction_id)").to_arrow_reader(AT_A_TIME)  # fmt: skip
+        batches = (as_scored(pa.Table.from_batches([batch]), detector.release) for batch in found)
+        parts = ((rows["transaction_id"].to_pylist(), rows) for rows in batches if rows.num_rows)
+        return _tried(detector, int(payments), parts, taken, moves=moves)
+
+
+def _taken(detector: Detector, reference: str, relabel: int | None) -> tuple[int, int]:
+    """A reference's row in the table of references, and its label; raises what `what_if` does."""
     position, label = _found(detector, reference)
     if relabel == label:
         raise UsageError(f"reference {reference!r} is known as {'fraud' if label == FRAUD else 'good'} already")
     if detector.release.calibration.kind is not SignalKind.CALIBRATED:
         raise UsageError(f"release {detector.release_id} knows no frauds: its decisions follow no reference")
-    usable = [one for one in scores if has_evidence(one, detector.release)]
-    asked = usable if relabel is not None else [one for one in usable if _may_cite(one, reference, detector)]
+    return position, label
+
+
+def _tried(detector: Detector, payments: int, parts: Iterable[Part], taken: tuple[int, int], *, moves: bool) -> WhatIf:
+    """Compare payments once more, and tell what would be otherwise."""
     flips: list[Flip] = []
-    touched, largest, bound = 0, 0.0, 0.0
-    for first in range(0, len(asked), AT_A_TIME):
-        part = asked[first : first + AT_A_TIME]
-        was, becomes, most = _signals(detector, part, position, label, moves=relabel is not None)
-        touched += int((was != becomes).sum())
+    compared, touched, largest, bound = 0, 0, 0.0, 0.0
+    for names, evidence in parts:
+        was, becomes, most = _signals(detector, evidence, *taken, moves=moves)
+        compared, touched = compared + len(names), touched + int((was != becomes).sum())
         largest, bound = max(largest, float(np.abs(was - becomes).max())), max(bound, most)
-        flips += _flips(detector, part, was, becomes)
-    return WhatIf(len(usable), len(asked), touched, largest, bound, tuple(flips))
+        flips += _flips(detector, names, was, becomes)
+    return WhatIf(payments, compared, touched, largest, bound, tuple(flips))
 
 
 def label_of_word(word: str) -> int:
@@ -102,11 +155,11 @@ def _may_cite(score: KeptScore, reference: str, detector: Detector) -> bool:
 
 
 def _signals(
-    detector: Detector, scores: Sequence[KeptScore], position: int, label: int, *, moves: bool
+    detector: Detector, evidence: pa.Table, position: int, label: int, *, moves: bool
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The signals before and after, and the most that the mean similarity of a side could move."""
     k = detector.release.neighbours
-    vectors = detector.vectors(evidence_table(scores, detector.release))
+    vectors = detector.vectors(evidence)
     compared = detector.nearest(vectors, k + 1)
     cosine = None
     if moves:
@@ -118,10 +171,10 @@ def _signals(
     return signals[0], signals[1], float(most_moved(compared, k).max())
 
 
-def _flips(detector: Detector, scores: Sequence[KeptScore], was: np.ndarray, becomes: np.ndarray) -> list[Flip]:
+def _flips(detector: Detector, names: Sequence[str], was: np.ndarray, becomes: np.ndarray) -> list[Flip]:
     decided = [decide(signals, detector.release.thresholds).to_pylist() for signals in (was, becomes)]
     return [
-        Flip(one.transaction_id, before, after, float(was[row]), float(becomes[row]))
-        for row, (one, before, after) in enumerate(zip(scores, *decided, strict=True))
+        Flip(name, before, after, float(was[row]), float(becomes[row]))
+        for row, (name, before, after) in enumerate(zip(names, *decided, strict=True))
         if before != after
     ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,7 +37,7 @@ def run_policy(
     Without one, as they were when each payment was made. With `said_by_lists`, texts such as 'block: list stolen' for
     each payment, these count and no list is looked up.
     """
-    batch = read.append_column("row", pa.array(range(read.num_rows), pa.int64()))
+    batch = read.append_column("row", pa.array(np.arange(read.num_rows)))
     batch = batch.append_column("decision", scores["decision"]).append_column("event_time", scores["event_time"])
     database.register("batch", batch)
     database.register("entries", policy.lists.entries)

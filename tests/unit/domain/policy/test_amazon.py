@@ -106,6 +106,31 @@ def test_an_export_becomes_files_that_are_used_here(
     assert exit_code("policy", "from-amazon", str(export), str(out)) == 2  # nothing is overwritten
 
 
+def test_ids_that_would_be_one_here_stay_apart(export: Path, tmp_path: Path) -> None:
+    same = "a" * 64
+    described = {**rule("Dear", "$price > 3", "review"), "description": "much money"}
+    rules = [rule("dear", "$price > 2", "review"), described, rule(same, "$price > 4", "review"),
+             {**rule(same, "$price > 5", "review"), "detectorId": "other"}]  # fmt: skip
+    (export / "rules.json").write_text(json.dumps({"ruleDetails": rules}))
+    assert exit_code("policy", "from-amazon", str(export), str(tmp_path / "out")) == 0
+    moved = load_rules(tmp_path / "out" / "rules.toml", str(tmp_path / "out" / "mapping.toml")).rules
+    assert [(one.id, one.condition.text) for one in moved] == [
+        ("dear", "(amount > 2.0)"), ("dear-2", "(amount > 3.0)"), (same, "(amount > 4.0)"),
+        ("a" * 62 + "-2", "(amount > 5.0)"),
+    ]  # fmt: skip
+    assert moved[1].reason == "much money (rule Dear of Amazon Fraud Detector)"
+
+
+def test_what_cannot_be_used_here_leaves_no_folder(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each rule is read by itself, so only all together can be refused: a rule set has so many rules at most."""
+    monkeypatch.setattr("counterfoil.domain.policy.rules.MOST_RULES", 2)
+    assert exit_code("policy", "from-amazon", str(export), str(tmp_path / "out")) == 2
+    assert "2 at most" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
 @pytest.mark.parametrize("file", ["rules.json", "lists/bad_ips.json"])
 def test_what_is_no_answer_of_the_api_is_told(
     export: Path, tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]

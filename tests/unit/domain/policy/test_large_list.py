@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from counterfoil.domain.policy.lists import ENTRIES, Lists
+from counterfoil.domain.policy.lists import ENTRIES, Lists, read_list
+from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LOOKED_UP = 2_000
@@ -46,3 +47,15 @@ def test_a_million_entries_are_looked_up_as_fast_as_a_thousand() -> None:
     assert lists.hits({"account_id": "a999990"}, NOW) == set()  # over
     assert lists.hits({"account_id": "a1000000"}, NOW) == set()
     assert seconds_a_lookup(lists, 1_000_000) < 0.0005
+
+
+@pytest.mark.slow  # a million lines take seconds
+def test_a_million_rows_are_counted_and_told() -> None:
+    rows, kept = 1_000_000, 900_000
+    text = "\ufeffvalue,entity\n" + "\n".join(
+        f"m{number % kept},{'colour' if number % 100_000 == 99_999 else 'merchant'}" for number in range(rows)
+    )
+    read = read_list(text, None, None, "ring", PseudonymKeys((b"a key of sixteen bytes",)))
+    assert (read.rows, dict(read.refused)) == (rows, {"unknown entity": 10})
+    # The last 100,000 lines have values of before; of one value both lines were refused.
+    assert (len(read.entries), read.repeated) == (kept - 9, 99_999)

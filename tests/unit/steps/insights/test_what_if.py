@@ -1,6 +1,8 @@
 """Without a reference, or with its label changed, the decisions are those of a release without it, exactly."""
 
+from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,11 @@ from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.release.references import vectors_of
 from counterfoil.domain.scoring.compare import References
 from counterfoil.domain.scoring.signal import margin
-from counterfoil.errors import NotFoundError, UsageError
+from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.ports.service import KeptScore
-from counterfoil.steps.insights.what_if import label_of_word, what_if
+from counterfoil.steps.insights.what_if import label_of_word, what_if, what_if_of_run
 from counterfoil.steps.releases.registration import Candidate
-from counterfoil.steps.scoring.score import as_scored
+from counterfoil.steps.scoring.score import as_scored, detect
 from counterfoil.steps.scoring.scorer import Detector
 
 LAST = 200
@@ -94,6 +96,27 @@ def test_scores_of_before_are_compared_too(detector: Detector, scores: list[Kept
     other = [replace(one, release_id="an earlier release") for one in scores]
     assert what_if(detector, other, reference).compared == LAST
     assert what_if(detector, other, reference).flips == what_if(detector, scores, reference).flips
+
+
+@pytest.mark.slow
+def test_a_run_of_scores_gives_the_same(
+    detector: Detector, scores: list[KeptScore], lake: Any, payments: pa.Table, tmp_path: Path
+) -> None:
+    tables = lake(tmp_path / "lake", payments.slice(payments.num_rows - LAST))
+    run = detect(tables, detector)
+    for label in (0, 1):
+        [reference] = most_cited(scores, label, 1)
+        for relabel in (None, 1 - label):
+            wanted = what_if(detector, scores, reference, relabel)
+            found = what_if_of_run(detector, tables, run, reference, relabel)
+            assert sorted(found.flips, key=lambda flip: flip.transaction_id) == sorted(
+                wanted.flips, key=lambda flip: flip.transaction_id
+            )
+            assert (found.payments, found.compared, found.touched) == (LAST, wanted.compared, wanted.touched)
+    other = copy(detector)
+    other.release_id = "r-other"
+    with pytest.raises(ReleaseMismatchError, match="was scored by release"):
+        what_if_of_run(other, tables, run, most_cited(scores, 1, 1)[0])
 
 
 def test_one_reference_moves_a_mean_by_no_more_than_is_told(detector: Detector, scores: list[KeptScore]) -> None:

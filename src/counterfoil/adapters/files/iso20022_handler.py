@@ -85,6 +85,7 @@ class MessageHandler(ABC):
         self.others: dict[str, None] = {}
         self._other: OtherMessage | None = None
         self._namespace: str | None = None
+        self._above: list[str] = []
         self._records = 0
         self._message: str | None = None
 
@@ -137,17 +138,27 @@ class MessageHandler(ABC):
         self.events += 1
         self.depth -= 1
         self._namespace = None
+        if self._other is None and self._message is None:
+            self._above.pop()
         if self._other is not None:
             self._leave_other(self._other)
         if self._message is not None and self.leave():
             self._message = None
 
     def _begin_other(self, local: str, attrs: Mapping[str, str]) -> None:
-        """A message that is not read is known by its name, or as the child of a document of its namespace."""
+        """A message that is not read is known by its name, or as the child of a document of its namespace.
+
+        Any other that has transactions is known by the element that they are in.
+        """
         name = iso20022_messages.name_of(local, self._namespace)
-        if name is not None and name not in self.read.values():
+        is_transaction = local in iso20022_messages.TRANSACTIONS
+        if is_transaction:
+            name = iso20022_messages.shown(self._above[-1] if self._above else "")
+        if name is not None and (is_transaction or name not in self.read.values()):
             self._other = OtherMessage(name)
             self.others[name] = None
+        else:
+            self._above.append(local)
         is_document = local == iso20022_messages.DOCUMENT
         namespaces = [value for key, value in attrs.items() if key.startswith("xmlns")]
         self._namespace = namespaces[0] if is_document and namespaces else None

@@ -30,6 +30,8 @@ _WITH_MAPPINGS = {"pacs.008", "pacs.009", "pacs.004", "pain.001", "pain.008", "c
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:([a-z]{4}\.\d{3})\.\d{3}\.\d{2}")
 
+_SHOWABLE = re.compile(r"[A-Za-z][A-Za-z0-9.]{1,40}")
+
 _CANNOT_HAVE = {
     "pain.001": {
         "accepted_at", "settlement_date", "transaction_id", "settlement_amount", "settlement_currency",
@@ -45,6 +47,11 @@ def name_of(element: str, namespace: str | None) -> str | None:
         return OTHERS[element]
     found = None if namespace is None else _NAMESPACE.fullmatch(namespace)
     return None if found is None else found[1]
+
+
+def shown(element: str) -> str:
+    """Return what an unknown message is called: its element, as `pain.001.001.02` was once; or `unknown`."""
+    return element if _SHOWABLE.fullmatch(element) else "unknown"
 
 
 def other_message(name: str, read: Sequence[str]) -> BadRecordError:

@@ -18,7 +18,13 @@ from counterfoil.domain.intake.mapping_times import COUNTED, EXCEL, TimeFormat
 from counterfoil.domain.intake.parsing import Fault, Parsed, text_of, without
 from counterfoil.domain.intake.time_counts import instants, serial_times
 from counterfoil.domain.intake.time_patterns import has_zone_name, split_by_pattern, split_iso, without_zone_name
-from counterfoil.domain.intake.time_spellings import extended_iso, midnight_of_next_day, other_fractions, with_next_day
+from counterfoil.domain.intake.time_spellings import (
+    extended_iso,
+    in_microseconds,
+    midnight_of_next_day,
+    other_fractions,
+    with_next_day,
+)
 from counterfoil.domain.intake.zones import shown, zone_named
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.errors import MappingError
@@ -299,7 +305,8 @@ def _wall_clock(naive: pa.Array, time: TimeFormat, zone: str) -> _Zoned:
 def _with_pandas(text: pa.Array, pattern: str, *, utc: bool) -> pa.Array:
     import pandas as pd
 
-    stamps = pd.to_datetime(text.to_pandas(), format=pattern, errors="coerce", utc=utc)
+    # One cell with nanoseconds would make all of them nanoseconds, which end in 2262.
+    stamps = pd.to_datetime(in_microseconds(text).to_pandas(), format=pattern, errors="coerce", utc=utc)
     return pa.Array.from_pandas(stamps, type=TIMESTAMP if utc else _NAIVE, safe=False)
 
 

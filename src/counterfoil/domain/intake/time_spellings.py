@@ -11,6 +11,7 @@ _BASIC = (
 )
 _DAY_AND_MIDNIGHT = r"^(?P<day>\d{4}-\d{2}-\d{2})[T ]24:00(?::00(?:[.,]0+)?)?(?P<zone>[^\d:.,].*)?$"
 _MIDNIGHT = r"(^|[^\d:.])24:00(:00(?:[.,]0+)?)?($|[^\d:.])"
+_BELOW_MICROSECONDS = r"(\d[.,]\d{6})\d{1,6}($|[^\d])"
 _NO_TEXT = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
 
 
@@ -43,6 +44,13 @@ def midnight_of_next_day(text: pa.Array) -> pa.Array:
     """Write 24:00 as 00:00, whose day is one too early then; null where there is no 24:00."""
     late = pc.if_else(pc.match_substring_regex(text, _MIDNIGHT), text, _NO_TEXT)
     return pc.replace_substring_regex(late, _MIDNIGHT, r"\100:00\2\3")
+
+
+def in_microseconds(text: pa.Array) -> pa.Array:
+    """Cut fractions of seconds after their sixth digit."""
+    if not pc.any(pc.match_substring_regex(text, _BELOW_MICROSECONDS)).as_py():
+        return text
+    return pc.replace_substring_regex(text, _BELOW_MICROSECONDS, r"\1\2")
 
 
 def other_fractions(pattern: str) -> tuple[str, ...]:

@@ -118,3 +118,23 @@ def test_each_kind_refuses_the_others_one_by_one(tmp_path: Path, kind: str) -> N
     assert reasons == [f"message_{other[:4]}.{other[4:]}" for other in others]
     with pytest.raises(InputFileError, match="message, but"):
         read(tmp_path, kind, message(others[0]))
+
+
+OLD = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.02"
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ("<Document><pacs.008.001.01>{}</pacs.008.001.01></Document>", "pacs.008.001.01"),
+        (f'<Document xmlns="{OLD}"><pain.001.001.02>{{}}</pain.001.001.02></Document>', "pain.001.001.02"),
+        ("<Own><Payments><PmtInf>{}</PmtInf></Payments></Own>", "Payments"),
+        ("<Own><n-1>{}</n-1></Own>", "unknown"),
+    ],
+)
+def test_transactions_of_messages_that_nobody_knows_are_counted(tmp_path: Path, other: str, name: str) -> None:
+    text = other.format("<GrpHdr/><CdtTrfTxInf><Amt/></CdtTrfTxInf><CdtTrfTxInf/>")
+    rows, reasons = read(tmp_path, "pacs008", f"<All>{message('pacs008')}{text}{message('pacs008')}</All>")
+    assert (len(rows), reasons) == (2, [f"message_{name}"] * 2)
+    with pytest.raises(InputFileError, match=f"message, but {name}"):
+        read(tmp_path, "pacs008", text)

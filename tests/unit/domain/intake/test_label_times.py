@@ -34,12 +34,24 @@ def label_times(values: pa.Array, time: TimeFormat, nulls: tuple[str, ...] = (""
     ("format_", "text"),
     [
         ("iso8601", "9999-12-31"), ("iso8601", "9999-12-31T23:59:59.999999Z"), ("iso8601", "9999-12-31 00:00:00 UTC"),
+        ("iso8601", "9999-12-31T23:59:59.9999999Z"), ("iso8601", "9999-12-31 23:59:59,999999999"),
+        ("%d/%m/%Y %H:%M:%S.%f", "31/12/9999 23:59:59.9999999"),
         ("%d/%m/%Y", "31/12/9999"), ("%Y-%m-%d %H:%M:%S %Z", "9999-12-31 00:00:00 Europe/Berlin"),
         ("epoch_seconds", "253402214400"), ("epoch_milliseconds", "253402300799999"),
     ],
 )  # fmt: skip
 def test_the_end_of_all_calendars_is_open(zone: str, format_: str, text: str) -> None:
     assert label_times(pa.array([text]), TimeFormat(format=format_, zone=zone)) == [None]
+
+
+@pytest.mark.parametrize("end", ["Z", "+01:00", "", " CET"])
+def test_nanoseconds_in_another_row_close_no_label(end: str) -> None:
+    """They end in 2262: once read as such, all later times of the column were unreadable."""
+    texts = [f"9999-12-31T00:00:00{end}", f"2026-03-09T00:00:00.123456789{end}"]
+    opened, known = label_times(pa.array(texts), TimeFormat())
+    assert opened is None
+    assert isinstance(known, datetime)
+    assert known.microsecond == 123456
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us"])

@@ -18,7 +18,9 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
 from counterfoil.domain.evaluation.drift import Profile, stability_index
 from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
-from counterfoil.insights.queries import QueryParameters, ask
+from counterfoil.insights.queries import QueryParameters, ask, query
+from counterfoil.insights.report.health import BY_WEEK
+from counterfoil.insights.report.kept import KeptScores
 
 Lake = Callable[..., FolderTables]
 HOSTILE = "<script>alert(1)</script>"
@@ -128,6 +130,21 @@ def test_days_whose_labels_are_not_ripe_are_told_beside_every_rate(
         "key", "trends", "alerts", "signals", "rankings", "quality",
     }  # fmt: skip
     assert "are younger than the label delay" not in report_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_weeks_of_calibration_come_to_the_bands_of_the_signal(tables: FolderTables) -> None:
+    """The report's own question, of what it keeps, beside a named one that is asked anew."""
+    asked = replace(ASKED, release="r1")
+    with KeptScores(tables) as kept:
+        weeks = kept.answer(BY_WEEK, asked).to_pandas()
+        again = kept.answer(query("signal_distribution"), asked).to_pandas()
+    bands = ask(tables, "signal_distribution", asked).to_pandas()
+    pd.testing.assert_frame_equal(again, bands)
+    assert len(weeks) > 2
+    for name in ("labelled", "frauds", "expected"):
+        assert weeks[name].sum() == pytest.approx(bands[name].sum())
+    assert weeks["share_known"].tolist() == pytest.approx((weeks["frauds"] / weeks["labelled"]).tolist())
 
 
 def test_formulas_are_harmless_in_csv() -> None:

@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
 def _measured(options: argparse.Namespace, folder: Path) -> dict[str, Took]:
     big, small = folder / "big", folder / "small"
     made = _run(options, "lake", big, options.rows)
-    print(f"{made.found['scored']:,} scored payments, made in {made.wall_s:.0f} s", flush=True)
+    print(f"{made.found['scored']:,} scored payments", flush=True)
     figures = {name: _run(options, name, big) for name in ("report", "questions", "pandas")}
     _require_equal(figures["questions"].found["rows"], figures["pandas"].found["rows"])
     _show_big(figures)
@@ -85,7 +85,9 @@ def _measured(options: argparse.Namespace, folder: Path) -> dict[str, Took]:
 
 def _run(options: argparse.Namespace, stage: str, lake: Path, rows: int = 0) -> Took:
     command = [sys.executable, __file__, "--stage", stage, "--workspace", options.workspace, "--lake", lake]
-    return _took([*map(str, command), "--rows", str(rows)])
+    took = _took([*map(str, command), "--rows", str(rows)])
+    print(f"{stage} ({lake.name}): {took.wall_s:.1f} s, peak {took.peak_bytes / GB:.2f} GB", flush=True)
+    return took
 
 
 def _took(command: list[str]) -> Took:

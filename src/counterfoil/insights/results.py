@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from counterfoil.adapters.report import charts
 from counterfoil.adapters.report.page import Chart, Table, snippet
+from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS
 from counterfoil.domain.evaluation.metrics import METRICS
 from counterfoil.domain.evaluation.ranking import Ranking
 from counterfoil.domain.release.release import Release
@@ -90,7 +91,7 @@ class ScoredCase:
 
     def _repr_html_(self) -> str:
         verdict = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[self.case.payment.label]
-        return snippet("", cases=[case_view(self.case, verdict)])
+        return snippet("", cases=[case_view(self.case, f"{self.decision}, {verdict}")])
 
 
 @dataclass(frozen=True)
@@ -209,4 +210,8 @@ class EvaluationView:
         title = (
             f"Run {self.run}: {found.rows:,} labelled payments, {found.frauds:,} frauds, {found.accounts:,} accounts"
         )
-        return snippet(title, tables=[Table("", self.figures())])
+        few = "" if found.intervals else (
+            f"No intervals: {found.fraud_accounts} accounts have a known fraud, and draws of accounts need "
+            f"{FEWEST_ACCOUNTS} at least."
+        )  # fmt: skip
+        return snippet(title, tables=[Table("", self.figures(), few)])

@@ -70,10 +70,10 @@ def _options() -> argparse.Namespace:
 def _measured(options: argparse.Namespace, folder: Path) -> dict[str, Took]:
     big, small = folder / "big", folder / "small"
     made = _run(options, "lake", big, options.rows)
-    print(f"{made.found['scored']:,} scored payments, made in {made.wall_s:.0f} s", flush=True)
+    print(f"{made.found['scored']:,} scored payments", flush=True)
     figures = {name: _run(options, name, big) for name in ("report", "questions", "pandas")}
     _require_equal(figures["questions"].found["rows"], figures["pandas"].found["rows"])
-    _show_big(figures)
+    _show_big(made.found["scored"], figures)
     shutil.rmtree(big)
     if options.evidently is not None:
         made = _run(options, "lake", small, options.small)
@@ -85,7 +85,9 @@ def _measured(options: argparse.Namespace, folder: Path) -> dict[str, Took]:
 
 def _run(options: argparse.Namespace, stage: str, lake: Path, rows: int = 0) -> Took:
     command = [sys.executable, __file__, "--stage", stage, "--workspace", options.workspace, "--lake", lake]
-    return _took([*map(str, command), "--rows", str(rows)])
+    took = _took([*map(str, command), "--rows", str(rows)])
+    print(f"{stage} ({lake.name}): {took.wall_s:.1f} s, peak {took.peak_bytes / GB:.2f} GB", flush=True)
+    return took
 
 
 def _took(command: list[str]) -> Took:
@@ -110,7 +112,7 @@ def _require_equal(ours: dict[str, int], theirs: dict[str, int]) -> None:
         sys.exit(f"pandas answers with other numbers of rows: {other}")
 
 
-def _show_big(figures: dict[str, Took]) -> None:
+def _show_big(scored: int, figures: dict[str, Took]) -> None:
     report, ours, pandas = (figures[name] for name in ("report", "questions", "pandas"))
     size = report.found["bytes"]
     share = ours.found["seconds"] / pandas.found["seconds"]
@@ -122,7 +124,7 @@ def _show_big(figures: dict[str, Took]) -> None:
         ["the same in pandas, s", pandas.found["seconds"], "-", f"peak {pandas.peak_bytes / GB:.1f} GB"],
         ["share of pandas' time", share, OF_PANDAS, verdict(share <= OF_PANDAS)],
     ]
-    print_table("Over 10 million scored payments", ["what", "seen", "target", ""], rows)
+    print_table(f"Over {scored:,} scored payments", ["what", "seen", "target", ""], rows)
     seconds = {name: found.found["each"] for name, found in (("ours", ours), ("pandas", pandas))}
     each = [[name, seconds["ours"][name], seconds["pandas"][name]] for name in sorted(seconds["ours"])]
     print_table("Each question, s", ["question", "ours", "pandas"], each)

@@ -99,4 +99,4 @@ def overflows(page: "Page") -> list[str]:
 def picture(page: "Page", path: Path) -> bytes:
     """The whole page as PNG, also written to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return page.screenshot(path=path, full_page=True)
+    return page.screenshot(path=path, full_page=True, timeout=120_000)  # a busy machine takes half a minute and more

@@ -48,7 +48,7 @@ yet has no row.
 """
 
 
-KNOWN_PAYMENTS = """
+_KNOWN_PAYMENTS = """
 SELECT
   transaction_id, event_time, event_date, amount, currency, account_id, merchant_id, category, source_ip_id, source,
   CASE WHEN known_at <= :known_until THEN label END AS label,
@@ -57,18 +57,21 @@ FROM (
   SELECT
     payments.transaction_id, payments.event_time, payments.event_date, payments.amount, payments.currency,
     payments.account_id, payments.merchant_id, payments.category, payments.source_ip_id, payments.source,
-    CASE WHEN said.transaction_id IS NULL THEN payments.label ELSE said.label END AS label,
+    {label} AS label,
     CASE
-      WHEN said.transaction_id IS NOT NULL THEN said.known_at
-      WHEN payments.label IS NOT NULL THEN greatest(
+      {said}WHEN payments.label IS NOT NULL THEN greatest(
         coalesce(payments.label_time, payments.event_time), payments.event_time + INTERVAL '1' SECOND * :label_delay
       )
     END AS known_at
-  FROM transactions AS payments
-  LEFT JOIN said_labels AS said ON said.transaction_id = payments.transaction_id
+  FROM transactions AS payments{joined}
   WHERE payments.event_date >= :since AND payments.event_date < :until
 ) AS payments
 """
+KNOWN_PAYMENTS = _KNOWN_PAYMENTS.format(
+    label="CASE WHEN said.transaction_id IS NULL THEN payments.label ELSE said.label END",
+    said="WHEN said.transaction_id IS NOT NULL THEN said.known_at\n      ",
+    joined="\n  LEFT JOIN said_labels AS said ON said.transaction_id = payments.transaction_id",
+)
 """The view `known_payments`, in Athena's dialect: payments beside the label that was known at `:known_until`.
 
 The only place where insights read labels. `:since`, `:until` are dates, half-open; `:label_delay` is in seconds; times
@@ -76,13 +79,14 @@ are UTC without a zone. The rule is that of `domain.periods.known_at`. `greatest
 null, and ignores nulls in DuckDB: no value here can be null.
 """
 
+KNOWN_BY_FILES = _KNOWN_PAYMENTS.format(label="payments.label", said="", joined="")
+"""`known_payments` of a lake where nothing was said of payments but by their own files: no payment's id is read."""
 
-SCORED_PAYMENTS = """
+
+SCORED_ONCE = """
 SELECT
-  scored.transaction_id, scored.event_time, CAST(scored.event_time AS date) AS event_date,
-  coalesce(scored.account_id, payments.account_id) AS account_id, scored.anomaly_signal, scored.signal_kind,
-  scored.novelty, scored.release_id, scored.overlay_seq, payments.amount, payments.currency, payments.merchant_id,
-  payments.category, payments.source_ip_id, payments.label, payments.known_at
+  transaction_id, event_time, CAST(event_time AS date) AS event_date, account_id, anomaly_signal, signal_kind, novelty,
+  release_id, overlay_seq
 FROM (
   SELECT
     transaction_id, event_time, account_id, anomaly_signal, signal_kind, novelty, release_id, overlay_seq,
@@ -91,14 +95,27 @@ FROM (
   WHERE release_id = :release
     AND event_time >= CAST(:since AS timestamp) AND event_time < CAST(:until AS timestamp)
 ) AS scored
+WHERE place = 1
+"""
+"""The view `scored_once`, in Athena's dialect: each payment that `:release` scored, once, without its label.
+
+A payment that was scored in several runs has the score that knew most feedback.
+"""
+
+
+SCORED_PAYMENTS = """
+SELECT
+  scored.transaction_id, scored.event_time, scored.event_date,
+  coalesce(scored.account_id, payments.account_id) AS account_id, scored.anomaly_signal, scored.signal_kind,
+  scored.novelty, scored.release_id, scored.overlay_seq, payments.amount, payments.currency, payments.merchant_id,
+  payments.category, payments.source_ip_id, payments.label, payments.known_at
+FROM scored_once AS scored
 LEFT JOIN known_payments AS payments ON payments.transaction_id = scored.transaction_id
-WHERE scored.place = 1
 """
-"""The view `scored_payments`, in Athena's dialect: each payment that `:release` scored, once, beside `known_payments`.
+"""The view `scored_payments`: `scored_once` beside `known_payments`. A score without its payment stays, with nulls."""
 
-A payment that was scored in several runs has the score that knew most feedback. A score whose payment is gone stays,
-with nulls.
-"""
-
-VIEWS = {"said_labels": SAID_LABELS, "known_payments": KNOWN_PAYMENTS, "scored_payments": SCORED_PAYMENTS}
+VIEWS = {
+    "said_labels": SAID_LABELS, "known_payments": KNOWN_PAYMENTS, "scored_once": SCORED_ONCE,
+    "scored_payments": SCORED_PAYMENTS,
+}  # fmt: skip
 """What is made of tables and not stored, by name; a view may read those before it."""

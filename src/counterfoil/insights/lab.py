@@ -1,5 +1,6 @@
 """A workspace as a data scientist works with it: tables, questions, releases, scores, evaluations, the report."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,6 +40,8 @@ def open_lab(folder: Path | str | None = None) -> "Lab":
     >>> lab.tables.rejected.columns
     ('source', 'source_line', 'reason', 'message')
     """
+    # tqdm, which the sentence encoder brings, asks notebooks for widgets that nothing here needs.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     return Lab(open_workspace(None if folder is None else Path(folder)))
 
 

@@ -15,7 +15,7 @@ from counterfoil.domain.evaluation.metrics import ALERTS_PER_DAY
 from counterfoil.domain.periods import LABEL_DELAY
 from counterfoil.domain.schemas import EVENT_DATE, LABELS
 from counterfoil.domain.tables import LABELS_TABLE, SCORE_TABLE, table_of
-from counterfoil.domain.views import VIEWS
+from counterfoil.domain.views import KNOWN_BY_FILES, VIEWS
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, parquet_source
@@ -88,25 +88,26 @@ class Query:
         """The whole query for Athena, views written out; parameters stay as `:name`, which awswrangler fills in."""
         return str(_whole(self.text).sql("athena", pretty=True))
 
-    def duckdb(self) -> str:
-        """The whole query for DuckDB; parameters stay as `$name`."""
-        return str(_whole(self.text).sql("duckdb"))
+    def duckdb(self, *, said: bool = True) -> str:
+        """The whole query for DuckDB; parameters stay as `$name`. Without `said` no words of people are looked at."""
+        return str(_whole(self.text, said).sql("duckdb"))
 
 
 @lru_cache(maxsize=100)  # a page asks many questions twice, and one takes as long to read as to answer
-def _whole(text: str) -> "exp.Expr":
+def _whole(text: str, said: bool = True) -> "exp.Expr":
     """The question with its views written out; nobody may change it."""
     import sqlglot
     import sqlglot.expressions as exp
 
-    return exp.expand(sqlglot.parse_one(text, read="athena"), _views(), dialect="athena")  # type: ignore[arg-type]
+    return exp.expand(sqlglot.parse_one(text, read="athena"), _views(said), dialect="athena")  # type: ignore[arg-type]
 
 
 @cache
-def _views() -> "dict[str, exp.Expr]":
+def _views(said: bool) -> "dict[str, exp.Expr]":
     import sqlglot
 
-    return {name: sqlglot.parse_one(text, read="athena") for name, text in VIEWS.items()}
+    texts = VIEWS if said else {**VIEWS, "known_payments": KNOWN_BY_FILES}
+    return {name: sqlglot.parse_one(text, read="athena") for name, text in texts.items()}
 
 
 @cache
@@ -148,10 +149,11 @@ def answer(tables: TableStore, wanted: Query, parameters: QueryParameters) -> pa
         missing = [key for key, value in values.items() if value is None]
         if missing:
             raise UsageError(f"query {wanted.name!r} needs {' and '.join(missing)}: give --{missing[0]}")
-        return _with_plain_counts(database.sql(wanted.duckdb(), params=values).to_arrow_table())
+        text = wanted.duckdb(said=bool(tables.files(LABELS_TABLE)))
+        return with_plain_counts(database.sql(text, params=values).to_arrow_table())
 
 
-def _with_plain_counts(answer: pa.Table) -> pa.Table:
+def with_plain_counts(answer: pa.Table) -> pa.Table:
     """The same with counts as 64-bit integers, as Athena gives them; DuckDB sums integers as decimals of 38 digits."""
     wide = [pa.types.is_decimal(column.type) and column.type.scale == 0 for column in answer.schema]
     plain = zip(answer.schema, wide, strict=True)

@@ -1,5 +1,6 @@
 """What a notebook shows of a release, of scores, of a score beside its precedents, and of an evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,11 +9,13 @@ import pyarrow as pa
 
 from counterfoil.adapters.report import charts
 from counterfoil.adapters.report.page import Chart, Table, snippet
+from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS
 from counterfoil.domain.evaluation.metrics import METRICS
 from counterfoil.domain.evaluation.ranking import Ranking
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.insights.report.cases import case_view
+from counterfoil.insights.rows import Rows
 from counterfoil.steps.insights.evaluate_run import EvaluatedRun
 from counterfoil.steps.insights.riskiest import Case
 
@@ -31,6 +34,16 @@ class ReleaseView:
         """The release's id, which is made of its content."""
         return self.release.release_id
 
+    @property
+    def validation(self) -> Rows:
+        """What it reached on later blocks of its own training window."""
+        return _named("Reached on later blocks of the training window", "figure", self.release.validation)
+
+    @property
+    def ablation(self) -> Rows:
+        """Its average precision on those blocks where one block of the vector is silenced."""
+        return _named("Average precision with one block of the vector silenced", "silenced", self.release.ablation)
+
     def _repr_html_(self) -> str:
         release = self.release
         good = release.reference_rows - release.reference_frauds
@@ -48,6 +61,11 @@ class ReleaseView:
             ("notes", "; ".join(release.notes)),
         ]  # fmt: skip
         return snippet(f"Release {self.id}", facts=[(name, value) for name, value in facts if value])
+
+
+def _named(title: str, what: str, values: Mapping[str, float]) -> Rows:
+    kinds = pa.schema([(what, pa.string()), ("value", pa.float64())])
+    return Rows(title, pa.table({what: list(values), "value": list(values.values())}, schema=kinds))
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ class ScoredCase:
 
     def _repr_html_(self) -> str:
         verdict = {1: "turned out fraud", 0: "turned out good", None: "not labelled yet"}[self.case.payment.label]
-        return snippet("", cases=[case_view(self.case, verdict)])
+        return snippet("", cases=[case_view(self.case, f"{self.decision}, {verdict}")])
 
 
 @dataclass(frozen=True)
@@ -192,4 +210,8 @@ class EvaluationView:
         title = (
             f"Run {self.run}: {found.rows:,} labelled payments, {found.frauds:,} frauds, {found.accounts:,} accounts"
         )
-        return snippet(title, tables=[Table("", self.figures())])
+        few = "" if found.intervals else (
+            f"No intervals: {found.fraud_accounts} accounts have a known fraud, and draws of accounts need "
+            f"{FEWEST_ACCOUNTS} at least."
+        )  # fmt: skip
+        return snippet(title, tables=[Table("", self.figures(), few)])

@@ -148,7 +148,11 @@ class LakeTables:
 
     def _repr_html_(self) -> str:
         rows = [{"table": name, "rows": len(self[name]), "what it holds": _about(name)} for name in self]
-        return snippet("Tables of the lake", tables=[Table("", pa.Table.from_pylist(rows))] if rows else [])
+        if not rows:
+            return snippet(
+                "The lake has no tables yet: lab.collect and 'counterfoil demo' fill one, or open another folder"
+            )
+        return snippet("Tables of the lake", tables=[Table("", pa.Table.from_pylist(rows))])
 
 
 def _about(name: str) -> str:

@@ -1,6 +1,7 @@
 """The examples in the documentation of `import counterfoil as cf` give what they say."""
 
 import doctest
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import counterfoil as cf
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.errors import UsageError
 from counterfoil.insights import lab, rows
+from counterfoil.insights.results import EvaluationView
+from counterfoil.steps.insights.evaluate_run import evaluate_run
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,10 @@ def test_a_drawing_has_a_title_a_unit_and_words(folder: Path) -> None:
     assert "Alerts, in alerts: alerts from" in text
     assert "<svg" in text
     assert 'role="img"' in text
+
+
+def test_an_evaluation_without_intervals_says_why(tables: FolderTables) -> None:
+    evaluated = evaluate_run(tables, "first")
+    few = replace(evaluated, evaluation=replace(evaluated.evaluation, intervals={}, fraud_accounts=3))
+    assert "No intervals: 3 accounts have a known fraud" in EvaluationView("first", few)._repr_html_()
+    assert "No intervals" not in EvaluationView("first", evaluated)._repr_html_()

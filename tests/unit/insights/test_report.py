@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
 from counterfoil.domain.evaluation.drift import Profile, stability_index
 from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
-from counterfoil.insights.queries import QueryParameters
+from counterfoil.insights.queries import QueryParameters, ask, query
+from counterfoil.insights.report.health import BY_WEEK
+from counterfoil.insights.report.kept import KeptScores
 
 Lake = Callable[..., FolderTables]
 HOSTILE = "<script>alert(1)</script>"
@@ -48,14 +51,18 @@ def test_names_are_escaped_and_nothing_is_fetched(make_lake: Lake, payments: pd.
         (lambda frame: frame.assign(merchant_id="the only one"), "the only one"),
         (lambda frame: frame.assign(amount=np.nan), "Key figures"),
         (lambda frame: frame.assign(account_id="a"), "too few for intervals"),
+        (lambda frame: frame.assign(category=[f"kind {n % 1000}" for n in range(len(frame))]), "kind 1"),
         (lambda frame: frame.assign(category=None, source_ip_id=None, device_id=None), "Key figures"),
     ],
-    ids=["no labels", "one merchant", "no amounts", "one account", "columns of nulls"],
+    ids=["no labels", "one merchant", "no amounts", "one account", "a thousand categories", "columns of nulls"],
 )
 def test_what_is_missing_is_said(
     make_lake: Lake, payments: pd.DataFrame, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], told: str
 ) -> None:
-    assert told in _figures(change(payments.tail(1500)), tmp_path, make_lake)
+    page = _figures(change(payments.tail(1500)), tmp_path, make_lake)
+    assert told in page
+    assert len(page.encode()) < 1_500_000
+    assert page.count("<td") < 6_000, "tables must show the first rows only"
 
 
 @pytest.mark.slow
@@ -63,6 +70,45 @@ def test_missing_tables_are_named_with_what_makes_them(make_lake: Lake, payments
     page = _figures(payments.tail(1500), tmp_path, make_lake, without=("scores", "source_ips", "rejected"))
     for told in ("Nothing was scored yet", "no table &#39;source_ips&#39;: run &#39;counterfoil curate&#39; first"):
         assert told in page
+
+
+@pytest.mark.slow
+def test_a_lake_without_payments_is_a_report_that_says_so(
+    make_lake: Lake, payments: pd.DataFrame, tmp_path: Path
+) -> None:
+    page = _figures(payments.tail(10), tmp_path, make_lake, without=("transactions", "scores", "source_ips"))
+    assert "no table &#39;transactions&#39;: run &#39;counterfoil collect&#39; first" in page
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's clock shows Central European time."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_berlin")
+def test_a_change_to_summer_time_moves_no_payment_to_another_day(
+    make_lake: Lake, payments: pd.DataFrame, tmp_path: Path
+) -> None:
+    """On 29 March 2026 the clocks of Europe go from 2 to 3 o'clock; a day of the report is one of UTC, of 24 hours."""
+    quarters = pd.Series(pd.date_range("2026-03-28", periods=3 * 96, freq="15min", tz="UTC")).astype(
+        "datetime64[us, UTC]"
+    )
+    frame = payments.tail(len(quarters)).reset_index(drop=True).assign(event_time=quarters, label_time=quarters)
+    tables = make_lake(tmp_path / "lake", frame)
+    asked = QueryParameters(date(2026, 3, 28), date(2026, 3, 31), review=0.3)
+    by_day = ask(tables, "fraud_by_day", asked).to_pandas().groupby("event_date")["payments"].sum()
+    assert by_day.to_dict() == {date(2026, 3, day): 96 for day in (28, 29, 30)}
+    page = report_of(tmp_path, asked)
+    assert "2026-03-28 to 2026-03-30 (UTC)" in page
+    end = frame.dropna(subset="account_id")["event_time"].max().tz_localize(None).to_pydatetime()
+    accounts = ask(tables, "riskiest_accounts", replace(asked, release="r1", top=1000))
+    assert max(accounts.column("last_payment").to_pylist()) == end
 
 
 @pytest.mark.slow
@@ -84,6 +130,21 @@ def test_days_whose_labels_are_not_ripe_are_told_beside_every_rate(
         "key", "trends", "alerts", "signals", "rankings", "quality",
     }  # fmt: skip
     assert "are younger than the label delay" not in report_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_weeks_of_calibration_come_to_the_bands_of_the_signal(tables: FolderTables) -> None:
+    """The report's own question, of what it keeps, beside a named one that is asked anew."""
+    asked = replace(ASKED, release="r1")
+    with KeptScores(tables) as kept:
+        weeks = kept.answer(BY_WEEK, asked).to_pandas()
+        again = kept.answer(query("signal_distribution"), asked).to_pandas()
+    bands = ask(tables, "signal_distribution", asked).to_pandas()
+    pd.testing.assert_frame_equal(again, bands)
+    assert len(weeks) > 2
+    for name in ("labelled", "frauds", "expected"):
+        assert weeks[name].sum() == pytest.approx(bands[name].sum())
+    assert weeks["share_known"].tolist() == pytest.approx((weeks["frauds"] / weeks["labelled"]).tolist())
 
 
 def test_formulas_are_harmless_in_csv() -> None:

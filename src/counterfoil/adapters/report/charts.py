@@ -32,10 +32,17 @@ _SETTINGS: dict[Any, Any] = {
 _ID = re.compile(r'(id="|url\(#|xlink:href="#)')
 
 
+_DAY = "%-d %b"
+"""How a tick names its day; the year stands above the report."""
+
+
+_MOST_TICKS = 8
+
+
 def by_day(days: Sequence[date], series: Mapping[str, Sequence[float | None]], unit: str, *, bars: bool = False) -> str:
     """Draw one or two series over days; a day without a value is a gap."""
     import matplotlib as mpl
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, DateFormatter
 
     with mpl.rc_context(_SETTINGS):
         figure, axes = _axes(unit)
@@ -45,9 +52,12 @@ def by_day(days: Sequence[date], series: Mapping[str, Sequence[float | None]], u
                 axes.bar(np.array(days), heights, color=colour, label=name, width=0.8)
             else:
                 axes.plot(np.array(days), heights, color=colour, label=name, marker="o", markersize=2.5, linewidth=1.4)
-        locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        if len(days) <= _MOST_TICKS:  # weeks: a tick between two Mondays would have no value above it
+            axes.set_xticks(np.array(days))
+        else:
+            axes.xaxis.set_major_locator(AutoDateLocator(maxticks=_MOST_TICKS))  # type: ignore[no-untyped-call]
+        # A tick alone must say its month: 'Apr' between '29' and '05' is read twice.
+        axes.xaxis.set_major_formatter(DateFormatter(_DAY))  # type: ignore[no-untyped-call]
         axes.set_ylim(bottom=0)
         _finish(axes, unit, len(series) > 1)
         return _as_svg(figure)

@@ -10,6 +10,7 @@ from counterfoil.adapters.report.page import Page, Section, render
 from counterfoil.domain.tables import TABLES
 from counterfoil.insights.queries import QueryParameters, newest_release
 from counterfoil.insights.report import cases, figures, health, trends
+from counterfoil.insights.report.kept import KeptScores
 from counterfoil.insights.report.source import Source
 from counterfoil.workspace.wiring import Workspace
 
@@ -26,8 +27,10 @@ def report(place: Workspace, asked: QueryParameters, made_at: datetime) -> str:
     `asked.known_until`, or at `made_at` if that is earlier.
     """
     release = asked.release or newest_release(place.tables)
-    source = Source(place, replace(asked, release=release, known_until=min(asked.known_until, made_at)))
-    sections = [_with_ripeness(build(source), source) for build in _SECTIONS]
+    asked = replace(asked, release=release, known_until=min(asked.known_until, made_at))
+    with KeptScores(place.tables) as kept:
+        source = Source(place, asked, kept)
+        sections = [_with_ripeness(build(source), source) for build in _SECTIONS]
     last = source.asked.until - timedelta(days=1)
     facts = [
         ("Period", f"{source.asked.since} to {last} (UTC)"),

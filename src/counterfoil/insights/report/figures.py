@@ -135,4 +135,5 @@ def _change(figure: KeyFigure) -> str:
     unit = "points" if figure.key in SHARES else "%"
     bounds = figure.change_interval
     between = f" ({bounds[0] * 100:+.1f} to {bounds[1] * 100:+.1f})" if bounds else ""
-    return f"{figure.change * 100:+.1f} {unit}{between}"
+    # Rounded first, and no '-0.0': a change too small to show is none.
+    return f"{round(figure.change * 100, 1) + 0.0:+.1f} {unit}{between}"

@@ -20,6 +20,18 @@ FROM scored_payments
 WHERE label IS NOT NULL
 ORDER BY event_time, transaction_id
 """)  # fmt: skip
+BY_WEEK = Query("calibration_by_week", "How many frauds were promised week by week, and how many came?", """
+SELECT
+  CAST(date_trunc('week', event_date) AS date) AS week,
+  count(label) AS labelled,
+  sum(CASE WHEN label IS NOT NULL THEN anomaly_signal END) AS expected,
+  count(CASE WHEN label = 1 THEN 1 END) AS frauds,
+  sum(CASE WHEN label IS NOT NULL THEN anomaly_signal END) / nullif(count(label), 0) AS share_promised,
+  CAST(count(CASE WHEN label = 1 THEN 1 END) AS double) / nullif(count(label), 0) AS share_known
+FROM scored_payments
+GROUP BY CAST(date_trunc('week', event_date) AS date)
+ORDER BY week
+""")  # fmt: skip
 _FIGURES = ("auc", "average_precision", "recall_at_1pct_fpr", "alert_recall", "alert_precision", "brier_skill",
             "calibration_error")  # fmt: skip
 DRAWS, MOST_DRAWN_ROWS = 200, 20_000_000
@@ -53,7 +65,7 @@ def health_section(source: Source) -> Section:
     if found is not None:
         tables.append(Table("How well the release ranks, by the labels known so far", _figures(found)))
         if found.calibration_bins:
-            charts_drawn.append(_calibration(found))
+            charts_drawn += [_calibration(found), *_by_week(source)]
     drift = drift_by_week(source.place.tables, release, source.period)
     if drift:
         tables.append(_drift_table(drift))
@@ -102,6 +114,24 @@ def _calibration(found: Evaluation) -> Chart:
     note = "Bins of about equally many payments. Labels that are not ripe yet make 'came' too low."
     return Chart("Calibration: the share of frauds over the signal", charts.reliability(promised, came), words,
                  Table("Calibration by bin", table, note))  # fmt: skip
+
+
+def _by_week(source: Source) -> list[Chart]:
+    """The level of the signals week by week: whether it still holds, or moved away."""
+    rows = source.answer(BY_WEEK, source.parameters)
+    if rows is None or not rows.num_rows:
+        return []
+    weeks = rows.column("week").to_pylist()
+    series = {name: rows.column(f"share_{name}").to_pylist() for name in ("promised", "known")}
+    words = "; ".join(
+        f"week of {week}: promised {promised:.2%}, came {known:.2%}"
+        for week, promised, known in zip(weeks, *series.values(), strict=True)
+        if promised is not None and known is not None
+    )
+    title = "Calibration by week: frauds promised by the signals, and known by now"
+    note = "Of the payments whose label is known. Labels that are not ripe yet make 'known' too low."
+    drawing = charts.by_day(weeks, series, "share of payments")
+    return [Chart(title, drawing, f"{title}: {words}", Table("Calibration by week", rows, note))]
 
 
 def _drift_table(drift: list[ColumnDrift]) -> Table:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import CounterfoilError, NotFoundError
-from counterfoil.insights.queries import Query, QueryParameters, answer, query
+from counterfoil.insights.queries import Query, QueryParameters, query
+from counterfoil.insights.report.kept import KeptScores
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.workspace.wiring import Workspace
 
@@ -23,6 +24,7 @@ class Source:
 
     place: Workspace
     asked: QueryParameters
+    kept: KeptScores
     notices: list[str] = field(default_factory=list)
 
     @cached_property
@@ -82,7 +84,7 @@ class Source:
         if "release" in wanted.parameters and parameters.release is None:
             return None
         try:
-            return answer(self.place.tables, wanted, parameters)
+            return self.kept.answer(wanted, parameters)
         except NotFoundError as error:
             self.note(f"{str(error)[:1].upper()}{str(error)[1:]}.")
             return None

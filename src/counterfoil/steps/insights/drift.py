@@ -62,15 +62,22 @@ def _sampled(tables: TableStore, release: Release, period: Period):  # type: ign
     columns = ", ".join(f'"{name}"' for name in release.encoder.schema.numeric)
     with engine() as database:
         source = f"{parquet_source(files)} WHERE {period.condition()}"
-        weeks = database.execute(f"SELECT DISTINCT CAST(date_trunc('week', event_time) AS DATE) FROM {source}")
-        for (week,) in sorted(weeks.fetchall()):
+        week_of = "CAST(date_trunc('week', event_time) AS DATE)"
+        weeks = database.execute(f"SELECT {week_of}, count(*) FROM {source} GROUP BY ALL ORDER BY ALL").fetchall()
+        for week, payments in weeks:
             yield (
                 week,
                 database.sql(
-                    f"SELECT {columns} FROM {source} AND date_trunc('week', event_time)::DATE = DATE '{week}' "
-                    f"QUALIFY row_number() OVER (ORDER BY md5(transaction_id)) <= {ROWS_A_WEEK}"
+                    f"SELECT {columns} FROM {source} AND {week_of} = DATE '{week}' "
+                    f"AND md5(transaction_id) < '{_lowest(payments)}' ORDER BY md5(transaction_id) LIMIT {ROWS_A_WEEK}"
                 ).to_arrow_table(),
             )
+
+
+def _lowest(payments: int) -> str:
+    """A digest below which some more than ROWS_A_WEEK of so many payments lie: nothing else needs to be sorted."""
+    enough = ROWS_A_WEEK + 8 * round(ROWS_A_WEEK**0.5)
+    return "g" if payments <= enough else f"{16**12 * enough // payments:012x}"
 
 
 def _runs_of(tables: TableStore, release_id: str) -> list[str]:

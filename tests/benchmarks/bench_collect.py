@@ -13,7 +13,7 @@ from timing import Laps, alternate
 
 from counterfoil.workspace.wiring import open_workspace
 
-MOST = 4.0
+MOST = 2.0
 """Times as long as the plain copy."""
 
 

@@ -6,11 +6,15 @@ from datetime import date
 DIGITS = {"EUR": 2, "JPY": 0, "KWD": 3}
 OWN = "NL91ABNA0417164300"
 OTHER = "DE89370400440532013000"
+_INNER = {"BkToCstmrStmt": "Stmt", "BkToCstmrAcctRpt": "Rpt", "BkToCstmrDbtCdtNtfctn": "Ntfctn"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a statement; `amount` and `parts` are in minor units, the parts signed as the account sees them."""
+    """An entry of a statement; `amount` and `parts` are in minor units, the parts signed as the account sees them.
+
+    `reference` is the bank's own of the entry.
+    """
 
     amount: int
     credit: bool = True
@@ -19,6 +23,7 @@ class Entry:
     valued: date = date(2025, 12, 31)
     status: str = "BOOK"
     parts: tuple[int, ...] = ()
+    reference: str = ""
 
     @property
     def signed(self) -> int:
@@ -48,8 +53,11 @@ def written(amount: int, currency: str, mark: str = ".") -> str:
 
 
 def as_camt(statement: Statement, *, message: str = "BkToCstmrStmt", true: str = "true", new: bool = True) -> str:
-    """Write a statement as camt.053 (or a notification), by the rules of 2019 if `new`, else by those of 2009."""
-    inner = "Stmt" if message == "BkToCstmrStmt" else "Ntfctn"
+    """Write a statement as camt.053 (or a day's report, or a notification).
+
+    By the rules of 2019 if `new`, else by those of 2009.
+    """
+    inner = _INNER[message]
     entries = "".join(_camt_entry(entry, statement.currency, true, new=new) for entry in statement.entries)
     servicer = "<Svcr><FinInstnId><BIC>ABNANL2A</BIC></FinInstnId></Svcr>"
     account = f"<Acct><Id><IBAN>{OWN}</IBAN></Id><Ccy>{statement.currency}</Ccy>{servicer}</Acct>"
@@ -77,9 +85,10 @@ def _camt_entry(entry: Entry, currency: str, true: str, *, new: bool) -> str:
     status = f"<Sts><Cd>{entry.status}</Cd></Sts>" if new else f"<Sts>{entry.status}</Sts>"
     reversal = f"<RvslInd>{true}</RvslInd>" if entry.reversal else ""
     details = "".join(_camt_part(part, currency, entry, new=new) for part in entry.parts or (entry.signed,))
+    reference = f"<AcctSvcrRef>{entry.reference}</AcctSvcrRef>" if entry.reference else ""
     return (
         f"<Ntry>{_amount(entry.amount, currency)}<CdtDbtInd>{_direction(entry.signed)}</CdtDbtInd>{reversal}{status}"
-        f"<BookgDt><Dt>{entry.booked}</Dt></BookgDt><ValDt><Dt>{entry.valued}</Dt></ValDt>"
+        f"<BookgDt><Dt>{entry.booked}</Dt></BookgDt><ValDt><Dt>{entry.valued}</Dt></ValDt>{reference}"
         "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd>"
         f"<NtryDtls>{details}</NtryDtls></Ntry>"
     )
@@ -113,6 +122,17 @@ def as_mt940(statement: Statement) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+def as_mt942(statement: Statement) -> str:
+    """Write a statement's entries as an interim report, which has no opening balance."""
+    lines = [
+        "{1:F01ABNANL2AXXXX0000000000}{2:I942ABNANL2AXXXXN}{4:", ":20:INTERIM", f":25:{OWN}", ":28C:7/1",
+        f":34F:{statement.currency}0,", ":13D:2601021200+0100",
+    ]  # fmt: skip
+    for entry in statement.entries:
+        lines += _mt_entry(entry, statement.currency)
+    return "\r\n".join([*lines, f":90C:{len(statement.entries)}{statement.currency}1,", "-}"]) + "\r\n"
+
+
 def _mt_balance(amount: int, currency: str) -> str:
     return f"{'C' if amount >= 0 else 'D'}251231{currency}{written(abs(amount), currency, ',')}"
 
@@ -122,5 +142,5 @@ def _mt_entry(entry: Entry, currency: str) -> list[str]:
     mark = f"{'R' if entry.reversal else ''}{'C' if came else 'D'}"
     mark = f"E{mark[-1]}" if entry.status != "BOOK" else mark
     amount = written(entry.amount, currency, ",")
-    head = f":61:{entry.valued:%y%m%d}{entry.booked:%m%d}{mark}{amount}NTRFREF1//BANK1"
+    head = f":61:{entry.valued:%y%m%d}{entry.booked:%m%d}{mark}{amount}NTRFREF1//{entry.reference or 'BANK1'}"
     return [head, "more", f":86:166?00TRANSFER?20EREF+E-1?21SVWZ+rent?30COBADEFF?31{OTHER[:12]}", f"{OTHER[12:]}?32ANN"]

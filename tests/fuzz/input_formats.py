@@ -34,7 +34,7 @@ from spoilt_parquet import spoil_parquet
 from spoilt_streams import spoil_stream
 from spoilt_xml import spoil_xml
 from spoilt_zip import spoil_zip
-from standard_counts import camt_bookings, mt103_messages, mt940_entries, nacha_entries
+from standard_counts import camt_bookings, mt103_messages, mt940_entries, nacha_entries, report_entries
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.unpacking import StreamLimits
@@ -302,6 +302,10 @@ FORMATS = (
     InputFormat(
         "camt.053", _shipped("iso20022-camt053"), standard_files.camt, _XML_TOKENS, spoil_xml, camt_bookings
     ),
+    InputFormat(
+        "camt.052", _shipped("iso20022-camt052"), standard_files.camt_report, _XML_TOKENS, spoil_xml, report_entries
+    ),
+    InputFormat("mt942", _shipped("mt942"), standard_files.mt942, _LINE_TOKENS, spoil_lines, mt940_entries),
     InputFormat("mt940", _shipped("mt940"), standard_files.mt940, _LINE_TOKENS, spoil_lines, mt940_entries),
     InputFormat("mt103", _shipped("mt103"), standard_files.mt103, _LINE_TOKENS, spoil_lines, mt103_messages),
     InputFormat("nacha", _shipped("nacha"), standard_files.nacha, _LINE_TOKENS, spoil_lines, nacha_entries),

@@ -124,6 +124,19 @@ def camt_bookings(content: bytes) -> int | None:
     return sum(counts)
 
 
+def report_entries(content: bytes) -> int | None:
+    """Entries of reports and statements, each one record; None where a message of another kind stands between them."""
+    if b"<!DOCTYPE" in content or len(content) > _MOST_TEXT:
+        return None
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return None
+    if _local(root) != "Document" or [_local(one) for one in root] != ["BkToCstmrAcctRpt"]:
+        return None
+    return len(_children(root[0], "Stmt", "Ntry"))
+
+
 def _is_doubled(message: ElementTree.Element) -> bool:
     """Whether something is told twice of the message or of a statement, which then costs its entries."""
     outer = [_children(message, "GrpHdr"), _children(message, "Stmt")]
@@ -144,7 +157,7 @@ def _outermost(element: ElementTree.Element) -> list[ElementTree.Element]:
 def _children(element: ElementTree.Element, *path: str) -> list[ElementTree.Element]:
     found = [element]
     for name in path:
-        names = ("Stmt", "Ntfctn") if name == "Stmt" else (name,)
+        names = ("Stmt", "Rpt", "Ntfctn") if name == "Stmt" else (name,)
         found = [child for parent in found for child in parent if _local(child) in names]
     return found
 

@@ -3,7 +3,7 @@
 import json
 from datetime import date
 
-from bank_statements import Entry, Statement, as_camt, as_mt940
+from bank_statements import Entry, Statement, as_camt, as_mt940, as_mt942
 
 STATEMENT = Statement(
     opening=100_000,
@@ -19,6 +19,18 @@ def camt() -> bytes:
     """One entry of two transactions, a reversal and a pending entry: four records."""
     text = as_camt(STATEMENT).replace("<Sts><Cd>", "<Sts>").replace("</Cd></Sts>", "</Sts>")
     return f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode()
+
+
+def camt_report() -> bytes:
+    """The same entries, of which the second has no reference: three records."""
+    text = as_camt(STATEMENT, message="BkToCstmrAcctRpt")
+    text = text.replace("</ValDt><BkTxCd>", "</ValDt><AcctSvcrRef>R</AcctSvcrRef><BkTxCd>", 1)
+    return f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode()
+
+
+def mt942() -> bytes:
+    """An interim report and a statement of three entries each."""
+    return (as_mt942(STATEMENT) + as_mt940(STATEMENT)).encode()
 
 
 def mt940() -> bytes:

@@ -16,7 +16,7 @@ RECORDS = {
     "json-objects": 5,
     **dict.fromkeys(("iso20022", "pacs.009", "pain.008", "pacs.004"), 8),
 }
-RECORDS |= {"mt940": 6, "mt103": 2, "nacha": 3}
+RECORDS |= {"camt.052": 3, "mt942": 6, "mt940": 6, "mt103": 2, "nacha": 3}
 
 
 EXAMPLES = settings(

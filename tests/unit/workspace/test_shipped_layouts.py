@@ -101,8 +101,8 @@ TABLES = {
     ),
 }  # fmt: skip
 MESSAGES = (
-    "iso20022-camt053", "iso20022-camt054", "iso20022-pacs004", "iso20022-pacs008", "iso20022-pacs009",
-    "iso20022-pain001", "iso20022-pain008", "iso8583-json", "mt103", "mt940", "nacha",
+    "iso20022-camt052", "iso20022-camt053", "iso20022-camt054", "iso20022-pacs004", "iso20022-pacs008",
+    "iso20022-pacs009", "iso20022-pain001", "iso20022-pain008", "iso8583-json", "mt103", "mt940", "mt942", "nacha",
 )  # fmt: skip
 """Their layouts are standards: tests/unit/adapters/files reads messages of each, and tests/fuzz spoils them."""
 

@@ -1,5 +1,6 @@
 """Gather the bookings of ISO 20022 statements from what an XML parser meets on its way."""
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -33,9 +34,12 @@ class Bookings(MessageHandler):
 
     def __init__(self, mapping: SourceMapping, gathered: Gathered) -> None:
         super().__init__(gathered)
-        self.read = {element: name for element, name in camt.MESSAGES.items() if name == mapping.file.format}
+        read = camt.READ_BY[mapping.file.format]
+        self.read = {element: name for element, name in camt.MESSAGES.items() if name in read}
+        self._one_by_one = mapping.file.format != camt.INTRADAY
         self._columns = mapping.source_columns
         self._batch_column = self._columns.index("batch") if "batch" in self._columns else None
+        self._booking_column = self._columns.index("booking_id") if "booking_id" in self._columns else None
         self._begin()
 
     def _begin(self) -> None:
@@ -46,6 +50,7 @@ class Bookings(MessageHandler):
         self._details = _Details()
         self._text: list[str] | None = None
         self._statements = self._entries = 0
+        self._bookings: Counter[str] = Counter()
 
     def begin_message(self, element: str) -> None:  # noqa: ARG002
         """See MessageHandler."""
@@ -125,13 +130,25 @@ class Bookings(MessageHandler):
         problem = self._problem(entry)
         if problem is not None:
             self.refuse(problem)
-        elif details.are_all_of(camt.signed_amount(entry.values)):
-            for row in details.rows:
-                self._add(row, details.count)
+        elif self._one_by_one and details.are_all_of(camt.signed_amount(entry.values)):
+            occurrence = self._times_before(details.rows[0])
+            for place, row in enumerate(details.rows, 1):
+                self._add(row, details.count, f"/{place}" + occurrence)
         else:
-            self._add(self._cells(details.first if details.count == 1 else {}, itemised=False), 1)
+            row = self._cells(details.first if details.count == 1 else {}, itemised=False)
+            self._add(row, 1 if self._one_by_one else max(details.count, 1), self._times_before(row))
 
-    def _add(self, row: list[str | None], batch: int) -> None:
+    def _times_before(self, row: list[str | None]) -> str:
+        """What tells a booking from others of its message whose booking_id is the same."""
+        booking = None if self._booking_column is None else row[self._booking_column]
+        if booking is None:
+            return ""
+        self._bookings[booking] += 1
+        return f"|{self._bookings[booking]}" if self._bookings[booking] > 1 else ""
+
+    def _add(self, row: list[str | None], batch: int, which: str) -> None:
+        if self._booking_column is not None and row[self._booking_column] is not None:
+            row[self._booking_column] = f"{row[self._booking_column]}{which}"
         if self._batch_column is not None:
             row[self._batch_column] = str(batch)
         self.add(row)
@@ -141,4 +158,9 @@ class Bookings(MessageHandler):
         found = entry.problem or next((problem for problem in outer if problem is not None), None)
         if found is None and self._details.entry_texts not in (None, len(entry.values)):
             found = BadRecordError("xml_out_of_order", "the entry says something of itself after its transactions")
-        return found or camt.not_booked(entry.values) or camt.direction_problem(entry.values)
+        return (
+            found
+            or camt.not_booked(entry.values)
+            or camt.direction_problem(entry.values)
+            or camt.without_reference(entry.values, str(self._message))
+        )

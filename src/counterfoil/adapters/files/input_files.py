@@ -20,7 +20,7 @@ from counterfoil.adapters.files import (
 from counterfoil.adapters.files.input_streams import parts_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import StreamLimits
-from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake import camt, iso20022
 from counterfoil.domain.intake.mapping_check import column_problems
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch, printable
@@ -37,9 +37,9 @@ _FORMATS: Mapping[str, _Format] = {
     "csv": csv_files,
     "jsonl": jsonl_files,
     **dict.fromkeys(iso20022.KINDS, iso20022_files),
-    "camt.053": iso20022_files,
-    "camt.054": iso20022_files,
+    **dict.fromkeys(camt.READ_BY, iso20022_files),
     "mt940": mt940_files,
+    "mt942": mt940_files,
     "mt103": mt103_files,
     "nacha": nacha_files,
     "iso8583": iso8583_files,

@@ -16,7 +16,7 @@ from counterfoil.adapters.files.iso20022_handler import MessageHandler, Unreadab
 from counterfoil.adapters.files.iso20022_transfers import Transfers
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.domain.intake import iso20022
+from counterfoil.domain.intake import camt, iso20022
 from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -28,8 +28,7 @@ MOST_MARKUP_BYTES = 4 << 20
 
 _KINDS: Mapping[str, Callable[[SourceMapping, Gathered], MessageHandler]] = {
     **dict.fromkeys(iso20022.KINDS, Transfers),
-    "camt.053": Bookings,
-    "camt.054": Bookings,
+    **dict.fromkeys(camt.READ_BY, Bookings),
 }
 """By `file.format`, who gathers the records of its messages."""
 

@@ -1,4 +1,4 @@
-"""Read MT940 statements: one row an entry (field 61), numbered by the line where it begins.
+"""Read MT940 statements, and MT942 interim reports: one row an entry (field 61), numbered by the line where it begins.
 
 Our own, since no public reader was found that gives right signs and dates, costs an entry by itself that is bad, and
 holds no whole file.
@@ -16,6 +16,7 @@ from counterfoil.domain.intake.swift import Message, SwiftField
 
 _STATEMENT_BEGINS = "20"
 _OF_STATEMENTS = ("20", "60F", "60M")
+_WITH_REPORTS = "mt942"
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:  # noqa: ARG001
@@ -34,6 +35,7 @@ class _Entries:
         self.gathered = gathered
         self.found = False
         self._columns = mapping.source_columns
+        self._with_reports = mapping.file.format == _WITH_REPORTS
         self._statement = mt940.Statement()
         self._entry: SwiftField | None = None
 
@@ -63,6 +65,9 @@ class _Entries:
         if entry is None:
             return
         try:
-            self.gathered.add(entry.line, mt940.entry_cells(self._statement, entry, information, self._columns))
+            cells = mt940.entry_cells(
+                self._statement, entry, information, self._columns, with_reports=self._with_reports
+            )
+            self.gathered.add(entry.line, cells)
         except BadRecordError as why:
             self.gathered.refuse(entry.line, why)

@@ -1,6 +1,6 @@
-"""Which columns an entry of an ISO 20022 statement (camt.053) or notification (camt.054) has.
+"""Which columns an entry of an ISO 20022 report (camt.052), statement (camt.053) or notification (camt.054) has.
 
-Elements are named by the path of their local names below the message; `Stmt` also stands for `Ntfctn`. An
+Elements are named by the path of their local names below the message; `Stmt` also stands for `Rpt` and `Ntfctn`. An
 entry is what a bank booked; a batch's entry may tell its transactions one by one.
 """
 
@@ -9,10 +9,17 @@ from decimal import Decimal, InvalidOperation
 
 from counterfoil.domain.intake.raw import BadRecordError
 
-MESSAGES = {"BkToCstmrStmt": "camt.053", "BkToCstmrDbtCdtNtfctn": "camt.054"}
-"""The element that is the message -> what it is called. The same booking is often told by both of them."""
+MESSAGES = {"BkToCstmrAcctRpt": "camt.052", "BkToCstmrStmt": "camt.053", "BkToCstmrDbtCdtNtfctn": "camt.054"}
+"""The element that is the message -> what it is called. The same booking is often told by several of them."""
 
-STATEMENTS = {"Stmt": "Stmt", "Ntfctn": "Stmt"}
+INTRADAY = "camt.052"
+"""What tells bookings during the day, which the statement tells again."""
+
+READ_BY = {INTRADAY: (INTRADAY, "camt.053"), "camt.053": ("camt.053",), "camt.054": ("camt.054",)}
+"""By `file.format`, the messages that are read. Reports of a day and its statement are read together, or neither's
+bookings were all there, or some were there twice."""
+
+STATEMENTS = {"Stmt": "Stmt", "Rpt": "Stmt", "Ntfctn": "Stmt"}
 """The element that holds the entries of an account -> what it is called in paths."""
 
 HEADER = "GrpHdr"
@@ -37,6 +44,8 @@ _DIRECTION = f"{_E}CdtDbtInd"
 _OWN_AMOUNTS = (f"{_D}Amt", f"{_D}AmtDtls/TxAmt/Amt")
 _OWN_DIRECTION = f"{_D}CdtDbtInd"
 _REVERSAL = (f"{_E}RvslInd",)
+_REFERENCE = f"{_E}AcctSvcrRef"
+_NO_REFERENCES = ("NONREF", "NOTPROVIDED", "NOT PROVIDED")
 _STATUS = (f"{_E}Sts/Cd", f"{_E}Sts/Prtry", f"{_E}Sts")
 _INSTRUCTED = (f"{_D}AmtDtls/InstdAmt/Amt",)
 
@@ -68,11 +77,11 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "created_at": (f"{HEADER}/CreDtTm",),
     "statement_id": (f"{_S}Id",),
     "statement_number": (f"{_S}ElctrncSeqNb", f"{_S}LglSeqNb"),
-    "page": (f"{_S}StmtPgntn/PgNb", f"{_S}NtfctnPgntn/PgNb"),
+    "page": (f"{_S}StmtPgntn/PgNb", f"{_S}RptPgntn/PgNb", f"{_S}NtfctnPgntn/PgNb"),
     "account": _OWN["account"],
     "account_bank": _OWN["bank"],
     "entry_reference": (f"{_E}NtryRef",),
-    "bank_reference": (f"{_D}Refs/AcctSvcrRef", f"{_E}AcctSvcrRef"),
+    "bank_reference": (f"{_D}Refs/AcctSvcrRef", _REFERENCE),
     "booked_at": (f"{_E}BookgDt/DtTm", f"{_E}BookgDt/Dt"),
     "booked_or_valued_at": (f"{_E}BookgDt/DtTm", f"{_E}BookgDt/Dt", f"{_E}ValDt/DtTm", f"{_E}ValDt/Dt"),
     "value_date": (f"{_E}ValDt/Dt", f"{_E}ValDt/DtTm"),
@@ -113,8 +122,8 @@ WANTED = frozenset(
 _FLOW = {f"{side}_{part}" for side in ("debtor", "creditor") for part in ("account", "bank", "name", "country")}
 
 COLUMNS = (
-    "message_type", "payment_id", *_PATHS, "amount", "currency", "entry_currency", "instructed_currency", "direction",
-    "reversal", "transaction_code", "batch", *sorted(_FLOW),
+    "message_type", "payment_id", "booking_id", *_PATHS, "amount", "currency", "entry_currency", "instructed_currency",
+    "direction", "reversal", "transaction_code", "batch", *sorted(_FLOW),
 )  # fmt: skip
 """Every column that a mapping may name.
 
@@ -123,13 +132,31 @@ a reversal both differ from those of the payment that is reversed. `direction` i
 `reversal` is true or false, `batch` says how many transactions the entry tells one by one.
 
 `payment_id` tells a booking from all others: the ids of its message, bank and statement, and its place there. It has
-no account number in it, and it is no UETR, which a payment and its reversal share.
+no account number in it, and it is no UETR, which a payment and its reversal share. `booking_id` is the same in every
+message that tells a booking: the bank, its reference of the entry, day, direction and amount. In a statement it is the
+payment_id if the bank gave no reference; then a report of the day has none.
 """
 
 PERSONAL = frozenset(
     {"account", *(f"{side}_{part}" for side in ("debtor", "creditor") for part in ("account", "name"))}
 )
 """Columns that say who somebody is, so that they may be kept as keyed hashes only."""
+
+
+def without_reference(entry: Mapping[str, str], message: str) -> BadRecordError | None:
+    """Return why an entry of a day's report cannot be known again in the statement; None if it can, or need not."""
+    if MESSAGES[message] != INTRADAY or _reference(entry) is not None:
+        return None
+    return BadRecordError(
+        "entry_reference_missing",
+        "the bank's reference of the entry (AcctSvcrRef) is missing, by which the statement's would be known as the "
+        "same: it is taken from the statement (camt.053)",
+    )
+
+
+def _reference(entry: Mapping[str, str]) -> str | None:
+    reference = entry.get(_REFERENCE)
+    return None if not reference or reference.upper() in _NO_REFERENCES else reference
 
 
 def not_booked(entry: Mapping[str, str]) -> BadRecordError | None:
@@ -240,15 +267,24 @@ class _Booking:
                 return self._code()
             case "batch":
                 return "1"
-        return self._payment_id()
+        return self._booking_id() if column == "booking_id" else self._payment_id()
+
+    def _booking_id(self) -> str | None:
+        values = self._values
+        if _reference(values) is None:
+            return None if MESSAGES[self._message] == INTRADAY else self._payment_id()
+        day = _first(values, _PATHS["booked_or_valued_at"]) or ""
+        bank, amount = _first(values, _OWN["bank"]), values.get(_AMOUNT, "")
+        currency, direction = values.get(f"{_AMOUNT}/{CURRENCY}"), _first(values, (_DIRECTION,))
+        # Zeros at the end of an amount, and the hour of a booking, are written in one message and not in the other.
+        return _joined(bank, _reference(values), day[:10], direction, _plain(amount), currency)
 
     def _payment_id(self) -> str | None:
         message = _first(self._values, _PATHS["message_id"])
         if message is None:
             return None
         names = ("account_bank", "statement_id", "statement_number", "page")
-        parts = [message, *(_first(self._values, _PATHS[name]) for name in names), self._place]
-        return "|".join((part or "").replace("%", "%25").replace("|", "%7C") for part in parts)
+        return _joined(message, *(_first(self._values, _PATHS[name]) for name in names), self._place)
 
     def _code(self) -> str | None:
         for before, paths in _CODES.items():
@@ -272,6 +308,14 @@ class _Booking:
         is_own = own is not None and account == own
         missing = not any(_first(self._values, paths) for paths in _PARTIES[likely].values())
         return other if is_own or missing else likely
+
+
+def _joined(*parts: str | None) -> str:
+    return "|".join((part or "").replace("%", "%25").replace("|", "%7C") for part in parts)
+
+
+def _plain(amount: str) -> str:
+    return amount.rstrip("0").rstrip(".") if "." in amount else amount
 
 
 def _first(values: Mapping[str, str], paths: Sequence[str]) -> str | None:

@@ -21,9 +21,9 @@ def _of(module: ModuleType) -> FixedColumns:
 
 FIXED_COLUMNS: Mapping[str, FixedColumns] = {
     **{name: FixedColumns(kind.columns, iso20022.PERSONAL) for name, kind in iso20022.KINDS.items()},
-    "camt.053": _of(camt),
-    "camt.054": _of(camt),
+    **dict.fromkeys(camt.READ_BY, _of(camt)),
     "mt940": _of(mt940),
+    "mt942": _of(mt940),
     "mt103": _of(mt103),
     "nacha": _of(nacha),
     "iso8583": _of(iso8583),

@@ -26,7 +26,7 @@ TRANSACTIONS = frozenset({
 })  # fmt: skip
 """Elements that are transactions, of which the innermost count."""
 
-_WITH_MAPPINGS = {"pacs.008", "pacs.009", "pacs.004", "pain.001", "pain.008", "camt.053", "camt.054"}
+_WITH_MAPPINGS = {"pacs.008", "pacs.009", "pacs.004", "pain.001", "pain.008", "camt.052", "camt.053", "camt.054"}
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:([a-z]{4}\.\d{3})\.\d{3}\.\d{2}")
 

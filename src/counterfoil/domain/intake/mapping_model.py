@@ -42,8 +42,8 @@ class FileFormat(Part):
     """
 
     format: Literal[
-        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.053", "camt.054", "mt940",
-        "mt103", "nacha", "iso8583",
+        "csv", "parquet", "jsonl", "iso20022", "pacs.009", "pacs.004", "pain.008", "camt.052", "camt.053", "camt.054",
+        "mt940", "mt942", "mt103", "nacha", "iso8583",
     ] = "csv"  # fmt: skip
     delimiter: str = ","
     quote: str = '"'

@@ -1,9 +1,11 @@
-"""Which columns an entry of an MT940 statement has (SWIFT's customer statement message).
+"""Which columns an entry of an MT940 statement or an MT942 interim report has (SWIFT's messages to customers).
 
-Field 61 is an entry, field 86 after it tells of it; fields 20, 25, 28C and 60 before them tell of the statement.
+Field 61 is an entry, field 86 after it tells of it; fields 20, 25, 28C and 60 before them tell of the statement. An
+interim report has a floor limit (34F) instead of the opening balance.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,8 +16,8 @@ from counterfoil.domain.intake.swift import SwiftField, date_near, date_of, plai
 from counterfoil.domain.privacy.ibans import read_iban
 
 COLUMNS = (
-    "statement_reference", "statement_number", "opening_date", "account", "account_bank", "entry_id", "booked_at",
-    "value_date", "amount", "currency", "direction", "reversal", "transaction_type", "customer_reference",
+    "statement_reference", "statement_number", "opening_date", "account", "account_bank", "entry_id", "booking_id",
+    "booked_at", "value_date", "amount", "currency", "direction", "reversal", "transaction_type", "customer_reference",
     "bank_reference", "supplementary", "business_code", "end_to_end_id", "mandate_id", "remittance", "information",
     "counterparty_name", "debtor_account", "debtor_bank", "creditor_account", "creditor_bank",
 )  # fmt: skip
@@ -24,7 +26,9 @@ COLUMNS = (
 `debtor_*` is who the money comes from and `creditor_*` who it goes to: one of them is the statement's own account.
 `direction` is CRDT or DBIT as the account sees it: a reversed credit (RC) is a DBIT. `entry_id` is the statement's
 reference, number and opening date with the entry's place: banks write the same for several accounts, so it is an id
-only where all statements are of one account.
+only where all statements are of one account. `booking_id` is the same in a report and in the statement that follows:
+the bank's reference, value date, amount and sign. In a statement it begins with the entry_id if the bank gave no
+reference; then a report has none.
 """
 
 PERSONAL = frozenset({
@@ -39,7 +43,9 @@ _ENTRY = re.compile(
 )
 _BALANCE = re.compile(r"[CD](?P<date>\d{6})(?P<currency>[A-Z]{3})\d[\d,.]*")
 _IBAN_AND_CURRENCY = re.compile(r"(?P<iban>[A-Z]{2}\d{2}[A-Z0-9]{10,30})(?P<currency>[A-Z]{3})")
+_FLOOR_LIMIT = re.compile(r"(?P<currency>[A-Z]{3})[CD]?\d[\d,.]*")
 _CREDITS = ("C", "RD")
+_NO_REFERENCE = "NONREF"
 
 
 @dataclass
@@ -49,6 +55,8 @@ class Statement:
     values: dict[str, str] = field(default_factory=dict)
     problem: BadRecordError | None = None
     entries: int = 0
+    interim: bool = False
+    bookings: Counter[str] = field(default_factory=Counter)
 
     def tell(self, known: SwiftField) -> None:
         """Take in a field of the statement; others than those that are needed are none of its business."""
@@ -62,6 +70,13 @@ class Statement:
                 self._keep({"statement_number": text}, known)
             case "60F" | "60M" | "60":
                 self._keep_balance(text, known)
+            case "34F":
+                self._keep_limit(text, known)
+
+    def _keep_limit(self, text: str, known: SwiftField) -> None:
+        limit = _FLOOR_LIMIT.fullmatch(text)
+        self.interim = True
+        self._keep({} if limit is None else {"currency": limit["currency"]}, known)
 
     def _keep(self, values: Mapping[str, str], known: SwiftField) -> None:
         self.values.update(values)
@@ -94,10 +109,23 @@ def _is_right_iban(text: str) -> bool:
 
 
 def entry_cells(
-    statement: Statement, entry: SwiftField, information: SwiftField | None, columns: Sequence[str]
+    statement: Statement,
+    entry: SwiftField,
+    information: SwiftField | None,
+    columns: Sequence[str],
+    *,
+    with_reports: bool = False,
 ) -> list[str | None]:
-    """Return the texts of an entry in these columns. Raises BadRecordError if it cannot be booked."""
+    """Return the texts of an entry in these columns; of an interim report only `with_reports`.
+
+    Raises BadRecordError if it cannot be booked.
+    """
     statement.entries += 1
+    if statement.interim and not with_reports:
+        raise BadRecordError(
+            "message_MT942",
+            "the entry is of an interim report (MT942), which the statement tells again: the mapping mt942 reads both",
+        )
     told = None if information is None else information.problem
     problem = statement.problem or entry.problem or told
     if problem is not None:
@@ -112,6 +140,7 @@ def entry_cells(
     if found["mark"].startswith("E"):
         raise BadRecordError("entry_pending", f"the entry is expected (mark {found['mark']}), not booked")
     values = statement.values | _booked(found) | {"entry_id": _entry_id(statement)}
+    values["booking_id"] = _booking_id(statement, values)
     values["supplementary"] = " ".join(line.strip() for line in entry.lines[1:])
     if information is not None:
         values |= read_information(information.lines)
@@ -122,6 +151,25 @@ def entry_cells(
 def _entry_id(statement: Statement) -> str:
     names = ("statement_reference", "statement_number", "opening_date")
     return "|".join([*(statement.values.get(name, "") for name in names), str(statement.entries)])
+
+
+def _booking_id(statement: Statement, values: Mapping[str, str]) -> str:
+    """Made of what a report and the statement tell alike; an entry that is told twice in one of them is two."""
+    reference = values["bank_reference"]
+    if not reference or reference.upper() == _NO_REFERENCE:
+        if statement.interim:
+            raise BadRecordError(
+                "entry_reference_missing",
+                "the bank's reference of the entry (after // in field 61) is missing, by which the statement's would "
+                "be known as the same: it is taken from the statement (MT940)",
+            )
+        reference = values["entry_id"]
+    amount = values["amount"].rstrip("0").rstrip(".") if "." in values["amount"] else values["amount"]
+    signs = (values["direction"], values["reversal"], values["currency"])
+    booking = "|".join([reference, values["value_date"], amount, *signs])
+    statement.bookings[booking] += 1
+    times = statement.bookings[booking]
+    return f"{booking}|{times}" if times > 1 else booking
 
 
 def _booked(found: re.Match[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.steps.insights.policy_trial import backtest_policy
 from counterfoil.steps.lake.engine import engine, parquet_source
-from counterfoil.steps.scoring.apply_policy import decided_one_by_one, inputs, payments_of_rows
+from counterfoil.steps.scoring.apply_policy import decide_rows, inputs, payments_of_rows
 
 MOST_P99_MS, LEAST_RATIO = 0.5, 10.0
 WARM_UP = 200
@@ -97,14 +97,13 @@ def _online(policy: Policy, scores: pa.Table, evidence: pa.Table, payments: int)
     """Milliseconds of deciding on one payment: p50, p99, as the service does it and what of it are rules and lists."""
     singles = [(scores.slice(row, 1), evidence.slice(row, 1)) for row in range(payments + WARM_UP)]
     rows = [_payment(fact) for _, fact in singles]
+    plain = [(score.to_pylist(), fact.to_pylist()) for score, fact in singles]
     read = [
         inputs(policy, *one, payments_of_rows(policy, [row])).to_pylist()[0]
         for one, row in zip(singles, rows, strict=True)
     ]
     return {
-        "as the service does": _quantiles(
-            lambda at: decided_one_by_one(policy, *singles[at], payments_of_rows(policy, [rows[at]]), NOW), payments
-        ),
+        "as the service does": _quantiles(lambda at: decide_rows(policy, *plain[at], [rows[at]], NOW), payments),
         "rules and lists alone": _quantiles(lambda at: policy.decide(read[at], "allow", NOW), payments),
         "lists alone": _quantiles(lambda at: policy.lists.hits(read[at], NOW), payments),
     }

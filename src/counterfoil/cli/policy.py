@@ -1,7 +1,7 @@
 """Commands on policies: rule sets and lists that change a release's decisions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,15 @@ from counterfoil.cli.release import Operator, Reason
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
 from counterfoil.errors import UsageError
 
+if TYPE_CHECKING:
+    from counterfoil.domain.policy.rules import Effect
+
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
 
 RuleFile = Annotated[Path, typer.Argument(metavar="RULES", help="A rule set (.toml)", exists=True, dir_okay=False)]
 Version = Annotated[str, typer.Argument(help="The version that was proposed")]
 ListName = Annotated[str, typer.Argument(metavar="LIST", help="The list's name")]
+Outcomes = Annotated[list[str] | None, typer.Option(help="What one does here: NAME=review, block, allow")]
 OneMapping = Annotated[
     str | None, typer.Option("--mapping", "-m", help="The mapping whose own evidence rules may read too")
 ]
@@ -128,21 +132,49 @@ def from_amazon(
                                            file_okay=False)],
     out: Annotated[Path, typer.Argument(help="A new folder for mapping.toml, rules.toml and lists/")],
     event_type: Annotated[str | None, typer.Option(help="The event type, where there are several")] = None,
-    outcome: Annotated[list[str] | None, typer.Option(help="What one does here: NAME=review, block, allow")] = None,
+    outcome: Outcomes = None,
 ) -> None:  # fmt: skip
     """Turn event type, rules and lists of Amazon Fraud Detector into files of ours; name what has no counterpart."""
-    from counterfoil.domain.policy.rules import Effect
     from counterfoil.workspace.amazon_export import move_export
 
-    pairs = [text.partition("=") for text in outcome or []]
-    if any(effect not in list(Effect) for _, _, effect in pairs):
-        raise UsageError(f"an outcome is given as NAME=EFFECT, of {', '.join(Effect)}")
-    moved = move_export(folder, out, event_type, {name: Effect(effect) for name, _, effect in pairs})
+    moved = move_export(folder, out, event_type, _effects(outcome))
     typer.echo(f"{out / 'mapping.toml'}, {out / 'rules.toml'}: {moved.rules.count('[[rule]]'):,} rules")
     for name, found in moved.lists.items():
         typer.echo(f"counterfoil policy add {name} {out / 'lists' / name}.csv --effect '{found.effect}'")
     for why in moved.refused:
         typer.echo(f"not moved: {why}", err=True)
+
+
+@app.command("compare-amazon")
+def compare_amazon(
+    predictions: Annotated[Path, typer.Argument(help="A batch prediction's CSV, or a folder of answers of "
+                                                "get-event-prediction-metadata (.json)", exists=True)],
+    run: Annotated[str, typer.Option(help="The run of scores of the same events")],
+    outcome: Outcomes = None,
+    cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
+    cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
+    workspace: WorkspaceFolder = None,
+) -> None:  # fmt: skip
+    """Compare past predictions of Amazon Fraud Detector with ours on the same events."""
+    from counterfoil.cli.show.policy import show_amazon
+    from counterfoil.domain.evaluation.alert_costs import AlertCosts
+    from counterfoil.workspace.amazon_export import compare_with_predictions
+
+    costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
+    found, refused = compare_with_predictions(existing_workspace(workspace), predictions, run, _effects(outcome), costs)
+    show_amazon(found)
+    for why, count in sorted(refused.items()):
+        typer.echo(f"{count:,} not used: {why}", err=True)
+
+
+def _effects(outcomes: list[str] | None) -> dict[str, "Effect"]:
+    """What outcomes do, of NAME=EFFECT. Raises UsageError."""
+    from counterfoil.domain.policy.rules import Effect
+
+    pairs = [text.partition("=") for text in outcomes or []]
+    if any(effect not in list(Effect) for _, _, effect in pairs):
+        raise UsageError(f"an outcome is given as NAME=EFFECT, of {', '.join(Effect)}")
+    return {name: Effect(effect) for name, _, effect in pairs}
 
 
 @app.command("add")

@@ -1,16 +1,24 @@
-"""An export of Amazon Fraud Detector as files: read, moved, and written as a mapping, rules and lists of ours."""
+"""An export of Amazon Fraud Detector as files: moved into files of ours, and its past predictions beside ours."""
 
+import csv
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.policy.amazon import Moved, move
+from counterfoil.domain.policy.amazon_predictions import Prediction, predictions_of
 from counterfoil.domain.policy.rules import Effect
 from counterfoil.errors import InputFileError, UsageError
 from counterfoil.workspace.policy_files import rules_of_text
+from counterfoil.workspace.wiring import Workspace
+
+if TYPE_CHECKING:
+    from counterfoil.steps.insights.amazon_trial import AmazonTrial
 
 LARGEST_ANSWER = 256 << 20
 
@@ -59,3 +67,40 @@ def _answer(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputFileError(f"{path.name} is no answer of the API, which is a JSON object")
     return found
+
+
+def read_predictions(path: Path, effects: Mapping[str, Effect], refused: Counter[str]) -> list[Prediction]:
+    """Read past predictions: a batch's CSV, a .json file or a folder of .json files, each an answer of the API.
+
+    Raises InputFileError for what cannot be read, UsageError for a folder without answers.
+    """
+    if path.suffix.lower() == ".csv":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return predictions_of(_rows(path, csv.DictReader(file)), effects, refused)
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path} has no .json file: save the answers of get-event-prediction-metadata there")
+    return predictions_of(map(_answer, files), effects, refused)
+
+
+def _rows(path: Path, rows: "csv.DictReader[str]") -> Iterator[Mapping[str, Any]]:
+    missing = {"EVENT_ID", "OUTCOMES"} - set(rows.fieldnames or ())
+    if missing:
+        raise InputFileError(
+            f"{path.name} has no column {', '.join(sorted(missing))}: is it a batch prediction's output?"
+        )
+    try:
+        yield from rows
+    except (csv.Error, UnicodeDecodeError):
+        raise InputFileError(f"{path.name} cannot be read as CSV in UTF-8 at line {rows.line_num + 1}") from None
+
+
+def compare_with_predictions(
+    place: Workspace, path: Path, run: str, effects: Mapping[str, Effect], costs: AlertCosts
+) -> tuple["AmazonTrial", Counter[str]]:
+    """Past predictions beside a run of ours, and what of them could not be used."""
+    from counterfoil.steps.insights.amazon_trial import compare_predictions
+
+    refused: Counter[str] = Counter()
+    predictions = read_predictions(path, effects, refused)
+    return compare_predictions(place.tables, run, predictions, costs=costs), refused

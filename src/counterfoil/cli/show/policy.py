@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from counterfoil.domain.evaluation.paired import Difference
     from counterfoil.domain.evaluation.policy_trial import PolicyTrial
     from counterfoil.ports.desk import ListSummary
+    from counterfoil.steps.insights.amazon_trial import AmazonTrial
     from counterfoil.steps.insights.policy_shadow import Shadow
     from counterfoil.steps.scoring.policies import Standing
 
@@ -49,9 +50,9 @@ _WORDS = {
 }  # fmt: skip
 
 
-def show_trial(trial: "PolicyTrial") -> None:
+def show_trial(trial: "PolicyTrial", tried: str = "tried", today: str = "today") -> None:
     """A tried policy beside today's, with the differences and their 95 % intervals by account."""
-    table = Table("", "tried", "today", "difference", "95 %")
+    table = Table("", tried, today, "difference", "95 %")
     for name, words in _WORDS.items():
         found = trial.differences[name]
         table.add_row(
@@ -80,6 +81,21 @@ def show_shadow(found: "Shadow") -> None:
         out.print(escape(line), soft_wrap=True)
     if found.trial is not None:
         show_trial(found.trial)
+
+
+def show_amazon(found: "AmazonTrial") -> None:
+    """Past predictions of Amazon Fraud Detector beside ours."""
+    out.print(f"{found.matched:,} of {found.predictions:,} predictions are of events that the run scored")
+    for (theirs, ours), count in sorted(found.decisions.items()):
+        out.print(f"there {theirs}, here {ours}: {count:,}")
+    show_trial(found.trial, "ours", "theirs")
+    if found.pair is None:
+        return
+    table = Table("", "ours less theirs", "95 %")
+    for name in ("auc", "average_precision"):
+        one = found.pair.differences[name]
+        table.add_row(name.replace("_", " "), _shown(one.value), _span(one))
+    out.print(table)
 
 
 def _span(found: "Difference") -> str:

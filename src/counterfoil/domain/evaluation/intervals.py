@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from counterfoil.domain.arrays import Doubles, Integers
@@ -35,11 +37,19 @@ def account_numbers(account: NDArray[np.object_] | NDArray[np.str_] | None, rows
     """Number accounts from 0 in the order of their ids; a row without one (None, NaN) is one of its own."""
     if account is None:
         return np.arange(rows, dtype=np.int64)
-    missing = np.array([value is None or value != value for value in account], dtype=bool)
-    numbers = np.empty(rows, dtype=np.int64)
-    names, numbers[~missing] = np.unique(account[~missing].astype(str), return_inverse=True)
-    numbers[missing] = names.size + np.arange(missing.sum())
-    return numbers
+    # By Arrow: sorting ten million texts as Python's objects takes half a minute.
+    try:
+        named = pa.array(account, pa.string(), from_pandas=True)
+    except (pa.ArrowTypeError, pa.ArrowInvalid):  # ids that are no texts
+        named = pa.array([None if one is None or one != one else str(one) for one in account], pa.string())
+    encoded = named.dictionary_encode()
+    names, place = encoded.dictionary, encoded.indices.fill_null(-1).to_numpy()
+    number = np.empty(len(names) + 1, dtype=np.int64)
+    number[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
+    numbers = number[place]
+    missing = place < 0
+    numbers[missing] = len(names) + np.arange(missing.sum())
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def bootstrap(measure: Measure, label: NDArray[np.int8], account: Integers, *, draws: int, seed: int) -> Intervals:

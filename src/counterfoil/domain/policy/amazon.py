@@ -94,7 +94,7 @@ def move(
     rules, lists = [f'name = "{source.name[:60]}"'], dict[str, MovedList]()
     for rule in _latest(found.get("ruleDetails", [])):
         try:
-            effect = _effect(rule.get("outcomes", []), effects)
+            effect = effect_of(rule.get("outcomes", []), effects)
             asked = list_asked(rule["expression"])
             if asked is None:
                 name = _id_of(rule, taken)
@@ -171,8 +171,8 @@ def _latest(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _effect(outcomes: Sequence[str], effects: Mapping[str, Effect]) -> Effect:
-    """The strongest of what a rule's outcomes do."""
+def effect_of(outcomes: Sequence[str], effects: Mapping[str, Effect]) -> Effect:
+    """The strongest of what outcomes do. Raises UntranslatableError if there is none, or nothing says what one does."""
     asked: set[Effect] = set()
     for outcome in outcomes:
         words = set(outcome.lower().replace("-", "_").split("_"))

@@ -18,7 +18,7 @@ import pyarrow as pa
 from counterfoil.domain.intake.requests import Arrivals
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
-from counterfoil.steps.scoring.apply_policy import decided_one_by_one, payments_of_rows
+from counterfoil.steps.scoring.apply_policy import decide_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.kept_score import kept_score
@@ -109,18 +109,13 @@ class OnlineScorer:
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
         evidence, why = self._evidence(rows, in_use)
-        scores = self._decided(in_use, in_use.detector.score(evidence), evidence, rows).to_pylist()
-        facts = evidence.to_pylist()
+        scores, facts = in_use.detector.score(evidence).to_pylist(), evidence.to_pylist()
+        if in_use.policy is not None:
+            decide_rows(in_use.policy, scores, facts, rows, datetime.now(UTC))
         return [
             kept_score(row, hashes[row["transaction_id"]], fact, score, in_use, why)
             for row, fact, score in zip(rows, facts, scores, strict=True)
         ]
-
-    def _decided(self, in_use: InUse, scores: pa.Table, evidence: pa.Table, rows: list[Row]) -> pa.Table:
-        policy = in_use.policy
-        if policy is None:
-            return scores
-        return decided_one_by_one(policy, scores, evidence, payments_of_rows(policy, rows), datetime.now(UTC))
 
     def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, str | None]:
         """The evidence of payments, in their order, and why it is without history, if it is."""

@@ -24,10 +24,9 @@ from counterfoil.errors import UsageError
 from counterfoil.steps.insights.policy_trial import backtest_policy
 from counterfoil.steps.releases.registration import Candidate
 from counterfoil.steps.scoring.apply_policy import (
+    decide_rows,
     decided_in_batch,
-    decided_one_by_one,
     payments_of_lake,
-    payments_of_rows,
 )
 from counterfoil.steps.scoring.score import as_scored, detect
 from counterfoil.steps.scoring.scorer import Detector
@@ -92,8 +91,9 @@ def test_a_batch_and_single_payments_get_the_same_decisions(
     scores = detector.score(evidence)
     found = payments_of_lake(policy, tables, scores)
     in_batch = decided_in_batch(policy, scores, evidence, found, NOW)
-    one_by_one = decided_one_by_one(policy, scores, evidence, payments_of_rows(policy, found.to_pylist()), NOW)
-    assert in_batch.equals(one_by_one)
+    one_by_one = scores.to_pylist()
+    decide_rows(policy, one_by_one, evidence.to_pylist(), found.to_pylist(), NOW)
+    assert in_batch.to_pylist() == one_by_one
     assert in_batch.schema.equals(SCORES)
     spoken = {hit for hits in in_batch["policy_hits"].to_pylist() for hit in hits}
     assert spoken == {"review: rule dear", "block: rule odd", "allow: list staff"}

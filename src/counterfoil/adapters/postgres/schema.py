@@ -42,6 +42,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     _migration(9, "the analyst's desk", "desk"),
     _migration(10, "claimants of input files", "claimants"),
     _migration(11, "payments of one thing", "related_payments"),
+    _migration(12, "scores of challengers", "shadow"),
+    _migration(13, "leases of shards", "shard_leases"),
 )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 PATIENCE = 30.0
 """Seconds after which a request is given up."""
+GRACE = 5.0
+"""Requests of a rate that are not answered so long after the last one was due are given up: the service fell behind."""
 
 
 class Client:
@@ -94,7 +96,12 @@ async def at_a_rate(client: Client, draw: Callable[[], dict[str, Any]], rate: fl
         due = begun + number / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         asked.append(asyncio.create_task(load.ask(client, [draw()], due)))
-    await asyncio.gather(*asked)
+    _, unanswered = await asyncio.wait(asked, timeout=GRACE)
+    for one in unanswered:
+        one.cancel()
+    if unanswered:
+        await asyncio.wait(unanswered)
+        load.errors["unanswered"] = len(unanswered)
     return {"rate": rate, "seconds": seconds, **load.figures(time.perf_counter() - begun)}
 
 

@@ -38,7 +38,7 @@ class Scoring(Stack):
         self.alerts = Alerts(self, "Alerts", deployment, lake.key)
         own = of_service(
             profile_table=lake.tables.profiles.table_name, alerts_topic=self.alerts.payments.topic_arn,
-            trusted_gateway="true", analyses_from=f"s3://{lake.buckets.raw.bucket_name}/{RAW_PREFIX.rstrip('/')}",
+            metrics_namespace=environment.prefix, trusted_gateway="true", analyses_from=f"s3://{lake.buckets.raw.bucket_name}/{RAW_PREFIX.rstrip('/')}",
         )  # fmt: skip
         pipelines = {
             "COUNTERFOIL_PIPELINE_BUCKET": lake.buckets.lake.bucket_name,

@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from counterfoil.adapters.aws.payments import KinesisPayments
 from counterfoil.adapters.files.payment_lines import PaymentLines
+from counterfoil.adapters.postgres.shard_leases import PostgresShardLeases
 from counterfoil.errors import StoreUnavailableError
 from counterfoil.ports.service import PaymentStream, Record
 from counterfoil.steps.scoring.consume import Consumed, Consumer
@@ -193,6 +196,52 @@ def test_kinesis_records_of_a_real_client_are_scored_once(place: Any, stream: st
     assert again == Consumed(0, 0, 0, 0)
     with pytest.raises(StoreUnavailableError, match="no such stream"):
         next(iter(KinesisPayments("nowhere").records({})))
+
+
+def test_two_watchers_share_the_shards_and_a_dead_ones_are_taken_over(place: Any, stream: str, aws: str) -> None:
+    import boto3
+
+    client = boto3.client("kinesis", endpoint_url=aws)
+
+    def put(names: Sequence[str]) -> None:
+        for name in names:
+            client.put_record(StreamName=stream, Data=line(name).encode(), PartitionKey=name)
+
+    def watcher() -> Iterator[Sequence[Record]]:
+        leases = PostgresShardLeases(place.dsn, stream)
+        payments = KinesisPayments(
+            stream, leases=leases, renew=0, sleep=lambda _: None, checkpoints_now=lambda: place.checkpoints.load(stream)
+        )
+        return payments.records({})
+
+    def read(records: Iterator[Sequence[Record]], rounds: int = 4) -> Counter[tuple[str, str]]:
+        """What a watcher gets in some rounds; it keeps how far it is."""
+        found: Counter[tuple[str, str]] = Counter()
+        for part in itertools.islice(records, rounds):
+            for one in part:
+                found[one.shard, json.loads(one.data)["transaction_id"]] += 1
+                place.checkpoints.save(stream, one.shard, one.sequence)
+        return found
+
+    first, second = watcher(), watcher()
+    assert not read(first)
+    assert not read(second)
+    assert not read(first)  # it has let go of what is the second's part
+    put(names := [f"{stream}-shared-{number}" for number in range(12)])
+    parts = [read(second), read(first)]
+    assert [len({shard for shard, _ in part}) for part in parts] == [1, 1]
+    assert {shard for shard, _ in parts[0]} != {shard for shard, _ in parts[1]}
+    assert Counter(name for part in parts for _, name in part.elements()) == Counter(names)
+    # The first one dies without a word.
+    put(later := [f"{stream}-later-{number}" for number in range(12)])
+    with psycopg.connect(place.dsn) as connection:  # half a minute passes
+        for table in ("stream_reader", "stream_lease"):
+            connection.execute(f"UPDATE {table} SET until = until - interval '31 seconds' WHERE stream = %s", (stream,))
+    taken = read(second, 8)
+    assert len({shard for shard, _ in taken}) == 2
+    assert Counter(name for _, name in taken.elements()) == Counter(later)
+    second.close()  # type: ignore[attr-defined]
+    assert not read(watcher())
 
 
 def test_a_stream_that_throttles_is_read_on_when_it_answers_again(

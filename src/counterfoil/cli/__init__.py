@@ -16,6 +16,7 @@ from counterfoil.cli import (
     intake,
     labels,
     operations,
+    parity,
     pipeline,
     policy,
     privacy,
@@ -23,6 +24,7 @@ from counterfoil.cli import (
     release,
     scoring,
     serve,
+    shadow,
     thresholds,
     training,
     what_if,
@@ -67,6 +69,8 @@ app.command()(operations.recollect)
 app.command("replay", hidden=True)(operations.recollect)  # what `recollect` was called before
 app.command()(serve.serve)
 app.command()(serve.watch)
+app.command()(shadow.shadow)
+app.command()(parity.parity)
 app.command()(privacy.forget)
 app.command()(privacy.rotate_key)
 

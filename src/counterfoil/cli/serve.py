@@ -11,6 +11,7 @@ from counterfoil.errors import UsageError
 
 if TYPE_CHECKING:
     from counterfoil.ports.service import PaymentStream
+    from counterfoil.workspace.wiring import Workspace
 
 token_app = typer.Typer(no_args_is_help=True, help="Tokens of the service: new, list, revoke.")
 profiles_app = typer.Typer(no_args_is_help=True, help="Profiles: what accounts, merchants and source IPs did.")
@@ -51,22 +52,26 @@ def watch(
         kinesis = place.settings.payments_stream
     if (lines is None) == (kinesis is None):
         raise UsageError("give a file of JSON lines, or a stream with --kinesis or COUNTERFOIL_PAYMENTS_STREAM")
-    stream, own_name = _stream(lines, kinesis, follow)
+    name, stream = _stream(place, lines, kinesis, follow, name)
     tell = told if show else lambda _: None
-    done = watch(place, name or own_name, stream, source_layout=source_layout, tell=tell)
+    done = watch(place, name, stream, source_layout=source_layout, tell=tell)
     typer.echo(f"{done.records:,} records: {done.scored:,} scored, {done.buried:,} buried", err=True)
 
 
-def _stream(lines: Path | None, kinesis: str | None, follow: bool) -> "tuple[PaymentStream, str]":
+def _stream(
+    place: "Workspace", lines: Path | None, kinesis: str | None, follow: bool, name: str | None
+) -> "tuple[str, PaymentStream]":
+    """What is watched, and the name that its checkpoints are kept by."""
     if kinesis is not None:
-        from counterfoil.adapters.aws.payments import KinesisPayments
+        from counterfoil.workspace.streams import shared_kinesis
 
-        return KinesisPayments(kinesis), f"kinesis:{kinesis}"
+        name = name or f"kinesis:{kinesis}"
+        return name, shared_kinesis(place, kinesis, name)
     from counterfoil.adapters.files.payment_lines import PaymentLines
 
     assert lines is not None
     where = str(lines) if str(lines) == "-" else str(lines.resolve())
-    return PaymentLines(lines, follow=follow), f"lines:{where}"
+    return name or f"lines:{where}", PaymentLines(lines, follow=follow)
 
 
 @token_app.command("new")

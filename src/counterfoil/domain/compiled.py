@@ -5,7 +5,7 @@ loads it. NUMBA_DISABLE_JIT=1 runs the same source by Python.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from counterfoil.errors import UsageError
 
@@ -16,10 +16,14 @@ except ImportError as error:
         f"numba cannot be loaded ({error}): install it with 'pip install --constraint constraints.txt numba'"
     ) from error
 
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
-def compiled(function: Callable[..., Any]) -> Any:
+
+def compiled(function: Callable[Given, Made]) -> Callable[Given, Made]:
     """The function, compiled at its first call; it lets other threads go on. Where nothing can be kept, it is not."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        made: Callable[Given, Made] = numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # no folder that can be written to
-        return numba.njit(nogil=True)(function)
+        made = numba.njit(nogil=True)(function)
+    return made

@@ -224,8 +224,7 @@ def _observed(serving: Serving) -> Callable[[Request, Callable[[Request], Awaita
         finally:
             seconds = time.perf_counter() - begun
             route = getattr(request.scope.get("route"), "path", "none")
-            serving.metrics.requests.labels(route, str(status)).inc()
-            serving.metrics.seconds.labels(route).observe(seconds)
+            serving.observe(route, status, seconds)
             if status >= 400 or route != "/healthz":
                 log.info(
                     "request", request_id=request.state.request_id, method=request.method, route=route, status=status,

@@ -12,6 +12,7 @@ import structlog
 from counterfoil.domain.intake.requests import clean_requests, flattened
 from counterfoil.errors import ChangedError, CounterfoilError, ReleaseMismatchError, StoreUnavailableError
 from counterfoil.ports.service import KeptScore, Ready
+from counterfoil.service.emf import EmbeddedMetrics
 from counterfoil.service.metrics import Metrics
 from counterfoil.service.problems import of_faults
 from counterfoil.steps.privacy.forget_service import remove_from_service
@@ -19,7 +20,9 @@ from counterfoil.steps.privacy.score_names import renaming
 from counterfoil.steps.scoring.alerts import BACK, LATE
 from counterfoil.steps.scoring.cases import alerts_of_service, take_cases
 from counterfoil.steps.scoring.confirm import Effect, State
+from counterfoil.steps.scoring.drift_now import drift_now
 from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
+from counterfoil.workspace.shadow import open_shadow
 from counterfoil.workspace.wiring import Workspace
 
 READY_SECONDS = 2.0
@@ -29,6 +32,8 @@ ALERT_SECONDS = 0.5
 """How often alerts are looked for: they are sent within a second of the decision."""
 FOLLOW_SECONDS = 0.25
 """How often a process looks for what feedback changed in others: within a second all of them score alike."""
+MINUTE = 60.0
+"""How often it is looked whether payments drift, and metrics are told in the log."""
 FAILED_SECONDS = 1.0
 """Work that failed is not tried again sooner."""
 log = structlog.get_logger()
@@ -43,6 +48,10 @@ class Serving:
         self.scorer = place.online_scorer
         self.confirmations = place.confirmations
         self.metrics = Metrics(self.scorer.counts)
+        namespace = self.settings.metrics_namespace
+        self.embedded = (
+            None if namespace is None else EmbeddedMetrics(namespace, lambda told: log.info("metrics", **told))
+        )
         self._key = place.pseudonym_key
         self._ahead = timedelta(hours=self.settings.service_clock_ahead_hours)
         self._ended = threading.Event()
@@ -51,6 +60,7 @@ class Serving:
         self._askers = ThreadPoolExecutor(READY_THREADS, thread_name_prefix="ready")
         self._asked: dict[str, Future[object]] = {}
         self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
+        self._shadow = open_shadow(place)
         refresh = self.settings.service_refresh_seconds
         self._threads = [
             threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
@@ -58,6 +68,7 @@ class Serving:
                 (self.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
                 (place.champion.follow, FOLLOW_SECONDS), (place.settling.settle, refresh),
                 (self.look_at_recent, refresh), (self.take_cases, refresh),
+                (self.score_in_shadow, refresh), (self.look_for_drift, MINUTE),
             )
         ]  # fmt: skip
 
@@ -96,6 +107,25 @@ class Serving:
     def look_at_recent(self) -> None:
         """Keep what feedback is tried on up to date, so that it acts at once."""
         self.confirmations.recent.update(self.place.champion.current().detector)
+
+    def score_in_shadow(self) -> None:
+        """Let the challenger score what is new; nothing acts on what it says."""
+        for score in self._shadow.work():
+            self.metrics.shadow_scores.labels(score.decision).inc()
+
+    def look_for_drift(self) -> None:
+        """Keep how far the last payments are from those of the training, and tell the metrics of the last minute."""
+        found = drift_now(self.place.scores, self.place.champion.current().detector)
+        self.metrics.drifted(found)
+        if self.embedded is not None:
+            self.embedded.flush(found)
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Count a request and its time."""
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        if self.embedded is not None:
+            self.embedded.request(status, seconds)
 
     def say(
         self, transaction_id: str, verdict: Verdict, by: str, reason: str, *, token: str | None, principal: str,
@@ -145,6 +175,8 @@ class Serving:
         scores = self.scorer.score(arrivals, in_use)
         for score in scores:
             self.metrics.scores.labels(score.decision).inc()
+            if self.embedded is not None:
+                self.embedded.scored(score.decision)
         return {
             "release_id": in_use.release_id,
             "scores": [answer_of(score) for score in scores],

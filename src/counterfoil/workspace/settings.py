@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
     alerts_per_day: int = Field(default=ALERTS_PER_DAY, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
+    metrics_namespace: str | None = Field(
+        default=None, description="CloudWatch namespace of the metrics in the service's log; no such lines if unset"
+    )
     trusted_gateway: bool = Field(
         default=False, description="Take caller and role from the headers of a gateway that overwrites them"
     )

@@ -1,28 +1,34 @@
 """Payments from a Kinesis data stream, without a JVM.
 
-Shards are read in turn, one by one: a consumer reads the whole stream, and a second one of the same name would score
-the same payments again, to no effect. A shard that came of a split or merge is read when its parents have ended.
+Shards are read in turn, one by one. With leases, readers of one name share the shards, and those of a reader that died
+go to the others; without, each reads the whole stream. A shard that came of a split or merge is read when its parents
+have ended: whoever reads a parent to its end lets go of it, and another one who waits for that finds its end, too.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from counterfoil.adapters.aws.clients import aws_client, aws_reported, error_code
+from counterfoil.errors import StoreUnavailableError
 from counterfoil.ports.service import Record
+from counterfoil.ports.shard_leases import ShardLeases
 
 AT_ONCE = 500
 PAUSE = 0.25
 """Between two rounds: five reads a second are what AWS allows a shard."""
 LOOK_AGAIN = 60.0
 """Seconds after which new shards are looked for."""
+RENEW = 8.0
+"""Seconds after which leases are renewed: a lease outlives two renewals that fail."""
 
 
 class KinesisPayments:
     """A PaymentStream over the shards of a stream. `at_once` records at most come together.
 
     With `until_idle`, the stream ends where no shard gives anything any more, for tests and for catching up.
+    `leases` are looked at every `renew` seconds; `checkpoints_now` tells where others ended who had a shard before.
     """
 
     def __init__(
@@ -32,25 +38,41 @@ class KinesisPayments:
         at_once: int = AT_ONCE,
         until_idle: bool = False,
         sleep: Callable[[float], object] = time.sleep,
+        leases: ShardLeases | None = None,
+        checkpoints_now: Callable[[], Mapping[str, str]] = dict,
+        renew: float = RENEW,
     ) -> None:
         self._stream = stream
         self._at_once = at_once
         self._until_idle = until_idle
         self._sleep = sleep
+        self._leases = leases
+        self._checkpoints_now = checkpoints_now
+        self._renew = renew
         self._client = aws_client("kinesis")
 
     def records(self, checkpoints: Mapping[str, str]) -> Iterator[Sequence[Record]]:
         """Yield records after the checkpoint of each shard; empty where none came. Raises StoreUnavailableError."""
+        try:
+            yield from self._records(checkpoints)
+        finally:
+            if self._leases is not None:
+                with suppress(StoreUnavailableError):  # then they end by themselves
+                    self._leases.leave()
+
+    def _records(self, checkpoints: Mapping[str, str]) -> Iterator[Sequence[Record]]:
         places = dict(checkpoints)
         iterators: dict[str, str] = {}
         ended: set[str] = set()
-        looked_at = float("-inf")
+        readable: list[str] = []
+        looked_at = asked_at = float("-inf")
         while True:
-            if time.monotonic() - looked_at > LOOK_AGAIN or not iterators:
-                looked_at = time.monotonic()
-                for shard in self._readable(ended):
-                    if shard not in iterators:
-                        iterators[shard] = self._iterator(shard, places.get(shard))
+            if time.monotonic() - looked_at > LOOK_AGAIN or not readable:
+                looked_at, asked_at = time.monotonic(), float("-inf")
+                readable = self._readable(ended)
+            if time.monotonic() - asked_at >= self._renew:
+                asked_at = time.monotonic()
+                self._share(readable, iterators, places)
             behind = False
             for shard in list(iterators):
                 found, following, is_behind = self._read(shard, iterators[shard], places.get(shard))
@@ -69,6 +91,19 @@ class KinesisPayments:
                     return
                 yield []
                 self._sleep(PAUSE)
+
+    def _share(self, readable: Sequence[str], iterators: dict[str, str], places: dict[str, str]) -> None:
+        """Begin to read the shards that are this reader's by now, and end reading those that are not any more."""
+        if self._leases is None:
+            mine = frozenset(readable)
+        else:
+            mine = self._leases.mine(readable)
+            if mine - iterators.keys():
+                places.update(self._checkpoints_now())
+        for shard in iterators.keys() - mine:
+            del iterators[shard]
+        for shard in sorted(mine - iterators.keys()):
+            iterators[shard] = self._iterator(shard, places.get(shard))
 
     def _readable(self, ended: set[str]) -> list[str]:
         """The shards that have not ended and whose parents have, or are no longer kept by AWS."""

@@ -43,6 +43,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     _migration(10, "claimants of input files", "claimants"),
     _migration(11, "payments of one thing", "related_payments"),
     _migration(12, "cases of linked accounts", "rings"),
+    _migration(13, "scores of challengers", "shadow"),
+    _migration(14, "leases of shards", "shard_leases"),
 )
 
 

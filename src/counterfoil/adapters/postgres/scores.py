@@ -12,7 +12,7 @@ from counterfoil.adapters.postgres.connections import Connections, Login
 from counterfoil.domain.policy.verdicts import PEOPLE_FOR_GOOD
 from counterfoil.ports.service import KeptScore
 
-_COLUMNS = (
+SCORE_COLUMNS = (
     "transaction_id, content_hash, release_id, decision, signal, amount::text, account_id, payment, evidence, answer, "
     "scored_at"
 )
@@ -30,7 +30,7 @@ WITH new AS (
 SELECT transaction_id, amount::text, scored_at FROM new
 """
 _QUEUE = f"""
-SELECT {_COLUMNS} FROM service_score AS score
+SELECT {SCORE_COLUMNS} FROM service_score AS score
 LEFT JOIN LATERAL (
     SELECT bool_and(details ->> 'verdict' = 'good') AS only_good,
         count(DISTINCT coalesce(details ->> 'principal', details ->> 'token', actor)) AS people
@@ -74,8 +74,8 @@ class PostgresScores:
     def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
         """Return the scores that were made last (after a moment), oldest first."""
         query = (
-            f"SELECT {_COLUMNS} FROM service_score WHERE (%(after)s::timestamptz IS NULL OR scored_at > %(after)s) "
-            "ORDER BY scored_at DESC LIMIT %(limit)s"
+            f"SELECT {SCORE_COLUMNS} FROM service_score "
+            "WHERE (%(after)s::timestamptz IS NULL OR scored_at > %(after)s) ORDER BY scored_at DESC LIMIT %(limit)s"
         )
         with self._connections.connection() as connection:
             rows = connection.execute(query, {"after": after, "limit": limit}).fetchall()
@@ -86,9 +86,8 @@ class PostgresScores:
         return self._since(moment, limit, "decision <> 'allow'")
 
     def _since(self, moment: datetime, limit: int, condition: str) -> list[KeptScore]:
-        query = (
-            f"SELECT {_COLUMNS} FROM service_score WHERE scored_at >= %s AND {condition} ORDER BY scored_at LIMIT %s"
-        )
+        chosen = f"scored_at >= %s AND {condition}"
+        query = f"SELECT {SCORE_COLUMNS} FROM service_score WHERE {chosen} ORDER BY scored_at LIMIT %s"
         with self._connections.connection() as connection:
             return [KeptScore(*row) for row in connection.execute(query, (moment, limit))]
 
@@ -114,7 +113,7 @@ class PostgresScores:
 
 
 def _find(connection: psycopg.Connection, transactions: list[str]) -> dict[str, KeptScore]:
-    query = f"SELECT {_COLUMNS} FROM service_score WHERE transaction_id = ANY(%s)"
+    query = f"SELECT {SCORE_COLUMNS} FROM service_score WHERE transaction_id = ANY(%s)"
     found = (KeptScore(*row) for row in connection.execute(query, (transactions,)))
     return {score.transaction_id: score for score in found}
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,12 @@ class Release:
             limits = (self.trained_until, self.lineage.last_label_known_at)
         return max((datetime.fromisoformat(limit) for limit in limits if limit), default=None)
 
-    @property
+    @cached_property
     def release_id(self) -> str:
-        """An id made of the content: training again on the same data gives the same release."""
+        """An id made of the content: training again on the same data gives the same release.
+
+        To make it takes as long as some scores do, and it is asked for with each of them.
+        """
         digest = hashlib.sha256()
         for name, content in sorted(to_files(self).items()):
             digest.update(name.encode() + b"\0" + content)

@@ -160,7 +160,7 @@ def trial_of(
     order = sorted(range(len(rows)), key=lambda place: (rows[place].event_time, rows[place].transaction_id))
     label, _ = outcomes(tables, pa.table(named), label_delay)
     rows = [rows[place] for place in order]
-    said = _labels_said(log)
+    said = labels_said(log)
     label = np.array([said.get(row.transaction_id, known) for row, known in zip(rows, label, strict=True)], np.float64)
     amount = np.array([np.nan if row.amount is None else float(row.amount) for row in rows], np.float64)
     alerted = [np.array([word != str(Decision.ALLOW) for word in words]) for words in (
@@ -170,7 +170,7 @@ def trial_of(
     return try_policy(label, alerted[0], alerted[1], changed, amount, account, costs)
 
 
-def _labels_said(log: DecisionLog) -> dict[str, int]:
+def labels_said(log: DecisionLog) -> dict[str, int]:
     """The labels that people's words make, by payment."""
     said: dict[str, list[Said]] = {}
     for entry in log.entries(FEEDBACK):

@@ -11,7 +11,10 @@ from counterfoil.domain.arrays import Doubles, Integers, mask_of
 from counterfoil.domain.features import fold
 from counterfoil.domain.features.columns import CYCLES
 from counterfoil.domain.features.spec import FeatureSpec
+from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.release.release import Release, scored_schema
+from counterfoil.steps.scoring.profiles import Row, as_transactions, seen_by_windows
+from counterfoil.steps.scoring.score import as_scored
 
 
 def evidence_of(
@@ -34,6 +37,27 @@ def evidence_of(
     )  # fmt: skip
     place = {name: number for number, name in enumerate(rows["transaction_id"].to_pylist())}
     return rows.take(pa.array([place[name] for name in wanted], pa.int64()))
+
+
+def evidence_folded(
+    rows: Mapping[str, Row], wanted: Sequence[Row], release: Release, mapping: SourceMapping
+) -> pa.Table:
+    """The evidence of the payments `wanted`, in that order, as the release reads it, by the batch's own fold.
+
+    `rows` are what their entities did, by transaction; they may have the wanted ones, which count once.
+    """
+    delay = timedelta(days=release.label_delay_days)
+    union = {**rows, **{row["transaction_id"]: row for row in wanted}}
+    first = min(row["event_time"] for row in wanted)
+    evidence = evidence_of(
+        as_transactions(seen_by_windows(list(union.values()), first, release.specs, delay), mapping.schema),
+        release.specs,
+        [row["transaction_id"] for row in wanted],
+        label_delay=delay,
+        own_columns=(*mapping.numeric, *mapping.own_categorical, *mapping.own_textual),
+        by_currency=mapping.currency_meaningful,
+    )
+    return as_scored(evidence, release)
 
 
 def evidence_of_features(

@@ -87,7 +87,7 @@ class History:
             content = entry.content
             name = content["transaction_id"]
             if entry.entry_id.startswith(f"{PAYMENT}:"):
-                self.payments.setdefault(name, _row(content))
+                self.payments.setdefault(name, row_of(content))
             elif content["number"] >= self.labels.get(name, {"number": -1})["number"]:
                 self.labels[name] = content
         self.position = max(self.position, part.position)
@@ -207,7 +207,8 @@ def _moment(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
-def _row(content: Row) -> Row:
+def row_of(content: Row) -> Row:
+    """A payment that was kept as plain JSON, with its times and its amount as they are reckoned with."""
     row = dict(content)
     row["event_time"] = _moment(content["event_time"])
     if content.get("label_time") is not None:

@@ -22,15 +22,12 @@ from counterfoil.steps.scoring.apply_policy import decide_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.kept_score import kept_score
-from counterfoil.steps.scoring.online_evidence import evidence_of, evidence_of_features
+from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
 from counterfoil.steps.scoring.profiles import (
     Histories,
     Row,
-    as_transactions,
     payment_entries,
-    seen_by_windows,
 )
-from counterfoil.steps.scoring.score import as_scored
 
 T = TypeVar("T")
 
@@ -122,7 +119,7 @@ class OnlineScorer:
         logs = self._logs(in_use)
         _, why = self._asked(lambda: logs.read(rows))
         if why is not None:
-            return self._folded(rows, {}, in_use), why
+            return evidence_folded({}, rows, in_use.detector.release, in_use.mapping), why
         order = sorted(range(len(rows)), key=lambda place: (rows[place]["event_time"], rows[place]["transaction_id"]))
         ordered = [rows[place] for place in order]
         features = logs.features(ordered)
@@ -134,7 +131,7 @@ class OnlineScorer:
                 return (evidence if len(rows) == 1 else evidence.take(pa.array(back))), None
             logs.forget(rows)
         history, why = self._history(rows, in_use)
-        return self._folded(rows, history, in_use), why
+        return evidence_folded(history, rows, in_use.detector.release, in_use.mapping), why
 
     def _logs(self, in_use: InUse) -> HotLogs:
         """The hot logs of the release in use; new ones where another is, or an account was forgotten."""
@@ -146,23 +143,6 @@ class OnlineScorer:
                 behaviour = Behaviour.of(release.specs, delay, by_currency=in_use.mapping.currency_meaningful)
                 self._hot, self._hot_of = HotLogs(self.profiles, behaviour, in_use.forgotten), whose
             return self._hot
-
-    def _folded(self, rows: list[Row], history: Mapping[str, Row], in_use: InUse) -> pa.Table:
-        """The evidence of payments folded from all that their entities did."""
-        release, mapping = in_use.detector.release, in_use.mapping
-        delay = timedelta(days=release.label_delay_days)
-        first = min(row["event_time"] for row in rows)
-        union = {**history, **{row["transaction_id"]: row for row in rows}}
-        seen = seen_by_windows(list(union.values()), first, release.specs, delay)
-        evidence = evidence_of(
-            as_transactions(seen, mapping.schema),
-            release.specs,
-            [row["transaction_id"] for row in rows],
-            label_delay=delay,
-            own_columns=(*mapping.numeric, *mapping.own_categorical, *mapping.own_textual),
-            by_currency=mapping.currency_meaningful,
-        )
-        return as_scored(evidence, release)
 
     def _history(self, rows: list[Row], in_use: InUse) -> tuple[Mapping[str, Row], str | None]:
         """What the entities did, or nothing and why: the store was too slow, or gone."""

@@ -1,0 +1,196 @@
+"""Compare what the service scored with what the batch makes of the same payments, feature by feature."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from counterfoil.domain.features.span import read_back
+from counterfoil.domain.intake.mapping_model import SourceMapping
+from counterfoil.domain.periods import Period
+from counterfoil.domain.release.release import Release, scored_schema
+from counterfoil.domain.scoring.parity import SIGNAL_TOLERANCE, Apart, differences
+from counterfoil.domain.tables import SCORED_EVIDENCE, TRANSACTIONS
+from counterfoil.errors import NotFoundError
+from counterfoil.ports.lake import TableStore
+from counterfoil.ports.releases import DecisionLog
+from counterfoil.ports.service import KeptScore, ScoreLog
+from counterfoil.steps.insights.online_trial import kept_scores
+from counterfoil.steps.insights.scores import run_files
+from counterfoil.steps.lake.engine import engine, parquet_source
+from counterfoil.steps.lake.labels import labelled
+from counterfoil.steps.scoring.feedback import FEEDBACK, Said, label_of
+from counterfoil.steps.scoring.online_evidence import evidence_folded
+from counterfoil.steps.scoring.profiles import ENTITIES, KEPT, Row, row_of
+from counterfoil.steps.scoring.recent import evidence_table
+from counterfoil.steps.scoring.scorer import Detector
+
+AT_A_TIME = 2_000
+SIGNAL = "anomaly_signal"
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What was compared: `payments` scored with history by a release that is there. `apart` are columns that differ.
+
+    Left out are those scored `without_history`, and those that the batch scored by `other_release`.
+    """
+
+    payments: int
+    without_history: int
+    other_release: int
+    apart: tuple[Apart, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.apart
+
+
+class _Sum:
+    """Adds up what parts of a comparison found."""
+
+    def __init__(self) -> None:
+        self.payments = self.without_history = self.other_release = 0
+        self._apart: dict[str, Apart] = {}
+
+    def usable(self, scores: Sequence[KeptScore]) -> list[KeptScore]:
+        """Those that were scored with history."""
+        found = [score for score in scores if score.answer.get("without_history") is None]
+        self.without_history += len(scores) - len(found)
+        return found
+
+    def add(self, online: pa.Table, batch: pa.Table, signals: tuple[pa.Table, pa.Table]) -> None:
+        """Compare evidence and signals of the same payments, in one order."""
+        self.payments += online.num_rows
+        for apart in (*differences(online, batch), *differences(*signals, SIGNAL_TOLERANCE)):
+            before = self._apart.get(apart.name, Apart(apart.name, 0))
+            worst = max(before, apart, key=lambda one: (one.largest, one.rows))
+            self._apart[apart.name] = Apart(apart.name, before.rows + apart.rows, worst.largest, worst.example)
+
+    def result(self) -> Parity:
+        """All together."""
+        found = sorted(self._apart.values(), key=lambda apart: (-apart.rows, apart.name))
+        return Parity(self.payments, self.without_history, self.other_release, tuple(found))
+
+
+def parity_with_run(scores: ScoreLog, tables: TableStore, release_of: Callable[[str], Release], run: str) -> Parity:
+    """Compare kept scores with those that a run of the batch made of the same payments, by the same release.
+
+    Raises NotFoundError if there is no such run, or it has none of the payments that the service scored.
+    """
+    files = tables.files(SCORED_EVIDENCE, run)
+    found = _Sum()
+    with engine() as database:
+        batches = database.sql(
+            f"SELECT transaction_id, release_id, {SIGNAL} FROM {parquet_source(run_files(tables, run))}"
+        ).to_arrow_reader(AT_A_TIME)
+        for batch in batches:
+            rows = {row["transaction_id"]: row for row in batch.to_pylist()}
+            kept = found.usable(list(scores.find(rows).values()))
+            same = [one for one in kept if one.release_id == rows[one.transaction_id]["release_id"]]
+            found.other_release += len(kept) - len(same)
+            if same:
+                release = release_of(same[0].release_id)
+                evidence = _evidence_of_run([str(file) for file in files], same, release)
+                theirs = [rows[one.transaction_id][SIGNAL] for one in same]
+                found.add(evidence_table(same, release), evidence, _signals(same, theirs))
+    if not found.payments and not found.other_release:
+        raise NotFoundError(f"the service scored none of the payments of run {run}, or all without history")
+    return found.result()
+
+
+def _evidence_of_run(files: Sequence[str], kept: Sequence[KeptScore], release: Release) -> pa.Table:
+    """The evidence of payments as a run scored it, in the order of `kept`."""
+    wanted = pa.table({"transaction_id": [one.transaction_id for one in kept], "place": range(len(kept))})
+    with engine() as database:
+        database.register("wanted", wanted)
+        found = database.sql(
+            f"SELECT evidence.* FROM {parquet_source(files)} AS evidence JOIN wanted USING (transaction_id) "
+            "ORDER BY place"
+        ).to_arrow_table()
+    return found.select(scored_schema(release).names).cast(scored_schema(release))
+
+
+def _signals(kept: Sequence[KeptScore], others: Sequence[float]) -> tuple[pa.Table, pa.Table]:
+    names = [one.transaction_id for one in kept]
+    ours, theirs = (
+        pa.table({"transaction_id": pa.array(names, pa.string()), SIGNAL: pa.array(each, pa.float64())})
+        for each in ([one.signal for one in kept], list(others))
+    )
+    return ours, theirs
+
+
+@dataclass(frozen=True)
+class Recomputing:
+    """Folds what the service scored once more, by the batch's fold over the lake and all that was scored since."""
+
+    scores: ScoreLog
+    decisions: DecisionLog
+    tables: TableStore
+    detector_of: Callable[[str], Detector]
+    mapping_of: Callable[[str], SourceMapping]
+
+    def parity(self, period: Period) -> Parity:
+        """Compare the scores of a period (by when they were made). Raises NotFoundError if there are none."""
+        found, labels = _Sum(), self._labels()
+        online = [self._row(one, labels) for scores in kept_scores(self.scores, Period()) for one in scores]
+        for scores in kept_scores(self.scores, period):
+            usable = found.usable(scores)
+            for release_id in dict.fromkeys(one.release_id for one in usable):
+                self._compare([one for one in usable if one.release_id == release_id], labels, online, found)
+        if not found.payments:
+            raise NotFoundError("the service scored no payment with history in this span: let it go further back")
+        return found.result()
+
+    def _compare(
+        self, kept: Sequence[KeptScore], labels: Mapping[str, Row], online: Sequence[Row], found: _Sum
+    ) -> None:
+        detector = self.detector_of(kept[0].release_id)
+        release, mapping = detector.release, self.mapping_of(detector.release.mapping)
+        wanted = [self._row(one, labels) for one in kept]
+        evidence = evidence_folded(self._past(wanted, release, online), wanted, release, mapping)
+        signals = [float(one) for one in detector.score(evidence)[SIGNAL].to_numpy()]
+        # What feedback has added since moves a signal, and is no difference of the evidence.
+        same = [place for place, one in enumerate(kept) if one.answer["overlay_seq"] == detector.overlay.sequence]
+        ours, theirs = [kept[place] for place in same], [signals[place] for place in same]
+        found.add(evidence_table(kept, release), evidence, _signals(ours, theirs))
+
+    def _row(self, score: KeptScore, labels: Mapping[str, Row]) -> Row:
+        return {**row_of(score.payment), **labels.get(score.transaction_id, {})}
+
+    def _past(self, wanted: Sequence[Row], release: Release, online: Sequence[Row]) -> dict[str, Row]:
+        """What the entities of these payments did, in the lake and in what was scored, by transaction."""
+        named = {column: {row[column] for row in wanted if row.get(column) is not None} for column in ENTITIES}
+        first, last = min(row["event_time"] for row in wanted), max(row["event_time"] for row in wanted)
+        past = {row["transaction_id"]: row for row in self._of_lake(named, release, Period(first, last))}
+        alike = (row for row in online if any(row.get(column) in values for column, values in named.items()))
+        return past | {row["transaction_id"]: row for row in alike}
+
+    def _of_lake(self, named: Mapping[str, set[str]], release: Release, period: Period) -> Iterator[dict[str, Any]]:
+        if not self.tables.files(TRANSACTIONS):
+            return
+        delay = timedelta(days=release.label_delay_days)
+        condition = read_back(release.specs, delay, period.since, None)
+        with engine() as database:
+            conditions = []
+            for column, values in named.items():
+                database.register(f"named_{column}", pa.table({"value": pa.array(sorted(values), pa.string())}))
+                conditions.append(f"{column} IN (SELECT value FROM named_{column})")
+            yield from (
+                database.sql(
+                    f"SELECT {', '.join(KEPT)} FROM {labelled(self.tables, delay)} "
+                    f"WHERE {condition} AND ({' OR '.join(conditions)})"
+                )
+                .to_arrow_table()
+                .to_pylist()
+            )
+
+    def _labels(self) -> dict[str, Row]:
+        """What people's words made of payments, with the moment of the last word."""
+        said: dict[str, list[Said]] = {}
+        for entry in self.decisions.entries(FEEDBACK):
+            said.setdefault(entry.subject, []).append(Said.of(entry))
+        return {name: {"label": label_of(words), "label_time": words[-1].at} for name, words in said.items()}

@@ -224,9 +224,10 @@ def late_files(lake: Lake) -> pd.DataFrame:
     rows = lake.read("transactions", "source", "event_time")
     newest = rows.groupby("source")["event_time"].transform("max")
     rows = rows.assign(late=newest - rows["event_time"] > pd.Timedelta(days=2))
-    return rows.groupby("source").agg(
+    found = rows.groupby("source").agg(
         payments=("late", "size"), first=("event_time", "min"), last=("event_time", "max"), late=("late", "sum")
     )
+    return found.nlargest(lake.top, ["late", "payments"])
 
 
 def rejected_rows(lake: Lake) -> pd.DataFrame:

@@ -64,6 +64,7 @@ def chromium() -> Iterator["Browser"]:
 def opened(browser: "Browser", address: str, home: str, look: Look) -> Iterator[tuple["Page", Seen]]:
     """Yield the page at `address`, and what it does meanwhile; `home` begins the addresses that it may ask."""
     context = browser.new_context(viewport={"width": look.width, "height": 900}, color_scheme=look.colours)
+    context.set_default_timeout(120_000)  # a machine that other tests keep busy took more than half a minute
     page, seen = context.new_page(), Seen(home)
     seen.watch(page)
     page.goto(address)
@@ -99,4 +100,4 @@ def overflows(page: "Page") -> list[str]:
 def picture(page: "Page", path: Path) -> bytes:
     """The whole page as PNG, also written to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return page.screenshot(path=path, full_page=True, timeout=120_000)  # a busy machine takes half a minute and more
+    return page.screenshot(path=path, full_page=True)

@@ -16,6 +16,10 @@ CELL_SECONDS = 900
 """A cell that takes longer hangs."""
 
 
+OUTPUT_SECONDS = 60
+"""How long a cell's last output may be under way; a busy machine took more than nbclient's 4."""
+
+
 class NotebookError(CounterfoilError, RuntimeError):
     """A notebook failed, or did not run to its end; the message names the cell."""
 
@@ -35,7 +39,7 @@ def run_notebook(path: Path, out: Path, parameters: Mapping[str, Any], *, cell_s
     try:
         papermill.execute_notebook(
             str(path), str(out), parameters=dict(parameters), kernel_name="python3", progress_bar=False,
-            execution_timeout=cell_seconds, cwd=str(path.parent),
+            execution_timeout=cell_seconds, iopub_timeout=OUTPUT_SECONDS, cwd=str(path.parent),
         )  # fmt: skip
     except Exception as error:  # papermill and nbclient raise what they like
         raise NotebookError(f"notebook {path.name} failed: {_short(error)}; its output is in {out}") from error

@@ -47,7 +47,14 @@ def _granted(prefix: str) -> list[rights.Rights]:
     def arn(service: str, rest: str, *, region: str = Aws.REGION) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{region}:{Aws.ACCOUNT_ID}:{rest}"
 
-    push = ("CompleteLayerUpload", "DescribeImages", "InitiateLayerUpload", "PutImage", "UploadLayerPart")
+    push = (
+        "CompleteLayerUpload",
+        "DescribeImages",
+        "DescribeRepositories",
+        "InitiateLayerUpload",
+        "PutImage",
+        "UploadLayerPart",
+    )
     pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
     uses = ("deploy", "file-publishing", "lookup")
     bootstrapped = [
@@ -61,7 +68,8 @@ def _granted(prefix: str) -> list[rights.Rights]:
         "DescribePipelineExecution",
         "ListPipelineExecutionSteps",
     )
-    stacks = [arn("cloudformation", f"stack/{name}/*") for name in (f"{prefix}-*", "counterfoil-repositories")]
+    shared = ("counterfoil-repositories", "counterfoil-identity")
+    stacks = [arn("cloudformation", f"stack/{name}/*") for name in (f"{prefix}-*", *shared)]
     errands = [arn("ecs", f"task-definition/{prefix}-{task}:*") for task in ("migrate", "start")]
     lake = f"arn:{Aws.PARTITION}:s3:::{prefix}-lake-{Aws.ACCOUNT_ID}-{Aws.REGION}"
     figures = [f"{lake}/executions/*/{place}/*" for place in ("gate/verdict", "report/report")]

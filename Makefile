@@ -81,15 +81,16 @@ synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-
 	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
 
+# What a site or a workflow gives is read by the shell from its environment ($$NAME): make would take its text for code.
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infra.deploy.deploy \
-	  --environment "$(ENVIRONMENT)" --tag "$(TAG)" --context '$(CONTEXT)' $(FIRST:%=--first)
+	  --environment "$$ENVIRONMENT" --tag "$$TAG" --context "$$CONTEXT" $(FIRST:%=--first)
 
 execute: $(INSTALLED) ## Start a pipeline on AWS and wait (ENVIRONMENT=dev PIPELINE=training PARAMETERS="A=1 B=2")
-	$(BIN)/python -m infra.deploy.execute $(PIPELINE) --environment "$(ENVIRONMENT)" $(PARAMETERS:%=-p %)
+	$(BIN)/python -m infra.deploy.execute "$$PIPELINE" --environment "$$ENVIRONMENT" --parameters "$$PARAMETERS"
 
 destroy: $(INSTALLED) ## Remove an environment on AWS with its data (ENVIRONMENT=dev CONFIRM=counterfoil-dev)
-	$(BIN)/python -m infra.deploy.destroy --environment "$(ENVIRONMENT)" --confirm "$(CONFIRM)" $(IMAGES:%=--repositories)
+	$(BIN)/python -m infra.deploy.destroy --environment "$$ENVIRONMENT" --confirm "$$CONFIRM" $(IMAGES:%=--repositories)
 
 clean: ## Remove the environment, caches and the local workspace
 	rm -rf $(VENV) $(WORKSPACE) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

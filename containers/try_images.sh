@@ -3,6 +3,16 @@
 # With docker or buildah, whichever works here; without either it says so and skips (exit 0).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if (( $# == 0 )); then
+    echo "usage: try_images.sh NAME..." >&2
+    exit 2
+fi
+for name in "$@"; do
+    [[ -f containers/${name//-/_}/Dockerfile ]] || {
+        echo "there is no image $name: containers/${name//-/_}/Dockerfile is not there" >&2
+        exit 2
+    }
+done
 if docker=$(command -v docker) && "$docker" info > /dev/null 2>&1; then
     for name in "$@"; do
         "$docker" build --file "containers/${name//-/_}/Dockerfile" --tag "counterfoil-$name:try" .

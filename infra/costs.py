@@ -4,6 +4,7 @@
 for us-east-1 in 2026; nobody was asked. Change them to those of your region and agreement.
 """
 
+import argparse
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,4 +104,5 @@ def _row(name: str, figures: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(table())  # noqa: T201

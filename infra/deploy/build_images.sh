@@ -3,6 +3,10 @@
 # Base images come by digest from containers/bases.env; docker or buildah builds, whichever is here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+if (( $# < 3 )); then
+    echo "usage: build_images.sh REGISTRY TAG NAME..." >&2
+    exit 2
+fi
 registry=$1 tag=$2
 shift 2
 region=$(cut -d. -f4 <<<"$registry")

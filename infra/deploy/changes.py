@@ -14,13 +14,20 @@ KEEPING = (
     "AWS::Kinesis::Stream", "AWS::ECR::Repository", "AWS::SageMaker::MlflowApp", "AWS::Glue::Table",
 )  # fmt: skip
 """Types whose loss is a loss of data."""
+ALSO_REPLACES: Mapping[str, tuple[str, ...]] = {
+    "AWS::DynamoDB::Table": ("KeySchema", "LocalSecondaryIndexes"),
+    "AWS::RDS::DBInstance": (
+        "AvailabilityZone", "DBSnapshotIdentifier", "Engine", "Port", "SourceDBInstanceIdentifier",
+    ),
+}  # fmt: skip
+"""Properties whose change replaces a resource, of which the schemas say 'sometimes' or nothing."""
 
 
 def destroyed(stack: str, deployed: Template, wanted: Template, region: str) -> list[str]:
     """What keeps data and would be deleted or replaced, each with the reason.
 
     A resource is replaced if a property differs that can only be given when it is made; CloudFormation's own
-    schemas, which cfn-lint brings along, say which these are.
+    schemas, which cfn-lint brings along, say which these are, but for `ALSO_REPLACES`.
     """
     before, after = deployed.get("Resources", {}), wanted.get("Resources", {})
     return [
@@ -45,7 +52,8 @@ def _create_only(kind: str, region: str) -> list[tuple[str, ...]]:
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, kind).schema
-    return [tuple(path.split("/")[2:]) for path in schema.get("createOnlyProperties", [])]
+    declared = [tuple(path.split("/")[2:]) for path in schema.get("createOnlyProperties", [])]
+    return [*declared, *((name,) for name in ALSO_REPLACES.get(kind, ()))]
 
 
 def _at(properties: Any, path: Iterable[str]) -> Any:
@@ -65,7 +73,7 @@ def require_nothing_destroyed(place: Place, synthesised: Path) -> None:
         endangered += destroyed(stack, deployed, wanted, place.environment.region)
     if endangered:
         raise DeployError(
-            "stopped before anything was changed:\n  " + "\n  ".join(endangered) + "\nIf that is wanted: save what it "
+            "stopped before any stack was changed:\n  " + "\n  ".join(endangered) + "\nIf that is wanted: save what it "
             "holds (infra/README.md, 'Restore'), then deploy this stack by hand with `npx cdk deploy`"
         )
 

@@ -1,6 +1,6 @@
 """Deploy a commit: `python -m infra.deploy.deploy --environment prod --tag 0a1b2c3`.
 
-Images by content, a look at what would be destroyed, the stacks, the database's schema, the services, the
+A look at what would be destroyed, images by content, the stacks, the database's schema, the services, the
 pipelines, and one payment. If that payment is not scored, services and pipelines go back to what ran before.
 """
 
@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from counterfoil.errors import UsageError
 from infra.deploy import changes, errands, images, pipelines, service, smoke
-from infra.deploy.place import DeployError, Place, exit_code_of
+from infra.deploy.place import DeployError, Place, aws_refusals, exit_code_of
+from infra.environments import Deployment
 from infra.parts.task import NO_DIGEST
 
 SERVICES = ("scoring", "watch")
@@ -44,10 +46,17 @@ def deploy(
     """Deploy the commit `tag`. Raises DeployError; after a failed smoke test the services are as they were.
 
     `first`: there is no champion yet, and a service without one does not start. So none is started.
+    Raises UsageError for a setting that no stack can be made of, before anything is touched.
     """
-    place.say("1 repositories")
-    place.cdk("deploy", "counterfoil-repositories", "--require-approval", "never", settings={})
-    place.say("2 images")
+    require_settings(place, tag)
+    place.say("1 changes")
+    with tempfile.TemporaryDirectory() as folder:
+        _synthesise(place, Path(folder), {"image_tag": tag})
+        place.say("2 repositories")
+        place.cdk(
+            "deploy", "counterfoil-repositories", "--app", folder, "--require-approval", "never", settings={}
+        )  # fmt: skip
+    place.say("3 images")
     digests = images.push_images(place, tag)
     before = Before.of(place)
     running = before.digest(place)
@@ -56,12 +65,10 @@ def deploy(
         "image_tag": tag, "scoring_digest": running or ("" if first else digests["scoring"]),
         "detector_digest": digests["detector"], "migration_digest": digests["migration"],
     }  # fmt: skip
-    place.say("3 changes")
+    place.say("4 stacks")
     with tempfile.TemporaryDirectory() as folder:
-        place.cdk("synth", "--quiet", "--output", folder, settings=settings)
-        changes.require_nothing_destroyed(place, Path(folder))
+        _synthesise(place, Path(folder), settings)
         place.cdk("diff", "--app", folder, settings={})
-        place.say("4 stacks")
         place.cdk("deploy", "--all", "--app", folder, "--require-approval", "never", settings={})
     place.say("5 database")
     errands.run_errand(place, "migrate")
@@ -69,13 +76,26 @@ def deploy(
         place.say("no service is started: train a release, promote it, and deploy again without --first")
         return
     try:
-        _release(place, digests["scoring"], tag)
-        place.say("8 smoke test")
-        smoke_test(place)
+        with aws_refusals():
+            _release(place, digests["scoring"], tag)
+            place.say("8 smoke test")
+            smoke_test(place)
     except DeployError as error:
-        roll_back(place, before)
-        raise DeployError(f"{error}\n{_what_runs(running)}") from error
+        raise DeployError(f"{error}\n{_gone_back(place, before, running)}") from error
     place.say(f"deployed {tag} to {place.environment.name}")
+
+
+def require_settings(place: Place, tag: str) -> None:
+    """Raise UsageError that names a missing, unknown or contradictory setting."""
+    if not tag:
+        raise UsageError("--tag is '': give the commit, as $(git rev-parse HEAD)")
+    Deployment.of({"environment": place.environment.name, **place.context, "image_tag": tag})
+
+
+def _synthesise(place: Place, folder: Path, settings: Mapping[str, str]) -> None:
+    """Write the templates. Raises DeployError if they would destroy what keeps data."""
+    place.cdk("synth", "--quiet", "--output", str(folder), settings=settings)
+    changes.require_nothing_destroyed(place, folder)
 
 
 def _release(place: Place, digest: str, tag: str) -> None:
@@ -94,6 +114,16 @@ def roll_back(place: Place, before: Before) -> None:
         if definition and not service.image_of(place, definition).endswith(NO_DIGEST):
             service.use_definition(place, name, definition, least=0)
     pipelines.put_definitions(place, before.pipelines)
+
+
+def _gone_back(place: Place, before: Before, running: str | None) -> str:
+    """Roll back, and tell what runs now: also that it is not known, if the way back fails too."""
+    try:
+        with aws_refusals():
+            roll_back(place, before)
+    except DeployError as error:
+        return f"the rollback failed too: {error}\nwhat ran before: {running}; deploy the commit before"
+    return _what_runs(running)
 
 
 def _what_runs(digest: str | None) -> str:

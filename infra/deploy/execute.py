@@ -5,7 +5,9 @@ The start is the product's own (`counterfoil pipeline start`): it finds ids and 
 
 import argparse
 import json
+import math
 import os
+import re
 import shlex
 import sys
 import time
@@ -14,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from counterfoil.errors import UsageError
+from counterfoil.workspace.settings import PipelineSettings
 from infra.deploy.errands import run_errand
 from infra.deploy.place import DeployError, Place, exit_code_of
 
@@ -65,13 +69,18 @@ _FIGURES = {"training": "gate/verdict/verdict.json", "detection": "report/report
 
 
 def figures(place: Place, name: str, execution: str) -> Any:
-    """What an execution found, or None if it did not come so far."""
+    """What an execution found, or None if it did not come so far.
+
+    S3 says AccessDenied, too, of an object that is not there to a role that may not list the bucket, such as CI's.
+    """
     account = place.client("sts").get_caller_identity()["Account"]
     bucket = f"{place.prefix}-lake-{account}-{place.environment.region}"
     s3 = place.client("s3")
     try:
         found = s3.get_object(Bucket=bucket, Key=f"executions/{execution}/{_FIGURES[name]}")
-    except s3.exceptions.NoSuchKey:
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+            raise
         return None
     return json.loads(found["Body"].read())
 
@@ -106,9 +115,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=("training", "detection"))
     parser.add_argument("--environment", required=True)
     parser.add_argument("--hours", type=float, default=6)
-    parser.add_argument("-p", "--param", action="append", default=[])
+    parser.add_argument("-p", "--param", action="append", default=[], help="NAME=VALUE of the pipeline")
+    parser.add_argument("--parameters", default="", help="the same, one a line or with spaces between")
     given = parser.parse_args(arguments)
-    return exit_code_of(lambda: execute(Place.of(given.environment, "{}"), given.name, given.param, given.hours))
+
+    def work() -> None:
+        place = Place.of(given.environment, "{}")
+        found = read_parameters(given.param, given.parameters)
+        require_values(given.name, found)
+        execute(place, given.name, found, require_hours(given.hours))
+
+    return exit_code_of(work)
+
+
+def read_parameters(single: Sequence[str], many: str) -> list[str]:
+    """Both ways of giving parameters, as NAME=VALUE. Raises UsageError for anything else."""
+    # A text with line ends has one parameter a line: a value may then have spaces.
+    parts = many.splitlines() if "\n" in many.strip() else many.split()
+    found = [*single, *(part.strip() for part in parts if part.strip())]
+    wrong = [one for one in found if not re.fullmatch(r"[A-Za-z]\w*=.+", one, re.DOTALL)]
+    if wrong:
+        raise UsageError(f"{wrong[0]!r} is no parameter: write NAME=VALUE, as Mapping=counterfoil-simulated")
+    return found
+
+
+def require_values(name: str, found: Sequence[str]) -> None:
+    """Raise UsageError for unknown, missing and unusable parameters, before a task is started for them."""
+    from pipelines.parameters import INPUT_VERSION, check_values
+
+    # The task finds the version of the input, which only it may read.
+    given = {INPUT_VERSION: "later", **dict(one.split("=", 1) for one in found)}
+    check_values(name, PipelineSettings(), given)
+
+
+def require_hours(hours: float) -> float:
+    """The hours, which are some. Raises UsageError."""
+    if not math.isfinite(hours) or hours <= 0:
+        raise UsageError(f"--hours is {hours:g}: give a number above 0")
+    return hours
 
 
 if __name__ == "__main__":

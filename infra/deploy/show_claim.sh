@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Print who GitHub says this job is: the subject that the CI role must trust. The token itself is not shown.
 set -euo pipefail
+if [[ -z ${ACTIONS_ID_TOKEN_REQUEST_URL:-} ]]; then
+    echo "there is no token to ask for: run this in a job of GitHub Actions with 'permissions: id-token: write'" >&2
+    exit 2
+fi
 answer=$(curl --silent --show-error --fail --header "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
     "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=sts.amazonaws.com")
 ANSWER=$answer python3 - <<'PYTHON'

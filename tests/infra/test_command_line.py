@@ -19,13 +19,30 @@ def _ran(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize(
+    ("script", "arguments", "said"),
+    [
+        ("infra/deploy/build_images.sh", [], "usage: build_images.sh REGISTRY TAG NAME..."),
+        ("infra/deploy/build_wheel.sh", [], "usage: build_wheel.sh v1.2.3"),
+        ("infra/deploy/show_claim.sh", [], "there is no token to ask for"),
+        ("containers/try_images.sh", [], "usage: try_images.sh NAME..."),
+        ("containers/try_images.sh", ["colector"], "there is no image colector"),
+    ],
+)
+def test_scripts_say_what_they_want(script: str, arguments: list[str], said: str) -> None:
+    away = {name: value for name, value in os.environ.items() if not name.startswith("ACTIONS_")}
+    done = subprocess.run([ROOT / script, *arguments], env=away, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize(("module", "made"), [("infra.permissions", PAGE), ("infra.picture", PICTURE)])
 def test_a_folder_without_templates_changes_no_page(module: str, made: Path, tmp_path: Path) -> None:
     before = made.read_bytes()
     for folder in (str(tmp_path), str(tmp_path / "absent")):
         refused = _ran(module, folder)
         assert refused.returncode == 2
-        assert f"folder '{folder}' holds no *.template.json" in refused.stderr
+        assert f"folder '{folder}' holds no counterfoil-prod-*.template.json" in refused.stderr
     assert _ran(module, "--help").returncode == 0
     assert _ran(module).returncode == 2
     assert made.read_bytes() == before

@@ -10,6 +10,8 @@ from typing import Any
 
 import boto3
 import pytest
+from asked import asked_for
+from botocore.exceptions import ClientError
 from synthesised import Synthesised
 
 from counterfoil.errors import UsageError
@@ -21,6 +23,7 @@ from infra.deploy.place import DeployError, Place
 from infra.deploy.smoke import require_score
 from infra.environments import DEV
 from infra.parts.task import NO_DIGEST
+from infra.permissions import permissions
 from infra.repositories import IMAGES
 from pipelines.catalogue import definition
 
@@ -116,14 +119,66 @@ def tags(place: Place) -> set[str]:
 def test_the_order_of_a_deployment(site: Site, said: list[str]) -> None:
     deploying.deploy(site, "c0ffee1", smoke_test=lambda _: said.append("asked"))
     assert [line.partition(" -")[0].partition(" 1234")[0] for line in said if not line.startswith("  ")] == [
-        "1 repositories", "cdk deploy counterfoil-repositories", "2 images",
-        "infra/deploy/build_images.sh", "3 changes", "cdk synth", "cdk diff", "4 stacks",
-        "cdk deploy", "5 database", "errand migrate", "6 services", "7 pipelines", "8 smoke test", "asked",
+        "1 changes", "cdk synth", "2 repositories", "cdk deploy counterfoil-repositories", "3 images",
+        "infra/deploy/build_images.sh", "4 stacks", "cdk synth", "cdk diff", "cdk deploy", "5 database",
+        "errand migrate", "6 services", "7 pipelines", "8 smoke test", "asked",
         "deployed c0ffee1 to dev",
     ]  # fmt: skip
     [pushed] = site.client("ecr").describe_images(repositoryName="counterfoil-scoring")["imageDetails"]
     assert running(site) == {"scoring": pushed["imageDigest"], "watch": pushed["imageDigest"]}
     assert tags(site) == {"c0ffee1"}
+
+
+def test_ci_s_role_holds_each_right_that_a_deployment_and_its_rollback_use(site: Site, prod: Synthesised) -> None:
+    def fail(_: Place) -> None:
+        raise DeployError("POST /v1/score answered 503")
+
+    with asked_for() as used, pytest.raises(DeployError, match="rolled back"):
+        deploying.deploy(site, "c0ffee1", smoke_test=fail)
+    used -= {"ecr:PutImage"}  # the builder's
+    granted = {
+        action for one in permissions(prod.templates) if one.role == "counterfoil-prod-ci" for action in one.actions
+    }
+    assert used >= {"ecr:DescribeRepositories", "ecs:RegisterTaskDefinition", "sagemaker:UpdatePipeline"}
+    assert used - granted == set()
+
+
+def test_what_aws_refuses_on_the_way_takes_everything_back_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not yours"}}, "UpdatePipeline")
+
+    monkeypatch.setattr(pipelines, "wanted_definitions", refused)
+    with pytest.raises(DeployError, match=f"(?s)AWS's UpdatePipeline .*AccessDenied: not yours.*rolled back: .*{OLD}"):
+        deploying.deploy(site, "c0ffee1", smoke_test=lambda _: None)
+    assert running(site) == {"scoring": OLD, "watch": OLD}
+
+
+def test_a_rollback_that_fails_too_names_what_ran_before(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Place) -> None:
+        monkeypatch.setattr(service, "rollout", lambda *_: ("FAILED", "no capacity"))
+        monkeypatch.setattr(service, "_stopped", lambda *_: "")
+        raise DeployError("POST /v1/score answered 503")
+
+    with pytest.raises(
+        DeployError, match=f"(?s)answered 503.*the rollback failed too: .*no capacity.*ran before: {OLD}"
+    ):
+        deploying.deploy(site, "c0ffee1", smoke_test=fail)
+
+
+@pytest.mark.parametrize(
+    ("tag", "context", "named"),
+    [
+        ("", {}, "--tag is ''"),
+        ("a b", {}, "image_tag is 'a b'"),
+        ("c0ffee1", {"jwt_isuer": "x"}, "no such setting: jwt_isuer"),
+        ("c0ffee1", {"domain_name": "a.example.com"}, "domain_name needs hosted_zone_id"),
+    ],
+)
+def test_a_setting_that_cannot_be_stops_before_anything(tag: str, context: dict[str, str], named: str) -> None:
+    said: list[str] = []
+    with pytest.raises(UsageError, match=named):
+        deploying.deploy(Place(DEV, context, lambda command: said.append(str(command)), said.append), tag)
+    assert said == []
 
 
 def test_a_failed_smoke_test_takes_everything_back(site: Site, said: list[str]) -> None:
@@ -155,7 +210,8 @@ def test_cloudformation_keeps_the_image_that_runs(site: Site, monkeypatch: pytes
     seen: list[dict[str, str]] = []
     monkeypatch.setattr(Site, "cdk", lambda _, verb, *__, settings: seen.append({"verb": verb, **settings}))
     deploying.deploy(site, "c0ffee1", smoke_test=lambda _: None)
-    [synthesis] = [one for one in seen if one["verb"] == "synth"]
+    looked_at, synthesis = [one for one in seen if one["verb"] == "synth"]
+    assert looked_at == {"verb": "synth", "image_tag": "c0ffee1"}
     assert synthesis["scoring_digest"] == OLD
     assert synthesis["image_tag"] == "c0ffee1"
 
@@ -243,6 +299,8 @@ def test_bad_arguments_are_named() -> None:
         Place.of("dev", "{")
     with pytest.raises(UsageError, match="--context is no JSON object"):
         Place.of("dev", "[]")
+    with pytest.raises(UsageError, match="--context gives environment, image_tag: the deployment finds these"):
+        Place.of("dev", '{"environment": "prod", "image_tag": "x"}')
 
 
 Change = Callable[[dict[str, Any]], None]
@@ -274,6 +332,8 @@ def _with(kind: str, name: str, value: object) -> Change:
             "AWS::RDS::DBInstance",
             r"would be replaced \(DBInstanceIdentifier",
         ),
+        (_with("AWS::DynamoDB::Table", "KeySchema", []), "AWS::DynamoDB::Table", r"would be replaced \(KeySchema"),
+        (_with("AWS::RDS::DBInstance", "Port", "5432"), "AWS::RDS::DBInstance", r"would be replaced \(Port"),
         (_with("AWS::RDS::DBInstance", "DBName", "other"), "AWS::RDS::DBInstance", r"would be replaced \(DBName"),
     ],
 )
@@ -307,7 +367,9 @@ def test_a_destructive_change_stops_the_deployment_before_anything_is_touched(
             Path(stacks[-1], "counterfoil-dev-lake.template.json").write_text('{"Resources": {}}')
 
     monkeypatch.setattr(Site, "cdk", synth)
-    with pytest.raises(DeployError, match=r"(?s)stopped before anything.*lake: AWS::S3::Bucket Old would be deleted"):
+    with pytest.raises(
+        DeployError, match=r"(?s)stopped before any stack was changed.*lake: AWS::S3::Bucket Old would be deleted"
+    ):
         deploying.deploy(site, "c0ffee1", smoke_test=lambda _: None)
-    assert said[-1] == "cdk synth"
+    assert said == ["1 changes", "cdk synth"]
     assert running(site) == {"scoring": OLD, "watch": OLD}

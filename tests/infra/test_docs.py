@@ -55,6 +55,20 @@ def test_the_picture_is_drawn_from_the_templates(prod: Synthesised) -> None:
     assert svg(boxes(prod.templates, prefix), prefix) == PICTURE.read_text(), "make synth draws it anew"
 
 
+def test_the_picture_is_in_both_readmes() -> None:
+    assert "](architecture.svg)" in README
+    assert "](infra/architecture.svg)" in (ROOT / "README.md").read_text()
+
+
+def test_base_images_are_pinned_by_content() -> None:
+    lines = [line for line in (ROOT / "containers" / "bases.env").read_text().splitlines() if not line.startswith("#")]
+    pinned = dict(line.split("=", 1) for line in lines)
+    folders = {path.parent.name for path in (ROOT / "containers").glob("*/Dockerfile")}
+    assert pinned.keys() == folders - {"features_spark"}  # whose account and tag differ by region
+    for base in pinned.values():
+        assert re.fullmatch(r"docker\.io/library/python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", base)
+
+
 def test_the_costs_are_those_that_are_worked_out() -> None:
     assert f"<!-- costs:begin -->\n{table()}<!-- costs:end -->" in README
 

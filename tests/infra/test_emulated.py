@@ -1,14 +1,14 @@
 """The stacks in moto: deployed as far as its CloudFormation goes, used for one detection, and removed to the last."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from asked import asked_for
 from emulated import Emulated
 from synthesised import Synthesised
 
@@ -32,28 +32,6 @@ pytestmark = pytest.mark.xdist_group("service")  # whose tests share the workspa
 FIND_SETTINGS = ("lake", "glue_database", "ledger_table", "pseudonym_key_secret", "profile_table", "alerts_topic")
 """What the tasks are told of stores that moto has; the database and MLflow are this machine's."""
 DELAY = dt.timedelta(days=7)
-RIGHT_OF = {
-    "HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "DeleteObjects": "DeleteObject",
-    "CreateMultipartUpload": "PutObject", "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
-}  # fmt: skip
-"""Rights of S3 that are not called like the requests they allow."""
-
-
-@contextmanager
-def asked_for() -> Iterator[set[str]]:
-    """The rights, as `service:Action`, that this process's requests to AWS need meanwhile."""
-    from botocore.client import BaseClient
-
-    rights: set[str] = set()
-    ask = BaseClient._make_api_call
-
-    def record(client: Any, operation: str, arguments: Any) -> Any:
-        rights.add(f"{client.meta.service_model.signing_name}:{RIGHT_OF.get(operation, operation)}")
-        return ask(client, operation, arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", record)
-        yield rights
 
 
 @pytest.fixture

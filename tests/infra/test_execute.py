@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
+from counterfoil.errors import UsageError
 from infra.deploy import execute as executing
 from infra.deploy.place import DeployError, Place
 from infra.deploy.smoke import smoke_test
@@ -199,6 +202,44 @@ def test_a_failed_execution_fails_the_job_after_its_page_was_written(
     assert "| b | Failed |  |" in written
     assert '"passed": false' in written
     assert written in capsys.readouterr().out
+
+
+def test_parameters_come_one_by_one_or_in_one_text() -> None:
+    assert executing.read_parameters(["A=1"], "B=2 C=x=y") == ["A=1", "B=2", "C=x=y"]
+    assert executing.read_parameters([], "A=1\n Note=two words \n") == ["A=1", "Note=two words"]
+    assert executing.read_parameters([], " ") == []
+    for wrong in ("Mapping", "=x", "A=", "$(id)"):
+        with pytest.raises(UsageError, match="is no parameter: write NAME=VALUE"):
+            executing.read_parameters([wrong], "")
+
+
+def test_parameters_that_the_pipeline_does_not_take_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert executing.main(["training", "--environment", "dev", "-p", "Maping=x", "-p", "TrainUntil=soon"]) == 2
+    said = capsys.readouterr().err
+    assert "unknown: Maping; missing: RawUri, Mapping, EvaluateFrom; TrainUntil is 'soon'" in said
+    assert "InputVersion; " not in said
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf"])
+def test_hours_that_are_none_end_with_2(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    values = "RawUri=s3://bank/incoming Mapping=counterfoil-simulated"
+    arguments = ["detection", "--environment", "dev", "--parameters", values, f"--hours={hours}"]
+    assert executing.main(arguments) == 2
+    assert "--hours is" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("aws")
+def test_figures_that_are_not_there_are_none_also_for_a_role_that_may_not_list() -> None:
+    def told(code: str) -> Place:
+        place = Place(DEV)
+        stubbed = Stubber(place.client("s3"))
+        stubbed.add_client_error("get_object", service_error_code=code)
+        stubbed.activate()
+        return place
+
+    assert executing.figures(told("AccessDenied"), "training", "e1") is None
+    with pytest.raises(ClientError, match="SlowDown"):
+        executing.figures(told("SlowDown"), "training", "e1")
 
 
 def test_wrong_usage_of_execute_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ _SUFFIX = "111122223333-eu-west-1"
 _LAKE, _RAW, _MODELS = (f"arn:aws:s3:::counterfoil-prod-{name}-{_SUFFIX}" for name in ("lake", "raw", "artefacts"))
 _PIPELINE = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/counterfoil-"
 _ROLE = "arn:aws:iam::111122223333:role/counterfoil-prod-"
+_STACK = "arn:aws:cloudformation:eu-west-1:111122223333:stack/counterfoil-"
+_REPOSITORY = "arn:aws:ecr:eu-west-1:111122223333:repository/counterfoil-"
 _TO_ECS = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
 _METRICS = "cloudwatch:namespace"
 Request = tuple[str, str, str, dict[str, str]]
@@ -35,6 +37,9 @@ MAY: list[Request] = [
     ("scoring", "sagemaker:DescribePipelineExecution", f"{_PIPELINE}prod-detection/execution/e1", {}),
     ("ci", "iam:PassRole", f"{_ROLE}scoring", _TO_ECS),
     ("ci", "sagemaker:UpdatePipeline", f"{_PIPELINE}prod-training", {}),
+    ("ci", "cloudformation:GetTemplate", f"{_STACK}identity/1", {}),
+    ("ci", "cloudformation:GetTemplate", f"{_STACK}prod-lake/1", {}),
+    ("ci", "ecr:DescribeRepositories", f"{_REPOSITORY}scoring", {}),
     ("ci", "s3:GetObject", f"{_LAKE}/executions/e1/report/report/summary.json", {}),
 ]
 MUST_NOT: list[Request] = [
@@ -66,6 +71,7 @@ MUST_NOT: list[Request] = [
     ("ci", "iam:PassRole", f"{_ROLE}step-publish", _TO_ECS),
     ("ci", "iam:PassRole", "arn:aws:iam::111122223333:role/administrator", _TO_ECS),
     ("ci", "sagemaker:UpdatePipeline", f"{_PIPELINE}dev-training", {}),
+    ("ci", "cloudformation:GetTemplate", f"{_STACK}dev-lake/1", {}),
     ("ci", "s3:GetObject", f"{_LAKE}/executions/e1/collect/transactions/p.parquet", {}),
 ]
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.domain.intake.json_records import Json, cells, names, parse_lines, parse_record
+from counterfoil.domain.intake.json_records import Json, cells, names, parse_record
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.errors import InputFileError
@@ -23,7 +23,6 @@ MOST_LINE_BYTES = 1 << 20
 _LINES_FOR_COLUMNS = 1_000
 _CHUNK_BYTES = 1 << 18
 _START_BYTES = 1 << 16
-_HELD_BYTES = 1 << 16
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
 
@@ -77,22 +76,8 @@ def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Json | BadRec
 
 
 def _records_of_lines(stream: BinaryIO, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
-    is_utf8 = codecs.lookup(style.encoding).name == "utf-8"
-    lines, last = _Lines(stream), 0
-    while lines.hold_some():
-        records = parse_lines(lines.held) if is_utf8 and len(lines.held) <= MOST_LINE_BYTES else None
-        if records is None:
-            numbered = _records_one_by_one(lines, style, last)
-        else:
-            lines.pass_over_held(len(records))
-            numbered = enumerate(records, max(lines.number - len(records), last) + 1)
-        for last, record in numbered:
-            yield last, record
-
-
-def _records_one_by_one(lines: "_Lines", style: FileFormat, last: int) -> Iterator[tuple[int, Json | BadRecordError]]:
-    """Yield the records of the lines that are held, after the record `last`."""
-    for line_number, line in _lines(lines, style.encoding):
+    last = 0
+    for line_number, line in _lines(stream, style.encoding):
         record = _read(line, style)
         several = None
         if line is not None and isinstance(record, BadRecordError) and record.reason == _BROKEN:
@@ -119,64 +104,30 @@ def _record(line: bytes | None, style: FileFormat) -> Json:
     return parse_record(text)
 
 
-class _Lines:
-    """The lines of a stream, some of them held in memory: whole ones, but for a last one that is too long."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._place = 0
-        self.held = b""
-        self.number = 0
-        """Of the last line that was passed over or read."""
-
-    def hold_some(self) -> bool:
-        """Hold the next lines, if there are any. What was held must be read."""
-        data = self._stream.read(_HELD_BYTES)
-        if data and not data.endswith(b"\n"):
-            data += self._stream.readline(MOST_LINE_BYTES + 1)
-        self.held, self._place = data if self.number else data.removeprefix(codecs.BOM_UTF8), 0
-        return bool(data)
-
-    def pass_over_held(self, count: int) -> None:
-        """Leave out the lines that are held, so many."""
-        self.held, self._place = b"", 0
-        self.number += count
-
-    def is_any_held(self) -> bool:
-        """Whether a line is held that was not read."""
-        return self._place < len(self.held)
-
-    def readline(self, most: int) -> bytes:
-        """Return the next bytes of a line, up to `most`, of what is held and then of the stream."""
-        end = self.held.find(b"\n", self._place, self._place + most) + 1 or min(self._place + most, len(self.held))
-        line = self.held[self._place : end]
-        self._place = end
-        if line.endswith(b"\n") or len(line) == most:
-            return line
-        return line + self._stream.readline(most - len(line))
-
-
-def _lines(lines: _Lines, encoding: str) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number, from 1, and the bytes of each line that is held and not blank.
+def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the number, from 1, and the bytes of each line that is not blank.
 
     A line that is too long comes in pieces, if it holds several objects; None stands for what is too long itself.
     """
-    while lines.is_any_held():
-        lines.number += 1
-        line = lines.readline(MOST_LINE_BYTES + 1)
-        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
-            rest = _RestOfLine(lines, line)
+    for number in itertools.count(1):
+        line = stream.readline(MOST_LINE_BYTES + 1)
+        if not line:
+            return
+        is_cut = len(line) > MOST_LINE_BYTES and not line.endswith(b"\n")
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if is_cut:
+            rest = _RestOfLine(stream, line)
             for piece in pieces(rest, encoding, MOST_LINE_BYTES) if line.startswith(b"{") else (None,):
-                yield lines.number, piece
+                yield number, piece
             rest.skip()
         elif line.strip():
-            yield lines.number, line
+            yield number, line
 
 
 class _RestOfLine:
     """Returns a line piece by piece: what was read of it, then what is left; no bytes at its end."""
 
-    def __init__(self, stream: _Lines, begun: bytes) -> None:
+    def __init__(self, stream: BinaryIO, begun: bytes) -> None:
         self._stream = stream
         self._begun = begun
         self._ended = False

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from counterfoil.adapters.files.parts import Part
 from counterfoil.domain.intake.cleaning import rejections
@@ -20,13 +19,13 @@ class Gathered:
     def __init__(self, part: Part, mapping: SourceMapping) -> None:
         self._part = part
         self._columns = mapping.source_columns
-        self._nulls = pa.array(mapping.file.null_values, pa.string())
+        self._nulls = set(mapping.file.null_values)
         self._clear()
 
     def add(self, line: int, texts: Sequence[str | None]) -> None:
         """Take in the texts of a record, in the order of the mapping's source columns."""
         self._lines.append(line)
-        self._rows.append(texts)
+        self._rows.append([None if text in self._nulls else text for text in texts])
         self._length += sum(map(len, filter(None, texts)))
 
     def refuse(self, line: int, why: BadRecordError) -> None:
@@ -41,7 +40,7 @@ class Gathered:
     def take(self) -> RawBatch:
         """Return what was gathered, and begin with nothing."""
         cells = list(zip(*self._rows, strict=True)) or [()] * len(self._columns)
-        table = pa.table([self._column(texts) for texts in cells], names=list(self._columns))
+        table = pa.table([pa.array(column, pa.string()) for column in cells], names=list(self._columns))
         lines, reasons, messages = zip(*self._bad, strict=True) if self._bad else ((), (), ())
         rejected = rejections(
             self._part.source,
@@ -53,15 +52,11 @@ class Gathered:
         self._clear()
         return batch
 
-    def _column(self, texts: Sequence[str | None]) -> pa.Array:
-        column = pa.array(texts, pa.string())
-        return pc.if_else(pc.is_in(column, self._nulls), pa.scalar(None, pa.string()), column)
-
     def __len__(self) -> int:
         return len(self._rows) + len(self._bad)
 
     def _clear(self) -> None:
         self._lines: list[int] = []
-        self._rows: list[Sequence[str | None]] = []
+        self._rows: list[list[str | None]] = []
         self._bad: list[tuple[int, str, str]] = []
         self._length = 0

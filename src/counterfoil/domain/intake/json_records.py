@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from counterfoil.domain.intake.raw import BadRecordError
 
 MOST_DEPTH = 64
@@ -17,12 +15,6 @@ MOST_DEPTH = 64
 _SIGN = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 Json = dict[str, Any]
-
-_QUICK = msgspec.json.Decoder(float_hook=str)
-"""Takes a part of what `_DECODER` takes. It gives integers as numbers, and of a key told twice the last value."""
-_MINUS_ZERO = re.compile(r"-0(?![\d.eE])")
-_END_OF_KEY = re.compile(r'"\s*:')
-_BLANK_AFTER_QUOTE = ('" ', '"\n', '"\r', '"\t')
 
 
 class _DoubledKeyError(Exception):
@@ -45,51 +37,6 @@ def parse_record(text: str) -> Json:
     if not isinstance(record, dict):
         raise BadRecordError("json_not_object", "this is JSON, but no object")
     return record
-
-
-def parse_lines(data: bytes) -> list[Json] | None:
-    """Return the objects in lines of UTF-8, one in each, as `parse_record` does, but much quicker.
-
-    None if a line is anything else, blank say, or odd enough for `parse_record` to have a closer look at.
-    """
-    lines = data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    try:
-        text = data.decode()
-        records = [_QUICK.decode(line) for line in lines]
-        keys = sum(_keys_with_texts(record, 1) for record in records if type(record) is dict)
-    except (ValueError, RecursionError):
-        return None
-    if "-0" in text and _MINUS_ZERO.search(text) is not None:
-        return None
-    is_plain = all(type(record) is dict for record in records) and keys == _ends_of_keys(text)
-    return records if is_plain else None
-
-
-def _ends_of_keys(text: str) -> int:
-    """How many keys a JSON text has, each time that one stands there; too many if strings hold quotes and colons."""
-    if any(signs in text for signs in _BLANK_AFTER_QUOTE):
-        return len(_END_OF_KEY.findall(text))
-    return text.count('":')
-
-
-def _keys_with_texts(value: Any, depth: int) -> int:
-    """Make each integer in an object or list the text it was written as; return how many keys there are in all.
-
-    Raises RecursionError if values are too deep in one another.
-    """
-    if depth > MOST_DEPTH:
-        raise RecursionError
-    is_object = type(value) is dict
-    keys = len(value) if is_object else 0
-    for place, inner in value.items() if is_object else enumerate(value):
-        kind = type(inner)
-        if kind is int:
-            value[place] = str(inner)
-        elif kind is dict or kind is list:
-            keys += _keys_with_texts(inner, depth + 1)
-    return keys
 
 
 def cells(record: Json, columns: Sequence[str]) -> list[str | None]:

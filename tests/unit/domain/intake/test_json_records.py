@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.domain.intake.json_records import MOST_DEPTH, cells, names, parse_lines, parse_record
+from counterfoil.domain.intake.json_records import MOST_DEPTH, cells, names, parse_record
 from counterfoil.domain.intake.raw import BadRecordError
 
 
@@ -115,59 +115,3 @@ def test_any_text_is_a_record_or_has_a_reason(text: str) -> None:
     else:
         found = "a record" if isinstance(record, dict) else "something else"
     assert found == "a record" or found.startswith("json_")
-
-
-KEYS = st.sampled_from(["a", "b", "a.b", 'q\\":', "é"])
-ODD_VALUES = st.sampled_from([
-    "1", "-0", "-0.0", "0.50", "1E+5", "9" * 25, "9" * 5000, "true", "null", '"09:01"', '"x\\":"', '"-0"', '"\\u003a"',
-    '"\\ud83d"', '"é"', '"a" ', "NaN", "01", "\t2",
-])  # fmt: skip
-BLANKS = st.sampled_from(["", "", "", " ", "\t"])
-
-
-def objects_of(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Objects as text, which may have a key twice, and blanks where they may stand."""
-    pairs = st.lists(st.tuples(KEYS, BLANKS, BLANKS, values), max_size=4)
-    return pairs.map(lambda many: "{" + ", ".join(f'"{key}"{a}:{b}{value}' for key, a, b, value in many) + "}")
-
-
-NESTED = st.recursive(
-    ODD_VALUES, lambda inner: objects_of(inner) | st.lists(inner, max_size=3).map(lambda many: f"[{','.join(many)}]")
-)
-LINES = st.lists(objects_of(NESTED) | st.sampled_from(["", "[]", "{}{}", '"{"']), min_size=1, max_size=3)
-
-
-def thorough(line: str) -> object:
-    """What `parse_record` makes of a line."""
-    try:
-        return parse_record(line)
-    except BadRecordError as why:
-        return why.reason
-
-
-@given(LINES, st.sampled_from(["\n", "\r\n"]))
-def test_lines_that_are_read_quickly_are_read_as_thoroughly(lines: list[str], end: str) -> None:
-    quick = parse_lines("".join(f"{line}{end}" for line in lines).encode())
-    assert quick is None or quick == [thorough(line) for line in lines]
-
-
-def test_plain_lines_are_read_quickly() -> None:
-    line = (
-        '{"id": "a", "n": -12, "amount": 12.50, "at": "2026-01-02T09:00:00Z", "shop": {"no": 7, "of": [1, {"x": 2}]}}'
-    )
-    nested = {"no": "7", "of": ["1", {"x": "2"}]}
-    expected = {"id": "a", "n": "-12", "amount": "12.50", "at": "2026-01-02T09:00:00Z", "shop": nested}
-    assert parse_lines(f"{line}\n{line}".encode()) == [expected] * 2
-
-
-@pytest.mark.parametrize(
-    "line", ['{"a": 1, "a": 2}', '{"a": {"b": 1, "b" :1}}', '{"a": -0}', "", "[1]", '{"a": "\\ud800"}', '{"a": NaN}']
-)
-def test_what_is_odd_is_left_to_the_thorough_reader(line: str) -> None:
-    assert parse_lines(f'{{"a": 1}}\n{line}\n'.encode()) is None
-
-
-def test_values_in_one_another_are_read_quickly_as_deep_as_they_are_read_at_all() -> None:
-    for deep in (MOST_DEPTH, MOST_DEPTH + 1):
-        line = '{"a":' * deep + "1" + "}" * deep
-        assert (parse_lines(line.encode()) is None) == (thorough(line) == "json_too_deep")

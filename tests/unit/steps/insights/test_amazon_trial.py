@@ -115,7 +115,9 @@ def test_both_are_compared_on_the_events_that_a_run_scored(
     assert found.trial.tried["alerts"] == sum(decision != "allow" for decision in ours)
     assert found.trial.today["precision"] == 1.0
     assert found.pair is not None
-    assert found.pair.second.auc == pytest.approx(0.5 + 0.5 * blocked / sum(row["label"] == 1 for row in rows))
+    assert found.pair.second.metrics["auc"] == pytest.approx(
+        0.5 + 0.5 * blocked / sum(row["label"] == 1 for row in rows)
+    )
     show_amazon(found)
     assert "ours less theirs" in capsys.readouterr().out
     others = read_predictions(tmp_path / "other.json", {}, Counter())

@@ -50,7 +50,8 @@ def test_the_examples_of_the_document_are_run(client: TestClient) -> None:
     case, signed = "/v1/cases/{case_id}", "/v1/policy/proposals"
     assert {"/v1/score", "/v1/feedback", "/v1/transactions/{transaction_id}", "/v1/releases/current", "/healthz",
             "/readyz", "/metrics", "/v1/cases", case, f"{case}/assignment", f"{case}/notes", f"{case}/close",
-            f"{case}/snooze", "/v1/policy", signed, f"{signed}/{{version}}/approval", "/v1/policy/rollback",
+            f"{case}/snooze", f"{case}/ring", f"{case}/ring/leave", "/v1/policy", signed,
+            f"{signed}/{{version}}/approval", f"{signed}/{{version}}/shadow", "/v1/policy/rollback",
             "/v1/policy/snoozes", "/v1/analyses", "/v1/analyses/{id}"} == document["paths"].keys()  # fmt: skip
 
 

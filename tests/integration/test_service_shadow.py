@@ -28,6 +28,12 @@ NAMES = [f"shadowed-{number:02d}" for number in range(24)]
 
 
 @pytest.fixture(scope="module")
+def scoring_place(own_scoring_place: Any) -> Any:
+    """A workspace of this module's own: all that was scored and judged there is compared."""
+    return own_scoring_place
+
+
+@pytest.fixture(scope="module")
 def challenger(scoring_place: Any) -> Iterator[str]:
     """A challenger that reviews from another signal on; nobody is challenger after this module."""
     here = scoring_place.open()

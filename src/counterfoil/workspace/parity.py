@@ -2,20 +2,25 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.domain.periods import Period
 from counterfoil.errors import UsageError
-from counterfoil.steps.insights.parity import Parity, Recomputing, parity_with_run
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.workspace.wiring import Workspace
 
+if TYPE_CHECKING:  # torch and numba come with it
+    from counterfoil.steps.insights.parity import Parity
 
-def parity(place: Workspace, run: str | None, last_hours: float | None) -> Parity:
+
+def parity(place: Workspace, run: str | None, last_hours: float | None) -> "Parity":
     """Compare kept scores with a run of the batch, or with what the batch's fold makes of those of the last hours.
 
     Raises UsageError unless one of the two is given, NotFoundError where there is nothing to compare.
     """
+    from counterfoil.steps.insights.parity import Recomputing, parity_with_run
+
     if (run is None) == (last_hours is None):
         raise UsageError("name a run of scores (--run), or say how far to look back (--last HOURS): one of the two")
     if run is not None:

@@ -1,18 +1,20 @@
 """The challenger of a workspace, in shadow."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.postgres.shadow import PostgresShadow
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.aliases import CHALLENGER
 from counterfoil.ports.shadow import ShadowLog
-from counterfoil.steps.insights.shadow import ShadowTrial, compare_in_shadow
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
-from counterfoil.steps.scoring.champion import Champion
-from counterfoil.steps.scoring.shadow import Shadow
 from counterfoil.workspace.wiring import Workspace
+
+if TYPE_CHECKING:  # torch comes with them
+    from counterfoil.steps.insights.shadow import ShadowTrial
+    from counterfoil.steps.scoring.shadow import Shadow
 
 
 def shadow_log(place: Workspace) -> ShadowLog:
@@ -20,8 +22,11 @@ def shadow_log(place: Workspace) -> ShadowLog:
     return PostgresShadow(place.login)
 
 
-def open_shadow(place: Workspace) -> Shadow:
+def open_shadow(place: Workspace) -> "Shadow":
     """The challenger, ready to score beside the champion; it may be none yet."""
+    from counterfoil.steps.scoring.champion import Champion
+    from counterfoil.steps.scoring.shadow import Shadow
+
     mapping = place.settings.service_mapping
     challenger = Champion(
         place.stores_for_scoring, place.overlays, lambda name: load_mapping(mapping or name), place.compute, CHALLENGER
@@ -29,8 +34,10 @@ def open_shadow(place: Workspace) -> Shadow:
     return Shadow(challenger, shadow_log(place))
 
 
-def try_in_shadow(place: Workspace, release: str | None, period: Period) -> ShadowTrial:
+def try_in_shadow(place: Workspace, release: str | None, period: Period) -> "ShadowTrial":
     """What a challenger (else the release with that alias) would have done. Raises NotFoundError."""
+    from counterfoil.steps.insights.shadow import compare_in_shadow
+
     challenger = load_release(place.registry, resolve(place.registry, release or CHALLENGER))
     return compare_in_shadow(
         shadow_log(place), place.decisions, place.tables, lambda name: load_release(place.registry, name),

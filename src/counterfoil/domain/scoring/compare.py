@@ -91,7 +91,8 @@ class References:
         )
 
     def _compare(self, vectors: Floats, k: int) -> Comparison:
-        full = torch.from_numpy(np.ascontiguousarray(vectors)).to(self._device)
+        # What Arrow gives may be read-only, which torch warns of.
+        full = torch.from_numpy(np.require(vectors, requirements=("C", "W"))).to(self._device)
         queries = full.half() if self._half else full
         sides = []
         for kept in self._sides:

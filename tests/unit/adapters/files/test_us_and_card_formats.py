@@ -154,7 +154,7 @@ def test_totals_that_differ_are_told(tmp_path: Path, record: int, place: int, di
     (row,) = batch.rejected.to_pylist()
     what = "batch" if record == 4 else "file"
     assert (batch.table.num_rows, row["source_line"], row["reason"]) == (2, record + 2, f"{what}_totals_differ")
-    assert row["message"].endswith(f"make: {wrong}")
+    assert row["message"].endswith(f"than its records: {wrong}")
 
 
 def test_totals_of_records_that_cannot_be_read_are_not_held_against_them(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from counterfoil.steps.releases.registration import Candidate
 from counterfoil.steps.scoring.apply_policy import (
     decide_rows,
     decided_in_batch,
+    inputs,
     payments_of_lake,
 )
 from counterfoil.steps.scoring.score import as_scored, detect
@@ -99,6 +100,18 @@ def test_a_batch_and_single_payments_get_the_same_decisions(
     assert spoken == {"review: rule dear", "block: rule odd", "allow: list staff"}
     assert in_batch["transaction_id"].equals(scores["transaction_id"])
     assert not in_batch["decision"].equals(scores["decision"])
+
+
+def test_an_amount_is_not_above_a_bound_that_it_equals() -> None:
+    rules = RULES.split("[[rule]]")[1].replace("amount > 50.0 && anomaly_signal < 0.9", "amount > 5636.78")
+    policy = Policy(read_rules(f'name = "bound"\n[[rule]]{rules}', known_fields()), Lists(ENTRIES.empty_table()))
+    amount = Decimal("5636.7800")
+    batch = pa.table({"amount": pa.array([amount], pa.decimal128(18, 4))})
+    read = inputs(policy, pa.table({"decision": ["allow"]}), pa.table({}), batch)
+    assert read["amount"].to_pylist() == [5636.78]
+    scores: list[dict[str, Any]] = [{"decision": "allow"}]
+    decide_rows(policy, scores, [{}], [{"amount": amount}], NOW)
+    assert (scores[0]["decision"], scores[0]["policy_hits"]) == ("allow", [])
 
 
 def test_a_run_records_the_policy_in_every_score(tables: FolderTables, policy: Policy, detector: Detector) -> None:

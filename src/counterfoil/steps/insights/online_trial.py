@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
@@ -22,10 +23,11 @@ from counterfoil.errors import UsageError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import DecisionLog
 from counterfoil.ports.service import KeptScore, ScoreLog
+from counterfoil.ports.shadow import Beside
 from counterfoil.steps.insights.policy_trial import outcomes
 from counterfoil.steps.lake.engine import engine
 from counterfoil.steps.scoring.apply_policy import inputs, payments_of_rows, run_policy
-from counterfoil.steps.scoring.feedback import FEEDBACK, Said, label_of
+from counterfoil.steps.scoring.feedback import label_of, said_by_payment
 from counterfoil.steps.scoring.recent import evidence_table
 
 AT_A_TIME = 2_000
@@ -153,15 +155,8 @@ def trial_of(
     label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
 ) -> PolicyTrial:  # fmt: skip
     """Compare the two decisions of replayed payments, one at least."""
-    named = {
-        "transaction_id": pa.array([row.transaction_id for row in rows], pa.string()),
-        "event_time": pa.array([row.event_time for row in rows], pa.timestamp("us", "UTC")),
-    }
-    order = sorted(range(len(rows)), key=lambda place: (rows[place].event_time, rows[place].transaction_id))
-    label, _ = outcomes(tables, pa.table(named), label_delay)
-    rows = [rows[place] for place in order]
-    said = labels_said(log)
-    label = np.array([said.get(row.transaction_id, known) for row, known in zip(rows, label, strict=True)], np.float64)
+    rows = sorted(rows, key=lambda row: (row.event_time, row.transaction_id))
+    label = labels_known(rows, log, tables, label_delay)
     amount = np.array([np.nan if row.amount is None else float(row.amount) for row in rows], np.float64)
     alerted = [np.array([word != str(Decision.ALLOW) for word in words]) for words in (
         [row.tried for row in rows], [row.then for row in rows])]  # fmt: skip
@@ -170,10 +165,21 @@ def trial_of(
     return try_policy(label, alerted[0], alerted[1], changed, amount, account, costs)
 
 
-def labels_said(log: DecisionLog) -> dict[str, int]:
-    """The labels that people's words make, by payment."""
-    said: dict[str, list[Said]] = {}
-    for entry in log.entries(FEEDBACK):
-        said.setdefault(entry.subject, []).append(Said.of(entry))
-    found = {name: label_of(words) for name, words in said.items()}
-    return {name: label for name, label in found.items() if label is not None}
+def labels_known(
+    rows: Sequence[Replayed | Beside], log: DecisionLog, tables: TableStore, label_delay: timedelta
+) -> NDArray[np.float64]:
+    """1 fraud, 0 good, NaN unknown: what people's words make of a payment, else what the lake knows, (rows,).
+
+    The rows are in the order of event time and id.
+    """
+    named = {
+        "transaction_id": pa.array([row.transaction_id for row in rows], pa.string()),
+        "event_time": pa.array([row.event_time for row in rows], pa.timestamp("us", "UTC")),
+    }
+    of_lake, _ = outcomes(tables, pa.table(named), label_delay)
+    words = {name: label_of(said) for name, said in said_by_payment(log).items()}
+    labels = [
+        known if (said := words.get(row.transaction_id)) is None else said
+        for row, known in zip(rows, of_lake, strict=True)
+    ]
+    return np.array(labels, np.float64)

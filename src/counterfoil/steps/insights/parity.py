@@ -21,7 +21,7 @@ from counterfoil.steps.insights.online_trial import kept_scores
 from counterfoil.steps.insights.scores import run_files
 from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.lake.labels import labelled
-from counterfoil.steps.scoring.feedback import FEEDBACK, Said, label_of
+from counterfoil.steps.scoring.feedback import label_of, said_by_payment
 from counterfoil.steps.scoring.online_evidence import evidence_folded
 from counterfoil.steps.scoring.profiles import ENTITIES, KEPT, Row, row_of
 from counterfoil.steps.scoring.recent import evidence_table
@@ -190,7 +190,7 @@ class Recomputing:
 
     def _labels(self) -> dict[str, Row]:
         """What people's words made of payments, with the moment of the last word."""
-        said: dict[str, list[Said]] = {}
-        for entry in self.decisions.entries(FEEDBACK):
-            said.setdefault(entry.subject, []).append(Said.of(entry))
-        return {name: {"label": label_of(words), "label_time": words[-1].at} for name, words in said.items()}
+        return {
+            name: {"label": label_of(words), "label_time": words[-1].at}
+            for name, words in said_by_payment(self.decisions).items()
+        }

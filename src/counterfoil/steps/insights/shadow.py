@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from counterfoil.domain.evaluation.alert_shares import AlertShares, compare_alerts
@@ -19,8 +18,7 @@ from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.releases import DecisionLog
 from counterfoil.ports.shadow import Beside, ShadowLog
-from counterfoil.steps.insights.online_trial import labels_said
-from counterfoil.steps.insights.policy_trial import outcomes
+from counterfoil.steps.insights.online_trial import labels_known
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def compare_in_shadow(
     rows.sort(key=lambda row: (row.event_time, row.transaction_id))
     ours, theirs = np.array([row.shadow_decision for row in rows]), _of_champions(rows, release_of)
     account = np.array([row.account_id for row in rows], dtype=object)
-    label = _labels(rows, tables, decisions, label_delay)
+    label = labels_known(rows, decisions, tables, label_delay)
     known = ~np.isnan(label)
     frauds = int((label == 1).sum())
     return ShadowTrial(
@@ -76,19 +74,6 @@ def _of_champions(rows: Sequence[Beside], release_of: Callable[[str], Release]) 
         mine = named == name
         decisions[mine] = decide(signals[mine], release_of(str(name)).thresholds).to_pylist()
     return decisions
-
-
-def _labels(
-    rows: Sequence[Beside], tables: TableStore, log: DecisionLog, label_delay: timedelta
-) -> NDArray[np.float64]:
-    """1 fraud, 0 good, NaN unknown: of the lake or, later, of people's words. The rows are in the order of time."""
-    named = {
-        "transaction_id": pa.array([row.transaction_id for row in rows], pa.string()),
-        "event_time": pa.array([row.event_time for row in rows], pa.timestamp("us", "UTC")),
-    }
-    of_lake, _ = outcomes(tables, pa.table(named), label_delay)
-    said = labels_said(log)
-    return np.array([said.get(row.transaction_id, known) for row, known in zip(rows, of_lake, strict=True)], np.float64)
 
 
 def _ranked(

@@ -39,6 +39,14 @@ class Said:
         return cls(entry.subject, verdict, entry.actor, entry.reason, entry.sequence, entry.at.astimezone(UTC), word)
 
 
+def said_by_payment(log: DecisionLog) -> dict[str, list[Said]]:
+    """All that people said, by transaction, in its order."""
+    said: dict[str, list[Said]] = {}
+    for entry in log.entries(FEEDBACK):
+        said.setdefault(entry.subject, []).append(Said.of(entry))
+    return said
+
+
 def give_feedback(
     log: DecisionLog,
     scores: ScoreLog,

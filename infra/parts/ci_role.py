@@ -47,27 +47,16 @@ def _granted(prefix: str) -> list[rights.Rights]:
     def arn(service: str, rest: str, *, region: str = Aws.REGION) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{region}:{Aws.ACCOUNT_ID}:{rest}"
 
-    push = (
-        "CompleteLayerUpload",
-        "DescribeImages",
-        "DescribeRepositories",
-        "InitiateLayerUpload",
-        "PutImage",
-        "UploadLayerPart",
-    )
+    push = ("CompleteLayerUpload", "DescribeImages", "DescribeRepositories", "InitiateLayerUpload", "PutImage",
+            "UploadLayerPart")  # fmt: skip
     pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
     uses = ("deploy", "file-publishing", "lookup")
     bootstrapped = [
         arn("iam", f"role/cdk-hnb659fds-{use}-role-{Aws.ACCOUNT_ID}-{Aws.REGION}", region="") for use in uses
     ]
     move = ("DescribeServices", "UpdateService")
-    pipelines = (
-        "DescribePipeline",
-        "UpdatePipeline",
-        "ListPipelineExecutions",
-        "DescribePipelineExecution",
-        "ListPipelineExecutionSteps",
-    )
+    pipelines = ("DescribePipeline", "UpdatePipeline", "ListPipelineExecutions", "DescribePipelineExecution",
+                 "ListPipelineExecutionSteps")  # fmt: skip
     shared = ("counterfoil-repositories", "counterfoil-identity")
     stacks = [arn("cloudformation", f"stack/{name}/*") for name in (f"{prefix}-*", *shared)]
     errands = [arn("ecs", f"task-definition/{prefix}-{task}:*") for task in ("migrate", "start")]

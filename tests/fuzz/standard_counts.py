@@ -110,11 +110,8 @@ def _differs(told: list[str], made: list[int]) -> bool:
 
 def camt_bookings(content: bytes) -> int | None:
     """Entries, and transactions of batches that make them up; None where an entry of several is written oddly."""
-    if b"<!DOCTYPE" in content or len(content) > _MOST_TEXT:
-        return None
-    try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError):
+    root = _root(content)
+    if root is None:
         return None
     messages = _outermost(root)
     told = [_of_entry(entry) for message in messages for entry in _children(message, "Stmt", "Ntry")]
@@ -126,15 +123,22 @@ def camt_bookings(content: bytes) -> int | None:
 
 def report_entries(content: bytes) -> int | None:
     """Entries of reports and statements, each one record; None where a message of another kind stands between them."""
-    if b"<!DOCTYPE" in content or len(content) > _MOST_TEXT:
-        return None
-    try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError):
+    root = _root(content)
+    if root is None:
         return None
     if _local(root) != "Document" or [_local(one) for one in root] != ["BkToCstmrAcctRpt"]:
         return None
     return len(_children(root[0], "Stmt", "Ntry"))
+
+
+def _root(content: bytes) -> ElementTree.Element | None:
+    """The document, or None where the text is not one that is counted."""
+    if b"<!DOCTYPE" in content or len(content) > _MOST_TEXT:
+        return None
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return None
 
 
 def _is_doubled(message: ElementTree.Element) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterfoil.domain.policy.decide import Decision
 from counterfoil.steps.scoring.drift_now import DriftNow
 
 UNITS = {
@@ -49,7 +50,7 @@ class EmbeddedMetrics:
         """Count a score; what is not allowed becomes an alert."""
         with self._guard:
             self._counts["Scores"] += 1
-            self._counts["Alerts"] += decision != "allow"
+            self._counts["Alerts"] += decision != Decision.ALLOW
 
     def flush(self, drift: DriftNow) -> None:
         """Tell what happened since the last time, and how payments look now."""

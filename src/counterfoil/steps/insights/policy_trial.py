@@ -24,7 +24,7 @@ from counterfoil.steps.lake.labels import labelled
 from counterfoil.steps.scoring.apply_policy import inputs, payment_columns, payments_of_lake, run_policy
 
 AT_A_TIME = 1 << 20
-"""Payments that are decided on at once, which bounds the memory: a gigabyte or so."""
+"""Payments that are decided on at once, which bounds the memory."""
 _CODES = {decision: code for code, decision in enumerate(Decision)}
 _NOT_READ = ("reasons", "precedents")
 """Columns of `scores` that no rule reads, and that are most of their bytes."""

@@ -69,6 +69,9 @@ def _require_command(words: list[str]) -> None:
     for word in words:
         if re.match(r"-{1,2}[a-z]", word):
             assert word.partition("=")[0] in {*options, "--help", "--version"}, f"{command.name} has no {word}"
+    given = {word.partition("=")[0] for word in words}
+    for needed in (parameter for parameter in command.params if parameter.required and "--help" not in given):
+        assert given & set(needed.opts) or needed.param_type_name == "argument", f"{command.name} needs {needed.opts}"
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:

@@ -17,13 +17,14 @@ from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.errors import InputFileError
+from counterfoil.insights.defaults import scored_days
 from counterfoil.insights.queries import QueryParameters
 from counterfoil.insights.report import write_report
 from counterfoil.simulation import as_csv, simulate, spoil
 from counterfoil.steps.insights.evaluate_run import evaluate_run
 from counterfoil.steps.insights.riskiest import riskiest
 from counterfoil.steps.intake.collect import collect
-from counterfoil.steps.lake.engine import engine, one_row, parquet_source
+from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.workspace.wiring import Workspace
@@ -101,10 +102,8 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
 
 def _report(workspace: Workspace, run: str) -> Path:
     """Write the insight report of the days that a run scored; return its path."""
-    scores = parquet_source(workspace.tables.files(SCORE_TABLE, run))
-    with engine() as database:
-        first, last = one_row(database, f"SELECT min(event_time)::DATE, max(event_time)::DATE FROM {scores}")
-    asked = QueryParameters(first, last + timedelta(days=1), top=15)
+    since, until = scored_days(workspace, run)
+    asked = QueryParameters(since, until, top=15)
     return write_report(workspace, asked, datetime.now(UTC))
 
 

@@ -1,6 +1,6 @@
 """Commands for analysts: named questions to the lake, and the report."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,8 +71,8 @@ def query(
 
 
 def report(
-    since: Annotated[datetime, day_option("First day (UTC)", "--from")],
-    until: Annotated[datetime, day_option("Last day (UTC)", "--to")],
+    since: Annotated[datetime | None, day_option("First day (UTC) [default: the newest run's first]", "--from")] = None,
+    until: Annotated[datetime | None, day_option("Last day (UTC) [default: the newest run's last]", "--to")] = None,
     out: Annotated[Path | None, typer.Option(help="The HTML file [default: in the workspace's folder 'reports']")]
     = None,
     known_until: KnownUntil = None,
@@ -84,16 +84,24 @@ def report(
     """Write the insight report of a period: one HTML file that needs nothing else."""
     from counterfoil.cli.show import terminal
     from counterfoil.domain.tables import TRANSACTIONS
+    from counterfoil.insights.defaults import scored_days
     from counterfoil.insights.report import write_report
     from counterfoil.steps.lake.span import require_payments
 
     place = existing_workspace(workspace)
+    if since is None or until is None:
+        first, end = scored_days(place)
+        since, until = since or _midnight(first), until or _midnight(end) - timedelta(days=1)
     asked = _parameters(since, until, known_until, release, review, alerts_per_day, top=15)
     with terminal.progress("report") as progress:
         progress.begin("asking the lake")
         require_payments(place.tables, TRANSACTIONS, days(since, until))
         path = write_report(place, asked, datetime.now(UTC), out)
     terminal.out.print(f"report in {path}", soft_wrap=True)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min)
 
 
 def _parameters(

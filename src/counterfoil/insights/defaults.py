@@ -1,10 +1,12 @@
-"""What a question takes from the workspace where nobody said otherwise: the release, its delay and its threshold."""
+"""What a question takes from the workspace where nobody said otherwise: the release, its delay, threshold and days."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
+from counterfoil.domain.tables import SCORE_TABLE
 from counterfoil.errors import NotFoundError
 from counterfoil.insights.queries import Query, QueryParameters, newest_release
+from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.workspace.wiring import Workspace
 
@@ -26,3 +28,17 @@ def with_defaults(place: Workspace, query: Query, asked: QueryParameters) -> Que
     never = 2.0
     review = never if release.thresholds.review is None else release.thresholds.review
     return replace(asked, release=release_id, review=review, label_delay=timedelta(days=release.label_delay_days))
+
+
+def scored_days(place: Workspace, run: str | None = None) -> tuple[date, date]:
+    """The first day that a run scored and the day after its last (UTC); the newest run with scores if none is named.
+
+    Raises NotFoundError where nothing was scored.
+    """
+    for found in reversed(place.tables.runs(SCORE_TABLE)) if run is None else [run]:
+        scores = parquet_source(place.tables.files(SCORE_TABLE, found))
+        with engine() as database:
+            first, last = one_row(database, f"SELECT min(event_time)::DATE, max(event_time)::DATE FROM {scores}")
+        if first is not None:
+            return first, last + timedelta(days=1)
+    raise NotFoundError("nothing was scored in this workspace: run 'counterfoil score' first")

@@ -1,1 +1,1 @@
-"""Scoring over HTTP and from streams. HTTP only: what it does is in `steps.scoring`."""
+"""Scoring over HTTP, and the loop that watches a stream. What they do is in `steps.scoring`."""

@@ -1,1 +1,1 @@
-"""Point-in-time behaviour features: declared once as specs, compiled to set-based SQL."""
+"""Point-in-time behaviour features: declared once as specs, computed by one compiled fold."""

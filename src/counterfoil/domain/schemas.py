@@ -68,6 +68,16 @@ TRANSACTION_COLUMNS: tuple[Column, ...] = (
 
 TRANSACTION_FIELDS: tuple[pa.Field, ...] = tuple(column.field for column in TRANSACTION_COLUMNS)
 
+SCORED_EVIDENCE_COLUMNS = tuple(
+    column for column in TRANSACTION_COLUMNS if column.name in ("transaction_id", "event_time", "account_id")
+)
+EVIDENCE_COLUMNS = (
+    *SCORED_EVIDENCE_COLUMNS,
+    *(column for column in TRANSACTION_COLUMNS if column.name in ("merchant_id", "category", "currency", "label")),
+    Column("known_at", TIMESTAMP, "From when on the label may be used (UTC)"),
+)
+"""What evidence has besides the features and the columns that its mapping declares."""
+
 REJECTED_COLUMNS = (
     Column("source", TEXT, "Name of the input file, without its folder", required=True),
     Column("source_line", COUNT, "Number of the record in the input file; the header is line 1", required=True),

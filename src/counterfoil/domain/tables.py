@@ -47,13 +47,6 @@ class Table:
         return schema_of(self.columns)
 
 
-_PASSED_ON = tuple(
-    column
-    for column in schemas.TRANSACTION_COLUMNS
-    if column.name in ("transaction_id", "event_time", "account_id", "merchant_id", "category", "currency", "label")
-)
-_KNOWN_AT = Column("known_at", schemas.TIMESTAMP, "From when on the label may be used (UTC)")
-
 TABLES: tuple[Table, ...] = (
     Table(
         REJECTED_ROWS, "Input rows that could not be used, each with its reason",
@@ -81,11 +74,11 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         EVIDENCE, "What was known of each payment at its moment",
-        (*_PASSED_ON, _KNOWN_AT), "features", order=("event_time", "transaction_id"), open_columns=True,
+        schemas.EVIDENCE_COLUMNS, "features", order=("event_time", "transaction_id"), open_columns=True,
     ),
     Table(
         SCORED_EVIDENCE, "The evidence of scored payments, as the release read it",
-        _PASSED_ON[:3], "detect", order=("event_time", "transaction_id"), open_columns=True,
+        schemas.SCORED_EVIDENCE_COLUMNS, "detect", order=("event_time", "transaction_id"), open_columns=True,
     ),
     Table(
         SCORE_TABLE, "Anomaly signals with their decisions, reasons and precedents",

@@ -2,8 +2,10 @@
 
 import random
 
+import pyarrow.parquet as pq
 import pytest
 
+from counterfoil.domain.tables import TABLES
 from counterfoil.errors import UsageError
 from counterfoil.ports.stores import Stores
 from counterfoil.steps.releases.releases import CHAMPION, resolve, retire
@@ -43,6 +45,13 @@ def test_training_finds_what_detection_collected(life, output):
     before = output(life.executions["first training"], "train", "summary", "summary.json")
     assert trained["rows"] > before["rows"]
     assert trained["frauds"] > before["frauds"]
+
+
+def test_every_table_has_the_columns_that_its_declaration_names(life):
+    for table in TABLES:
+        files = life.place.workspace.tables.files(table.name)
+        missing = {column.name for column in table.columns} - {*pq.read_schema(files[0]).names} if files else set()
+        assert not missing, table.name
 
 
 @pytest.mark.parametrize(("detection", "release"), zip(DETECTIONS, (0, 1, 0), strict=True))

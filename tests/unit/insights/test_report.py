@@ -16,7 +16,7 @@ from report_of import ASKED, report_of
 
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.cli.show.answers import as_csv
-from counterfoil.domain.evaluation.drift import Profile, stability_index
+from counterfoil.domain.evaluation.drift import ColumnProfile, stability_index
 from counterfoil.domain.evaluation.key_figures import ACCOUNT_SUMS, key_figures
 from counterfoil.insights.queries import QueryParameters, ask, query
 from counterfoil.insights.report.health import BY_WEEK
@@ -179,7 +179,7 @@ class TestKeyFigures:
 
 
 class TestDrift:
-    PROFILE = Profile("x", np.array([-1.0]), np.array([1.0, 2.0]), np.array([0.25, 0.5, 0.15, 0.1]))
+    PROFILE = ColumnProfile("x", np.array([-1.0]), np.array([1.0, 2.0]), np.array([0.25, 0.5, 0.15, 0.1]))
 
     def test_values_fall_into_their_bins_edges_outwards(self) -> None:
         values = np.array([-3, -1, -0.9, 0.9, 1, 1.9, 2, 9], dtype=np.float32)

@@ -21,7 +21,7 @@ LEAST_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
-class Profile:
+class ColumnProfile:
     """The training's profile of one column: bins by `lower` and `upper` edges, and the `expected` share of each.
 
     A value at or below `lower[i]` is in one of the first i + 1 bins, one at or above `upper[i]` in a later one; what
@@ -41,7 +41,7 @@ class Profile:
         return np.bincount(place, minlength=len(self.expected)).astype(np.int64)
 
 
-def profiles(encoder: Encoder) -> tuple[Profile, ...]:
+def profiles(encoder: Encoder) -> tuple[ColumnProfile, ...]:
     """The profiles of an encoder's numeric columns, in their order; a column that was constant has one bin."""
     strangeness = encoder.strangeness
     rows = zip(encoder.schema.numeric, strangeness.values, strangeness.surprises, strict=False)
@@ -73,7 +73,7 @@ def chance_index(bins: int, rows: int) -> float:
     return float(chi2.ppf(0.99, max(bins - 1, 1)) / max(rows, 1))
 
 
-def _profile(name: str, values: Doubles, surprises: Doubles) -> Profile:
+def _profile(name: str, values: Doubles, surprises: Doubles) -> ColumnProfile:
     """Bins from quantiles: a surprise is minus the log of twice the share that is as far out, signed by the side."""
     values, places = np.unique(values, return_index=True)
     surprises = surprises[places]
@@ -83,7 +83,7 @@ def _profile(name: str, values: Doubles, surprises: Doubles) -> Profile:
     upper, at_least = (part[::-1] for part in _some(values[surprises > 0][::-1], above[::-1], TAILS))
     middle = 1.0 - (at_most[-1] if len(at_most) else 0.0) - (at_least[0] if len(at_least) else 0.0)
     expected = np.concatenate([np.diff(at_most, prepend=0.0), [middle], -np.diff(at_least, append=0.0)])
-    return Profile(name, lower, upper, expected)
+    return ColumnProfile(name, lower, upper, expected)
 
 
 def _some(values: Doubles, share: Doubles, wanted: tuple[float, ...]) -> tuple[Doubles, Doubles]:

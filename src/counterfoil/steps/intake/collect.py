@@ -34,10 +34,13 @@ from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.lake.keys import ACCOUNT_FORM, FORM, HASHED, KEY_ID, require_form, require_key
 from counterfoil.steps.lake.labels import NOTHING_SAID, Appended, append_labels
 from counterfoil.steps.lake.runs import place_of, run_ending, run_name
-from counterfoil.steps.lake.staged_payments import COLLECTED_TABLES, DUPLICATE, IN_ANOTHER_FILE, StagedPayments
-
-DUPLICATE_OF_OTHER_CONTENT = "duplicate_id_other_content"
-"""That of rows with the id of a payment that was collected before, which tell something else: the id may be none."""
+from counterfoil.steps.lake.staged_payments import (
+    COLLECTED_TABLES,
+    DUPLICATE,
+    DUPLICATE_OF_OTHER_CONTENT,
+    IN_ANOTHER_FILE,
+    StagedPayments,
+)
 
 _RUN_KEY = b"counterfoil.run"
 

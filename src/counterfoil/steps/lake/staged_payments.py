@@ -25,6 +25,8 @@ COLLECTED_TABLES = (REJECTED_ROWS, ADDRESSES, TRANSACTIONS)
 
 DUPLICATE = "duplicate_id"
 """The reason code of rows of a payment that was collected before."""
+DUPLICATE_OF_OTHER_CONTENT = "duplicate_id_other_content"
+"""That of rows with the id of a payment that was collected before, which tell something else: the id may be none."""
 IN_ANOTHER_FILE = "the transaction id was collected before, from another file"
 
 _LOST = pa.schema([("transaction_id", pa.string()), ("source", pa.string()), ("source_line", pa.int64())])

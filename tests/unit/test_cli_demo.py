@@ -1,6 +1,7 @@
 """The demo on a file of one's own: its days are cut so that each part has payments, or it says what is too short."""
 
 import math
+import shlex
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.cli import main
-from counterfoil.cli.demo_run import cut_days
-from counterfoil.errors import InputFileError
+from counterfoil.cli import demo_run, main
+from counterfoil.cli.demo_run import Plan, cut_days
+from counterfoil.errors import InputFileError, PipelineError
+from counterfoil.workspace.settings import Settings
+from counterfoil.workspace.wiring import Workspace
 
 FIRST = date(2026, 3, 1)
 MAPPING = """
@@ -47,6 +50,23 @@ def test_each_part_has_payments_or_it_is_told_how_many_days_are_needed(
 def test_the_shares_are_about_those_of_the_demo() -> None:
     days = {FIRST + timedelta(days=n): 10 for n in range(100)}
     assert cut_days(days, timedelta(days=7)) == (FIRST + timedelta(days=65), FIRST + timedelta(days=85))
+
+
+def test_a_gate_that_refuses_the_candidate_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plan = Plan("my shop.toml", "raw", "raw", FIRST, FIRST, None, timedelta(days=7))
+
+    def refused(*_: object, **__: object) -> None:
+        raise PipelineError("step 'fail' failed: candidate r1 failed: AUC 0.5, at least 0.8: not held")
+
+    monkeypatch.setattr(demo_run, "run_here", refused)
+    with pytest.raises(PipelineError) as told:
+        demo_run.train(plan, Workspace(Settings(workspace=tmp_path / "a place")))
+    first, second, run, promotion = str(told.value).splitlines()
+    assert first.endswith("not held")
+    assert second.startswith("nothing was scored")
+    assert shlex.split(run)[:4] == ["counterfoil", "pipeline", "run", "training"]
+    assert {"Mapping=my shop.toml", "MinAuc=0.5", str(tmp_path / "a place")} <= {*shlex.split(run)}
+    assert shlex.split(promotion)[:4] == ["counterfoil", "release", "promote", "challenger"]
 
 
 @pytest.mark.parametrize("days", [1, 4, 9])

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +17,7 @@ from counterfoil.cli.show import releases as console_releases
 from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
-from counterfoil.errors import InputFileError
+from counterfoil.errors import InputFileError, PipelineError
 from counterfoil.insights.defaults import scored_days
 from counterfoil.insights.queries import QueryParameters
 from counterfoil.insights.report import write_report
@@ -79,8 +80,7 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
     )
     terminal.out.rule("pipeline training")
-    with show_steps("training") as on_event:
-        run_here("training", plan.training(), workspace, on_event=on_event)
+    train(plan, workspace)
     terminal.out.rule("release")
     challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
     runs.show_release(load_release(workspace.registry, challenger))
@@ -98,6 +98,23 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
     runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
     _show_files(workspace, run)
     terminal.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
+
+
+def train(plan: Plan, workspace: Workspace) -> None:
+    """Run the pipeline training. Where its gate refuses the candidate, the error says how to go on."""
+    try:
+        with show_steps("training") as on_event:
+            run_here("training", plan.training(), workspace, on_event=on_event)
+    except PipelineError as error:
+        if not str(error).startswith("step 'fail' failed"):
+            raise
+        given = " ".join(f"-p {name}={shlex.quote(value)}" for name, value in plan.training().items())
+        where = f"-w {shlex.quote(str(workspace.root))}"
+        raise PipelineError(
+            f"{error}\nnothing was scored: more days of labelled payments may help. To use it all the same:\n"
+            f"  counterfoil pipeline run training {given} -p MinAuc=0.5 -p MinLift=1 {where}\n"
+            f"  counterfoil release promote challenger --to champion --operator YOU --reason 'to try it' {where}"
+        ) from None
 
 
 def _report(workspace: Workspace, run: str) -> Path:

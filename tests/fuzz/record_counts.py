@@ -34,6 +34,17 @@ _MESSAGES = ("FIToFICstmrCdtTrf", "CstmrCdtTrfInitn")
 _ALONE = ("CstmrCdtTrfInitn",)
 """Without a transfer it is told itself, as one of which the mapping of pacs.008 reads nothing."""
 _TRANSFER = "CdtTrfTxInf"
+_TRANSACTIONS = (
+    _TRANSFER,
+    "DrctDbtTxInf",
+    "TxInf",
+    "TxInfAndSts",
+    "OrgnlPmtInfAndSts",
+    "Ntry",
+    "PmtInf",
+    "CdtInstr",
+    "DrctDbt",
+)
 
 
 def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig") -> int | None:
@@ -46,6 +57,8 @@ def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig
         return None
     finally:
         csv.field_size_limit(before)
+    if any(len(row) != len(rows[0]) and any(map(_LINE_BREAK.search, row)) for row in rows):
+        return None
     later_lines = (line for row in rows for cell in row for line in _LINE_BREAK.split(cell)[1:])
     if any(line.count(delimiter) >= _OF_A_PAYMENT for line in later_lines):
         return None
@@ -136,7 +149,10 @@ def _is_somebodys(name: str) -> bool:
 def transfers(
     content: bytes, record: str = _TRANSFER, messages: tuple[str, ...] = _MESSAGES, alone: tuple[str, ...] = _ALONE
 ) -> int | None:
-    """Outermost transfers within messages, found by their tags; messages that are `alone` count as one without any."""
+    """Outermost transfers within messages, found by their tags; messages that are `alone` count as one without any.
+
+    None where a transaction stands outside: it is another message's, of which the innermost would have to be counted.
+    """
     if b"\0" in content or not all(named.lower() == b"utf-8" for named in _ENCODING.findall(content)):
         return None  # UTF-16, or what the declaration says
     try:
@@ -150,6 +166,8 @@ def transfers(
             continue
         if not tag["end"]:
             inside = any(message in opened for message in messages)
+            if name in _TRANSACTIONS and not inside:
+                return None
             before = before if inside else found
             found += name == record and record not in opened and inside
             opened.append(name)

@@ -7,42 +7,34 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from counterfoil.adapters.files.csv_layout import SURPLUS, Layout, WithHeader, layout_of
-from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongError
+from counterfoil.adapters.files.csv_quotes import Requoted, TooLongError
+from counterfoil.adapters.files.csv_records import Records, without_longer
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, ON_NO_TEXT, as_utf8, unreadable_byte
-from counterfoil.domain.arrays import mask_of, which_hold
-from counterfoil.domain.intake.cleaning import rejections
+from counterfoil.domain.arrays import which_hold
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
-from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
 
 BLOCK_BYTES = 8 << 20
 """Larger blocks were no faster and took more memory; a record may not be longer than this."""
 
 _HEADER_BYTES = 1 << 18
-_HEADER_LINE = 1
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _OF_MARKS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-32")}
 """What a file begins with -> its encoding -> the beginnings of Python's names of encodings that go with it."""
-_QUOTE_UNCLOSED = (
-    "quote_unclosed",
-    'a quoted value is never closed: the line is cut off, or write file.quote = "" if the writer never quotes',
-)
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:
@@ -129,10 +121,10 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     Raises InputFileError if the file is cut off or a record is too long.
     """
     layout = _layout(part, mapping.file).known_by(mapping.source_columns)
-    state = _Records(part, layout.first_record)
+    state = Records(part, layout, (*mapping.source_columns, *layout.surplus))
     try:
         with part.open() as raw:
-            reader = _reader(_source(raw, mapping, layout), mapping, layout, state)
+            reader = _reader(_source(raw, mapping, layout), layout, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, layout, state)
     except InputFileError:
@@ -143,52 +135,6 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
         raise InputFileError(f"{part.place} is not {mapping.file.encoding}: set file.encoding") from None
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(part.place, error) from None
-
-
-@dataclass
-class _Records:
-    """Which records have been seen: the next one's number, and the ragged ones that were not yet reported."""
-
-    part: Part
-    next_number: int
-    good: int = 0
-    before: int = 0
-    """Lines above the header of the table, which Arrow does not see."""
-    ragged: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.before = self.next_number - _HEADER_LINE - 1
-
-    def on_ragged(self, row: pacsv.InvalidRow) -> str:
-        number = row.number + self.before
-        if row.text == UNCLOSED:
-            self.ragged[number] = _QUOTE_UNCLOSED
-        else:
-            message = f"expected {row.expected_columns} columns, got {row.actual_columns}"
-            self.ragged[number] = ("ragged_row", message)
-        return "skip"
-
-    def take(self, rows: int) -> tuple[pa.Array, pa.Table]:
-        """Return the record numbers of the next good rows, and the ragged records among them."""
-        # Arrow parses a block before it hands it over, so every ragged record before these rows is known.
-        span = np.arange(self.next_number, self.next_number + rows + len(self.ragged))
-        numbers = span[~np.isin(span, list(self.ragged))][:rows]
-        passed = self.ragged_up_to(int(numbers[-1])) if rows else REJECTED.empty_table()
-        if rows:
-            self.next_number = int(numbers[-1]) + 1
-        self.good += rows
-        return pa.array(numbers, pa.int64()), passed
-
-    def ragged_up_to(self, last: int | None) -> pa.Table:
-        """Take out the ragged records up to a number (None: all) as a table of rejections."""
-        taken = sorted(number for number in self.ragged if last is None or number <= last)
-        why = [self.ragged.pop(number) for number in taken]
-        return rejections(
-            self.part.source,
-            pa.array(taken, pa.int64()),
-            pa.array([reason for reason, _ in why], pa.string()),
-            pa.array([message for _, message in why], pa.string()),
-        )
 
 
 class _ForArrow(io.RawIOBase):
@@ -215,11 +161,9 @@ def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout) -> _ForArrow:
     return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES))
 
 
-def _reader(
-    source: _ForArrow, mapping: SourceMapping, layout: Layout, state: _Records
-) -> pacsv.CSVStreamingReader | None:
+def _reader(source: _ForArrow, layout: Layout, state: Records) -> pacsv.CSVStreamingReader | None:
     """Open Arrow's reader, or return None for a header without any row."""
-    style, wanted = layout.style, [*mapping.source_columns, *layout.surplus]
+    style, wanted = layout.style, list(state.wanted)
     quote = (style.quote or '"') if style.may_quote else False
     try:
         return pacsv.open_csv(
@@ -247,20 +191,13 @@ def _reader(
 
 
 def _numbered(
-    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: _Records
+    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: Records
 ) -> Iterator[RawBatch]:
-    for batch in reader:
-        lines, ragged = state.take(batch.num_rows)
-        table = pa.Table.from_batches([batch])
-        if layout.surplus:
-            table, lines, ragged = _without_longer(table, lines, ragged, layout.surplus, state.part.source)
-        marks = {name: which_hold(table[name].combine_chunks(), MARK) for name in table.column_names}
-        raw = RawBatch(table, lines, ragged, state.part.source, state.part.member)
-        yield without_unreadable(raw, marks, partial(_what_is_no_text, table, mapping.file.encoding))
-    left = state.ragged_up_to(None)
-    if left.num_rows:
-        nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
-        yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
+    read = (state.batch(pa.Table.from_batches([batch])) for batch in reader)
+    for raw in chain(read, state.rest()):
+        named = without_longer(raw, layout.surplus) if layout.surplus else raw
+        marks = {name: which_hold(named.table[name].combine_chunks(), MARK) for name in named.table.column_names}
+        yield without_unreadable(named, marks, partial(_what_is_no_text, named.table, mapping.file.encoding))
 
 
 def _what_is_no_text(table: pa.Table, encoding: str, column: str, row: int) -> str:
@@ -272,20 +209,6 @@ def _what_is_no_text(table: pa.Table, encoding: str, column: str, row: int) -> s
 
 def _no_text(byte: str, encoding: str) -> str:
     return f"the byte {byte}, which is no text in {encoding}: set file.encoding (perhaps 'latin-1' or 'cp1252')"
-
-
-def _without_longer(
-    table: pa.Table, lines: pa.Array, ragged: pa.Table, surplus: tuple[str, ...], source: str
-) -> tuple[pa.Table, pa.Array, pa.Table]:
-    """Take out the columns without a name, and the rows that have something there."""
-    filled = [mask_of(pc.not_equal(table[name].combine_chunks(), "")) for name in surplus]
-    longer = pa.array(np.logical_or.reduce(filled))
-    message = "the row has a cell for which the header has no name"
-    numbers = lines.filter(longer)
-    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(numbers)) for text in ("ragged_row", message)]
-    refused = pa.concat_tables([ragged, rejections(source, numbers, *reasons)]).combine_chunks().sort_by("source_line")
-    kept = pc.invert(longer)
-    return table.drop_columns(list(surplus)).filter(kept), lines.filter(kept), refused
 
 
 def _unreadable(place: str, error: Exception) -> InputFileError:

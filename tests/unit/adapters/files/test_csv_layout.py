@@ -55,8 +55,28 @@ def test_a_header_that_is_longer_by_empty_cells(tmp_path: Path) -> None:
 
 def test_rows_that_are_longer_by_empty_cells(tmp_path: Path) -> None:
     rows, refused = read(tmp_path, b"t,a\n1,2,\n3,4,\n5,6,x\n7,8,,\n9,10,\n" + b"11,12,\n" * 120 + b"0,0,y\n")
-    assert rows[:3] == [(2, "1", "2"), (3, "3", "4"), (6, "9", "10")]
-    assert (len(rows), refused) == (123, [(4, "ragged_row"), (5, "ragged_row"), (127, "ragged_row")])
+    assert rows[:4] == [(2, "1", "2"), (3, "3", "4"), (5, "7", "8"), (6, "9", "10")]
+    assert (len(rows), refused) == (124, [(4, "ragged_row"), (127, "ragged_row")])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_empty_cells_beyond_the_header_cost_no_row(tmp_path: Path, end: bytes) -> None:
+    lines = [b"t,x,a", b'"1,","x ""y""",2,,', b"3,x,4", b"5,,6,7", b"", b'8,x,9,""', b"10,x,,", b"11,x", b"12,x,13,,"]
+    rows, refused = read(tmp_path, end.join([*lines, b""]))
+    assert rows == [(2, "1,", "2"), (3, "3", "4"), (5, "8", "9"), (6, "10", None), (8, "12", "13")]
+    assert refused == [(4, "ragged_row"), (7, "ragged_row")]
+
+
+def test_empty_cells_beyond_the_header_by_other_signs(tmp_path: Path) -> None:
+    style = 'delimiter = "|"\nquote = ""\nnull_values = ["-"]\nencoding = "latin-1"'
+    rows, refused = read(tmp_path, b't|a\n1|2\n3|"\xe9|\n5|-||\n6|7|"\n', style)
+    assert (rows, refused) == ([(2, "1", "2"), (3, "3", '"\xe9'), (4, "5", None)], [(5, "ragged_row")])
+
+
+def test_rows_without_the_empty_cells_of_most_others(tmp_path: Path) -> None:
+    rows, refused = read(tmp_path, b"t,a\n1,2,,\n3,4,,\n5,6\n7,8,\n9\n")
+    assert rows == [(2, "1", "2"), (3, "3", "4"), (4, "5", "6"), (5, "7", "8")]
+    assert refused == [(6, "ragged_row")]
 
 
 def test_a_cell_without_a_name_that_holds_something_costs_its_row(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def rejected(batches: list[RawBatch]) -> list[tuple[int, str, str]]:
 
 
 def test_ragged_rows_are_rejected_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
-    path = written(tmp_path, b't,x,a\n1,,10\n2,\n3,"two\nlines",30\n4,,40,\n\n5,,50\n6\n')
+    path = written(tmp_path, b't,x,a\n1,,10\n2,\n3,"two\nlines",30\n4,,40,x\n\n5,,50\n6\n')
     batches = read(path)
     assert rows(batches) == {2: "10", 4: "30", 6: "50"}
     assert rejected(batches) == [
@@ -64,15 +64,15 @@ def test_ragged_rows_are_rejected_and_the_others_keep_their_numbers(tmp_path: Pa
 
 @pytest.mark.parametrize("block", [40, 64, 1000])
 @settings(deadline=None, max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kinds=st.lists(st.sampled_from(["good", "short", "long", "quoted"]), max_size=60))
+@given(kinds=st.lists(st.sampled_from(["good", "short", "long", "quoted", "empty"]), max_size=60))
 def test_numbers_hold_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, kinds: list[str]
 ) -> None:
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block)
-    line = {"good": "t,{}", "short": "t", "long": "t,{},x", "quoted": '"t\nu",{}'}
+    line = {"good": "t,{}", "short": "t", "long": "t,{},x", "quoted": '"t\nu",{}', "empty": "t,{},,"}
     body = "".join(line[kind].format(number) + "\n" for number, kind in enumerate(kinds, start=2))
     batches = read(written(tmp_path, f"t,a\n{body}".encode()))
-    good = {number: str(number) for number, kind in enumerate(kinds, 2) if kind in ("good", "quoted")}
+    good = {number: str(number) for number, kind in enumerate(kinds, 2) if kind in ("good", "quoted", "empty")}
     ragged = [number for number, kind in enumerate(kinds, 2) if kind in ("short", "long")]
     assert rows(batches) == good
     assert [number for number, _, _ in rejected(batches)] == ragged

@@ -62,6 +62,7 @@ class Streams(Stack):
             missed=training.triggers.missed.queue_name,
             database=lake.database.instance.instance_identifier,
             canary=environment.prefix,
+            metrics=environment.prefix,
         )
         alarms = Alarms(
             self, "Alarms", environment.prefix, names, scoring.alerts.system, streams=bool(deployment.watch)

@@ -46,6 +46,7 @@ class Watchables:
     missed: str
     database: str
     canary: str
+    metrics: str
 
 
 def watched(names: Watchables) -> tuple[Watched, ...]:
@@ -75,6 +76,11 @@ def watched(names: Watchables) -> tuple[Watched, ...]:
         Watched(
             "missed-start", "a pipeline could not be started", "AWS/SQS", "ApproximateNumberOfMessagesVisible",
             {"QueueName": names.missed}, "Maximum", 1, periods=1,
+        ),
+        # A single high figure of the last 2,000 payments may be an unusual hour's: it must stay for one.
+        Watched(
+            "drift", "payments have moved much from the release's training", names.metrics, "LargestDrift",
+            {"Service": "scoring"}, "Average", 0.25, periods=12,
         ),
         Watched("database-load", "the database is at its limit", "AWS/RDS", "CPUUtilization", database, "Average", 85),
         Watched(

@@ -230,13 +230,33 @@ def test_the_link_stands_in_the_subnets_of_the_tasks_under_the_gateway_s_group(p
 
 def test_every_alarm_tells_somebody_and_what_to_do(prod: Synthesised) -> None:
     alarms = {alarm["AlarmName"]: alarm for alarm in prod.properties("AWS::CloudWatch::Alarm")}
-    names = Watchables(*["x"] * 9)
+    names = Watchables(*["x"] * 10)
     assert alarms.keys() == {f"counterfoil-prod-{one.name}" for one in watched(names)}
     for alarm in alarms.values():
         assert alarm["AlarmActions"]
         assert alarm["OKActions"]
         assert "infra/README.md" in alarm["AlarmDescription"]
     assert alarms["counterfoil-prod-no-data"]["TreatMissingData"] == "breaching"
+
+
+def test_the_alarm_on_drift_reads_what_the_service_writes_in_its_log(prod: Synthesised) -> None:
+    from counterfoil.domain.evaluation.drift import MUCH
+    from counterfoil.service.emf import EmbeddedMetrics
+    from counterfoil.steps.scoring.drift_now import DriftNow
+
+    [task] = [one for one in prod.properties("AWS::ECS::TaskDefinition") if one["Family"].endswith("-scoring")]
+    told_to_the_service = {one["Name"]: one["Value"] for one in task["ContainerDefinitions"][0]["Environment"]}
+    lines: list[Any] = []
+    namespace = told_to_the_service["COUNTERFOIL_METRICS_NAMESPACE"]
+    EmbeddedMetrics(namespace, lines.append).flush(DriftNow(500, 0.1, 0.01, {"amount": 0.7, "hour": 0.1}))
+    [directive] = lines[0]["_aws"]["CloudWatchMetrics"]
+    [alarm] = [one for one in prod.properties("AWS::CloudWatch::Alarm") if one["AlarmName"].endswith("-drift")]
+    assert alarm["Namespace"] == directive["Namespace"]
+    assert alarm["MetricName"] in {metric["Name"] for metric in directive["Metrics"]}
+    dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+    assert [list(dimensions)] == directive["Dimensions"]
+    assert all(lines[0][name] == value for name, value in dimensions.items())
+    assert lines[0][alarm["MetricName"]] >= alarm["Threshold"] == MUCH
 
 
 def test_a_stream_that_nobody_watches_alarms_nobody(dev: Synthesised, prod: Synthesised) -> None:
@@ -254,6 +274,6 @@ def test_every_alarm_stands_on_the_dashboard_and_in_the_runbook(prod: Synthesise
 
     [board] = prod.properties("AWS::CloudWatch::Dashboard")
     runbook = (Path(__file__).parents[2] / "infra" / "README.md").read_text()
-    for one in watched(Watchables(*["x"] * 9)):
+    for one in watched(Watchables(*["x"] * 10)):
         assert one.name in json.dumps(board["DashboardBody"]).replace("-", "-")
         assert f"`{one.name}`" in runbook

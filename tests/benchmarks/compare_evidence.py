@@ -58,7 +58,7 @@ def main() -> None:
     options = _options()
     table, found = [], {}
     with checked_out() as earlier:
-        for source in SOURCES:
+        for source in [source for source in SOURCES if source.file in options.only]:
             rows, columns, worst = _compared(source, earlier, options.every)
             largest = max(worst.values(), default=0.0)
             table.append([source.file, rows, columns, ", ".join(worst) or "none", largest,
@@ -71,6 +71,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = arguments(__doc__)
+    files = [source.file for source in SOURCES]
+    parser.add_argument("--only", nargs="+", choices=files, default=files, metavar="FILE", help="of the measuring data")
     parser.add_argument("--every", type=int, default=16, help="one in so many accounts, and merchants")
     return parser.parse_args()
 

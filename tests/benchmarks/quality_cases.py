@@ -65,11 +65,17 @@ OTHER_WEEKS = tuple(
 )
 """Further test weeks of the Handbook's payments: run only when asked for by name, one or as a group."""
 
-NAMES = (*(case.name for case in (*CASES, *OTHER_WEEKS)), HANDBOOK_WEEKS)
+FEW_LABELS = Case(
+    "s-ffsd", "S-FFSD.zip", "s-ffsd", Windows(Period(day("2022-01-01"), day("2022-02-01")), Period(day("2022-02-08")))
+)
+"""Simulated cards of which 38 % have a label, with the entities of the shipped mapping: run only when asked for."""
+
+_ALL = (*CASES, *OTHER_WEEKS, FEW_LABELS)
+NAMES = (*(case.name for case in _ALL), HANDBOOK_WEEKS)
 
 
 def cases_named(names: Iterable[str]) -> tuple[Case, ...]:
     """The cases with these names, or of these groups; the standing ones if no name is given."""
     asked = frozenset(names)
-    found = tuple(case for case in (*CASES, *OTHER_WEEKS) if {case.name, case.group} & asked)
+    found = tuple(case for case in _ALL if {case.name, case.group} & asked)
     return found if asked else CASES

@@ -17,7 +17,7 @@ from counterfoil.domain.policy.verdicts import Verdict
 from counterfoil.errors import NotFoundError
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.recent import evidence_table
-from counterfoil.steps.scoring.shadow import Shadow
+from counterfoil.steps.scoring.shadow import ShadowScorer
 from counterfoil.workspace.shadow import open_shadow, shadow_log
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -115,7 +115,7 @@ def test_without_a_challenger_there_is_nothing_to_do(scoring_place: Any) -> None
             raise NotFoundError("no release is challenger")
 
     here = scoring_place.open()
-    assert Shadow(Nobody(), shadow_log(here)).work() == []  # type: ignore[arg-type]
+    assert ShadowScorer(Nobody(), shadow_log(here)).work() == []  # type: ignore[arg-type]
 
 
 def test_a_release_that_scored_nothing_in_shadow_is_named(
@@ -147,7 +147,7 @@ def test_payments_without_the_challengers_evidence_are_counted(serving: Serving)
             assert scores == []
             return 0
 
-    shadow = Shadow(open_shadow(place).challenger, Log())  # type: ignore[arg-type]
+    shadow = ShadowScorer(open_shadow(place).challenger, Log())  # type: ignore[arg-type]
     assert shadow.work() == []
     assert shadow.lacking == 1
     assert evidence_table([score], in_use.detector.release).num_rows == 1

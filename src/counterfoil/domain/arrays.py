@@ -41,7 +41,7 @@ def bytes_of(texts: pa.Array) -> bytes:
 
 def unit_rows(matrix: Floats) -> Floats:
     """Scale each row to length 1; a row of zeros stays one."""
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    lengths = np.sqrt(np.add.reduce(matrix * matrix, axis=1, keepdims=True))
     scaled: Floats = np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 1e-12)
     return scaled
 

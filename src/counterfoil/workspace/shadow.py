@@ -14,7 +14,7 @@ from counterfoil.workspace.wiring import Workspace
 
 if TYPE_CHECKING:  # torch comes with them
     from counterfoil.steps.insights.shadow import ShadowTrial
-    from counterfoil.steps.scoring.shadow import Shadow
+    from counterfoil.steps.scoring.shadow import ShadowScorer
 
 
 def shadow_log(place: Workspace) -> ShadowLog:
@@ -22,16 +22,16 @@ def shadow_log(place: Workspace) -> ShadowLog:
     return PostgresShadow(place.login)
 
 
-def open_shadow(place: Workspace) -> "Shadow":
+def open_shadow(place: Workspace) -> "ShadowScorer":
     """The challenger, ready to score beside the champion; it may be none yet."""
     from counterfoil.steps.scoring.champion import Champion
-    from counterfoil.steps.scoring.shadow import Shadow
+    from counterfoil.steps.scoring.shadow import ShadowScorer
 
     mapping = place.settings.service_mapping
     challenger = Champion(
         place.stores_for_scoring, place.overlays, lambda name: load_mapping(mapping or name), place.compute, CHALLENGER
     )
-    return Shadow(challenger, shadow_log(place))
+    return ShadowScorer(challenger, shadow_log(place))
 
 
 def try_in_shadow(place: Workspace, release: str | None, period: Period) -> "ShadowTrial":

@@ -160,10 +160,12 @@ class TextBlock:
         result = np.zeros((table.num_rows, len(self.components)), dtype=np.float32)
         present = np.flatnonzero(column != None)  # noqa: E711 elementwise
         if len(present):
-            distinct, position = np.unique(column[present].astype(str), return_inverse=True)
-            centred = embed([str(s) for s in distinct]) - self.mean
+            texts = [str(text) for text in column[present]]
+            distinct = sorted(set(texts))
+            centred = embed(distinct) - self.mean
             reduced = np.asarray(centred @ self.components.T, dtype=np.float32)
-            result[present] = unit_rows(reduced)[position]
+            place = {text: position for position, text in enumerate(distinct)}
+            result[present] = unit_rows(reduced)[[place[text] for text in texts]]
         return result
 
 

@@ -218,6 +218,12 @@ def _later(edge: int, tick: Integers, tiled: Integers, tiled_until: int, tile: i
 
 
 @compiled
+def _within(edge: int, end: int, tick: Integers, tiled: Integers, tiled_until: int, tile: int) -> int:
+    """How many of an entity's moments are later than `edge`, and not later than `end`."""
+    return _later(edge, tick, tiled, tiled_until, tile) - _later(end, tick, tiled, tiled_until, tile)
+
+
+@compiled
 def _with_square(amount: int, squares: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Sums of squares with an amount's, by its parts of 30 bits, as `groups.running_squares` has them."""
     size = abs(amount)
@@ -285,6 +291,15 @@ def _first_seen(number: int, mark: int, seen: Integers) -> int:
 
 
 @compiled
+def _asks(program: Integers, one: int, other: int) -> bool:
+    """Whether a program has features of one of two families."""
+    found = False
+    for p in range(len(program)):
+        found |= program[p, 0] == one or program[p, 0] == other
+    return found
+
+
+@compiled
 def newest(
     now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
     rows: Integers, tiles: Integers, tiled_until: int, tile: int,
@@ -300,10 +315,8 @@ def newest(
     """
     count = alike = accounts = merchants = 0
     money = _NO_MONEY
-    priced = others = False  # what the program does not ask for is not looked at
-    for p in range(len(program)):
-        priced |= program[p, 0] == _AMOUNTS or program[p, 0] == _OF_LARGEST
-        others |= program[p, 0] == _ACCOUNTS or program[p, 0] == _MERCHANTS
+    priced = _asks(program, _AMOUNTS, _OF_LARGEST)  # what the program does not ask for is not looked at
+    others = _asks(program, _ACCOUNTS, _MERCHANTS)
     if others:
         seen[:] = 0
     place, tiled = len(rows) - 1, len(tiles) - 1
@@ -336,8 +349,6 @@ def newest(
         elif family == _MERCHANTS:
             out[column] = merchants + (1 if merchant >= 0 and not seen[merchant] & 2 else 0)
         else:
-            ended = _later(edge - delay, rows[:, 0], tiles, tiled_until, tile)
-            ended -= _later(now - delay, rows[:, 0], tiles, tiled_until, tile)
-            known = _later(edge, arrivals, arrival_tiles, arrived_until, tile)
-            known -= _later(now, arrivals, arrival_tiles, arrived_until, tile)
+            ended = _within(edge - delay, now - delay, rows[:, 0], tiles, tiled_until, tile)
+            known = _within(edge, now, arrivals, arrival_tiles, arrived_until, tile)
             out[column] = _labels_value(code, ended, known)

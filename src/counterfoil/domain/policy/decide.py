@@ -26,5 +26,7 @@ def decide(signal: Doubles, thresholds: Thresholds) -> pa.Array:
     ['allow', 'review', 'block']
     """
     review, block = (np.inf if level is None else level for level in (thresholds.review, thresholds.block))
-    chosen = np.where(signal >= block, Decision.BLOCK, np.where(signal >= review, Decision.REVIEW, Decision.ALLOW))
-    return pa.array(chosen.tolist(), pa.string())
+    return _DECISIONS.take(pa.array(np.where(signal >= block, 2, (signal >= review).astype(np.int64))))
+
+
+_DECISIONS = pa.array([Decision.ALLOW.value, Decision.REVIEW.value, Decision.BLOCK.value])

@@ -7,9 +7,14 @@ nearest, whatever the groups. That is one pass over the product instead of a par
 The product only finds the nearest. Its rounding depends on how many rows are compared at once, and one in 1e7
 of a cosine moves the signal of a payment that is nearly a copy of a reference. So the cosines of the nearest
 are taken again from differences, which makes a score the same alone and among others.
+
+A payment that comes alone is compared with few references by numpy, to the same bits: torch takes longer to begin its
+steps than to do them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,6 +30,8 @@ SPARE = 3
 """So many more than asked for are looked at again, since the product may put close ones in the wrong order."""
 FEW_CANDIDATES = 64
 """So many are compared again at once; more would leave the processor's cache."""
+FEW_REFERENCES = 20_000
+"""A side of more is faster to look through by groups, also for a payment that comes alone."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class References:
     def __init__(self, vectors: Floats, labels: Labels, *, device: str = "cpu", half: bool = False) -> None:
         self._half = half
         self._device = device
+        self._on_cpu = device == "cpu" and not half
         self._sides = [self._side(vectors, np.flatnonzero(labels == label)) for label in (1, 0)]
 
     def _side(self, vectors: Floats, positions: Integers) -> "_Kept":
@@ -83,6 +91,9 @@ class References:
 
     def compare(self, vectors: Floats, k: int) -> Comparison:
         """Compare unit rows of shape (rows, dimensions) with both sides; k is at least 1."""
+        counts = [side.count for side in self._sides]
+        if len(vectors) == 1 and self._on_cpu and k + 1 + SPARE <= min(counts) and max(counts) <= FEW_REFERENCES:
+            return Comparison(*self._compare_one(_writable(vectors), k))
         blocks = [self._compare(vectors[i : i + BLOCK_ROWS], k) for i in range(0, len(vectors), BLOCK_ROWS)]
         blocks = blocks or [self._compare(vectors, k)]
         return Comparison(
@@ -91,8 +102,7 @@ class References:
         )
 
     def _compare(self, vectors: Floats, k: int) -> Comparison:
-        # What Arrow gives may be read-only, which torch warns of.
-        full = torch.from_numpy(np.require(vectors, requirements=("C", "W"))).to(self._device)
+        full = torch.from_numpy(_writable(vectors)).to(self._device)
         queries = full.half() if self._half else full
         sides = []
         for kept in self._sides:
@@ -101,11 +111,32 @@ class References:
             sides.append(self._nearest(full, kept, similarity, k))
         return Comparison(*sides)
 
+    def _compare_one(self, vector: Floats, k: int) -> Iterator[Side]:
+        """The sides of a single row, whose shape is (1, dimensions)."""
+        query = torch.from_numpy(vector)
+        length = float(_lengths(query)[0])
+        for kept in self._sides:
+            similarity = kept.array @ vector[0]
+            candidates = np.argpartition(similarity, len(similarity) - (k + 1 + SPARE))[-(k + 1 + SPARE) :]
+            candidates = candidates[np.argsort(-similarity[candidates], kind="stable")]
+            difference = kept.rows.index_select(0, torch.from_numpy(candidates)).sub_(query)
+            apart = torch.linalg.vector_norm(difference, dim=1).numpy().astype(np.float64)
+            cosine = _cosine_of(apart, length, kept.lengths[candidates])
+            order = np.argsort(-cosine, kind="stable")[: k + 1]
+            found = np.clip(cosine[order], NOTHING, 1.0)
+            tied = np.array([found[k] >= found[k - 1] - TIE])
+            yield Side(found[None, :k], kept.places[candidates[order[:k]]][None], tied)
+
     def _nearest(self, queries: torch.Tensor, kept: "_Kept", similarity: torch.Tensor, k: int) -> Side:
         candidates = _highest(similarity, 2 * k + 8 if self._half else k + 1 + SPARE)
         exact = _again(queries, kept, candidates)
         values, order = exact.topk(min(k + 1, exact.shape[1]), dim=1)
         return _as_side(values, kept.positions[candidates.gather(1, order)], k)
+
+
+def _writable(vectors: Floats) -> Floats:
+    """The rows as torch takes them: what Arrow gives may be read-only, which it warns of."""
+    return np.require(vectors, requirements=("C", "W"))
 
 
 @dataclass(frozen=True)
@@ -117,6 +148,21 @@ class _Kept:
     length: torch.Tensor
     positions: torch.Tensor
     count: int
+
+    @cached_property
+    def array(self) -> Floats:
+        """The real rows, as numpy has them."""
+        return np.asarray(self.rows[: self.count].numpy())
+
+    @cached_property
+    def lengths(self) -> Doubles:
+        """Their lengths."""
+        return np.asarray(self.length[: self.count].numpy())
+
+    @cached_property
+    def places(self) -> Integers:
+        """Their positions."""
+        return np.asarray(self.positions[: self.count].numpy())
 
 
 def _highest(similarity: torch.Tensor, most: int) -> torch.Tensor:
@@ -150,6 +196,13 @@ def _cosines(apart: torch.Tensor, queries: torch.Tensor, references: _Kept, colu
     ours, theirs = _lengths(queries)[:, None], references.length[column]
     cosine = 1.0 - (apart**2 - (ours - theirs) ** 2) / (2.0 * ours * theirs).clamp_min(1e-12)
     return cosine.masked_fill_(ours * theirs < 1e-12, 0.0).masked_fill_(column >= references.count, NOTHING)
+
+
+def _cosine_of(apart: Doubles, ours: float, theirs: Doubles) -> Doubles:
+    """`_cosines` of one row."""
+    cosine: Doubles = 1.0 - (apart**2 - (ours - theirs) ** 2) / np.maximum(2.0 * ours * theirs, 1e-12)
+    cosine[ours * theirs < 1e-12] = 0.0
+    return cosine
 
 
 def _lengths(rows: torch.Tensor) -> torch.Tensor:

@@ -69,17 +69,15 @@ def precedents(comparison: Comparison, references: pa.Table) -> pa.Array:
     position = np.hstack([comparison.fraud.position, comparison.good.position])
     named = similarity > NOTHING
     offsets = np.concatenate([[0], np.cumsum(named.sum(axis=1))]).astype(np.int32)
-    cited = references.select(["reference_id", "label", "event_time"]).take(pa.array(position[named]))
-    structs = pa.StructArray.from_arrays(
-        [
-            cited.column("reference_id").combine_chunks(),
-            cited.column("label").combine_chunks(),
-            pa.array(similarity[named].astype(np.float32)),
-            cited.column("event_time").combine_chunks(),
-        ],
-        fields=list(PRECEDENT),
-    )
+    rows = pa.array(position[named])
+    name, label, time = (_taken(references.column(name), rows) for name in ("reference_id", "label", "event_time"))
+    near = pa.array(similarity[named].astype(np.float32))
+    structs = pa.StructArray.from_arrays([name, label, near, time], fields=list(PRECEDENT))
     return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+def _taken(column: pa.ChunkedArray, rows: pa.Array) -> pa.Array:
+    return column.chunk(0).take(rows) if column.num_chunks == 1 else column.take(rows).combine_chunks()
 
 
 def with_reasons(scores: pa.Table, rows: Integers, found: Reasons) -> pa.Table:

@@ -24,7 +24,7 @@ LATE = timedelta(seconds=10)
 
 
 @dataclass
-class Shadow:
+class ShadowScorer:
     """Scores what is new with the challenger. `lacking` counts payments without the evidence that it reads."""
 
     challenger: Champion

@@ -12,11 +12,13 @@ from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.adapters.memory.ledger import MemoryLedger
 from counterfoil.domain.intake.mapping import parse_mapping
+from counterfoil.errors import InputFileError
 from counterfoil.steps.intake.collect import collect
 from counterfoil.steps.intake.curate import curate
 from counterfoil.workspace.new_mapping import new_mapping
 
 OWN: Mapping[str, str] = {}
+PACS008 = str(Path(__file__).parents[2] / "src/counterfoil/mappings/iso20022-pacs008.toml")
 
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason=f"no shared cases in {CASES}: set COUNTERFOIL_SHARED_DATA")
 
@@ -154,6 +156,51 @@ def test_11_days_of_a_spreadsheet(tmp_path: Path) -> None:
     file, layout = "11_paysim_hours/excel_serial.csv", "../10_signs_and_symbols/mapping.toml"
     found = Collected(tmp_path, file, layout, {"iso8601": "excel_serial"})
     assert found.times() == ["2026-03-01T10:00:00", "2026-03-01T12:00:00"]
+
+
+WRAPPED = {
+    "bizmsgenvlp": 1, "blank_line_first": 1, "bom_utf8": 1, "comments_cdata": 1, "datapdu_prefixed": 1,
+    "fedwire_many": 3, "iso8859_15_declared": 1, "signature_any": 1, "utf16": 1, "utf16_declared_but_utf8": 1,
+    "versions": 12,
+}  # fmt: skip
+"""File of case 15 -> its payments, each of 10.00 EUR at nine in the morning (UTC)."""
+
+
+@pytest.mark.parametrize(("file", "payments"), WRAPPED.items())
+def test_15_transfers_in_every_wrapper_version_and_encoding(file: str, payments: int, tmp_path: Path) -> None:
+    found = Collected(tmp_path, f"15_iso20022_wrappers/{file}.xml", PACS008)
+    assert (found.amounts(), found.refused) == (["10"] * payments, [])
+    assert found.times() == ["2026-03-01T09:00:00"] * payments
+    assert found.column("currency") == ["EUR"] * payments
+    assert len(set(found.column("transaction_id"))) == payments
+
+
+def test_15_times_at_the_end_of_a_day_and_below_microseconds(tmp_path: Path) -> None:
+    late = Collected(tmp_path / "late", "15_iso20022_wrappers/naive_24h.xml", PACS008)
+    assert late.times() == ["2026-03-02T00:00:00"]
+    fine = Collected(tmp_path / "fine", "15_iso20022_wrappers/frac12.xml", PACS008)
+    assert fine.times() == ["2026-03-01T10:00:00.123456"]
+
+
+def test_15_a_comma_in_an_amount_costs_its_payment(tmp_path: Path) -> None:
+    found = Collected(tmp_path, "15_iso20022_wrappers/amount_comma.xml", PACS008)
+    assert (found.amounts(), found.refused) == ([], [(1, "amount_unreadable")])
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("ampersand", "line 3: an '&' that stands by itself: write &amp; instead"),
+        ("cdata_inside_soap", "holds no pacs.008 or pain.001 message, but the text of one, in a CDATA section"),
+        ("doctype", "has a document type or entities"),
+        ("latin1_undeclared", "bytes that are no text in the file's encoding: name the right one"),
+        ("pacs004_return", "holds no pacs.008 or pain.001 message, but pacs.004$"),
+        ("pacs009", "holds no pacs.008 or pain.001 message, but pacs.009$"),
+    ],
+)
+def test_15_what_is_no_transfer_is_refused_by_name(file: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match=rf"{file}\.xml .*{problem}"):
+        Collected(tmp_path, f"15_iso20022_wrappers/{file}.xml", PACS008)
 
 
 NAMES = ["p1", "p2", "p3"]

@@ -4,6 +4,7 @@ Elements are found by their local names, whatever namespace they are in or claim
 comes, in memory that does not grow with it; document types and entities are refused.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from xml.sax import SAXException, SAXParseException
@@ -33,6 +34,11 @@ _KINDS: Mapping[str, Callable[[SourceMapping, Gathered], MessageHandler]] = {
 """By `file.format`, who gathers the records of its messages."""
 
 _BARE_AMPERSAND = re.compile(rb"&[^;<&]{0,40}.?\Z", re.DOTALL)
+_BLANKS = b" \t\r\n"
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WRONG_UTF16 = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']utf-?16""", re.IGNORECASE)
+"""A declaration that can be read byte by byte is no UTF-16: some writers declare it for text that is kept as UTF-8."""
+
 _KEPT_BYTES = 1 << 10
 """An XML declaration that stands behind a document is known to do so only when it is whole."""
 
@@ -63,7 +69,16 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     if not records.messages:
         names = " or ".join(records.read.values())
         others = f", but {' and '.join(records.others)}" if records.others else ""
-        raise InputFileError(f"{part.place} holds no {names} message{others}")
+        raise InputFileError(f"{part.place} holds no {names} message{others}{_hidden(part, records)}")
+
+
+def _hidden(part: Part, records: MessageHandler) -> str:
+    """Say that messages stand in a text, where no element was one."""
+    with part.open() as stream:
+        start = stream.read(MOST_MARKUP_BYTES)
+    if not any(re.search(rb"(?:<|&lt;)(?:\w+:)?%b\b" % element.encode(), start) for element in records.read):
+        return ""
+    return ", but the text of one, in a CDATA section or with &lt; for <: take it out into a file of its own"
 
 
 def _parsed(part: Part, records: MessageHandler) -> Iterator[RawBatch]:
@@ -93,9 +108,11 @@ def _what_is_bad(kept: bytes, place: int) -> str | None:
 class _Parser(DefusedExpatParser):  # type: ignore[misc]
     """A parser that gives what it meets to a handler with nothing in between, and can say at which byte it stopped."""
 
-    def __init__(self, handler: MessageHandler) -> None:
+    def __init__(self, handler: MessageHandler, encoding: str | None = None) -> None:
         self._handler = handler
         super().__init__(forbid_dtd=True)
+        if encoding is not None:  # whatever the document declares
+            self._source.setEncoding(encoding)
 
     def reset(self) -> None:
         """See DefusedExpatParser, which refuses document types and entities."""
@@ -138,6 +155,11 @@ class _Documents:
 
     def _rest_of(self, chunk: bytes) -> bytes:
         """Parse; return what stands after the end of a whole document, for the parser of the next."""
+        if not self._fed:
+            # Blanks before the declaration are no XML, and say nothing.
+            chunk = chunk if chunk.startswith(_UTF16_MARKS) else chunk.removeprefix(codecs.BOM_UTF8).lstrip(_BLANKS)
+            if _WRONG_UTF16.match(chunk):
+                self._parser = _Parser(self._records, "utf-8")
         try:
             self._parser.feed(chunk)
         except SAXParseException as error:

@@ -223,6 +223,31 @@ def test_the_encoding_is_what_the_file_says(tmp_path: Path, encoding: str) -> No
     assert [row["purpose"] for row in rows(read_text(tmp_path, text.encode(encoding)))] == ["Käse"]
 
 
+@pytest.mark.parametrize("before", ["\n", " \r\n\t", "\ufeff", "\ufeff\n"])
+def test_blanks_before_the_declaration_say_nothing(tmp_path: Path, before: str) -> None:
+    document = f'{before}<?xml version="1.0" encoding="UTF-8"?>{message(transfer(), transfer())}'
+    assert len(rows(read_text(tmp_path, document))) == 2
+    assert len(rows(read_text(tmp_path, f"{document}\n{document}"))) == 4
+
+
+@pytest.mark.parametrize("name", ["utf-16", "UTF-16", "UTF-16LE"])
+def test_a_declared_utf16_that_is_read_byte_by_byte_is_utf8(tmp_path: Path, name: str) -> None:
+    document = f'<?xml version="1.0" encoding="{name}" ?>{message(transfer("<Dbtr><Nm>Zoë</Nm></Dbtr>"))}'
+    content = document.encode()
+    assert [row["debtor_name"] for row in rows(read_text(tmp_path, content * 2))] == ["Zoë"] * 2
+
+
+@pytest.mark.parametrize("text", ["<![CDATA[{}]]>", "{}"])
+def test_a_message_in_a_text_is_told(tmp_path: Path, text: str) -> None:
+    inner = message(transfer())
+    inner = inner if "CDATA" in text else inner.replace("<", "&lt;")
+    problem = refusal(tmp_path, f"<Envelope><Body>{text.format(inner)}</Body></Envelope>")
+    assert problem.endswith(
+        "the text of one, in a CDATA section or with &lt; for <: take it out into a file of its own"
+    )
+    assert "CDATA" not in refusal(tmp_path, "<Envelope><Body>none</Body></Envelope>")
+
+
 @pytest.mark.parametrize("start", ["<!--", "<a b='", "<?a "])
 def test_endless_markup_is_refused_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str

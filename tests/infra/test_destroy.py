@@ -40,8 +40,8 @@ def _used(place: Place) -> None:
     # Moto's CloudFormation overlooks this property of a bucket.
     s3.put_bucket_versioning(Bucket=LAKE, VersioningConfiguration={"Status": "Enabled"})
     for text in (b"first", b"second"):
-        s3.put_object(Bucket=LAKE, Key="lake/scores/manifest.json", Body=text)
-    s3.delete_object(Bucket=LAKE, Key="lake/scores/manifest.json")
+        s3.put_object(Bucket=LAKE, Key="lake/scores/.manifest.json", Body=text)
+    s3.delete_object(Bucket=LAKE, Key="lake/scores/.manifest.json")
     container = {"name": "scoring", "image": "counterfoil-scoring@new", "memory": 512}
     for _ in range(12):
         ecs.register_task_definition(family="counterfoil-dev-scoring", containerDefinitions=[container])

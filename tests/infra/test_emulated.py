@@ -114,7 +114,7 @@ def _require_published(emulated: Emulated, place: Any, run: str) -> None:
     assert set(scores["release_id"].to_pylist()) == {place.detector("champion").release.release_id}
     bucket = place.settings.lake.removeprefix("s3://").partition("/")[0]
     keys = [one["Key"] for one in boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="lake/")["Contents"]]
-    assert f"lake/{SCORE_TABLE}/manifest.json" in keys
+    assert f"lake/{SCORE_TABLE}/.manifest.json" in keys
     glue = boto3.client("glue")
     for table in (SCORE_TABLE, SCORED_EVIDENCE, TRANSACTIONS):
         found = glue.get_partitions(DatabaseName=emulated.glue_database, TableName=table)["Partitions"]

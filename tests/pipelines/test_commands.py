@@ -82,7 +82,7 @@ def test_upsert_start_and_status(on_aws: Any, settings: Any, capsys: pytest.Capt
     assert len(values.pop("InputVersion")) == 32
     assert values == given
     keys = {item["Key"] for item in on_aws.list_objects_v2(Bucket=settings.bucket, Prefix="lake/")["Contents"]}
-    assert keys == {f"lake/{table}/manifest.json" for table in ("addresses", "forgotten", "labels", "transactions")}
+    assert keys == {f"lake/{table}/.manifest.json" for table in ("addresses", "forgotten", "labels", "transactions")}
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_lake_tables_get_manifests_and_published_ones_stay(place: Place) -> None
     place.tables.publish("transactions", "run")
     prepare_start("detection", DETECTION, LOCAL, place, local=True)
     assert place.tables.runs("transactions") == ["run"]
-    assert (place.root / "lake" / "addresses" / "manifest.json").is_file()
+    assert (place.root / "lake" / "addresses" / ".manifest.json").is_file()
 
 
 def test_a_wrong_parameter_leaves_the_workspace_alone(place: Place) -> None:

@@ -97,7 +97,7 @@ def by_us(name: str, given: Mapping[str, str], verdict: str, folder: Path) -> tu
         (folder / "containers" / container).mkdir(parents=True)
         (folder / "containers" / container / "main.py").write_text(WRITES_DOWN)
     workspace = folder / "workspace"
-    for path in ("raw/a.csv", *(f"lake/{table}/manifest.json" for table in LAKE_TABLES)):
+    for path in ("raw/a.csv", *(f"lake/{table}/.manifest.json" for table in LAKE_TABLES)):
         (workspace / path).parent.mkdir(parents=True, exist_ok=True)
         (workspace / path).write_text("{}")
     seen = folder / "seen.jsonl"

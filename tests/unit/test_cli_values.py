@@ -131,7 +131,7 @@ def test_a_span_without_payments_is_told_with_the_days_that_there_are(
     for command in (("features", *mapping, *empty), ("report", "--from", "2025-01-01", "--to", "2025-12-31")):
         code, _, error = run(capsys, *command, *workspace)
         assert (code, "they are of 2024-01-01 to 2024-01-03" in error) == (1, True), error
-    assert not (place / "lake" / "evidence" / "manifest.json").exists()  # nor is what was there replaced by nothing
+    assert not (place / "lake" / "evidence" / ".manifest.json").exists()  # nor is what was there replaced by nothing
     code, out, _ = run(capsys, "features", *mapping, "--since", "2024-01-02", "--until", "9999-12-31", *workspace)
     assert (code, "2 payments with evidence" in out) == (0, True)
     for command in (("train", *mapping, *empty), ("score", *empty)):

@@ -1,6 +1,6 @@
 """Parquet tables in S3, published by manifest and shown in the Glue catalogue.
 
-The keys are those of a folder's tables: `<prefix>/<table>/manifest.json` and, beside it, the files of a run
+The keys are those of a folder's tables: `<prefix>/<table>/.manifest.json` and, beside it, the files of a run
 below `<prefix>/<table>/runs/<run>.<number>-<random>/`. A run is staged in a local folder. To publish is to
 carry its files to S3, to put a manifest that names them in the old one's place (only if that is still the one
 that was read), to let Glue's partitions follow, and to remove the objects that no manifest names. Each of
@@ -23,8 +23,10 @@ from counterfoil.adapters.aws.table_copies import TableCopies
 from counterfoil.adapters.folder.locks import locked
 from counterfoil.adapters.folder.manifest import (
     MANIFEST,
+    OLD_MANIFEST,
     RUNS,
     PublishedRun,
+    find_manifest,
     find_run,
     manifest_text,
     new_folder_name,
@@ -152,18 +154,24 @@ class S3Tables:
     def prepare(self, table: str) -> None:
         """Write a manifest that names nothing where the table has none yet."""
         _require_names(table)
-        self._lake.write(f"{table}/{MANIFEST}", manifest_text([]), over=None)
+        if self._found_manifest(table) is None:
+            self._lake.write(f"{table}/{MANIFEST}", manifest_text([]), over=None)
 
     def tables(self) -> list[str]:
         """Return the names of the tables that have a manifest, sorted."""
         names = [folder.rstrip("/") for folder in self._lake.folders("")]
-        return sorted(name for name in names if self._lake.read(f"{name}/{MANIFEST}") is not None)
+        return sorted(name for name in names if self._found_manifest(name) is not None)
 
     def _manifest(self, table: str) -> tuple[list[PublishedRun], str | None]:
-        """Return the published runs and the manifest's ETag, None if there is no manifest."""
-        key = f"{table}/{MANIFEST}"
-        found = self._lake.read(key)
-        return ([], None) if found is None else (parse_manifest(found[0], self._lake.place(key)), found[1])
+        """Return the published runs and the ETag of the manifest to write over; None if there is no new one."""
+        found = self._found_manifest(table)
+        if found is None:
+            return [], None
+        name, (text, etag) = found
+        return parse_manifest(text, self._lake.place(f"{table}/{name}")), etag if name == MANIFEST else None
+
+    def _found_manifest(self, table: str) -> tuple[str, tuple[bytes, str]] | None:
+        return find_manifest(lambda name: self._lake.read(f"{table}/{name}"))
 
     @contextmanager
     def _held(self, table: str, run: str) -> Iterator[Path | None]:
@@ -206,6 +214,8 @@ class S3Tables:
                 check(version_of(before))
             after = with_only(before, mine, instead_of, replace=replace)
             if after == before or self._lake.write(f"{table}/{MANIFEST}", manifest_text(after), over=etag):
+                if etag is None and self._lake.read(f"{table}/{OLD_MANIFEST}") is not None:
+                    self._lake.remove(f"{table}/{OLD_MANIFEST}")
                 return before
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.02 * 2**attempt)))
         raise self._too_busy(table, mine.run)

@@ -1,23 +1,27 @@
 """The manifest of a table: which runs, and which files of theirs, readers see.
 
 One format for a folder and for S3, so that a table carried from one to the other stays readable. The layout
-beside it is the same too: `<table>/runs/<run>.<number>-<random>/...` and `<table>/manifest.json`. The number
-orders the attempts at one run.
+beside it is the same too: `<table>/runs/<run>.<number>-<random>/...` and `<table>/.manifest.json`. The number
+orders the attempts at one run. Readers of whole folders (Arrow, pandas) leave out what begins with a dot.
 """
 
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from counterfoil.errors import NotFoundError, StoreUnavailableError, UsageError
 
-MANIFEST = "manifest.json"
+MANIFEST = ".manifest.json"
+OLD_MANIFEST = "manifest.json"
+"""Its name in earlier versions, which readers of whole folders took for data; the next publication removes it."""
 RUNS = "runs"
 _FORMAT = 1
 _NAME = re.compile(r"\w[\w.:=+-]{0,150}")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,18 @@ class PublishedRun:
     run: str
     folder: str
     files: dict[str, int]
+
+
+def find_manifest(read: Callable[[str], _Found | None]) -> tuple[str, _Found] | None:
+    """Return the name of a table's manifest and what `read` gives for it; None if the table has none.
+
+    An old one goes after the new one was written: if neither was found at first, the new one may have come meanwhile.
+    """
+    for name in (MANIFEST, OLD_MANIFEST, MANIFEST):
+        found = read(name)
+        if found is not None:
+            return name, found
+    return None
 
 
 def parse_manifest(text: bytes, source: str) -> list[PublishedRun]:

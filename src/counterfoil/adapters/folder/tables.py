@@ -1,8 +1,9 @@
 """Parquet tables in a folder, published by manifest.
 
-Layout: `<root>/<table>/runs/<run>.<number>-<random>/...` holds the files of a run, staged and published
-alike, and `<root>/<table>/manifest.json` names those that are visible. Only the manifest decides: a killed
-run leaves files that nobody reads. Whoever stages a run holds its folder's lock, so that the next `stage` of the
+Layout: `<root>/<table>/runs/<run>.<number>-<random>/...` holds the files of a published run, and
+`<root>/<table>/.manifest.json` names those that are visible. Only the manifest decides: a killed publisher leaves
+files that nobody reads. A run is staged in `<root>/.staged/<table>`, so that those who read a table's folder without
+its manifest find no half of a run. Whoever stages a run holds its folder's lock, so that the next `stage` of the
 table, of whatever run, knows the folders of dead processes and removes them. The number tells what is staged
 (above the published one) from what a killed publisher replaced and did not live to remove (below).
 """
@@ -11,15 +12,17 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from counterfoil.adapters.folder.locks import Hold, is_held
 from counterfoil.adapters.folder.manifest import (
     MANIFEST,
+    OLD_MANIFEST,
     RUNS,
     PublishedRun,
     damage,
+    find_manifest,
     find_run,
     manifest_text,
     new_folder_name,
@@ -34,6 +37,8 @@ from counterfoil.adapters.folder.manifest import (
 )
 from counterfoil.errors import StoreUnavailableError
 from counterfoil.ports.lake import Version
+
+_STAGED = ".staged"
 
 
 class FolderTables:
@@ -54,8 +59,8 @@ class FolderTables:
             _remove(_nobodys(home))
             published = find_run(_read_manifest(home), run)
             names = [path.name for path in _folders(home, run)] + ([published.folder] if published else [])
-            folder = home / RUNS / new_folder_name(run, above=max(map(number_of, names), default=0))
-            folder.mkdir()
+            folder = _aside(home) / new_folder_name(run, above=max(map(number_of, names), default=0))
+            folder.mkdir(parents=True)
             self._staged[folder] = Hold(folder)
         return folder
 
@@ -81,16 +86,19 @@ class FolderTables:
             raise nothing_staged(table, run)
         with _locked(home):
             before = _read_manifest(home)
-            mine = self._staged_run(home, run) or find_run(before, run)
+            newest, mine = self._newest_staged(home, run), find_run(before, run)
+            if newest is not None:
+                if check is not None:
+                    check(version_of(before))
+                mine = _placed(home, newest, run)
             if mine is None:
                 raise nothing_staged(table, run)
-            if check is not None and mine not in before:
-                check(version_of(before))
             after = with_only(before, mine, instead_of, replace=replace)
             _write_manifest(home, after)
             kept = {entry.folder for entry in after}
             _remove([home / entry.folder for entry in before if entry.folder not in kept])
-            self._staged.pop(home / mine.folder, None)
+            if newest is not None:
+                self._staged.pop(newest, None)
 
     def tidy(self, table: str) -> None:
         """Remove what is not visible and held by no living process."""
@@ -127,27 +135,23 @@ class FolderTables:
         home = self._home(table)
         home.mkdir(parents=True, exist_ok=True)
         with _locked(home):
-            if not (home / MANIFEST).exists():
+            if _found_manifest(home) is None:
                 _write_manifest(home, [])
 
     def tables(self) -> list[str]:
         """Return the names of the tables that have a manifest, sorted."""
-        return sorted(path.parent.name for path in self._root.glob(f"*/{MANIFEST}"))
+        homes = {path.parent for name in (MANIFEST, OLD_MANIFEST) for path in self._root.glob(f"*/{name}")}
+        return sorted(home.name for home in homes)
 
     def _own(self, home: Path, run: str) -> list[Path]:
         """Return the folders of `run` that this object has staged and not published."""
-        return [path for path in self._staged if path.parent == home / RUNS and run_of(path.name) == run]
+        return [path for path in self._staged if path.parent == _aside(home) and run_of(path.name) == run]
 
-    def _staged_run(self, home: Path, run: str) -> PublishedRun | None:
-        """Return the staged folder of `run`, ours before others', as a manifest entry; None if nothing is staged."""
+    def _newest_staged(self, home: Path, run: str) -> Path | None:
+        """Return the staged folder of `run`, ours before others'; None if nothing is staged."""
         folders = self._own(home, run) or _folders(home, run)
         newest = max(folders, key=lambda folder: number_of(folder.name), default=None)
-        if newest is None or newest not in _unlisted(home, run):
-            return None
-        entry = staged_run(home, newest, run)
-        for name in entry.files:
-            _sync(home / name)
-        return entry
+        return newest if newest in _unlisted(home, run) else None
 
     def _home(self, table: str) -> Path:
         require_name("table", table)
@@ -162,12 +166,18 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
+def _found_manifest(home: Path) -> tuple[str, bytes] | None:
+    def read(name: str) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return (home / name).read_bytes()
+        return None
+
+    return find_manifest(read)
+
+
 def _read_manifest(home: Path) -> list[PublishedRun]:
-    path = home / MANIFEST
-    try:
-        return parse_manifest(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        return []
+    found = _found_manifest(home)
+    return [] if found is None else parse_manifest(found[1], str(home / found[0]))
 
 
 def _write_manifest(home: Path, entries: list[PublishedRun]) -> None:
@@ -177,17 +187,38 @@ def _write_manifest(home: Path, entries: list[PublishedRun]) -> None:
     _sync(aside)
     aside.replace(home / MANIFEST)
     _sync(home)
+    (home / OLD_MANIFEST).unlink(missing_ok=True)
+
+
+def _placed(home: Path, staged: Path, run: str) -> PublishedRun:
+    """Move a staged folder to its table, its files on disk, and return its entry in the manifest."""
+    folder = home / RUNS / staged.name
+    for path in staged.rglob("*.parquet"):
+        _sync(path)
+    if folder != staged:
+        staged.rename(folder)
+        _sync(folder.parent)
+    return staged_run(home, folder, run)
+
+
+def _aside(home: Path) -> Path:
+    """Return where a table's runs are staged, on the same file system."""
+    return home.parent / _STAGED / home.name
+
+
+def _all_folders(home: Path) -> list[Path]:
+    return [path for parent in (_aside(home), home / RUNS) if parent.is_dir() for path in parent.iterdir()]
 
 
 def _folders(home: Path, run: str) -> list[Path]:
     """Return the folders of `run`, visible or not."""
-    return [folder for folder in (home / RUNS).iterdir() if run_of(folder.name) == run]
+    return [folder for folder in _all_folders(home) if run_of(folder.name) == run]
 
 
 def _unlisted(home: Path, run: str | None = None) -> list[Path]:
     """Return the folders, of `run` or of all, that the manifest does not name."""
     listed = {home / entry.folder for entry in _read_manifest(home)}
-    folders = list((home / RUNS).iterdir()) if run is None else _folders(home, run)
+    folders = _all_folders(home) if run is None else _folders(home, run)
     return [folder for folder in folders if folder not in listed]
 
 

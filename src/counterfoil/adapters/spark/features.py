@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from counterfoil.adapters.folder.manifest import MANIFEST, parse_manifest
+from counterfoil.adapters.folder.manifest import find_manifest, parse_manifest
 from counterfoil.adapters.spark.folding import features_frame, passed_on_frame, spark_schema
 from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import FeatureSpec, specs_with
@@ -59,8 +59,8 @@ def find_transactions(spark: "SparkSession", lake: str, collected: str) -> Trans
     Raises StoreUnavailableError if the manifest cannot be understood.
     """
     runs = tuple(sorted(_folders(spark, collected)))
-    manifest = _content(spark, f"{lake}/{MANIFEST}")
-    published = parse_manifest(manifest, f"{lake}/{MANIFEST}") if manifest else []
+    found = find_manifest(lambda name: _content(spark, f"{lake}/{name}") or None)
+    published = [] if found is None else parse_manifest(found[1], f"{lake}/{found[0]}")
     kept = tuple(f"{lake}/{file}" for run in published if run.run not in runs for file in run.files)
     return Transactions(kept, tuple(f"{collected}/{run}" for run in runs), runs)
 
@@ -210,12 +210,16 @@ def _folders(spark: "SparkSession", place: str) -> list[str]:
 
 
 def _content(spark: "SparkSession", place: str) -> bytes | None:
-    """The bytes of a small file, or None if it is not there."""
+    """The bytes of a small file, or None if it is not there. Spark's own readers leave out names with a dot."""
     path, system = _file_system(spark, place)
     if not system.exists(path):
         return None
-    [(content,)] = spark.read.format("binaryFile").load(place).select("content").collect()
-    return bytes(content)
+    context: Any = spark.sparkContext
+    stream = system.open(path)
+    try:
+        return bytes(context._jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+    finally:
+        stream.close()
 
 
 def _file_system(spark: "SparkSession", place: str) -> tuple[Any, Any]:

@@ -72,9 +72,23 @@ def _places_in_glue() -> list[str]:
 def _require_nothing_else(tables: S3Tables, bucket: str) -> None:
     """Objects, Glue's partitions and the manifest name the same files."""
     seen = [path.as_posix().partition("/copies/")[2] for path in tables.files("payments")]
-    manifest = f"{bucket}/a/lake/payments/manifest.json"
+    manifest = f"{bucket}/a/lake/payments/.manifest.json"
     assert sorted(f"{bucket}/{key}" for key in _objects(bucket)) == sorted([manifest, *seen])
     assert _places_in_glue() == [f"s3://{path.removesuffix('part-0.parquet')}" for path in seen]
+
+
+@pytest.mark.slow
+def test_a_table_of_an_earlier_version_is_read_and_gets_the_new_name(tables: S3Tables, bucket: str) -> None:
+    _publish(tables, "a", 1)
+    s3, home = boto3.client("s3"), "a/lake/payments"
+    s3.copy_object(Bucket=bucket, CopySource=f"{bucket}/{home}/.manifest.json", Key=f"{home}/manifest.json")
+    s3.delete_object(Bucket=bucket, Key=f"{home}/.manifest.json")
+    tables.prepare("payments")  # an empty manifest would hide the old one
+    assert tables.tables() == ["payments"]
+    assert set(_values(tables)) == {1}
+    _publish(tables, "b", 2)
+    assert set(_values(tables)) == {1, 2}
+    _require_nothing_else(tables, bucket)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ RUNS ?= 10000
 FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl iso20022 pacs.009 pacs.004 pain.008 camt.053 mt940 mt103 nacha iso8583
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks synth deploy execute destroy clean
+.PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks images synth deploy execute destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-
 	$(BIN)/python -m infra.permissions build/cdk/prod
 	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
+
+images: $(INSTALLED) ## Build images here with buildah, run their entry points, show sizes (NAMES="collector detector")
+	$(BIN)/python -m infra.trial --single $(or $(NAMES),collector curation detector)
 
 # What a site or a workflow gives is read by the shell from its environment ($$NAME): make would take its text for code.
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)

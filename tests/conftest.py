@@ -40,7 +40,7 @@ os.environ["COLUMNS"] = "200"
 
 LONG = (
     "public_data", "whole_pipelines", "faults", "service", "infra", "local_session", "personal_data", "release_life",
-    "spark",
+    "spark", "images",
 )  # fmt: skip
 """Groups of tests that take longest: they begin first, so that no worker ends long after the others."""
 FOLDERS = ("infra", "unit/insights", "unit/adapters/aws")

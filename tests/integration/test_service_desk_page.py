@@ -130,6 +130,7 @@ def test_the_maker_is_not_offered_the_second_signature(browser: Any, place: Any,
         assert page.get_by_role("button", name=f"Approve {version}").count() == 0
         page.get_by_role("link", name=f"What {version} would have decided since").click()
         assert page.get_by_role("heading", name="In shadow").is_visible()
+        assert page.get_by_role("link", name="Cases").is_visible()  # the way back to the other pages
         assert (overflows(page), faults(page)) == ([], [])
     with opened(browser, address, address, LOOKS[0]) as (page, _):
         log_in(page, place, "operator", "Bob")

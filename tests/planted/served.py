@@ -88,7 +88,9 @@ def listening(app: Any) -> Iterator[str]:
     while not server.started:  # until then the bound port refuses who comes
         assert thread.is_alive()
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:  # else a test that fails never ends
+        server.should_exit = True
+        thread.join(20)
     assert not thread.is_alive()

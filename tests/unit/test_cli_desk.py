@@ -73,6 +73,13 @@ def test_a_list_counts_what_it_took_and_what_it_refused(here: Path, capsys: pyte
     told = "list stolen: 3 rows, 1 new, 0 there before, 1 repeated; 1 refused: unknown entity\n"
     assert run(capsys, *add) == (0, told)
     assert "0 new, 1 there before" in run(capsys, *add)[1]
+    (here / "over.csv").write_text("value,until\nA-8,2020-01-31\nA-9,\n")
+    over = ("policy", "add", "over", "over.csv", "--entity", "account", "--effect", "block", *signed("Ann"))
+    told = "list over: 2 rows, 1 new, 0 there before, 0 repeated; 1 refused: until is past\n"
+    assert run(capsys, *over) == (0, told)
+    for name in (" ", "a\nb", "x" * 65):
+        code, text = run(capsys, "policy", "add", name, *over[3:])
+        assert (code, "1 to 64 signs" in text) == (2, True)
     assert run(capsys, "policy", "snooze", "account", "A-2", "--days", "3", *signed("Ann"))[0] == 0
     assert run(capsys, "policy", "snooze", "device", "A-2", *signed("Ann"))[0] == 2
     shown = run(capsys, "policy", "show")[1]

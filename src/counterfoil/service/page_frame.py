@@ -31,6 +31,7 @@ class PageFrame:
         self._templates = Environment(loader=PackageLoader("counterfoil.service"), autoescape=select_autoescape())
         self._templates.filters["moment"] = _moment
         self._templates.filters["figure"] = _figure
+        self._templates.filters["money"] = _money
 
     def shown(self, request: Request, template: str, status: int = 200, **given: Any) -> HTMLResponse:
         """A template as an answer; it is given the session's form token, and whether people must log in."""
@@ -63,6 +64,14 @@ class PageFrame:
 def _moment(text: str | None) -> str:
     """A time as people read it, to the minute."""
     return "" if not text else datetime.fromisoformat(text).strftime("%d %b %Y %H:%M")
+
+
+def _money(text: str | None) -> str:
+    """An amount with two signs behind the point, or more where it has them; '?' if it is not known."""
+    if not text:
+        return "?"
+    whole, _, rest = text.partition(".")
+    return f"{whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 def _figure(value: float | None) -> str:

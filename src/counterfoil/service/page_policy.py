@@ -36,7 +36,8 @@ def add_policy_page(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
 
     @app.get("/policy/shadow/{version}", include_in_schema=False)
     async def shadow(request: Request, version: Version) -> Response:
-        if await frame.who(request) is None:
+        caller = await frame.who(request)
+        if caller is None:
             return frame.shown(request, "login.html", 401)
         try:
             found = await frame.workers.run(whole_shadow, serving, version)
@@ -44,7 +45,7 @@ def add_policy_page(app: FastAPI, serving: Serving, frame: PageFrame) -> None:
             return frame.unavailable(request)
         except NotFoundError as error:
             return frame.message(request, 404, str(error))
-        return frame.shown(request, "shadow.html", shadow=found)
+        return frame.shown(request, "shadow.html", shadow=found, caller=caller)
 
     @app.post("/policy/propose", include_in_schema=False)
     async def propose(request: Request, rules: Rules, reason: Word, form_token: Word, by: Who = "") -> Response:

@@ -34,7 +34,7 @@ _TITLES = {
     409: "In conflict with what is kept",
     413: "Too large",
     415: "Not JSON",
-    422: "The payment cannot be scored",
+    422: "The request cannot be used",
     429: "Too many requests",
     503: "Try again",
 }

@@ -21,6 +21,7 @@ from counterfoil.domain.policy.lists import (
     as_list,
     end_of,
     read_list,
+    without_past,
 )
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
@@ -38,6 +39,7 @@ SNOOZED = "snoozed"
 """The list of what is snoozed."""
 LARGEST_RULES = 1 << 20
 LARGEST_LIST = 256 << 20
+LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def add_values(
     """The same of a text."""
     require_person(operator, reason, "a list")
     read = read_list(text, entity, None if until is None else end_of(until), reason, place.pseudonym_key)
+    read = without_past(read, datetime.now(UTC))
     return _added(place, name, read, effect, entity, str(operator), reason)
 
 
@@ -105,6 +108,8 @@ def _added(
     place: Workspace, name: str, read: ReadList, effect: ListEffect, entity: Entity | None, operator: str, reason: str
 ) -> AddedList:
     """Add entries, and write that into the decision log. A snooze is of accounts and merchants only."""
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(f"a list has a name of 1 to {LONGEST_NAME} signs that can be printed: give another one")
     if effect is ListEffect.SNOOZE and entity not in (None, Entity.ACCOUNT, Entity.MERCHANT):
         raise UsageError(f"a {entity} cannot be snoozed: an account or a merchant can")
     new = place.lists.add(name, effect, read.entries, key_id=place.pseudonym_key.key_id, operator=operator)

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     )
     payments_stream: str | None = Field(default=None, description="Kinesis data stream that 'watch' reads")
     alerts_topic: str | None = Field(default=None, description="ARN of the SNS topic for alerts; a log line if unset")
+    alerts_webhook: SecretStr | None = Field(default=None, description="https address that alerts are posted to")
+    alerts_webhook_key: SecretStr | None = Field(default=None, description="Key that signs what is posted there")
     alerts_per_day: int = Field(default=ALERTS_PER_DAY, ge=0, description="Alerts that are sent a day at most")
     alerts_window_minutes: float = Field(default=60, ge=0, description="One alert an account in so many minutes")
     metrics_namespace: str | None = Field(

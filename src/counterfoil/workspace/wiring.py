@@ -275,17 +275,26 @@ class Workspace:
         return PostgresAlerts(self.login)
 
     def alert_desk(self, tell: Callable[[Alert], object]) -> "AlertDesk":
-        """Sends alerts to SNS, or to `tell` where no topic is set."""
+        """Sends alerts to SNS or to a webhook, or to `tell` where neither is set."""
         from counterfoil.steps.scoring.alerts import AlertDesk
 
         window = timedelta(minutes=self.settings.alerts_window_minutes)
         return AlertDesk(self.scores, self.alert_log, self._alert_sink(tell), self.settings.alerts_per_day, window)
 
     def _alert_sink(self, tell: Callable[[Alert], object]) -> AlertSink:
-        if self.settings.alerts_topic is not None:
+        topic, webhook, key = (
+            self.settings.alerts_topic, self.settings.alerts_webhook, self.settings.alerts_webhook_key,
+        )  # fmt: skip
+        if topic is not None and webhook is not None:
+            raise UsageError("COUNTERFOIL_ALERTS_TOPIC and COUNTERFOIL_ALERTS_WEBHOOK are both set: keep one")
+        if topic is not None:
             from counterfoil.adapters.aws.alerts import SnsAlerts
 
-            return SnsAlerts(self.settings.alerts_topic)
+            return SnsAlerts(topic)
+        if webhook is not None:
+            from counterfoil.adapters.webhook.alerts import WebhookAlerts
+
+            return WebhookAlerts(webhook.get_secret_value(), key.get_secret_value() if key is not None else None)
         from counterfoil.adapters.memory.alerts import ListedAlerts
 
         return ListedAlerts(tell)

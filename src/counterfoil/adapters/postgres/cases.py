@@ -156,7 +156,7 @@ class PostgresCases:
                 raise ConflictError(f"cases {case_id} and {other} are linked already: case {lead} leads their ring")
             query = "UPDATE desk_case SET ring = %(lead)s WHERE case_id = %(case)s OR ring = %(case)s"
             connection.execute(query, {"lead": lead, "case": mine})
-            _say(connection, mine, operator, f"linked with {lead}", reason)
+            _say(connection, mine, operator, f"case {mine} linked with {lead}", reason)
             return _find(connection, lead)
 
     def unlink(self, case_id: str, operator: str, reason: str) -> None:
@@ -181,7 +181,8 @@ class PostgresCases:
             yield case
             for (name,) in connection.execute(_OF_RING, {"case": case_id}).fetchall():
                 connection.execute(query, (outcome, name))
-                _say(connection, name, operator, f"closed as {outcome}", reason)
+                whose = "" if name == case_id else f"case {name} "
+                _say(connection, name, operator, f"{whose}closed as {outcome}", reason)
 
     def rekey(self, keys: PseudonymKeys) -> int:
         """Hash again the accounts under earlier ones of these keys; return how many cases. Safe to do again."""

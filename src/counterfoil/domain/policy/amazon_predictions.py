@@ -1,7 +1,8 @@
 """What Amazon Fraud Detector predicted: single answers of its API, and rows of a batch prediction's output.
 
 An answer is what `aws frauddetector get-event-prediction-metadata` prints. A batch's CSV has the event's own columns,
-MODEL_SCORES, OUTCOMES and STATUS; cells with several values are taken as JSON, or as texts with commas between them.
+MODEL_SCORES, OUTCOMES, STATUS and RULE_RESULTS, which AWS's user guide names without the form of their cells: those
+with several values are taken as JSON, or as texts with commas between them.
 """
 
 import json
@@ -58,10 +59,11 @@ def _of_answer(answer: Mapping[str, Any], effects: Mapping[str, Effect]) -> Pred
 
 
 def _of_row(row: Mapping[str, Any], effects: Mapping[str, Effect]) -> Prediction:
-    if str(row.get("STATUS") or "").strip().lower() not in DONE:
+    scores, outcomes = (_values(str(row.get(name) or "")) for name in ("MODEL_SCORES", "OUTCOMES"))
+    # The word for success is not documented: what came to something was evaluated.
+    if str(row.get("STATUS") or "").strip().lower() not in DONE and not (scores or outcomes):
         raise UntranslatableError("the batch could not evaluate the event")
-    scores = _values(str(row.get("MODEL_SCORES") or ""))
-    return _prediction(str(row.get("EVENT_ID") or ""), _values(str(row["OUTCOMES"] or "")), scores, effects)
+    return _prediction(str(row.get("EVENT_ID") or ""), outcomes, scores, effects)
 
 
 def _values(cell: str) -> list[Any]:

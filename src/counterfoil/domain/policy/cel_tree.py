@@ -101,6 +101,8 @@ def _in_words(message: str) -> str:
     line, column, reason = (part.strip() for part in rest.split(":", 2))
     reason = reason.replace(" (in container '')", "").removesuffix(" [INVALID_ARGUMENT]").partition(" expecting {")[0]
     hint = " (a number has a decimal point: 5.0, not 5)" if "int)" in reason or ", int" in reason else ""
+    if reason.endswith("mismatched input '<EOF>'"):
+        reason = "the condition ends here, and something is missing"
     if reason.startswith("undeclared reference to"):
         name = reason.split("'")[1]
         reason = f"{name!r} is no evidence, field or function that rules know"

@@ -85,7 +85,7 @@ def _require_allowed(node: Node, text: str) -> None:
         wrong = "texts have no order here: compare them with == or !=, or ask startsWith, endsWith, contains"
     elif node.op in _ARITHMETIC and kinds != {Kind.NUMBER}:
         wrong = "only numbers can be calculated with"
-    elif node.op == "_/_" and node.parts[1].op == "value" and node.parts[1].value == 0:
+    elif node.op == "_/_" and _written_out(node.parts[1]) == 0:
         wrong = "this divides by zero"
     elif node.op == KNOWN and node.parts[0].op != "name":
         wrong = "known(...) asks for a field by its name"
@@ -95,6 +95,22 @@ def _require_allowed(node: Node, text: str) -> None:
         wrong = f"{node.op} takes a text in quotes"
     if wrong is not None:
         raise ConditionError(f"{place(text, node.at)}: {wrong}")
+
+
+def _written_out(node: Node) -> float | None:
+    """The number that numbers written out come to; None where a field is read, or it is none."""
+    if node.op == "value":
+        return float(node.value) if isinstance(node.value, float) else None
+    parts = [_written_out(part) for part in node.parts] if node.op in (*_ARITHMETIC, _MINUS) else [None]
+    if any(part is None for part in parts):
+        return None
+    numbers = [part for part in parts if part is not None]
+    if node.op == _MINUS:
+        return -numbers[0]
+    first, second = numbers
+    if node.op == "_/_":
+        return first / second if second else None
+    return {"_+_": first + second, "_-_": first - second, "_*_": first * second}[node.op]
 
 
 _WORDS = "== != < <= > >= in + - * / && || ! ?: startsWith endsWith contains known"

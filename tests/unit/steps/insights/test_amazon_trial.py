@@ -56,6 +56,7 @@ def test_a_batch_of_predictions_is_read(tmp_path: Path) -> None:
     rows = [
         ("e1", '{"shop_insightscore": 12.0}', '["approve"]', "SUCCESS"), ("e2", "985.0", "block_payment", ""),
         ("e3", "", "", "ValidationException"), ("e1", "700", "verify_customer, approve", "SUCCESS"),
+        ("e4", "", "block_payment", "a word of theirs"),
     ]  # fmt: skip
     path = tmp_path / "out.csv"
     with path.open("w", newline="") as file:
@@ -63,7 +64,7 @@ def test_a_batch_of_predictions_is_read(tmp_path: Path) -> None:
     refused: Counter[str] = Counter()
     found = {one.event_id: one for one in read_predictions(path, {}, refused)}
     assert {name: (one.decision, one.score) for name, one in found.items()} == {
-        "e1": (Decision.ALLOW, 700.0), "e2": (Decision.BLOCK, 985.0),
+        "e1": (Decision.ALLOW, 700.0), "e2": (Decision.BLOCK, 985.0), "e4": (Decision.BLOCK, None),
     }  # fmt: skip
     assert refused == {"the batch could not evaluate the event": 1}
     path.write_text("id,decision\n1,approve\n")

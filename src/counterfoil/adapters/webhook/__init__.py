@@ -1,0 +1,1 @@
+"""What is told to an address of somebody else's, by HTTP."""

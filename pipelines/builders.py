@@ -2,8 +2,9 @@
 
 Cached are the steps whose result follows from what SageMaker compares: image, arguments, environment and input
 URIs. A URI of an upstream step names the execution that computed it, so `InputVersion`, which collect is given,
-pins all that follows; releases are named by id. The lake's URIs never change: a step that reads history from
-there repeats its answer for the same new payments. `publish` and `register` change what others see: they always run.
+pins all that follows; releases are named by id, policies by version and the state of the lists. The lake's URIs never
+change: a step that reads history from there repeats its answer for the same new payments. `publish` and `register`
+change what others see: they always run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,10 +137,14 @@ def passed(judged: "ProcessingStep", then: Sequence[Any], otherwise: Sequence[An
     return ConditionStep(name="passed", conditions=[condition], if_steps=list(then), else_steps=list(otherwise))
 
 
-def detect(site: Site, featured: "ProcessingStep") -> "ProcessingStep":
-    """Scores with their precedents; each instance takes its share of the evidence's files."""
+def detect(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") -> "ProcessingStep":
+    """Scores with their precedents, and the policy's decisions; each instance takes its share of the evidence's files.
+
+    Rules and lists read the payments themselves, too.
+    """
     evidence = output_of(featured, EVIDENCE, sharded=True)
-    return site.step(DETECT, [evidence], site.arguments(DetectOptions), instances=site["DetectInstances"])
+    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
+    return site.step(DETECT, [evidence, *payments], site.arguments(DetectOptions), instances=site["DetectInstances"])
 
 
 def publish(

@@ -11,7 +11,7 @@ def detection(site: Site) -> list[Any]:
     collected = build.collect(site)
     curated = build.curate(site, collected)
     featured = build.features(site, collected, scope="new", since=site["Since"], until=site["Until"])
-    detected = build.detect(site, featured)
+    detected = build.detect(site, collected, featured)
     written = {collected: build.COLLECTED, curated: build.CURATED, detected: build.DETECTED}
     published = build.publish(site, written)
     reported = build.report(site, detected, published)

@@ -63,6 +63,7 @@ _TRAINING = (
 )
 _DETECTION = (
     _of(DetectOptions, "release"),
+    _of(DetectOptions, "policy"),
     _of(FeaturesOptions, "since", meaning="First day to score; '-' in both: the newly collected payments"),
     _of(FeaturesOptions, "until", meaning="Last day to score"),
     Parameter("DetectInstances", "Instances that share the payments to score", "1", Kind.INSTANCES),

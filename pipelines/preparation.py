@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from counterfoil.domain.options import NONE
+from counterfoil.domain.policy.desk_words import IN_FORCE
 from counterfoil.domain.tables import FORGOTTEN_TABLE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import ReleaseRegistry
@@ -16,6 +17,7 @@ from pipelines.catalogue import LAKE_TABLES
 from pipelines.parameters import INPUT_VERSION, check_values
 from pipelines.raw_files import input_version
 
+POLICY = "Policy"
 _ALIASED = {"training": "Champion", "detection": "Release"}
 
 
@@ -24,9 +26,10 @@ def prepare_start(
 ) -> dict[str, str]:
     """Complete a pipeline's parameters, and let the lake's tables have manifests.
 
-    A release's alias becomes its id (a training without a champion is judged by itself), because the step cache
-    compares what it is given. `place` has the lake and the registry that the pipeline will use. Raises UsageError,
-    NotFoundError and StoreUnavailableError.
+    A release's alias becomes its id (a training without a champion is judged by itself), and the policy in force gets
+    a name that is another one after each change of rules or lists, because the step cache compares what it is given.
+    `place` has the lake and the registry that the pipeline will use. Raises UsageError, NotFoundError and
+    StoreUnavailableError.
     """
     values = {**given, **_local_files(given, place.root)} if local else dict(given)
     check_values(name, settings, {INPUT_VERSION: NONE, **values}, local=local)
@@ -42,16 +45,28 @@ def prepare_start(
         place.registry.require_writable()
     aliased = _ALIASED[name]
     values[aliased] = _release_id(place.registry, name, values.get(aliased, CHAMPION))
+    if name == "detection" and (policy := values.get(POLICY, IN_FORCE)) != NONE:
+        values[POLICY] = _policy(place, policy, local=local)
     for table in LAKE_TABLES:
         place.tables.prepare(table)
     return values
 
 
+def _has_database(place: Workspace, *, local: bool) -> bool:
+    named = place.settings.database_url is not None or place.settings.database_url_secret is not None
+    return named or (local and (place.root / "postgres").exists())
+
+
+def _policy(place: Workspace, name: str, *, local: bool) -> str:
+    """What the step `detect` is told. Without a database to ask it is the step that finds what is in force."""
+    if _has_database(place, local=local):
+        return place.policies.pinned(name) or NONE
+    return NONE if local and name == IN_FORCE else name
+
+
 def _failed_files(place: Workspace, *, local: bool) -> set[str]:
     """Where the files are that could not be collected; none where there is no ledger yet to ask."""
-    has_database = place.settings.database_url is not None or place.settings.database_url_secret is not None
-    here = local and (place.root / "postgres").exists()
-    if not (place.settings.ledger_table or has_database or here):
+    if not (place.settings.ledger_table or _has_database(place, local=local)):
         return set()
     return {entry.file.location for entry in place.ledger.entries() if entry.state == "failed"}
 

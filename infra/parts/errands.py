@@ -75,6 +75,7 @@ class Errands(Construct):
             rights.keep_objects(lake.buckets.lake, "lake/"),
             rights.keep_releases(stores.tracking_arn),
             rights.read_secrets(lake.pseudonym_key.secret_arn, lake.database.place_of[STEPS].secret_arn),
+            rights.log_in_to_database(lake.database.resource(STEPS)),
             rights.use_key(lake.key),
         ]
         return Task(self, "Start", deployment.environment, container, granted)

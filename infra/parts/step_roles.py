@@ -38,7 +38,7 @@ NEEDS = {
     "evaluate": Needs(lake=("labels",), releases=True, database=True),
     "gate": Needs(),
     "register": Needs(releases=True, database=True),
-    "detect": Needs(releases=True, database=True),
+    "detect": Needs(lake=("transactions",), releases=True, database=True),
     "publish": Needs(publishes=True, ledger=True),
     "report": Needs(releases=True),
 }

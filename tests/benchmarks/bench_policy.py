@@ -46,11 +46,9 @@ def main() -> None:
         sample = _sample(tables, options.sample)
         policy = Policy(rules, listed(options.entries, NOW - timedelta(days=9)))
         online = _online(policy, *sample, options.online)
-        row_by_row = (
-            timed(lambda: _row_by_row(Policy(rules, NO_LISTS), *sample)).wall * options.payments / options.sample
-        )
+        lap, times = timed(lambda: _row_by_row(Policy(rules, NO_LISTS), *sample)), options.payments / options.sample
         ours = timed(lambda: backtest_policy(tables, "run", THRESHOLDS, Policy(rules, NO_LISTS), None))
-    ratio = row_by_row / ours.wall
+    ratio = lap.cpu * times / ours.cpu
     title = (
         f"{options.rules} rules, {options.entries:,} entries of lists: milliseconds that the policy adds to a payment"
     )
@@ -60,12 +58,16 @@ def main() -> None:
     title = f"{options.rules} rules over {options.payments:,} scored payments"
     rows: list[list[object]] = [
         ["backtest, from files to figures", ours.wall, ours.cpu],
-        [f"row by row with cel-expr-python ({options.sample:,}, scaled)", row_by_row, ""],
-        [f"ratio (at least {LEAST_RATIO:g}): {verdict(ratio >= LEAST_RATIO)}", ratio, ""],
+        [f"row by row with cel-expr-python ({options.sample:,}, scaled)", lap.wall * times, lap.cpu * times],
+        [
+            f"ratio (at least {LEAST_RATIO:g}, by CPU): {verdict(ratio >= LEAST_RATIO)}",
+            lap.wall * times / ours.wall,
+            ratio,
+        ],
     ]
     print_table(title, ["", "wall, s", "CPU, s"], rows)
     print_machine("\nend")
-    figures = {"online_ms": online, "backtest": vars(ours), "row_by_row_s": row_by_row}
+    figures = {"online_ms": online, "backtest": vars(ours), "row_by_row": vars(lap), "times": times}
     write_json(options.json, {"benchmark": "policy", **vars(options) | {"json": None}, **figures})
 
 

@@ -23,6 +23,7 @@ from counterfoil.adapters.folder.tables import FolderTables
 from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import Embed, remembering
 from counterfoil.domain.encoding.evidence import EvidenceSchema
+from counterfoil.domain.features.spec import specs_with
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.references import vectors_of
 from counterfoil.domain.schemas import FRAUD
@@ -96,7 +97,8 @@ def training_material(tables: TableStore, case: Case, windows: Windows, good_row
     if good_rows is not None:
         request = TrainingRequest(request.period, request.known_until, delay, good_rows)
     payments, weights = sample_payments(tables, request)
-    return Material(payments, weights, evidence_schema(load_mapping(case.mapping), request.specs))
+    mapping = load_mapping(case.mapping)
+    return Material(payments, weights, evidence_schema(mapping, specs_with(mapping.entities)))
 
 
 def judged_payments(tables: TableStore, case: Case, windows: Windows) -> pa.Table:

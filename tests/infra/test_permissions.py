@@ -71,7 +71,7 @@ def test_no_managed_policy_is_used(prod: Synthesised) -> None:
         ("step-register", {"sagemaker:CallMlflowAppApi", "rds-db:connect"}, {"glue:UpdateTable"}),
         ("scoring", {"rds-db:connect", "sns:Publish", "dynamodb:Query"}, {"s3:DeleteObject", "kinesis:GetRecords"}),
         ("watch", {"kinesis:GetRecords", "sns:Publish"}, {"s3:DeleteObject", "sagemaker:StartPipelineExecution"}),
-        ("start", {"sagemaker:StartPipelineExecution"}, {"sagemaker:CreateProcessingJob", "rds-db:connect"}),
+        ("start", {"sagemaker:StartPipelineExecution", "rds-db:connect"}, {"sagemaker:CreateProcessingJob"}),
         ("migrate", {"secretsmanager:GetSecretValue"}, {"s3:GetObject", "kms:GenerateDataKey"}),
         ("pipelines", {"sagemaker:CreateProcessingJob", "iam:PassRole"}, {"s3:PutObject", "s3:DeleteObject"}),
         ("scientist", {"s3:GetObject"}, {"secretsmanager:GetSecretValue", "rds-db:connect", "iam:PassRole"}),

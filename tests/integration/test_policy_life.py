@@ -33,8 +33,9 @@ def test_a_policy_has_two_signatures_of_two_people_and_a_way_back(dsn: str) -> N
     first, second = rules(100), rules(200)
     propose(log, first, "Ann Lee", "a ring of dear payments")
     assert standing(log).in_force is None
-    with pytest.raises(UsageError, match="cannot sign it twice"):
-        approve(log, first.version, " ann  LEE", "my own")
+    for same in (" ann  LEE", "Ann\u200b Lee", "\uff21nn\u00a0Le\u00ade"):  # spaces, and signs that nobody sees
+        with pytest.raises(UsageError, match="cannot sign it twice"):
+            approve(log, first.version, same, "my own")
     with pytest.raises(UsageError, match="--operator and --reason"):
         approve(log, first.version, None, "")
     with pytest.raises(NotFoundError, match="no proposal"):
@@ -43,7 +44,12 @@ def test_a_policy_has_two_signatures_of_two_people_and_a_way_back(dsn: str) -> N
     propose(log, second, "Bob", "too many alerts")
     assert approve(log, second.version, "Ann Lee", "agreed").effect
     assert rollback(log, "Cem", "too few alerts").in_force == first.version
+    named = Policies(log, PostgresLists(dsn), lambda: KEY)
+    assert [named.named(version).version for version in ("in-force", first.version)] == [first.version] * 2
+    with pytest.raises(NotFoundError, match="was rolled back"):
+        named.named(f"{second.version}.0123456789ab")
     assert rollback(log, "Cem", "none at all").in_force is None
+    assert (named.pinned(), named.named("in-force")) == (None, None)
     with pytest.raises(UsageError, match="nothing to roll back"):
         rollback(log, "Cem", "once more")
     kinds = [entry.kind for entry in log.entries()]
@@ -81,7 +87,7 @@ def test_two_who_approve_at_once_have_one_effect(dsn: str) -> None:
 
 def test_lists_are_in_force_at_once_and_the_same_until_they_change(dsn: str) -> None:
     log, lists = PostgresDecisions(dsn), PostgresLists(dsn)
-    policies = Policies(log, lists, KEY)
+    policies = Policies(log, lists, lambda: KEY)
     assert policies.current() is None
     read = read_list("A-1\nA-1\nA-2", Entity.ACCOUNT, None, "stolen", KEY)
     assert lists.add("stolen", ListEffect.BLOCK, read.entries, key_id=KEY.key_id, operator="Ann") == 2
@@ -116,7 +122,7 @@ def test_lists_follow_a_change_of_the_key_and_forget_an_account(dsn: str) -> Non
     lists, later = PostgresLists(dsn), KEY.followed_by(b"another key of sixteen")
     read = read_list("A-1\nA-2", Entity.ACCOUNT, None, "stolen", KEY)
     lists.add("stolen", ListEffect.BLOCK, read.entries, key_id=KEY.key_id, operator="Ann")
-    policy = Policies(PostgresDecisions(dsn), lists, later).current()
+    policy = Policies(PostgresDecisions(dsn), lists, lambda: later).current()
     assert policy is not None
     [first, second] = [entry.value for entry in read_list("A-1\nA-2", Entity.ACCOUNT, None, "", later).entries]
     assert policy.decide({"account_id": first}, "allow", datetime.now(UTC))[0] == "block"

@@ -47,6 +47,15 @@ class Registry:
         ]
 
 
+class Desk:
+    """Policies by name, as `Policies.pinned` gives them; `now` is what is in force."""
+
+    now: str | None = None
+
+    def pinned(self, name: str) -> str | None:
+        return self.now if name == "in-force" else f"{name.partition('.')[0]}.lists"
+
+
 @dataclass
 class Place:
     """What is used of a Workspace."""
@@ -55,6 +64,7 @@ class Place:
     registry: Registry = field(default_factory=Registry)
     settings: Settings = field(default_factory=lambda: Settings(database_url="used"))
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    policies: Desk = field(default_factory=Desk)
 
     @property
     def key_file(self) -> KeyFile:
@@ -174,6 +184,24 @@ def test_a_training_that_could_not_register_does_not_begin(place: Place) -> None
         prepare_start("training", TRAINING, LOCAL, place, local=True)
     assert not (place.root / "lake" / "transactions").exists()
     prepare_start("detection", DETECTION, LOCAL, place, local=True)
+
+
+def test_the_policy_in_force_gets_a_name_for_the_step_cache(place: Place) -> None:
+    def policy(**given: str) -> str:
+        return prepare_start("detection", {**DETECTION, **given}, LOCAL, place, local=True)["Policy"]
+
+    assert policy() == "-"
+    place.policies.now = "p1.lists"
+    assert policy() == policy(Policy="in-force") == "p1.lists"
+    assert policy(Policy="p0") == "p0.lists"
+    assert policy(Policy="-") == "-"
+
+
+def test_without_a_database_the_step_finds_the_policy(place: Place) -> None:
+    place.settings = Settings()
+    away = {**DETECTION, "RawUri": "s3://counterfoil-local/raw", "InputVersion": "v"}
+    assert prepare_start("detection", away, LOCAL, place)["Policy"] == "in-force"
+    assert prepare_start("detection", away, LOCAL, place, local=True)["Policy"] == "-"
 
 
 def test_no_champion_may_be_asked_for(place: Place) -> None:

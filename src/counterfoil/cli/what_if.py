@@ -37,8 +37,9 @@ def what_if(
         found = asked.what_if_of_run(detector, place.tables, run, reference, label)
     whose = "the last " if run is None else ""
     typer.echo(
-        f"{len(found.flips):,} of {whose}{found.payments:,} decisions would be others; {found.touched:,} signals "
-        f"would move, by {found.largest:.4f} at most ({found.compared:,} payments were compared again)"
+        f"{len(found.flips):,} of {whose}{found.payments:,} decisions would be others; {found.cited:,} payments could "
+        f"follow it, of which {found.compared:,} were compared again: {found.touched:,} signals would move, by "
+        f"{found.largest:.4f} at most"
     )
     for flip in found.flips[:SHOWN]:
         typer.echo(

@@ -60,7 +60,7 @@ def evidence_run(new: list[str], options: FeaturesOptions) -> str:
 
 
 def detect(options: DetectOptions) -> None:
-    """Score this instance's share of the evidence."""
+    """Score this instance's share of the evidence, and let the policy decide."""
     from counterfoil.steps.releases.releases import resolve
     from counterfoil.steps.scoring import score
 
@@ -69,17 +69,21 @@ def detect(options: DetectOptions) -> None:
     release_id = resolve(place.registry, options.release)
     scored = 0
     runs = tables.carried_runs(EVIDENCE)
+    policy = None if options.policy is None else place.policies.named(options.policy)
     if runs:
         run = score.detect(
             tables,
             place.detector(release_id),
             compute=place.compute,
-            run=f"{release_id}-{runs[0]}",
+            run=score.run_name(release_id, runs[0], policy),
             part=f"part-{job.shard():05d}",
+            policy=policy,
         )
         scored = _rows(tables.files(SCORE_TABLE, run))
-    log().info("payments scored", rows=scored, release=release_id, shard=job.shard())
-    job.write_json("summary", f"shard-{job.shard():05d}.json", {"rows": scored, "release": release_id})
+    version = None if policy is None else policy.version
+    log().info("payments scored", rows=scored, release=release_id, policy=version, shard=job.shard())
+    summary = {"rows": scored, "release": release_id, "policy": version}
+    job.write_json("summary", f"shard-{job.shard():05d}.json", summary)
     job.finish("detect")
 
 

@@ -8,12 +8,14 @@ from datetime import date, datetime, timedelta
 
 from counterfoil.domain.options import Kind, option
 from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.policy.desk_words import IN_FORCE
 from counterfoil.domain.release.aliases import CHALLENGER, CHAMPION
 from counterfoil.errors import UsageError
 
 MAPPING = "Source mapping of the raw files: a shipped one's name"
 LABEL_DELAY_MEANING = "Days until a payment's label can be trusted"
 RELEASE = "Release that scores: id or alias"
+POLICY = f"Policy that decides: '{IN_FORCE}', a version that two people signed; '-': the release's thresholds alone"
 FAILED_FILES = "'true': files that cannot be collected do not fail the execution"
 
 
@@ -124,9 +126,10 @@ class RegisterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
-    """Which release scores."""
+    """Which release scores, and which policy decides."""
 
     release: str = option(RELEASE, default=CHAMPION)
+    policy: str | None = option(POLICY, default=IN_FORCE, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -251,7 +251,7 @@ class Workspace:
         """The policy in force."""
         from counterfoil.steps.scoring.policies import Policies
 
-        return Policies(self.decisions, self.lists, self.pseudonym_key)
+        return Policies(self.decisions, self.lists, lambda: self.pseudonym_key)
 
     @cached_property
     def tokens(self) -> TokenStore:

@@ -93,7 +93,8 @@ class Place:
     def start_zygote(self) -> None:
         """Start what does the steps, and wait until it has imported everything."""
         command = [sys.executable, str(self.faults / "step_zygote.py"), str(self.faults)]
-        self.zygote = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(QUICK_EMBEDDER.parent)})
+        paths = [str(QUICK_EMBEDDER.parent), os.environ.get("PYTHONPATH", "")]
+        self.zygote = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))})
         deadline = time.monotonic() + 120
         while not (self.faults / ZYGOTE_SOCKET).exists():
             assert self.zygote.poll() is None

@@ -53,15 +53,17 @@ def try_policy(
     numbers = account_numbers(account, label.size)
     fraud = known & (label == 1)
     money = np.nan_to_num(amount)
-    sums = {
-        name: _by_account(alerted, known, fraud, money, numbers) for name, alerted in (("a ", tried), ("b ", today))
-    }
+    whole = [_by_account(alerted, known, fraud, money, numbers) for alerted in (tried, today)]
+    # Most accounts have neither an alert nor a fraud, and add nothing to any figure, however often they are drawn.
+    adding = np.flatnonzero((whole[0]["alerts"] > 0) | (whole[1]["alerts"] > 0) | (whole[0]["frauds"] > 0))
+    sums = [{name: values[adding] for name, values in one.items()} for one in whole]
 
     def measure(copies: Integers) -> Mapping[str, Doubles]:
-        first, second = (_figures(copies, sums[name], costs) for name in ("a ", "b "))
+        drawn = copies[:, adding].astype(np.float64)
+        first, second = (_figures(drawn, one, costs) for one in sums)
         return {name: first[name] - second[name] for name in FIGURES}
 
-    once = np.ones((1, int(numbers.max()) + 1 if label.size else 1), dtype=np.int64)
+    once = np.ones((1, whole[0]["alerts"].size), dtype=np.int64)
     bounds: Mapping[str, tuple[float, float]] = {}
     if np.unique(numbers[fraud]).size >= FEWEST_ACCOUNTS:
         labels = fraud.astype(np.int8)
@@ -69,7 +71,8 @@ def try_policy(
     lead = measure(once)
     return PolicyTrial(
         label.size, int((~known).sum()), int(fraud.sum()), int(changed.sum()),
-        _plain(_figures(once, sums["a "], costs)), _plain(_figures(once, sums["b "], costs)),
+        _plain(_figures(np.ones((1, adding.size)), sums[0], costs)),
+        _plain(_figures(np.ones((1, adding.size)), sums[1], costs)),
         {name: Difference(_number(lead[name][0]), *bounds.get(name, (None, None))) for name in FIGURES},
     )  # fmt: skip
 
@@ -91,7 +94,7 @@ def _by_account(alerted: Flags, known: Flags, fraud: Flags, money: Doubles, numb
     }
 
 
-def _figures(copies: Integers, sums: Mapping[str, Doubles], costs: AlertCosts) -> dict[str, Doubles]:
+def _figures(copies: Doubles, sums: Mapping[str, Doubles], costs: AlertCosts) -> dict[str, Doubles]:
     """Figures (draws,) of copies (draws, accounts) of each account."""
     drawn = {name: np.asarray(copies @ values, dtype=np.float64) for name, values in sums.items()}
     false_alarms = drawn["judged"] - drawn["caught"]

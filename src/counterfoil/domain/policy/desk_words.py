@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+IN_FORCE = "in-force"
+"""The policy that is in force when it is asked for, as a name."""
+
 
 class Entity(StrEnum):
     """What a list may name."""

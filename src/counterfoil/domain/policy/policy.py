@@ -45,8 +45,9 @@ class Policy:
     def batch_sql(self, at: str | None) -> str:
         """SQL over `batch` (with `row`, `decision` and `columns`) and `entries` (lists.ENTRIES): row, hits, decided.
 
-        `at` is SQL for the moment at which the lists are looked up. Without it, `batch` has what they said in its
-        column `said_by_lists`, and there are no `entries`.
+        It gives the payments of which anything speaks, by row: on all others the decision stays. `at` is SQL for the
+        moment at which the lists are looked up. Without it, `batch` has what they said in its column `said_by_lists`,
+        and there are no `entries`.
         """
         spoken = listed = _listed_sql(at)
         if self.rules.rules:
@@ -56,9 +57,7 @@ class Policy:
             )
         return f"""
 WITH ordered AS (SELECT row, {_ordered_sql("told")} AS hits FROM ({spoken}))
-SELECT row, coalesce(hits, []) AS hits,
-  CASE WHEN hits IS NULL THEN decision ELSE {_settled_sql("decision", "hits")} END AS decided
-FROM batch LEFT JOIN ordered USING (row) ORDER BY row
+SELECT row, hits, {_settled_sql("decision", "hits")} AS decided FROM batch JOIN ordered USING (row) ORDER BY row
 """
 
     def _ruled_sql(self) -> str:

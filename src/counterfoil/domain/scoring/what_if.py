@@ -12,6 +12,9 @@ from counterfoil.domain.arrays import Doubles
 from counterfoil.domain.scoring.compare import NOTHING, Comparison, Side
 from counterfoil.domain.scoring.signal import margin
 
+ROUNDING = 1e-6
+"""Scores keep cosines in single precision."""
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -47,6 +50,16 @@ def most_moved(compared: Comparison, k: int) -> Doubles:
     moves = [(side.similarity[:, 0] - np.maximum(side.similarity[:, k], -1.0)) / k
              for side in (compared.fraud, compared.good)]  # fmt: skip
     return np.asarray(np.maximum(*moves))
+
+
+def least_similar(similarity: Doubles, number_k: float) -> Doubles:
+    """The least cosine that any of a payment's k nearest can have once a reference is taken from a side, (rows,).
+
+    `similarity` are the payments' cosines to the reference, `number_k` is that of the reference to the k-th nearest of
+    its side. These k are no further from a payment than the two angles together, so k as near as that remain.
+    """
+    own, theirs = (np.arccos(np.clip(np.asarray(cosine) - ROUNDING, -1.0, 1.0)) for cosine in (similarity, number_k))
+    return np.asarray(np.cos(np.minimum(own + theirs, np.pi)))
 
 
 def _first(side: Side, k: int) -> Side:

@@ -14,18 +14,19 @@ _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 def summarise(files: Sequence[Path], release_id: str, thresholds: Thresholds) -> dict[str, Any]:
     """Sum up score files: payments, alerts, blocks, the signal's quantiles, and payments and alerts by day.
 
-    An alert is a payment that is not allowed. `thresholds` are the release's, for the reader.
+    An alert is a payment that is not allowed. `thresholds` are the release's, for the reader; `policy` is the version
+    that decided, if one did.
     """
     summary: dict[str, Any] = {"release": release_id, "review": thresholds.review, "block": thresholds.block}
     if not files:
-        return {**summary, "payments": 0, "alerts": 0, "blocks": 0, "quantiles": {}, "days": []}
+        return {**summary, "policy": None, "payments": 0, "alerts": 0, "blocks": 0, "quantiles": {}, "days": []}
     source = f"read_parquet({[str(path) for path in files]!r})"
     review = f"count(*) FILTER (decision <> '{Decision.ALLOW}')"
     block = f"count(*) FILTER (decision = '{Decision.BLOCK}')"
     with engine() as database:
-        payments, alerts, blocks, *levels = one_row(
+        policy, payments, alerts, blocks, *levels = one_row(
             database,
-            f"SELECT count(*), {review}, {block}, "
+            f"SELECT max(policy_version), count(*), {review}, {block}, "
             + ", ".join(f"quantile_disc(anomaly_signal, {q})" for q in _QUANTILES)
             + f" FROM {source}",
         )
@@ -34,6 +35,7 @@ def summarise(files: Sequence[Path], release_id: str, thresholds: Thresholds) ->
         ).fetchall()
     return {
         **summary,
+        "policy": policy,
         "payments": payments,
         "alerts": alerts,
         "blocks": blocks,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from counterfoil.domain.policy.decide import decide
 from counterfoil.domain.release.references import vectors_of
 from counterfoil.domain.schemas import FRAUD, GOOD
-from counterfoil.domain.scoring.compare import References
-from counterfoil.domain.scoring.signal import SignalKind
-from counterfoil.domain.scoring.what_if import Taken, margins_of, margins_without, most_moved
+from counterfoil.domain.scoring.compare import NOTHING, References
+from counterfoil.domain.scoring.signal import SignalKind, margin
+from counterfoil.domain.scoring.what_if import Taken, least_similar, margins_of, margins_without, most_moved
 from counterfoil.domain.tables import SCORED_EVIDENCE
 from counterfoil.errors import NotFoundError, ReleaseMismatchError, UsageError
 from counterfoil.ports.lake import TableStore
@@ -38,13 +39,14 @@ class Flip:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What came of it: so many `payments` were looked at, `compared` of them again, `touched` have another signal.
+    """What came of it: of so many `payments` `cited` may have it among their nearest; `compared` were compared again.
 
-    `largest` is the largest move of a signal seen. `bound` is the most that the mean similarity of a side could move
-    for any one reference taken away, of those that were compared.
+    The others cannot be decided otherwise. Of those compared `touched` have another signal, `largest` is the largest
+    move of one, and `bound` the most that the mean similarity of a side could move for any one reference taken away.
     """
 
     payments: int
+    cited: int
     compared: int
     touched: int
     largest: float
@@ -70,7 +72,7 @@ def what_if(detector: Detector, scores: Sequence[KeptScore], reference: str, rel
         ([one.transaction_id for one in part], evidence_table(part, detector.release))
         for part in (asked[first : first + AT_A_TIME] for first in range(0, len(asked), AT_A_TIME))
     )
-    return _tried(detector, len(usable), parts, taken, moves=relabel is not None)
+    return _tried(detector, (len(usable), len(asked)), parts, taken, moves=relabel is not None)
 
 
 def what_if_of_run(
@@ -90,16 +92,45 @@ def what_if_of_run(
     scores, moves = parquet_source(run_files(tables, run)), relabel is not None
     with engine() as database:
         [payments] = one_row(database, f"SELECT count(*) FROM {scores}")
-        database.execute(
-            f"CREATE TABLE asked AS SELECT transaction_id FROM {scores} WHERE ? OR "
-            "list_contains(list_transform(precedents, lambda cited: cited.reference_id), ?)",
-            [moves, reference],
-        )
+        asked = database.sql(_CITING.format(scores=scores), params=[reference, taken[1], moves]).to_arrow_table()
+        cited, asked = asked.num_rows, asked if moves else asked.filter(_may_flip(detector, asked, taken))
+        database.register("asked", asked.select(["transaction_id"]))
         found = database.sql(f"SELECT evidence.* FROM {parquet_source(kept)} AS evidence SEMI JOIN asked "
                              "USING (transaction_id)").to_arrow_reader(AT_A_TIME)  # fmt: skip
         batches = (as_scored(pa.Table.from_batches([batch]), detector.release) for batch in found)
         parts = ((rows["transaction_id"].to_pylist(), rows) for rows in batches if rows.num_rows)
-        return _tried(detector, int(payments), parts, taken, moves=moves)
+        return _tried(detector, (int(payments), cited), parts, taken, moves=moves)
+
+
+_CITING = """
+SELECT transaction_id, fraud_similarity, good_similarity, similarity, places FROM (
+    SELECT *, list_filter(precedents, lambda cited: cited.reference_id = ?)[1].similarity::DOUBLE AS similarity,
+        len(list_filter(precedents, lambda cited: cited.label = ?)) AS places
+    FROM {scores}
+) WHERE ? OR similarity IS NOT NULL
+"""
+"""Payments that cite a reference: their cosine to it, and how many references of its side they cite."""
+SLACK = 1e-3
+"""Of a margin: so far from a threshold nothing is decided by rounding."""
+
+
+def _may_flip(detector: Detector, cited: pa.Table, taken: tuple[int, int]) -> pa.Array:
+    """Whether payments that cite a reference may be decided otherwise without it, from their scores alone (flags)."""
+    position, label = taken
+    k, read = detector.release.neighbours, {name: cited[name].to_numpy() for name in cited.column_names[1:]}
+    compared = detector.nearest(vectors_of(detector.references.slice(position, 1)), k + 2)
+    side = compared.fraud if label == FRAUD else compared.good
+    others = side.similarity[0][(side.position[0] != position) & (side.similarity[0] > NOTHING)]
+    if others.size < k:  # nobody takes its place
+        return pa.array(np.ones(cited.num_rows, dtype=bool))
+    lost = np.maximum(read["similarity"] - least_similar(read["similarity"], float(others[k - 1])), 0.0) / k
+    fraud, good = read["fraud_similarity"], read["good_similarity"]
+    now = margin(fraud, good)
+    without = margin(fraud - lost, good) if label == FRAUD else margin(fraud, good - lost)
+    ends = (np.minimum(now, without) - SLACK, np.maximum(now, without) + SLACK)
+    low, high = (decide(detector.calibration.probability(end), detector.release.thresholds) for end in ends)
+    sure = pc.and_(pc.equal(low, high), pa.array((read["places"] == k) & np.isfinite(without)))
+    return pc.invert(sure)
 
 
 def _taken(detector: Detector, reference: str, relabel: int | None) -> tuple[int, int]:
@@ -112,7 +143,9 @@ def _taken(detector: Detector, reference: str, relabel: int | None) -> tuple[int
     return position, label
 
 
-def _tried(detector: Detector, payments: int, parts: Iterable[Part], taken: tuple[int, int], *, moves: bool) -> WhatIf:
+def _tried(
+    detector: Detector, looked_at: tuple[int, int], parts: Iterable[Part], taken: tuple[int, int], *, moves: bool
+) -> WhatIf:
     """Compare payments once more, and tell what would be otherwise."""
     flips: list[Flip] = []
     compared, touched, largest, bound = 0, 0, 0.0, 0.0
@@ -121,7 +154,7 @@ def _tried(detector: Detector, payments: int, parts: Iterable[Part], taken: tupl
         compared, touched = compared + len(names), touched + int((was != becomes).sum())
         largest, bound = max(largest, float(np.abs(was - becomes).max())), max(bound, most)
         flips += _flips(detector, names, was, becomes)
-    return WhatIf(payments, compared, touched, largest, bound, tuple(flips))
+    return WhatIf(*looked_at, compared, touched, largest, bound, tuple(flips))
 
 
 def label_of_word(word: str) -> int:

@@ -49,11 +49,9 @@ def run_policy(
     database.register("entries", policy.lists.entries)
     if said_by_lists is not None:
         database.register("batch", batch.append_column("said_by_lists", said_by_lists))
-        decided = database.sql(policy.batch_sql(None)).to_arrow_table()
-        return _with_policy(policy, scores, decided["decided"], decided["hits"])
+        return _with_policy(policy, scores, database.sql(policy.batch_sql(None)).to_arrow_table())
     moment = "event_time" if at is None else f"'{at.isoformat()}'::TIMESTAMPTZ"
-    decided = database.sql(policy.batch_sql(moment)).to_arrow_table()
-    return _with_policy(policy, scores, decided["decided"], decided["hits"])
+    return _with_policy(policy, scores, database.sql(policy.batch_sql(moment)).to_arrow_table())
 
 
 def decide_rows(
@@ -86,12 +84,20 @@ def _as_read(value: Any, number: bool) -> float | str | None:
     return found if math.isfinite(found) else None
 
 
-def _with_policy(policy: Policy, scores: pa.Table, decided: Any, hits: Any) -> pa.Table:
-    changed = {
-        "decision": decided,
-        "policy_version": pa.repeat(policy.version, scores.num_rows),
-        "policy_hits": hits,
-    }
+def _with_policy(policy: Policy, scores: pa.Table, spoken: pa.Table) -> pa.Table:
+    """Scores with the decisions and hits of the rows of which anything spoke (row, hits, decided), in their order."""
+    rows = spoken["row"].to_numpy()
+    said = np.zeros(scores.num_rows, dtype=bool)
+    said[rows] = True
+    decided = pc.replace_with_mask(
+        scores["decision"].combine_chunks(), pa.array(said), spoken["decided"].combine_chunks()
+    )
+    lengths = np.zeros(scores.num_rows + 1, dtype=np.int32)
+    lengths[rows + 1] = pc.list_value_length(spoken["hits"]).to_numpy()
+    hits = pa.ListArray.from_arrays(
+        np.cumsum(lengths, dtype=np.int32), pc.list_flatten(spoken["hits"]).combine_chunks()
+    )
+    changed = {"decision": decided, "policy_version": pa.repeat(policy.version, scores.num_rows), "policy_hits": hits}
     columns = [changed.get(name, scores[name]) for name in SCORES.names]
     return pa.table([column.cast(SCORES.field(place).type) for place, column in enumerate(columns)], schema=SCORES)
 

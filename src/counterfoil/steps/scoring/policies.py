@@ -4,12 +4,14 @@ Which rule set is in force follows from the decision log alone. An approval coun
 the log takes it in; two people who sign at once thus have one effect, whichever came second.
 """
 
+import hashlib
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from counterfoil.domain.policy.cel_tree import Kind
+from counterfoil.domain.policy.desk_words import IN_FORCE
 from counterfoil.domain.policy.lists import NO_LISTS, Lists
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
@@ -25,7 +27,8 @@ ROLLBACK = "policy-rollback"
 NO_POLICY = "none"
 """What a rollback of the first policy goes back to."""
 
-_EMPTY = 'name = "lists-alone"'
+_LISTS_ALONE = read_rules('name = "lists-alone"', {})
+"""The rule set where there are lists and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ def _counts(approval: LoggedDecision, proposal: LoggedDecision | None) -> bool:
 
 
 def person(name: str) -> str:
-    """A person's name in one spelling: 'Ann  Lee' and 'ann lee' do not make two people."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """A person's name in one spelling: 'Ann  Lee' and 'ann lee' are one, also with signs in them that nobody sees."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
 
 
 def propose(log: DecisionLog, rules: RuleSet, operator: str | None, reason: str) -> Signed:
@@ -141,9 +145,12 @@ def rules_of(now: Standing, version: str) -> RuleSet:
 
 
 class Policies:
-    """The policy in force, read again only where something changed. Threads may share it."""
+    """The policy in force, read again only where something changed. Threads may share it.
 
-    def __init__(self, log: DecisionLog, lists: ListStore, keys: PseudonymKeys) -> None:
+    `keys` is asked for where lists may have to follow a change of the key: a pipeline's step has none.
+    """
+
+    def __init__(self, log: DecisionLog, lists: ListStore, keys: Callable[[], PseudonymKeys]) -> None:
         self._log = log
         self._lists = lists
         self._keys = keys
@@ -154,15 +161,57 @@ class Policies:
         """The policy in force; None if there is neither a rule set nor a list. The same object until it changes."""
         with self._guard:
             now = standing(self._log)
-            self._lists.rekey(self._keys)
+            self._lists.rekey(self._keys())
             seen = (now.in_force, self._lists.version())
             if self._read is None or self._read[0] != seen:
                 self._read = (seen, self._policy(now))
             return self._read[1]
 
     def _policy(self, now: Standing) -> Policy | None:
-        entries = self._lists.entries()
-        lists = Lists(entries) if entries.num_rows else NO_LISTS
+        lists = self._lists_now()
         if now.in_force is not None:
             return Policy(rules_of(now, now.in_force), lists)
-        return Policy(read_rules(_EMPTY, {}), lists) if entries.num_rows else None
+        return Policy(_LISTS_ALONE, lists) if lists is not NO_LISTS else None
+
+    def _lists_now(self) -> Lists:
+        entries = self._lists.entries()
+        return Lists(entries) if entries.num_rows else NO_LISTS
+
+    def pinned(self, name: str = IN_FORCE) -> str | None:
+        """A name of a policy and of the lists as they stand, VERSION.LISTS; None where nothing is in force.
+
+        `name` is 'in-force', a version that two people signed, or such a name. Raises NotFoundError.
+        """
+        if name != IN_FORCE:
+            version = self._signed(name)
+        else:
+            self._lists.rekey(self._keys())
+            now = standing(self._log)
+            version = now.in_force or _LISTS_ALONE.version
+            if now.in_force is None and not self._lists.summaries():
+                return None
+        counting = [(one.name, one.entity, one.active) for one in self._lists.summaries()]  # entries end by themselves
+        lists = f"{self._lists.version()} {counting}"
+        return f"{version}.{hashlib.sha256(lists.encode()).hexdigest()[:12]}"
+
+    def named(self, name: str) -> Policy | None:
+        """The policy of a name that `pinned` takes, with the lists as they stand now; None where nothing is in force.
+
+        Raises NotFoundError. Needs no key.
+        """
+        now = standing(self._log)
+        if name == IN_FORCE:
+            return self._policy(now)
+        version = self._signed(name)
+        return Policy(_LISTS_ALONE if version == _LISTS_ALONE.version else rules_of(now, version), self._lists_now())
+
+    def _signed(self, name: str) -> str:
+        """The version in a name. Raises NotFoundError unless two people signed it and nobody rolled it back."""
+        version, _, _ = name.partition(".")
+        signed = list(dict.fromkeys(entry.subject for entry in standing(self._log).approved))
+        if version not in (*signed, _LISTS_ALONE.version):
+            raise NotFoundError(
+                f"policy {version!r} is none that two people signed, or was rolled back: give {IN_FORCE!r}, or one of "
+                f"{', '.join(signed) or 'none'}"
+            )
+        return version

@@ -47,7 +47,7 @@ def detect(
     ChangedError if another process scored the same run meanwhile, whose result stays.
     """
     release = detector.release
-    run = run or _name_of_run(release.release_id, period, policy)
+    run = run or run_name(release.release_id, _span(period), policy)
     decided_at = datetime.now(UTC)
     alone = _Alone(tables, run)
     batches = evidence_batches(tables, [release], period, compute.batch_rows)
@@ -96,9 +96,13 @@ class _Alone:
             )
 
 
-def _name_of_run(release_id: str, period: Period, policy: Policy | None) -> str:
-    span = f"{period.since or 'begin'}-{period.until or 'end'}".replace(":", "").replace(" ", "T").replace("+", "_")
-    return f"{release_id}-{span}" + (f"-{policy.version}" if policy is not None else "")
+def run_name(release_id: str, payments: str, policy: Policy | None) -> str:
+    """The run of some payments' scores: one per release and policy."""
+    return f"{release_id}-{payments}" + (f"-{policy.version}" if policy is not None else "")
+
+
+def _span(period: Period) -> str:
+    return f"{period.since or 'begin'}-{period.until or 'end'}".replace(":", "").replace(" ", "T").replace("+", "_")
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

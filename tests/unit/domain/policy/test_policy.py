@@ -92,9 +92,11 @@ def test_a_batch_is_decided_as_each_payment_is(
         database.register("batch", batch)
         database.register("entries", policy.lists.entries)
         found = database.execute(policy.batch_sql(f"'{NOW.isoformat()}'::TIMESTAMPTZ")).fetchall()
-    assert [(decided, hits) for _, hits, decided in found] == [
+    spoken = {row: (decided, hits) for row, hits, decided in found}
+    assert [spoken.get(row, (payment["decision"], [])) for row, payment in enumerate(payments)] == [
         policy.decide(payment, str(payment["decision"]), NOW) for payment in payments
     ]
+    assert all(hits for _, hits in spoken.values())
 
 
 def test_a_file_with_a_mark_of_order_duplicates_and_lines_that_cannot_be_used() -> None:

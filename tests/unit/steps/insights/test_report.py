@@ -15,6 +15,7 @@ from counterfoil.steps.insights.report import summarise
 def _scores(path: Path, signals: list[float], day: int, thresholds: Thresholds) -> Path:
     times = [datetime(2026, 1, day, hour, tzinfo=UTC) for hour in range(len(signals))]
     columns = {"anomaly_signal": signals, "event_time": times, "decision": decide(np.array(signals), thresholds)}
+    columns["policy_version"] = pa.array(["p1"] * len(signals))
     pq.write_table(pa.table(columns), path)
     return path
 
@@ -27,6 +28,7 @@ def test_alerts_are_payments_that_reach_a_threshold(tmp_path: Path) -> None:
     ]
     summary = summarise(files, "r1", thresholds)
     assert (summary["payments"], summary["alerts"], summary["blocks"]) == (5, 3, 1)
+    assert summary["policy"] == "p1"
     assert summary["quantiles"]["0.5"] == 0.5
     assert summary["days"] == [
         {"day": "2026-01-01", "payments": 3, "alerts": 2},

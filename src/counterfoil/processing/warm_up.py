@@ -14,10 +14,11 @@ from counterfoil.domain.features.fold import Kept, evidence_of
 from counterfoil.domain.features.profile import Payment, Profile, Program
 from counterfoil.domain.features.spec import Entity, FeatureSpec
 from counterfoil.domain.schemas import transactions_schema
+from counterfoil.domain.scoring.highest import highest
 
 
 def warm_up() -> None:
-    """Fold three payments in each way there is, walk one tree, read one curve."""
+    """Fold three payments in each way there is, walk one tree, read one curve, find one highest."""
     specs = tuple(FeatureSpec(entity, one, 1) for entity in (Entity.ACCOUNT, Entity.MERCHANT) for one in Aggregate)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [
@@ -38,6 +39,7 @@ def warm_up() -> None:
     tree.values(np.zeros((1, 1), np.float32))
     tree.sums(np.zeros((1, 1), np.float32))
     curves(*np.zeros((4, 1, 1)))
+    highest(np.zeros((1, 1), np.float32), 1, 1, np.zeros((1, 1), np.int64))
 
 
 if __name__ == "__main__":

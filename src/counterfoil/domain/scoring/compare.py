@@ -1,8 +1,9 @@
 """Exact blocked cosine against both sides of a reference set.
 
-The k nearest of a side are found without sorting the side: its references are cut into groups, the best of
-each group is kept, and only the k groups with the highest bests are looked at again. They hold the k
-nearest, whatever the groups. That is one pass over the product instead of a partial sort of it.
+The k nearest of a small side are found by a compiled loop. Those of a large side, and on a GPU, are found without
+sorting the side: its references are cut into groups, the best of each group is kept, and only the k groups with the
+highest bests are looked at again. They hold the k nearest, whatever the groups. That is one pass over the product
+instead of a partial sort of it.
 
 The product only finds the nearest. Its rounding depends on how many rows are compared at once, and one in 1e7
 of a cosine moves the signal of a payment that is nearly a copy of a reference. So the cosines of the nearest
@@ -31,7 +32,7 @@ SPARE = 3
 FEW_CANDIDATES = 64
 """So many are compared again at once; more would leave the processor's cache."""
 FEW_REFERENCES = 20_000
-"""A side of more is faster to look through by groups, also for a payment that comes alone."""
+"""A side of more is faster to look through by groups."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ class References:
 
     def compare(self, vectors: Floats, k: int) -> Comparison:
         """Compare unit rows of shape (rows, dimensions) with both sides; k is at least 1."""
-        counts = [side.count for side in self._sides]
-        if len(vectors) == 1 and self._on_cpu and k + 1 + SPARE <= min(counts) and max(counts) <= FEW_REFERENCES:
+        if len(vectors) == 1 and all(self._by_loop(kept, k) for kept in self._sides):
             return Comparison(*self._compare_one(_writable(vectors), k))
         blocks = [self._compare(vectors[i : i + BLOCK_ROWS], k) for i in range(0, len(vectors), BLOCK_ROWS)]
         blocks = blocks or [self._compare(vectors, k)]
@@ -100,6 +100,9 @@ class References:
             _concatenate([b.fraud for b in blocks]),
             _concatenate([b.good for b in blocks]),
         )
+
+    def _by_loop(self, kept: "_Kept", k: int) -> bool:
+        return self._on_cpu and k + 1 + SPARE <= kept.count <= FEW_REFERENCES
 
     def _compare(self, vectors: Floats, k: int) -> Comparison:
         full = torch.from_numpy(_writable(vectors)).to(self._device)
@@ -117,8 +120,7 @@ class References:
         length = float(_lengths(query)[0])
         for kept in self._sides:
             similarity = kept.array @ vector[0]
-            candidates = np.argpartition(similarity, len(similarity) - (k + 1 + SPARE))[-(k + 1 + SPARE) :]
-            candidates = candidates[np.argsort(-similarity[candidates], kind="stable")]
+            candidates = _highest_by_loop(similarity[None], kept.count, k)[0]
             difference = kept.rows.index_select(0, torch.from_numpy(candidates)).sub_(query)
             apart = torch.linalg.vector_norm(difference, dim=1).numpy().astype(np.float64)
             cosine = _cosine_of(apart, length, kept.lengths[candidates])
@@ -128,7 +130,10 @@ class References:
             yield Side(found[None, :k], kept.places[candidates[order[:k]]][None], tied)
 
     def _nearest(self, queries: torch.Tensor, kept: "_Kept", similarity: torch.Tensor, k: int) -> Side:
-        candidates = _highest(similarity, 2 * k + 8 if self._half else k + 1 + SPARE)
+        if self._by_loop(kept, k):
+            candidates = torch.from_numpy(_highest_by_loop(similarity.numpy(), kept.count, k))
+        else:
+            candidates = _highest(similarity, 2 * k + 8 if self._half else k + 1 + SPARE)
         exact = _again(queries, kept, candidates)
         values, order = exact.topk(min(k + 1, exact.shape[1]), dim=1)
         return _as_side(values, kept.positions[candidates.gather(1, order)], k)
@@ -174,6 +179,14 @@ def _highest(similarity: torch.Tensor, most: int) -> torch.Tensor:
     candidates = grouped.gather(1, best.unsqueeze(2).expand(-1, -1, GROUP)).reshape(rows, wanted * GROUP)
     places = candidates.topk(min(most, wanted * GROUP), dim=1).indices
     return best.gather(1, places // GROUP) * GROUP + places % GROUP
+
+
+def _highest_by_loop(similarity: Floats, count: int, k: int) -> Integers:
+    from counterfoil.domain.scoring.highest import highest
+
+    found = np.empty((len(similarity), k + 1 + SPARE), np.int64)
+    highest(similarity, count, k + 1 + SPARE, found)
+    return found
 
 
 def _again(queries: torch.Tensor, references: _Kept, column: torch.Tensor) -> torch.Tensor:

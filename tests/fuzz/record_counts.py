@@ -59,10 +59,19 @@ def csv_records(content: bytes, delimiter: str = ",", encoding: str = "utf-8-sig
         csv.field_size_limit(before)
     if any(len(row) != len(rows[0]) and any(map(_LINE_BREAK.search, row)) for row in rows):
         return None
+    if any(_ends_as_row(row, delimiter, len(rows[0])) for row in rows):
+        return None
     later_lines = (line for row in rows for cell in row for line in _LINE_BREAK.split(cell)[1:])
     if any(line.count(delimiter) >= _OF_A_PAYMENT for line in later_lines):
         return None
     return max(len(rows) - 1, 0)
+
+
+def _ends_as_row(row: list[str], delimiter: str, width: int) -> bool:
+    """Whether the last line of some cell, with what follows it, has a whole row's delimiters."""
+    lasts = ((place, _LINE_BREAK.split(cell)) for place, cell in enumerate(row))
+    ends = (lines[-1].count(delimiter) + len(row) - 1 - place for place, lines in lasts if len(lines) > 1)
+    return any(end >= width - 1 for end in ends)
 
 
 def json_lines(content: bytes) -> int | None:

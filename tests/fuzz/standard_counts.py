@@ -68,7 +68,7 @@ def _differing_totals(lines: list[bytes]) -> int:
             is_batch, is_file, batches, whole, made = False, True, 0, [0, 0, 0, 0], [0, 0, 0, 0]
             known = {"batch": True, "file": True}
         elif kind == "5":
-            is_batch, made, known["batch"] = True, [0, 0, 0, 0], True
+            is_batch, made, known["batch"] = True, [0, 0, 0, 0], text[1:4] != "280"
         elif kind == "6" and is_batch and is_file:
             numbers = [text[3:11], text[29:39]]
             if bad or text[2] not in "123456789" or not all(one.isascii() and one.isdigit() for one in numbers):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 from contextlib import closing
@@ -11,6 +12,9 @@ import pyarrow as pa
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.input_streams import parts_of
+from counterfoil.adapters.files.mapping_files import load_mapping, shipped_mappings
+from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
+from counterfoil.domain.intake.known_kinds import mapping_of_columns, mapping_of_text
 from counterfoil.domain.intake.mapping_guess import guess_mapping
 from counterfoil.domain.intake.mapping_model import Evidence, Fields, FileFormat, SourceMapping
 from counterfoil.domain.intake.mapping_times import TimeFormat
@@ -21,16 +25,23 @@ from counterfoil.workspace.settings import load_settings
 _START = 1 << 16
 _ROWS = 5_000
 _DELIMITERS = ",;\t|"
+_ROWS_TO_LOOK_AT = 100
+_IS_VALUE = re.compile(r"\s*[-+]?[\d.,:/ ]*\s*")
+"""A cell of a row, and no name of a column."""
 
 
 def new_mapping(path: Path) -> str:
-    """Return the TOML of a mapping to start from. Raises InputFileError, MappingError."""
+    """Return the TOML of a mapping to start from.
+
+    Raises InputFileError, and MappingError for a file that a shipped mapping reads, or of which nothing can be guessed.
+    """
     reader = InputFiles(load_settings().unpack_limits)
     style, lines = _style_of(path)
-    if style.format == "iso20022":
-        raise MappingError("the file is XML: of ISO 20022 there are mappings already (counterfoil mapping list)")
     probe = SourceMapping(name="probe", file=style, fields=Fields(event_time="-"), time=TimeFormat())
     names = [name for name in dict.fromkeys(reader.columns(path, probe)) if name]
+    shipped = mapping_of_columns(names, _layouts())
+    if shipped == "iso8583-json":
+        raise _known(path, shipped)
     own = {f"c{place}": name for place, name in enumerate(names)}
     mapping = SourceMapping(name="probe", file=style, fields=Fields(), evidence=Evidence(textual=own))
     batch = next(iter(reader.batches(path, mapping)), None)
@@ -39,7 +50,25 @@ def new_mapping(path: Path) -> str:
     table = batch.table.slice(0, _ROWS)
     columns = {name: _texts(table[name], name) for name in names}
     name = re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "new"
-    return guess_mapping(name, lines, {name: values for name, values in columns.items() if values is not None})
+    try:
+        text = guess_mapping(name, lines, {name: values for name, values in columns.items() if values is not None})
+    except MappingError as error:
+        raise _known(path, shipped) if shipped else error from None
+    return (
+        text.replace("[file]", f"# The shipped mapping {shipped!r} reads these columns too.\n[file]", 1)
+        if shipped
+        else text
+    )
+
+
+def _layouts() -> dict[str, tuple[str, ...]]:
+    """The columns that each shipped mapping reads, where a file says them itself."""
+    loaded = {name: load_mapping(name) for name in shipped_mappings()}
+    return {name: one.source_columns for name, one in loaded.items() if one.file.format not in FIXED_COLUMNS}
+
+
+def _known(path: Path, shipped: str) -> MappingError:
+    return MappingError(f"{path.name} needs no new mapping: the shipped {shipped!r} reads such files")
 
 
 def _texts(column: pa.ChunkedArray, name: str) -> pa.Array | None:
@@ -58,11 +87,15 @@ def _style_of(path: Path) -> tuple[FileFormat, list[str]]:
     with closing(parts_of(path, load_settings().unpack_limits)) as parts, next(parts).open() as stream:
         start = stream.read(_START)
     encoding, why = ("utf-8", "") if _is_text(start, "utf-8") else ("cp1252", "# UNSURE: it is no UTF-8")
-    text = start.decode(encoding, "replace").removeprefix("\ufeff").lstrip()
+    whole = start.decode(encoding, "replace").removeprefix("\ufeff")
+    text = whole.lstrip()
+    known = mapping_of_text(text)
+    if known is not None:
+        raise _known(path, known)
     if text[:1] in ("{", "["):
         return FileFormat(format="jsonl"), ["# it begins with a bracket of JSON", 'format = "jsonl"']
     if text[:1] == "<":
-        return FileFormat(format="iso20022"), []
+        raise MappingError(f"{path.name} is XML with no message that is read (counterfoil mapping list)")
     delimiter, width = max(((sign, _width(text, sign)) for sign in _DELIMITERS), key=lambda pair: pair[1])
     lines = [
         'format = "csv"',
@@ -70,7 +103,31 @@ def _style_of(path: Path) -> tuple[FileFormat, list[str]]:
         f"delimiter = {json.dumps(delimiter)}",
     ]
     lines += [why, f"encoding = {json.dumps(encoding)}"] if why else []
-    return FileFormat(delimiter=delimiter, encoding=encoding), lines
+    skipped = _lines_above(whole, delimiter)
+    lines += [
+        "# UNSURE: the lines above have few cells, so they seem to be no table",
+        f"skip_lines = {skipped}",
+    ] * bool(skipped)
+    return FileFormat(delimiter=delimiter, encoding=encoding, skip_lines=skipped), lines
+
+
+def _lines_above(text: str, delimiter: str) -> int:
+    """The number of lines above the first row that has a name for each cell of most rows."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    ends = [(rows.line_num, _filled(row)) for row in itertools.islice(rows, _ROWS_TO_LOOK_AT)]
+    widths = [len(row) for _, row in ends if row]
+    most = max(set(widths), key=widths.count, default=0)
+    place = next((place for place, (_, row) in enumerate(ends) if len(row) >= most), 0)
+    above = [row for _, row in ends[:place] if row]
+    # A line that names the delimiter is passed over anyway, as blank lines are.
+    if not above or text.lstrip().lower().startswith("sep=") or any(map(_IS_VALUE.fullmatch, ends[place][1])):
+        return 0
+    return ends[place - 1][0]
+
+
+def _filled(row: list[str]) -> list[str]:
+    """The row up to its last cell that holds something."""
+    return row[: max((place for place, cell in enumerate(row, 1) if cell.strip()), default=0)]
 
 
 def _width(text: str, delimiter: str) -> int:

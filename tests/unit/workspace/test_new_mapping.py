@@ -170,6 +170,96 @@ def test_json_parquet_and_packed_files(tmp_path: Path) -> None:
     assert parse_mapping(new_mapping(tmp_path / "s.csv.gz"), "x").fields.amount == "Amount"
 
 
+STATEMENT = ":20:R\r\n:25:DE1\r\n:28C:1/1\r\n:60F:C251231EUR0,\r\n:61:2512311231C1,NTRFX\r\n:62F:C251231EUR1,\r\n-"
+KNOWN = [
+    (STATEMENT, "mt940"),
+    ("{1:F01BANKBEBBAXXX0000000000}{2:I940BANKBEBBXXXXN}{4:\r\n" + STATEMENT + "}", "mt940"),
+    (":20:R\r\n:25:DE1\r\n:28C:1/1\r\n:34F:EURD0,\r\n:61:2512311231C1,NTRFX\r\n", "mt942"),
+    ("{1:F01BANKBEBBAXXX0000000000}{2:I103BANKDEFFXXXXN}{4:\r\n:20:R\r\n:32A:260102EUR1,\r\n-}", "mt103"),
+    (f"101 076401251 0764012512601021530A094101{'BANK':<23}{'BANK':<31}\n", "nacha"),
+    ('<?xml version="1.0"?><d:Document xmlns:d="urn:x"><d:BkToCstmrStmt><d:GrpHdr/>', "iso20022-camt053"),
+    ("\ufeff<Envelope><Document><CstmrCdtTrfInitn>", "iso20022-pain001"),
+    ("<Document><PmtRtr>", "iso20022-pacs004"),
+    ('{"mti": "0100", "fields": {"2": "4", "3": "0", "4": "1", "7": "1", "11": "1", "49": "9"}}', "iso8583-json"),
+    ('{"DE0": "0100", "DE002": "4", "DE3": "0", "DE4": "1", "DE007": "1", "DE11": "1", "DE49": "9"}', "iso8583-json"),
+    ("fraud_bool,income,x", None),
+    ("<html><body>", None),
+    (":20 is no field,b\n1,2\n", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "shipped"), KNOWN)
+def test_a_file_of_a_standard_is_sent_to_its_shipped_mapping(content: str, shipped: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_text(content)
+    if shipped is not None:
+        with pytest.raises(MappingError, match=f"needs no new mapping: the shipped '{shipped}' reads such files"):
+            new_mapping(path)
+    else:
+        with pytest.raises((MappingError, InputFileError), match=r"no column|no rows|no message"):
+            new_mapping(path)
+
+
+def test_columns_that_a_shipped_mapping_reads_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "paysim.csv"
+    path.write_text(PAYSIM)
+    assert "# The shipped mapping 'paysim' reads these columns too." in new_mapping(path)
+    wanted = load_mapping("bank-account-fraud").source_columns
+    path.write_text(f"{','.join(wanted)}\n{','.join('1' for _ in wanted)}\n")
+    with pytest.raises(MappingError, match="the shipped 'bank-account-fraud' reads such files"):
+        new_mapping(path)
+
+
+def test_a_table_below_other_lines_is_found(tmp_path: Path) -> None:
+    rows = "".join(f"p{n};{n % 28 + 1:02d}.03.2026;{n},50\n" for n in range(30))
+    mapping = guessed(tmp_path / "export.csv", f'Card:;"12**"\n\nFrom 01.03. to 31.03.2026\nid;Datum;Betrag\n{rows}')
+    assert (mapping.file.skip_lines, mapping.file.delimiter) == (3, ";")
+    plain = guessed(tmp_path / "plain.csv", f"sep=;\nid;Datum;Betrag\n{rows}")
+    assert (plain.file.skip_lines, plain.fields) == (0, mapping.fields)
+    blank = guessed(tmp_path / "blank.csv", f"\n\nid;Datum;Betrag\n{rows}")
+    assert (blank.file.skip_lines, blank.fields) == (0, mapping.fields)
+
+
+def test_a_time_of_day_in_a_column_of_its_own_is_joined(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 28 + 1:02d}.03.2026;10:{n:02d};Laden;K{n % 3};1.0{n:02d},50\n" for n in range(30))
+    mapping = guessed(tmp_path / "kasse.csv", f"Datum;Uhrzeit;Händler;Kunde;Betrag\n{rows}")
+    assert (mapping.fields.event_time, mapping.time.format) == (("Datum", "Uhrzeit"), "%d.%m.%Y %H:%M")
+    assert (mapping.fields.merchant, mapping.fields.account) == ("Händler", "Kunde")
+    rows = "".join(f"2026-03-{n % 28 + 1:02d},10:{n:02d}:05,{n}.50\n" for n in range(30))
+    mapping = guessed(tmp_path / "paypal.csv", f"Date,Time,Gross\n{rows}")
+    assert (mapping.fields.event_time, mapping.time.format) == (("Date", "Time"), "%Y-%m-%d %H:%M:%S")
+    rows = "".join(f"{1772359200 + n},07:00,{n}.50\n" for n in range(30))
+    assert guessed(tmp_path / "count.csv", f"created,Opening time,Gross\n{rows}").time.format == "epoch_seconds"
+    rows = "".join(f"2026-03-{n % 28 + 1:02d} 10:{n:02d},07:00,{n}.50\n" for n in range(30))
+    assert guessed(tmp_path / "one.csv", f"Date,Opening time,Gross\n{rows}").fields.event_time == "Date"
+
+
+def test_days_of_a_spreadsheet_are_a_time(tmp_path: Path) -> None:
+    mapping = guessed(
+        tmp_path / "x.csv", "id,paid_on,amount\n" + "".join(f"p{n},46023.{n:02d},{n}.5\n" for n in range(9))
+    )
+    assert (mapping.fields.event_time, mapping.time.format) == ("paid_on", "excel_serial")
+
+
+def test_dates_and_card_numbers_are_no_numeric_evidence(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{n % 28 + 1:02d}.01.26;{n % 28 + 2:02d}.01.26;-{n},50;411111******{n:04d};1.5\n" for n in range(30)
+    )
+    mapping = guessed(tmp_path / "umsatz.csv", f"Buchungstag;Valutadatum;Betrag;Card Number;Rate\n{rows}")
+    assert (mapping.fields.event_time, mapping.numeric) == ("Buchungstag", ())
+    assert (mapping.fields.card_number, mapping.fields.account) == ("Card Number", "Card Number")
+    numbers = "".join(f"2026-03-01T10:00:{n:02d}Z,{n}.50,{4111111111111111 + n},{n}\n" for n in range(30))
+    assert guessed(tmp_path / "p.csv", f"at,amount,reference x,rate\n{numbers}").numeric == ("rate",)
+
+
+def test_whole_amounts_and_one_account_for_all_are_doubted(tmp_path: Path) -> None:
+    rows = "".join(f"2026-03-01T10:00:{n:02d}Z,{n}50,acme\n" for n in range(30))
+    guessed(tmp_path / "x.csv", f"at,amount,account\n{rows}")
+    doubts = unsure((tmp_path / "x.toml").read_text())
+    assert "if they count cents" in doubts
+    assert "all payments have the same" in doubts
+
+
 def test_what_cannot_be_guessed_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,x\n")

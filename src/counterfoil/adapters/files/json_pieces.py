@@ -100,10 +100,10 @@ class _Text:
 
 
 def are_objects(line: bytes, encoding: str) -> list[bytes] | None:
-    """Return the objects of a line that holds several and nothing else; None for any other line."""
+    """Return the objects of a line that holds nothing else but commas between and after them; else None."""
     chunks = iter((line,))
     found = [piece for piece in pieces(lambda: next(chunks, b""), encoding, len(line)) if piece is not None]
-    return found if len(found) > 1 and all(piece.startswith(b"{") for piece in found) else None
+    return found if found and all(piece.startswith(b"{") for piece in found) else None
 
 
 def is_spread_over_lines(start: bytes, encoding: str) -> bool:

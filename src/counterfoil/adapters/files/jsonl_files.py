@@ -63,6 +63,10 @@ def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Json | BadRec
     """Yield each record with its number, or why it is none."""
     with part.open() as stream:
         start = stream.read(_START_BYTES)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputFileError(
+            f"{part.place} begins with the mark of UTF-16, and JSON is read as UTF-8: convert the file"
+        )
     in_arrays = _ARRAY.match(start) is not None
     with part.open() as stream:
         if not in_arrays and not is_spread_over_lines(start, style.encoding):
@@ -100,7 +104,7 @@ def _record(line: bytes | None, style: FileFormat) -> Json:
     try:
         text = line.decode(style.encoding)
     except UnicodeError:
-        raise BadRecordError("bytes_unreadable", f"the line is not {style.encoding} text") from None
+        raise BadRecordError("bytes_unreadable", f"the line is not {style.encoding} text: set file.encoding") from None
     return parse_record(text)
 
 

@@ -6,6 +6,7 @@ changed on the way.
 Our own, since public readers count one batch only, number traces afresh or do not run on this Python.
 """
 
+import codecs
 import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +16,7 @@ from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake import nacha
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
-from counterfoil.domain.intake.nacha_totals import Totals
+from counterfoil.domain.intake.nacha_totals import ADVICES, Totals
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.errors import InputFileError
 
@@ -48,6 +49,9 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
 def _records(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield the number, from 1, and bytes of each record that is not blank; some writers end no line."""
     first = stream.readline(nacha.LENGTH + 1)
+    if first.startswith(codecs.BOM_UTF8):
+        rest_of_first = b"" if first.endswith(b"\n") else stream.readline(len(codecs.BOM_UTF8))
+        first = first.removeprefix(codecs.BOM_UTF8) + rest_of_first
     first += stream.read(1) if first.endswith(b"\r") else b""
     reading = stream.readline if first[nacha.LENGTH :] in (b"", b"\n", b"\r\n") else None
     if reading is None:
@@ -90,7 +94,8 @@ class _Entries:
             text = record.decode(self._encoding)
         except UnicodeError:
             text = record.decode("latin-1")
-            bad: BadRecordError | None = BadRecordError("bytes_unreadable", f"the record is not {self._encoding} text")
+            why = f"the record is not {self._encoding} text: set file.encoding"
+            bad: BadRecordError | None = BadRecordError("bytes_unreadable", why)
         else:
             bad = None if len(text) <= nacha.LENGTH else BadRecordError("record_too_long", "the record is too long")
         if text[0] != nacha.ADDENDUM:
@@ -105,7 +110,8 @@ class _Entries:
                 self.files += 1
             case nacha.BATCH:
                 self._batch = {**self._file, **nacha.batch_values(text)}
-                self._batch_totals = Totals()
+                # Accounting advices have other places, and so other totals.
+                self._batch_totals = Totals(known=text[1:4] != ADVICES)
             case nacha.ENTRY:
                 self._begin_entry(number, text, bad)
             case nacha.ADDENDUM:

@@ -107,7 +107,7 @@ def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str, BadRecor
             text = line.decode(encoding)
         except UnicodeError:
             text = line.decode("latin-1")
-            problem = problem or BadRecordError("bytes_unreadable", f"a line is not {encoding} text")
+            problem = problem or BadRecordError("bytes_unreadable", f"a line is not {encoding} text: set file.encoding")
         yield number, text.rstrip("\r\n").lstrip("\ufeff\x01"), problem
 
 

@@ -1,6 +1,7 @@
 """Blocklists as they are published: addresses, networks and ranges, plain, with counts, as CSV, or as ipset saves."""
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,9 +17,14 @@ _OF_CSV = re.compile(r"[,;]")
 _IPSET_COMMAND = r"(?:(?:\S*/)?ipset\s+(?:-!\s+|-exist\s+)?)?"
 _IPSET = re.compile(rf"{_IPSET_COMMAND}-?-?(?:add|A)\s+\S+\s+(\S+)", re.IGNORECASE)
 _IPSET_OTHER = re.compile(rf"{_IPSET_COMMAND}(?:create|flush|destroy|-N|-F|-X)\s", re.IGNORECASE)
+_RULE = re.compile(r"(?:deny(?:\s+from)?|-A\s+\S+\s+-s)\s+([^\s;]+).*", re.IGNORECASE)
+"""A line of nginx's or Apache's configuration, or of iptables-save."""
+_JSON_KEYS = ("cidr", "ip", "ip_address", "ipAddress", "address", "network")
 _COMMENT = re.compile(r"#.*|(?:^|\s);.*|^//.*")
 _RANGE = re.compile(r"(?P<first>[0-9a-fA-F:.]+)\s*-\s*(?P<last>[0-9a-fA-F:.]+)(?:[\s,;].*)?")
 _MOST_DIGITS = 9
+_WITH_LAST = 3
+"""A network as its first address, its last one, and the length of its prefix."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -68,8 +74,9 @@ class Blocklist:
 def parse_blocklist(lines: Iterable[str]) -> Blocklist:
     """Read lines of an address or a network, and perhaps the number of lists that it is on (else one).
 
-    `#`, `;` after a blank and `//` begin comments; what stands after the number in CSV, and after a range
-    (`8.8.8.0 - 8.8.8.255`), says nothing here. Of two entries the higher counts.
+    An entry may be a JSON object (Spamhaus), a first and last address and a prefix's length (DShield), or a rule of a
+    server or firewall. `#`, `;` after a blank and `//` begin comments; what stands after the number in CSV, and after
+    a range (`8.8.8.0 - 8.8.8.255`), says nothing here. Of two entries the higher counts.
     """
     found: dict[str, int] = {}
     networks = ListedNetworks()
@@ -94,14 +101,41 @@ def parse_blocklist(lines: Iterable[str]) -> Blocklist:
 
 def _entry(text: str) -> tuple[list[str | Network], int] | None:
     """Addresses in their normal form or networks, and on how many lists they are."""
+    if text.startswith("{"):
+        return _of_json(text)
     as_range = _RANGE.fullmatch(text)
     if as_range is not None:
         return _between(as_range["first"], as_range["last"])
-    of_ipset = _IPSET.match(text)
-    words = [of_ipset[1]] if of_ipset else [word.strip("\"'") for word in _BETWEEN.split(text)]
+    of_command = _RULE.fullmatch(text) or _IPSET.match(text)
+    words = [of_command[1]] if of_command else [word.strip("\"'") for word in _BETWEEN.split(text)]
+    if len(words) >= _WITH_LAST and _is_last(*words[:_WITH_LAST]):
+        words = [f"{words[0]}/{words[2]}"]
     count = _count(words, is_csv=_OF_CSV.search(text) is not None)
     where = None if count is None else _where(words[0])
     return None if where is None or count is None else ([where], count)
+
+
+def _of_json(text: str) -> tuple[list[str | Network], int] | None:
+    """What a JSON object lists; nothing if it tells of the list itself."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if told.get("type") == "metadata":
+        return [], 1
+    word = next((told[key] for key in _JSON_KEYS if isinstance(told.get(key), str)), "")
+    where = _where(word.strip())
+    return None if where is None else ([where], 1)
+
+
+def _is_last(first: str, last: str, prefix: str) -> bool:
+    """Whether a network of this prefix goes from the first to the last address."""
+    if not (prefix.isascii() and prefix.isdecimal() and "/" not in first):
+        return False
+    try:
+        return ipaddress.ip_network(f"{first}/{prefix}").broadcast_address == ipaddress.ip_address(last)
+    except ValueError:
+        return False
 
 
 def _between(first: str, last: str) -> tuple[list[str | Network], int] | None:

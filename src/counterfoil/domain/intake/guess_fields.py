@@ -7,23 +7,28 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import mask_of
+from counterfoil.domain.intake.mapping_amounts import AmountFormat
+from counterfoil.domain.intake.parsing import parse_card_numbers, parse_numbers
 from counterfoil.domain.privacy.addresses import read_address
-from counterfoil.domain.privacy.card_numbers import are_card_numbers
 
 _WORDS = {
     "label": r"fraud|^class$|label|chargeback|verdict",
     "transaction_id": r"(trans\w*|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
     "amount": r"amount|^amt$|price|betrag|montant|importe|gross|value$|^sum$",
-    "currency": r"currency|^ccy$|waehrung|devise",
+    "currency": r"currency|^ccy$|waehrung|w hrung|devise",
     "source_ip": r"\bip\b|ip addr|ipaddress",
     "email": r"e ?mail",
     "phone": r"phone|mobile|\btel\b",
     "card_number": r"cc num|card num|card no|\bpan\b",
     "card_bin": r"\bbin\b|iin",
     "device": r"device id|fingerprint",
-    "account": r"account|name orig|^source$|^customer( id)?$|entity id|^user( id)?$|client|debtor|payer|iban|konto",
-    "merchant": r"merchant( name| id)?$|name dest|^target$|payee|creditor|shop|beneficiary|receiver|terminal|empf",
+    "account": (
+        r"account|name orig|^source$|^customer( id)?$|entity id|^user( id)?$|client|debtor|payer|iban|konto|^kunde"
+    ),
+    "merchant": (
+        r"merchant( name| id)?$|name dest|^target$|payee|creditor|shop|beneficiary|receiver|terminal|empf|h ndler|"
+        r"haendler|beg( n|uen|un)stigte"
+    ),
     "category": r"categor|^mcc$|^type$|merchant type",
 }  # fmt: skip
 """Field -> what its column is called; the first column that fits takes it, in the order of the file."""
@@ -78,9 +83,12 @@ def guess_fields(columns: Mapping[str, pa.Array], taken: tuple[str, ...]) -> lis
             for one in found[-1].columns:
                 free.pop(one)
     known = {guess.field: guess for guess in found}
-    if "account" not in known and "email" in known:
-        doubt = "no column is called like an account: an address may stand for who pays"
-        found.append(FieldGuess("account", known["email"].columns, "somebody is known by it", doubt))
+    if "account" not in known:
+        for field, what in (("email", "an address"), ("card_number", "a card")):
+            if field in known:
+                doubt = f"no column is called like an account: {what} may stand for who pays"
+                found.append(FieldGuess("account", known[field].columns, "somebody is known by it", doubt))
+                break
     return found
 
 
@@ -92,6 +100,8 @@ def _guess(field: str, name: str, named: list[str], free: Mapping[str, pa.Array]
             return FieldGuess(field, (name, cards[0]), "a person's card: the person, then which of their cards", doubt)
     if field == "transaction_id" and pc.count_distinct(free[name]).as_py() < len(free[name]):
         doubt = "values repeat in the first rows, so it may be no id of a payment"
+    if field == "account" and pc.count_distinct(free[name]).as_py() == 1 < len(free[name]):
+        doubt = f"all payments have the same{f'; {doubt}' if doubt else ''}"
     if field == "currency" and _is_drawn(free[name]):
         doubt = "it looks as if drawn at random: if one account pays in many, say currency.meaningful = false"
     return FieldGuess(field, (name,), f"its name, and all values {_LOOKS[field]}", doubt)
@@ -135,6 +145,10 @@ def is_numeric(values: pa.Array) -> bool:
     return bool(pc.all(pc.match_substring_regex(values.drop_null(), _NUMBER)).as_py())
 
 
+def _are_written(values: pa.Array, style: AmountFormat) -> bool:
+    return not any(fault.rows.any() for fault in parse_numbers(values, "", style).faults)
+
+
 def _all_match(pattern: str) -> Callable[[pa.Array], bool]:
     return lambda kept: bool(pc.all(pc.match_substring_regex(kept, pattern)).as_py())
 
@@ -151,7 +165,7 @@ _TESTS: dict[str, Callable[[pa.Array], bool]] = {
     "source_ip": lambda kept: all(read_address(text) is not None for text in pc.unique(kept).to_pylist()),
     "email": _all_match("@"),
     "phone": _all_match(r"\d{3}"),
-    "card_number": lambda kept: bool(mask_of(pa.array(are_card_numbers(kept))).all()),
+    "card_number": lambda kept: not parse_card_numbers(kept, "")[0].faults[0].rows.any(),
     "card_bin": _all_match(r"^\d{6,8}$"),
 }
 
@@ -176,8 +190,13 @@ def guess_labels(values: pa.Array) -> tuple[dict[str, list[str]], str]:
     return found, "; ".join(unsure)
 
 
-def guess_evidence(columns: Mapping[str, pa.Array], taken: set[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield for columns that no field takes: "numeric", "categorical" or "" (better left out), the column, and why."""
+def guess_evidence(
+    columns: Mapping[str, pa.Array], taken: set[str], style: AmountFormat
+) -> Iterator[tuple[str, str, str]]:
+    """Yield for columns that no field takes: "numeric", "categorical" or "" (better left out), the column, and why.
+
+    `style` is how amounts are written, as other numbers must be too.
+    """
     for name, values in columns.items():
         words, kept = words_of(name), values.drop_null()
         if name in taken or not len(kept):
@@ -190,8 +209,10 @@ def guess_evidence(columns: Mapping[str, pa.Array], taken: set[str]) -> Iterator
             yield "", name, "it may be unique to a row, or known only after the payment"
         elif pc.count_distinct(kept).as_py() == 1 and len(kept) > 1:
             yield "", name, "all values are the same"
-        elif is_numeric(values):
+        elif is_numeric(values) and _are_written(values, style):
             yield "numeric", name, "all values are numbers"
+        elif is_numeric(values):
+            yield "", name, "its digits are no numbers that are written like amounts, or may be card numbers"
         elif pc.count_distinct(kept).as_py() <= max(_FEW_KINDS, len(kept) // _ROWS_A_KIND):
             yield "categorical", name, "few kinds of values"
         else:

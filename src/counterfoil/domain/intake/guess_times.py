@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.intake.mapping_times import TimeFormat
+from counterfoil.domain.intake.mapping_times import EXCEL, TimeFormat
 from counterfoil.domain.intake.parsing_times import parse_event_times
 
 _PATTERNS = tuple(
@@ -17,7 +17,11 @@ _PATTERNS = tuple(
 )
 _COUNTS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
 _PARTS = ("year", "month", "day")
-_NAMED = re.compile(r"time|date|stamp|\bat$|\bts$|datum|created|booked|fecha|jour")
+_NAMED = re.compile(r"time|date|stamp|\bat$|\bts$|\bon$|datum|created|booked|fecha|jour|tag$")
+_CLOCKS = re.compile(r"time|clock|uhrzeit|heure|hora")
+_TIME_OF_DAY = r"^\d{1,2}:\d{2}(:\d{2})?$"
+_SPREADSHEET_DAYS = (36_526, 73_050)
+"""The first day of 2000, and the last but one of 2099."""
 _STEPS = {"step": "relative_hours", "time": "relative_seconds"}
 
 
@@ -30,10 +34,15 @@ class TimeGuess:
     reason: str
     unsure: str = ""
 
+    @property
+    def written(self) -> str:
+        """The format of [time]."""
+        return self.lines[0].removeprefix('format = "').removesuffix('"')
+
 
 def guess_time(columns: Mapping[str, pa.Array]) -> TimeGuess | None:
     """Return the best guess, or None where no column looks like a time."""
-    return _in_parts(columns) or _in_one(columns) or _in_steps(columns)
+    return _in_parts(columns) or _with_clock(_in_one(columns), columns) or _in_steps(columns)
 
 
 def _in_parts(columns: Mapping[str, pa.Array]) -> TimeGuess | None:
@@ -57,6 +66,7 @@ def _in_one(columns: Mapping[str, pa.Array]) -> TimeGuess | None:
         formats = [written for written in ("iso8601", *_PATTERNS) if _reads(columns[name], written)]
         if not formats and name in named:
             formats = [written for written in _COUNTS if _reads(columns[name], written)]
+            formats += [EXCEL] * (not formats and _are_days_of_a_spreadsheet(columns[name]))
         if formats:
             return TimeGuess(
                 (name,),
@@ -65,6 +75,31 @@ def _in_one(columns: Mapping[str, pa.Array]) -> TimeGuess | None:
                 _doubt(formats, columns[name]),
             )
     return None
+
+
+def _with_clock(found: TimeGuess | None, columns: Mapping[str, pa.Array]) -> TimeGuess | None:
+    """The same with the time of day, if the column has a date only and another one has the clock."""
+    if found is None or found.written not in ("iso8601", *_PATTERNS):
+        return found
+    if pc.any(pc.match_substring(columns[found.columns[0]], ":")).as_py():
+        return found
+    day = found.columns[0]
+    written = "%Y-%m-%d" if found.written == "iso8601" else found.written
+    named = [name for name in columns if name != day and _CLOCKS.search(_words(name))]
+    for name in (one for one in named if pc.all(pc.match_substring_regex(columns[one], _TIME_OF_DAY)).as_py()):
+        joined = pc.binary_join_element_wise(columns[day], columns[name], " ")
+        for pattern in (f"{written} %H:%M", f"{written} %H:%M:%S"):
+            if _reads(joined, pattern):
+                why = f"together they read as {pattern!r}"
+                return TimeGuess((day, name), (f'format = "{pattern}"',), why, found.unsure)
+    return found
+
+
+def _are_days_of_a_spreadsheet(values: pa.Array) -> bool:
+    if not pc.all(pc.match_substring_regex(values.drop_null(), r"^\d{5}(\.\d+)?$")).as_py():
+        return False
+    days = pc.min_max(pc.cast(values.drop_null(), pa.float64())).as_py()
+    return bool(_SPREADSHEET_DAYS[0] <= (days["min"] or 0) and (days["max"] or 0) < _SPREADSHEET_DAYS[1])
 
 
 def _in_steps(columns: Mapping[str, pa.Array]) -> TimeGuess | None:

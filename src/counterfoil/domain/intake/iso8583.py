@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,9 @@ COLUMNS = (
 `amount` and `billing_amount` are in the units of their currencies, by the digits of ISO 4217. `direction` is debit or
 credit as the cardholder sees it: a refund is a credit, its reversal a debit. `terminal` and `merchant` have no blanks
 at their ends, which writers pad. `transmitted_at` (7) has no year in it: it is the one that brings it closest to the
-time at which the message was received, which stands beside the elements (`received_at`, `timestamp`, `logged_at`).
+time at which the message was received, which stands beside the elements (`received_at`, `timestamp`, `logged_at`), in
+ISO 8601 or counted from 1970. A reversal whose replacement amounts (95) say what is left reverses the rest only: its
+`amount` is the difference, and nothing tells the `billing_amount`.
 """
 
 PERSONAL = frozenset({"card_number", "expiry"})
@@ -28,9 +31,13 @@ PERSONAL = frozenset({"card_number", "expiry"})
 
 _KEY = re.compile(r"(?:de|df|f|field|bit|p|s|data_?element)?[ _.-]?0{0,2}(?P<number>\d{1,3})", re.IGNORECASE)
 _TYPES = ("t", "mti", "messagetype", "message_type", "messagetypeindicator", "0")
-_WITHIN = ("fields", "dataelements", "data_elements", "elements", "message", "body", "iso8583", "data", "bits")
+_WITHIN = (
+    "fields", "dataelements", "data_elements", "elements", "message", "body", "iso8583", "data", "bits", "isomsg",
+    "field",
+)  # fmt: skip
 _RECEIVED = ("received_at", "receivedat", "timestamp", "@timestamp", "logged_at", "ingested_at", "time")
 _MOST_DEPTH = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MTI = re.compile(r"[0129][1-8][0-9][0-9]")
 _KINDS = {
     "1": "authorisation", "2": "financial", "3": "file", "4": "reversal", "5": "reconciliation", "6": "administrative",
@@ -46,6 +53,13 @@ _PLAIN = {
     "entry_mode": 22, "condition": 25, "acquirer": 32, "retrieval_reference": 37, "authorisation_code": 38,
     "response_code": 39, "terminal": 41, "merchant": 42, "merchant_name": 43,
 }  # fmt: skip
+_REPEATS = "135"
+"""The fourth digit of a message that was sent before: it says nothing new."""
+_REPLACEMENT = 95
+_REPLACED = 12
+"""So many digits of the replacement amounts are the amount of the transaction."""
+_UNIT_DIGITS = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
+"""How many digits a time of these years has that is counted from 1970 -> how many of its units are a second."""
 _DIGITS = {"processing_code": 6, "trace_number": 6, "merchant_category": 4, "entry_mode": 3, "condition": 2}
 """Elements of digits: a writer of JSON numbers loses their leading zeros."""
 
@@ -61,6 +75,8 @@ def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]
     """Yield the elements by number, the message's type as `t` and the time of its receipt as `received`."""
     for key, value in record.items():
         name = key.strip().lower()
+        if isinstance(value, list) and name in _WITHIN:
+            value = dict(_listed(value))
         if isinstance(value, Mapping):
             if name in _WITHIN and depth < _MOST_DEPTH:
                 yield from _elements(value, depth + 1)
@@ -78,6 +94,13 @@ def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]
             yield element, value
 
 
+def _listed(elements: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield elements that are written as a list of `{"id": "2", "value": "..."}`."""
+    for element in elements:
+        if isinstance(element, Mapping) and isinstance(element.get("id"), str):
+            yield element["id"], element.get("value")
+
+
 def _values(elements: Mapping[str, str]) -> dict[str, str]:
     kind = _kind(elements)
     values = {name: elements.get(str(number), "").strip() for name, number in _PLAIN.items()}
@@ -85,6 +108,9 @@ def _values(elements: Mapping[str, str]) -> dict[str, str]:
     amount, currency = _money(elements, 4, 49)
     billed, billed_in = _money(elements, 6, 51) if "6" in elements else ("", "")
     reversal = kind == "reversal"
+    left = _left_of(elements, currency) if reversal else Decimal(0)
+    if left:
+        amount, billed, billed_in = _without(amount, left), "", ""
     refund = values["processing_code"][:2] in _REFUNDS
     values |= {
         "message_type": elements["t"].zfill(4),
@@ -127,6 +153,26 @@ def _money(elements: Mapping[str, str], amount: int, currency: int) -> tuple[str
     return (f"{text[:-digits]}.{text[-digits:]}" if digits else text), letters
 
 
+def _left_of(elements: Mapping[str, str], currency: str) -> Decimal:
+    """What a reversal leaves of the amount, by its replacement amounts; nothing if it reverses all."""
+    told = elements.get(str(_REPLACEMENT), "").strip()[:_REPLACED]
+    if not told or not currency:
+        return Decimal(0)
+    if not (told.isdigit() and told.isascii() and len(told) == _REPLACED):
+        raise BadRecordError("amount_unreadable", f"element {_REPLACEMENT} does not begin with {_REPLACED} digits")
+    known = _currency(currency)
+    return Decimal(told).scaleb(-known[1]) if known is not None else Decimal(0)
+
+
+def _without(amount: str, left: Decimal) -> str:
+    reversed_amount = Decimal(amount) - left
+    if reversed_amount < 0:
+        raise BadRecordError(
+            "amount_unreadable", f"element {_REPLACEMENT} leaves more than the amount that is reversed"
+        )
+    return str(reversed_amount)
+
+
 def _currency(code: str) -> tuple[str, int] | None:
     return _currencies().get(code.zfill(3) if code.isdigit() else code.upper())
 
@@ -148,7 +194,7 @@ def _transmitted(elements: Mapping[str, str]) -> str:
     if received is None:
         raise BadRecordError(
             "time_missing",
-            "element 7 has no year, and no received_at, timestamp or logged_at with an ISO time stands beside it",
+            "element 7 has no year, and no received_at, timestamp or logged_at with a time stands beside it",
         )
     if "7" not in elements:
         return received.isoformat()
@@ -167,6 +213,11 @@ def _in_year(told: str, year: int) -> datetime | None:
 
 
 def _time_of(text: str) -> datetime | None:
+    """The time in ISO 8601, or counted from 1970 in seconds, or in smaller units by its digits."""
+    whole, _, fraction = text.partition(".")
+    if whole.isdigit() and whole.isascii() and len(whole) in _UNIT_DIGITS and (not fraction or fraction.isdigit()):
+        micros = Decimal(text) * 10**6 / _UNIT_DIGITS[len(whole)]
+        return _EPOCH + timedelta(microseconds=int(micros))
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -181,11 +232,11 @@ def _approved(response: str) -> str:
 def _payment_id(values: Mapping[str, str]) -> str:
     """Who acquired it, its retrieval reference and trace number, and its type: a reversal is another message.
 
-    No card number is in it. An answer has the id of what it answers.
+    No card number is in it. An answer has the id of what it answers, and a repeat that of what it repeats.
     """
     if not values["retrieval_reference"] and not values["trace_number"]:
         return ""
     mti = values["message_type"]
-    asked = f"{mti[:2]}{int(mti[2]) - 1}{mti[3]}" if mti[2] in _RESPONSES else mti
+    asked = f"{mti[:2]}{int(mti[2]) - (mti[2] in _RESPONSES)}{int(mti[3]) - (mti[3] in _REPEATS)}"
     names = ("acquirer", "terminal", "retrieval_reference", "trace_number", "transmitted_at")
     return "|".join([asked, *(values[name].replace("%", "%25").replace("|", "%7C") for name in names)])

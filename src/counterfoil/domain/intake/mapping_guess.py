@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
@@ -9,9 +10,11 @@ import pyarrow.compute as pc
 
 from counterfoil.domain.intake.guess_fields import guess_evidence, guess_fields, guess_labels, words_of
 from counterfoil.domain.intake.guess_times import guess_time
+from counterfoil.domain.intake.mapping_amounts import AmountFormat
 from counterfoil.errors import MappingError
 
 _MINORITY = 0.5
+_MANY = 20
 _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
 
 
@@ -28,8 +31,9 @@ def guess_mapping(name: str, file_lines: list[str], columns: Mapping[str, pa.Arr
     lines = [f"name = {_quoted(name)}", 'description = "Guessed from the first rows: look at each UNSURE line"', ""]
     lines += ["[file]", *file_lines, "", "[time]", *_comments(time.reason, time.unsure), *time.lines, ""]
     by_field = {guess.field: guess for guess in fields}
-    if "amount" in by_field:
-        lines += _amount_lines(columns[by_field["amount"].columns[0]])
+    amount = list(_amount_lines(columns[by_field["amount"].columns[0]])) if "amount" in by_field else []
+    style = AmountFormat.model_validate(tomllib.loads("\n".join(amount)).get("amount", {}))
+    lines += amount
     lines += ["[fields]", f"event_time = {_value(time.columns)}"]
     label_time = _label_time(columns, taken)
     for guess in fields:
@@ -45,7 +49,7 @@ def guess_mapping(name: str, file_lines: list[str], columns: Mapping[str, pa.Arr
             *_comments("", unsure),
             *(f"{key} = {json.dumps(texts)}" for key, texts in found.items()),
         ]
-    return "\n".join([*lines, *_evidence_lines(columns, taken, {*by_field})]) + "\n"
+    return "\n".join([*lines, *_evidence_lines(columns, taken, {*by_field}, style)]) + "\n"
 
 
 def _amount_lines(values: pa.Array) -> Iterator[str]:
@@ -67,6 +71,8 @@ def _amount_lines(values: pa.Array) -> Iterator[str]:
         side = "negative" if share >= _MINORITY else "positive"
         lines += [*_comments(f"{share:.0%} of the amounts are below zero", "which sign the payments have")]
         lines += [f'debits = "{side}"']
+    if len(kept) >= _MANY and pc.all(pc.match_substring_regex(kept, r"^-?\d+$")).as_py():
+        lines += [*_comments("", 'all amounts are whole: if they count cents, say unit = "minor"')]
     if lines:
         yield from ("[amount]", *lines, "")
 
@@ -78,8 +84,10 @@ def _label_time(columns: Mapping[str, pa.Array], taken: set[str]) -> str | None:
     return next(iter(named), None) if found is not None or named else None
 
 
-def _evidence_lines(columns: Mapping[str, pa.Array], taken: set[str], fields: set[str]) -> Iterator[str]:
-    found = list(guess_evidence(columns, taken))
+def _evidence_lines(
+    columns: Mapping[str, pa.Array], taken: set[str], fields: set[str], style: AmountFormat
+) -> Iterator[str]:
+    found = list(guess_evidence(columns, taken, style))
     names: dict[str, str] = {}
     for kind, column, _ in found:
         if kind:

@@ -14,8 +14,9 @@ COLUMNS = (
 )  # fmt: skip
 """Every column that a mapping may name.
 
-`value_time` is the value date. `debtor_bank` is field 52A or who sent the message, `creditor_bank` field 57A or who
-received it. `payment_id` is the UETR, else the bank that sent it, its reference and the value date.
+`value_time` is the value date. `debtor_bank` is field 52 or who sent the message, `creditor_bank` field 57 or who
+received it: by BIC (A), else by the number in a clearing system (`SC123456`), else by name. `payment_id` is the UETR,
+else the bank that sent it, its reference and the value date.
 """
 
 PERSONAL = frozenset({"debtor_account", "debtor_name", "creditor_account", "creditor_name", "remittance"})
@@ -74,10 +75,10 @@ class Transfer:
                 self._party("debtor", known)
             case "59" | "59A" | "59F":
                 self._party("creditor", known)
-            case "52A":
-                self._keep("debtor_bank", _last(known))
-            case "57A":
-                self._keep("creditor_bank", _last(known))
+            case "52A" | "52B" | "52C" | "52D":
+                self._keep("debtor_bank", _bank(known))
+            case "57A" | "57B" | "57C" | "57D":
+                self._keep("creditor_bank", _bank(known))
             case "70":
                 self._keep("remittance", " ".join(line.strip() for line in known.lines))
 
@@ -138,6 +139,11 @@ def _bic(found: re.Match[str] | None) -> str:
     return found["bank"] if branch == "XXX" else f"{found['bank']}{branch}"
 
 
-def _last(known: SwiftField) -> str:
-    """The BIC, which may stand after a line with an account."""
-    return known.lines[-1].strip()
+def _bank(known: SwiftField) -> str:
+    """The BIC, after a line with an account if there is one; else the clearing number, which is first; else a name."""
+    lines = [line.strip() for line in known.lines]
+    if known.tag.endswith("A"):
+        return lines[-1]
+    if lines[0].startswith("//"):
+        return lines[0].removeprefix("//")
+    return next((line for line in lines if not line.startswith("/")), lines[0].strip("/"))

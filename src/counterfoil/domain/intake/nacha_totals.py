@@ -7,7 +7,7 @@ from counterfoil.domain.intake.raw import BadRecordError
 
 _HASH_MODULUS = 10**10
 _CREDIT_CODES, _DEBIT_CODES = "1234", "56789"
-_ADVICES = "280"
+ADVICES = "280"
 """The service class of accounting advices, whose records have other places."""
 
 _IN_BATCH = {"entries and addenda": (5, 10), "entry hash": (11, 20), "debits": (21, 32), "credits": (33, 44)}
@@ -52,7 +52,7 @@ class Totals:
 
     def require_batch(self, record: str) -> None:
         """Raise BadRecordError if a batch's control (8) tells other totals."""
-        if record[1:4] != _ADVICES:
+        if record[1:4] != ADVICES:
             self._require(record, _IN_BATCH, "batch")
 
     def require_file(self, record: str) -> None:

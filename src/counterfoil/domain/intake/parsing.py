@@ -26,6 +26,9 @@ _LABEL_WORDS = (
 _QUOTABLE = rf"(?i)^({_LABEL_WORDS})([ _-]({_LABEL_WORDS})){{0,2}}$|^[+-]?\d{{1,2}}(\.\d{{1,2}})?$"
 
 
+_CARD_NUMBER = r"^(\d{12,19}|(\d{6}\d{0,2})?[*xX#\x{2022}]{2,15}\d{4})$"
+
+
 @dataclass(frozen=True)
 class Fault:
     """Rows that cannot be kept: a stable reason code and a message that names the column."""
@@ -129,13 +132,18 @@ def parse_card_bins(values: pa.Array, column: str) -> Parsed:
 
 
 def parse_card_numbers(values: pa.Array, column: str) -> tuple[Parsed, pa.Array]:
-    """Return the BIN (six digits) with its faults, and the last four digits. Nothing else is kept."""
+    """Return the BIN (six digits) with its faults, and the last four digits. Nothing else is kept.
+
+    A number may be masked between them, or before the last four: then the BIN is null.
+    """
     digits = pc.replace_substring_regex(text_of(values, column), r"[ -]", "")
-    wrong = mask_of(pc.invert(pc.match_substring_regex(digits, r"^\d{12,19}$")))
-    message = f"column {column!r} is not 12 to 19 digits"
+    wrong = mask_of(pc.invert(pc.match_substring_regex(digits, _CARD_NUMBER)))
+    message = f"column {column!r} is not 12 to 19 digits, nor the first and last of them around a mask (*, X)"
     parsed = without(digits, Fault("card_number_invalid", message, wrong))
     last4 = pc.utf8_slice_codeunits(parsed.values, -4)
-    return Parsed(pc.utf8_slice_codeunits(parsed.values, 0, 6), parsed.faults), last4
+    known = pc.match_substring_regex(parsed.values, r"^\d{6}")
+    bins = pc.if_else(known, pc.utf8_slice_codeunits(parsed.values, 0, 6), pa.scalar(None, pa.string()))
+    return Parsed(bins, parsed.faults), last4
 
 
 def without(values: pa.Array, *faults: Fault, type_: pa.DataType | None = None) -> Parsed:

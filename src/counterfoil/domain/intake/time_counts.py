@@ -62,7 +62,7 @@ def _whole_and_others(values: pa.Array, column: str) -> tuple[pa.Array, Doubles,
     numbers, present = _numbers(values, column)
     if pa.types.is_floating(values.type):
         return pa.nulls(len(values), pa.int64()), numbers, present
-    text = text_of(values, column)
+    text = pc.replace_substring_regex(text_of(values, column), r"\.0*$", "")
     whole = pc.if_else(pc.match_substring_regex(text, _WHOLE), text, pa.nulls(1, pa.string())[0])
     return pc.cast(pc.replace_substring_regex(whole, r"^\+", ""), pa.int64()), numbers, present
 

@@ -16,8 +16,14 @@ _NO_TEXT = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
 
 
 def extended_iso(text: pa.Array) -> pa.Array:
-    """Write basic ISO 8601 (20260301T100000Z) with its signs, and a fraction with a point; all other texts stay."""
+    """Write basic ISO 8601 (20260301T100000Z) with its signs, and a fraction with a point; all other texts stay.
+
+    The time alone may be basic (2026-03-01T100000), and the T small.
+    """
     text = pc.replace_substring_regex(text, r"(\d),(\d)", r"\1.\2")
+    text = pc.replace_substring_regex(text, r"^(\d{4}-?\d{2}-?\d{2})t(\d)", r"\1T\2")
+    text = pc.replace_substring_regex(text, r"^(\d{4}-?\d{2}-?\d{2}T[\d:.]+)z$", r"\1Z")
+    text = pc.replace_substring_regex(text, r"^(\d{4})-(\d{2})-(\d{2})([T ]\d{4}(?:\d{2})?(?:[^\d:]|$))", r"\1\2\3\4")
     date_only = pc.match_substring_regex(text, r"^\d{8}$")
     without_time = pc.replace_substring_regex(text, r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3")
     found = pc.match_substring_regex(text, _BASIC)

@@ -153,6 +153,18 @@ def test_a_line_of_an_object_and_something_else_stays_broken(tmp_path: Path) -> 
     assert (amounts(batches), rejected(batches)) == ({2: "2"}, [(1, "json_broken")])
 
 
+def test_a_comma_at_the_end_of_a_line_says_nothing(tmp_path: Path) -> None:
+    content = line("1").strip() + b",\n" + line("2").strip() + b" , \r\n" + line("3") + b"{broken,\n"
+    batches = read(tmp_path, content)
+    assert (amounts(batches), rejected(batches)) == ({1: "1", 2: "2", 3: "3"}, [(4, "json_broken")])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_refused_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(InputFileError, match="begins with the mark of UTF-16, and JSON is read as UTF-8: convert"):
+        read(tmp_path, ("\ufeff" + line("1").decode()).encode(encoding))
+
+
 @pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\r\n", b","])
 def test_objects_that_are_each_spread_over_lines_are_records_each(tmp_path: Path, between: bytes) -> None:
     spread = [b'{\n  "t": "2024-01-01",\n  "order": {"amount": %d.50}\n}' % n for n in range(3)]

@@ -49,6 +49,20 @@ def test_an_mt103_tells_who_pays_whom(tmp_path: Path) -> None:
     assert row["account_id"] not in (None, row["merchant_id"])
 
 
+@pytest.mark.parametrize(
+    ("field", "bank"),
+    [
+        (":57A:/12345\r\nABNANL2A", "ABNANL2A"), (":57C://SC123456", "SC123456"),
+        (":57D:/12345\r\nNORTH BANK\r\nTOWN", "NORTH BANK"),
+        (":57D://FW021000089\r\nNORTH BANK", "FW021000089"), (":71F:EUR1,", "ABNANL2A"),
+    ],
+)  # fmt: skip
+def test_the_payees_bank_is_told_by_bic_clearing_number_or_name(tmp_path: Path, field: str, bank: str) -> None:
+    rest = [one for one in FIELDS if not one.startswith(":57")]
+    (row,), _ = read(tmp_path, "mt103", mt103(*rest, field, blocks=BLOCKS))
+    assert row["creditor_bank"] == bank
+
+
 def test_messages_follow_one_another_with_blocks_or_without(tmp_path: Path) -> None:
     bare = "\n".join(FIELDS).replace("260102", "801231") + "\n"
     rows, rejected = read(tmp_path, "mt103", bare + bare.replace("REF1", "REF2") + mt103(*FIELDS))
@@ -173,6 +187,21 @@ def test_a_file_may_hold_many_batches_and_end_no_line(tmp_path: Path) -> None:
         assert ([row["source_line"] for row in rows], rejected) == ([3, 6], [])
 
 
+def test_a_mark_before_the_file_header_says_nothing(tmp_path: Path) -> None:
+    for joined in ("", "\n", "\r\n"):
+        one = ach("22", 1, 1)
+        content = joined.join([ach_file(), ach_batch(), one, batch_end(one), file_end(1, one)])
+        rows, rejected = read(tmp_path, "nacha", f"\ufeff{content}")
+        assert ([row["source_line"] for row in rows], rejected) == ([3], [])
+
+
+def test_no_totals_are_required_of_a_file_with_accounting_advices(tmp_path: Path) -> None:
+    advice = f"681021000021{'1':15}{5000:012d}{'':15}{'BANK':22}  0021000020010001"
+    end = f"8280000001{2100002:010d}{0:020d}{5000:020d}{'':19}021000020000001"
+    content = "\n".join([ach_file(), ach_batch().replace("5200", "5280"), advice, end, file_end(1)])
+    assert read(tmp_path, "nacha", content) == ([], [(3, "transaction_code_unknown")])
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -243,9 +272,64 @@ def test_an_answer_has_the_id_of_what_it_answers(tmp_path: Path) -> None:
     assert rows[0]["transaction_id"] == rows[1]["transaction_id"]
 
 
+@pytest.mark.parametrize(("request_type", "repeat"), [("0100", "0101"), ("0120", "0121"), ("0420", "0421")])
+def test_a_repeat_has_the_id_of_what_it_repeats(tmp_path: Path, request_type: str, repeat: str) -> None:
+    answer = f"{request_type[:2]}{int(request_type[2]) + 1}0"
+    rows, _ = read(tmp_path, "iso8583-json", lines(*(CARD | {"t": one} for one in (request_type, repeat, answer))))
+    assert len(rows) == 3
+    assert len({row["transaction_id"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("currency", "told", "left", "amounts"),
+    [
+        ("978", "12345", "000000010000", [23.45, 123.45]),
+        ("392", "500", "000000000400", [100, 500]),
+        ("414", "1500", "000000000001", [1.499, 1.5]),
+    ],
+)
+def test_a_partial_reversal_gives_back_what_its_replacement_amount_does_not_keep(
+    tmp_path: Path, currency: str, told: str, left: str, amounts: list[float]
+) -> None:
+    reversal = CARD | {"t": "0420", "4": told, "49": currency}
+    partial, whole = reversal | {"95": left.ljust(42, "0")}, reversal | {"95": "0" * 42}
+    more, odd = reversal | {"95": "9" * 42}, reversal | {"95": "D" + "0" * 41}
+    rows, rejected = read(tmp_path, "iso8583-json", lines(partial, whole, more, odd))
+    assert [float(row["amount"]) for row in rows] == amounts
+    assert [row["direction"] for row in rows] == ["credit", "credit"]
+    assert rejected == [(3, "amount_unreadable"), (4, "amount_unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("masked", "bank", "last"),
+    [
+        ("411111******1111", "411111", "1111"), ("41111122XXXX1111", "411111", "1111"),
+        ("************1111", None, "1111"),
+        ("4111 11xx xxxx 1111", "411111", "1111"),
+    ],
+)  # fmt: skip
+def test_a_masked_card_number_costs_no_payment(tmp_path: Path, masked: str, bank: str | None, last: str) -> None:
+    (row,), rejected = read(tmp_path, "iso8583-json", lines(CARD | {"2": masked}))
+    assert (row["card_bin"], row["card_last4"], rejected) == (bank, last, [])
+    assert row["account_id"] is not None
+    assert masked not in str(row)
+
+
+@pytest.mark.parametrize(
+    "received", [1767225603, 1767225603000, 1767225603000000, "1767225603.25", "2026-01-01T01:00:03+01:00"]
+)
+def test_the_time_of_receipt_may_be_counted_from_1970(tmp_path: Path, received: Any) -> None:
+    (row,), _ = read(tmp_path, "iso8583-json", lines(CARD | {"received_at": received}))
+    assert row["event_time"].isoformat() == "2025-12-31T23:59:59+00:00"
+    (alone,), _ = read(tmp_path, "iso8583-json", lines(CARD | {"received_at": received, "7": None}))
+    assert alone["event_time"].isoformat().startswith("2026-01-01T00:00:03")
+
+
 @pytest.mark.parametrize(
     "shape",
     [
+        {"isomsg": {"field": [{"id": {"t": "0"}.get(k, k), "value": v} for k, v in CARD.items() if k != "received_at"]},
+         "timestamp": CARD["received_at"]},
         {f"DE{int(key):03d}" if key.isdigit() else {"t": "MTI"}.get(key, key): value for key, value in CARD.items()},
         {"mti": "0100", "timestamp": CARD["received_at"], "fields": {k: v for k, v in CARD.items() if k.isdigit()}},
         {"0": 100, "@timestamp": CARD["received_at"], **{f"F{k}": v for k, v in CARD.items() if k.isdigit()}},

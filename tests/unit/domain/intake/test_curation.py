@@ -44,6 +44,9 @@ def test_of_two_entries_the_higher_counts() -> None:
         ["8.8.8.8;5", "9.9.9.9;2;x"],
         ["ipset create bad hash:ip", "ipset -! add bad 8.8.8.8", "/sbin/ipset -A bad 9.9.9.9"],
         ["8.8.8.8 - 8.8.8.8 , 100 , a name", "9.9.9.9-9.9.9.9"],
+        ['{"cidr":"8.8.8.8/32","sblid":"SBL1"}', '{"ip": "9.9.9.9", "x": [1]}', '{"type":"metadata","size":2}'],
+        ["deny 8.8.8.8;", "Deny from 9.9.9.9"],
+        ["-A INPUT -s 8.8.8.8/32 -j DROP", "-A INPUT -s 9.9.9.9 -j DROP"],
     ],
 )
 def test_a_list_in_any_form_names_its_addresses(lines: list[str]) -> None:
@@ -66,7 +69,15 @@ def test_a_count_after_a_semicolon_is_one_and_a_range_is_its_networks() -> None:
     assert described(rows, listed=found.networks)["blocklists"].to_pylist() == [1, 0, 1]
 
 
+def test_a_network_may_be_its_first_and_last_address_and_its_prefix() -> None:
+    found = parse_blocklist(["8.8.8.0\t8.8.8.255\t24\t100\tA NAME, INC\tUS", '{"cidr": "9.9.9.0/25"}'])
+    assert (found.counts.num_rows, found.unreadable) == (0, 0)
+    rows = _found(("8.8.8.255", True), ("8.8.9.0", True), ("9.9.9.127", True), ("9.9.9.128", True))
+    assert described(rows, listed=found.networks)["blocklists"].to_pylist() == [1, 0, 1, 0]
+
+
 NO_ENTRIES = (
+    '{"cidr": 5}', '{"cidr": ', "8.8.8.0\t8.8.8.254\t24\tx", "deny all;",
     "8.8.8.9-8.8.8.8", "8.8.8.8-2001:db8::", "8.8.8.8-", "1.1.1.1 x", "1.1.1.1\t-1", "1.1.1.1\tmany", "1.1.1.1\t1\t2",
     "1.1.1\t3", "1.1.1.1\t9999999999", "x\t1",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Read CSV files as batches of text with the record number of every row.
+"""Read CSV files as batches of text with the line and the record number of every row.
 
 Memory is bounded by the block size, whatever the size of the file.
 """
@@ -7,7 +7,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO
 
@@ -21,14 +21,14 @@ from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongErr
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.parts import Part
+from counterfoil.adapters.files.physical_lines import Followed, PhysicalLines
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, ON_NO_TEXT, as_utf8, unreadable_byte
-from counterfoil.domain.arrays import mask_of, which_hold
+from counterfoil.domain.arrays import Integers, mask_of, which_hold
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
-from counterfoil.domain.schemas import REJECTED
 from counterfoil.errors import InputFileError
 
 BLOCK_BYTES = 8 << 20
@@ -129,10 +129,10 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     Raises InputFileError if the file is cut off or a record is too long.
     """
     layout = _layout(part, mapping.file).known_by(mapping.source_columns)
-    state = _Records(part, layout.first_record)
+    state = _Records(part, layout.first_record, PhysicalLines(layout.first_record - 1, layout.header_line))
     try:
         with part.open() as raw:
-            reader = _reader(_source(raw, mapping, layout), mapping, layout, state)
+            reader = _reader(_source(raw, mapping, layout, state.physical), mapping, layout, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, layout, state)
     except InputFileError:
@@ -151,6 +151,7 @@ class _Records:
 
     part: Part
     next_number: int
+    physical: PhysicalLines
     good: int = 0
     before: int = 0
     """Lines above the header of the table, which Arrow does not see."""
@@ -168,24 +169,33 @@ class _Records:
             self.ragged[number] = ("ragged_row", message)
         return "skip"
 
-    def take(self, rows: int) -> tuple[pa.Array, pa.Table]:
-        """Return the record numbers of the next good rows, and the ragged records among them."""
+    def take(self, rows: int) -> tuple[pa.Array, pa.Array, pa.Table]:
+        """Return the record numbers and the lines of the next good rows, and the ragged records among them."""
         # Arrow parses a block before it hands it over, so every ragged record before these rows is known.
         span = np.arange(self.next_number, self.next_number + rows + len(self.ragged))
         numbers = span[~np.isin(span, list(self.ragged))][:rows]
-        passed = self.ragged_up_to(int(numbers[-1])) if rows else REJECTED.empty_table()
-        if rows:
-            self.next_number = int(numbers[-1]) + 1
+        last = int(numbers[-1]) if rows else self.next_number - 1
+        places, why = self._ragged_up_to(last)
+        lines = self.physical.of(span[: rows + len(places)])
+        ragged = np.isin(span[: len(lines)], places)
+        self.next_number = last + 1
         self.good += rows
-        return pa.array(numbers, pa.int64()), passed
+        return pa.array(numbers, pa.int64()), pa.array(lines[~ragged], pa.int64()), self._refused(lines[ragged], why)
 
-    def ragged_up_to(self, last: int | None) -> pa.Table:
-        """Take out the ragged records up to a number (None: all) as a table of rejections."""
+    def rest(self) -> pa.Table:
+        """Return the ragged records after the last good row."""
+        places, why = self._ragged_up_to(None)
+        return self._refused(self.physical.of(np.array(places, dtype=np.int64)), why)
+
+    def _ragged_up_to(self, last: int | None) -> tuple[list[int], list[tuple[str, str]]]:
+        """Take out the ragged records up to a number (None: all)."""
         taken = sorted(number for number in self.ragged if last is None or number <= last)
-        why = [self.ragged.pop(number) for number in taken]
+        return taken, [self.ragged.pop(number) for number in taken]
+
+    def _refused(self, lines: Integers, why: list[tuple[str, str]]) -> pa.Table:
         return rejections(
             self.part.source,
-            pa.array(taken, pa.int64()),
+            pa.array(lines, pa.int64()),
             pa.array([reason for reason, _ in why], pa.string()),
             pa.array([message for _, message in why], pa.string()),
         )
@@ -204,15 +214,15 @@ class _ForArrow(io.RawIOBase):
         return self._stream.read(size)
 
 
-def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout) -> _ForArrow:
+def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout, lines: PhysicalLines) -> _ForArrow:
     """The file's text under its header, with its quotes put right where its writer may quote or escape."""
     text = as_utf8(raw, mapping.file.encoding)
     if not layout.plain:
         text = WithHeader(text, layout)
     if not mapping.file.may_quote:
-        return _ForArrow(text)
+        return _ForArrow(Followed(text, lines))
     told = lines_of(mapping, layout.names)
-    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES))
+    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES, lines))
 
 
 def _reader(
@@ -249,18 +259,18 @@ def _reader(
 def _numbered(
     reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: _Records
 ) -> Iterator[RawBatch]:
+    source, member = state.part.source, state.part.member
     for batch in reader:
-        lines, ragged = state.take(batch.num_rows)
-        table = pa.Table.from_batches([batch])
+        numbers, lines, ragged = state.take(batch.num_rows)
+        raw = RawBatch(pa.Table.from_batches([batch]), lines, ragged, source, member, numbers)
         if layout.surplus:
-            table, lines, ragged = _without_longer(table, lines, ragged, layout.surplus, state.part.source)
-        marks = {name: which_hold(table[name].combine_chunks(), MARK) for name in table.column_names}
-        raw = RawBatch(table, lines, ragged, state.part.source, state.part.member)
-        yield without_unreadable(raw, marks, partial(_what_is_no_text, table, mapping.file.encoding))
-    left = state.ragged_up_to(None)
+            raw = _without_longer(raw, layout.surplus)
+        marks = {name: which_hold(raw.table[name].combine_chunks(), MARK) for name in raw.table.column_names}
+        yield without_unreadable(raw, marks, partial(_what_is_no_text, raw.table, mapping.file.encoding))
+    left = state.rest()
     if left.num_rows:
         nothing = pa.table({column: pa.array([], pa.string()) for column in mapping.source_columns})
-        yield RawBatch(nothing, pa.array([], pa.int64()), left, state.part.source, state.part.member)
+        yield RawBatch(nothing, pa.array([], pa.int64()), left, source, member)
 
 
 def _what_is_no_text(table: pa.Table, encoding: str, column: str, row: int) -> str:
@@ -274,18 +284,16 @@ def _no_text(byte: str, encoding: str) -> str:
     return f"the byte {byte}, which is no text in {encoding}: set file.encoding (perhaps 'latin-1' or 'cp1252')"
 
 
-def _without_longer(
-    table: pa.Table, lines: pa.Array, ragged: pa.Table, surplus: tuple[str, ...], source: str
-) -> tuple[pa.Table, pa.Array, pa.Table]:
+def _without_longer(batch: RawBatch, surplus: tuple[str, ...]) -> RawBatch:
     """Take out the columns without a name, and the rows that have something there."""
-    filled = [mask_of(pc.not_equal(table[name].combine_chunks(), "")) for name in surplus]
+    filled = [mask_of(pc.not_equal(batch.table[name].combine_chunks(), "")) for name in surplus]
     longer = pa.array(np.logical_or.reduce(filled))
     message = "the row has a cell for which the header has no name"
-    numbers = lines.filter(longer)
-    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(numbers)) for text in ("ragged_row", message)]
-    refused = pa.concat_tables([ragged, rejections(source, numbers, *reasons)]).combine_chunks().sort_by("source_line")
-    kept = pc.invert(longer)
-    return table.drop_columns(list(surplus)).filter(kept), lines.filter(kept), refused
+    lines = batch.lines.filter(longer)
+    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(lines)) for text in ("ragged_row", message)]
+    refused = pa.concat_tables([batch.rejected, rejections(batch.source, lines, *reasons)])
+    kept = batch.only(pc.invert(longer), refused.combine_chunks().sort_by("source_line"))
+    return replace(kept, table=kept.table.drop_columns(list(surplus)))
 
 
 def _unreadable(place: str, error: Exception) -> InputFileError:

@@ -166,7 +166,9 @@ class Requoted:
             return None
         if not _LINE_BREAK.search(data, place, end):
             return end
-        return None if self._holds_payment(data, place, end, start) else end
+        if self._holds_payment(data, place, end, start) or self._holds_shapes(data, end, start):
+            return None
+        return end
 
     def _holds_payment(self, data: bytes, place: int, end: int, start: int) -> bool:
         """Whether a later line of the cell from `place` to `end` is a payment, as its last one with what follows."""
@@ -183,6 +185,19 @@ class Requoted:
         if begun is None and not self._ended:
             raise _Undecided
         return False
+
+    def _holds_shapes(self, data: bytes, end: int, start: int) -> bool:
+        """Whether the lines from `start` to that of `end` look like rows, each of them: then one may be unusable.
+
+        A blank after a delimiter is prose, unless the first of the lines has one there too.
+        """
+        ending = _LINE_BREAK.search(data, end)
+        lines = _LINE_BREAK.split(data[start : len(data) if ending is None else ending.start()])
+        rows = [line.split(self._signs.delimiter) for line in (lines[0], *filter(None, lines[1:-1]), lines[-1])]
+        padded = _padded(rows[0])
+        return self._width > 2 and all(
+            len(row) == self._width and _padded(row) <= padded and row.count(b"") * 2 < self._width for row in rows
+        )
 
     def _is_row(self, line: bytes, above: bytes, *, is_last: bool) -> bool:
         """Whether a line with all cells is a row by itself, though a quote stands open in the line above it.
@@ -213,3 +228,8 @@ class Requoted:
 
     def _has_all_cells(self, line: bytes) -> bool:
         return self._width > 1 and line.count(self._signs.delimiter) == self._width - 1
+
+
+def _padded(row: list[bytes]) -> set[int]:
+    """The cells, but for the first, that begin with a blank."""
+    return {place for place, cell in enumerate(row) if place and cell.startswith(b" ")}

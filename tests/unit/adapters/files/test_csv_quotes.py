@@ -225,7 +225,7 @@ def test_where_a_file_is_cut_into_blocks_makes_no_difference(pieces: list[str], 
     assert of(step) == of(1 << 20)
 
 
-@pytest.mark.parametrize("spoilt", [(1,), (2,)], ids=["time", "amount"])
+@pytest.mark.parametrize("spoilt", [(1,), (2,), (1, 2)], ids=["time", "amount", "both"])
 @pytest.mark.parametrize("which", [2, 3, 4], ids=["first", "between", "last"])
 @pytest.mark.parametrize("place", [4, 5], ids=["shop", "note"])
 def test_a_row_that_cannot_be_used_is_swallowed_by_no_quote(
@@ -238,6 +238,33 @@ def test_a_row_that_cannot_be_used_is_swallowed_by_no_quote(
         rows[which - 2][cell] = "soon"
     batches = read(tmp_path, lines(rows))
     assert (refused(batches), list(cells(batches).values())) == ({}, rows)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("good", [(), (2,), (3,), (4,)], ids=["none", "first", "between", "last"])
+@pytest.mark.parametrize("place", [0, 3, 4, 5])
+def test_rows_that_tell_nothing_are_told_by_their_shape(
+    tmp_path: Path, place: int, good: tuple[int, ...], end: str
+) -> None:
+    """With neither time nor amount in all rows but one, or in any."""
+    rows = [row(number) for number in (2, 3, 4)]
+    rows[0][place], rows[2][place] = '"Joe', 'Cafe 21"'
+    for number, cells_ in enumerate(rows, start=2):
+        if number not in good:
+            cells_[1:3] = ["soon", "much"]
+    batches = read(tmp_path, lines(rows, end))
+    assert (refused(batches), list(cells(batches).values())) == ({}, rows)
+
+
+@pytest.mark.parametrize("text", ["one, two, three\nfour, five, six", "one,two\nfour", "a\nb, c, d\n,,"])
+def test_prose_with_as_many_delimiters_as_a_row_stays_one_cell(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(f'id,at,note\nq2,2026-03-01T10:00:00Z,"{text}"\nq3,2026-03-01T10:00:00Z,x\n')
+    mapping = parse_mapping(
+        '[fields]\ntransaction_id = "id"\nevent_time = "at"\n[evidence]\ntextual = {n = "note"}', "own"
+    )
+    (batch,) = InputFiles().batches(path, mapping)
+    assert batch.table.select(["id", "note"]).to_pylist() == [{"id": "q2", "note": text}, {"id": "q3", "note": "x"}]
 
 
 def test_a_text_before_time_and_amount_is_no_row_whatever_its_last_line_holds(tmp_path: Path) -> None:

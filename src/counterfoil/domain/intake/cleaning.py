@@ -263,7 +263,7 @@ def _accounts(raw: dict[str, pa.Array], names: Sequence[str], key: bytes | Pseud
     parts = [parsing.text_of(raw[name], name) for name in names]
     encoded = parts[-1].dictionary_encode()
     read = [read_iban(text) for text in encoded.dictionary.to_pylist()]
-    wrong = pa.array([iban is not None and iban.is_second_spelling for iban in read], pa.bool_()).take(encoded.indices)
+    wrong = pa.array([iban is not None and iban.is_invalid for iban in read], pa.bool_()).take(encoded.indices)
     message = f"column {names[-1]!r} holds an IBAN with the check digits 00, 01 or 99, which none has"
     return Parsed(pseudonymise_accounts(parts, key), (Fault(IBAN_INVALID, message, mask_of(wrong)),))
 

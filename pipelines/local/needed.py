@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_AWS, _MLFLOW = ("AWS_",), ("AWS_", "MLFLOW_TRACKING_", "MLFLOW_S3_", "MLFLOW_HTTP_")
+_AWS, _MLFLOW = ("AWS_",), ("AWS_", "MLFLOW_TRACKING_", "MLFLOW_S3_", "MLFLOW_HTTP_", "MLFLOW_ALLOW_")
 _PREFIXES = {
     "COUNTERFOIL_LEDGER_TABLE": _AWS,
     "COUNTERFOIL_PROFILE_TABLE": _AWS,

@@ -242,6 +242,18 @@ def test_a_registry_out_of_reach_is_named_without_its_password(tmp_path: Path) -
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "cure"), [("mlruns", "mlruns/mlflow.db"), ("own.db", "own.db")])
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_folder_is_no_registry_and_the_address_to_write_is_told(
+    tmp_path: Path, scheme: str, name: str, cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(StoreUnavailableError) as told:
+        MlflowRegistry(f"{scheme}{tmp_path / name}", cache=tmp_path / "cache").releases()
+    assert f"'sqlite:///{tmp_path / cure}'" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
 def test_a_deleted_experiment_is_told_before_the_work_with_the_command_that_brings_it_back(
     registry: ReleaseRegistry, open_registry: Callable[[], ReleaseRegistry], folder: Path, tmp_path: Path
 ) -> None:

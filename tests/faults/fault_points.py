@@ -14,6 +14,7 @@ import re
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -40,6 +41,7 @@ class FaultPoints:
         self._at = at
         self._fault = fault
         self.count = 0
+        self._meeting = threading.RLock()
 
     def meet(
         self,
@@ -54,15 +56,16 @@ class FaultPoints:
         `torn` does a part of the operation, of which a kill in its middle leaves traces; `full` is how a full disk is
         told there, where room is needed.
         """
-        self.count += 1
-        os.write(self._log, f"{name}\n".encode())
-        if self._at and self.count >= self._at and self._fault == FULL:
-            if needs_space:
+        with self._meeting:  # of several threads, none goes past the point where another is killed
+            self.count += 1
+            os.write(self._log, f"{name}\n".encode())
+            if self._at and self.count >= self._at and self._fault == FULL:
+                if needs_space:
+                    torn()
+                    raise full()
+            elif self.count == self._at:
                 torn()
-                raise full()
-        elif self.count == self._at:
-            torn()
-            os.kill(os.getpid(), signal.SIGKILL if self._fault == KILL else signal.SIGSTOP)
+                os.kill(os.getpid(), signal.SIGKILL if self._fault == KILL else signal.SIGSTOP)
 
     def install(self) -> None:
         """Watch this process from now on; there is no way back."""

@@ -62,7 +62,12 @@ TRANSACTION_COLUMNS: tuple[Column, ...] = (
     Column("label", pa.int8(), "1 fraud, 0 good, null unknown"),
     Column("label_time", TIMESTAMP, "When the label was given (UTC)"),
     Column("source", TEXT, "Name of the input file, without its folder", required=True),
-    Column("source_line", COUNT, "Number of the record in the input file; the header is line 1", required=True),
+    Column(
+        "source_line",
+        COUNT,
+        "Number of the record in the input file; of a CSV file its line",
+        required=True,
+    ),
 )
 """Columns of every `transactions` table; a mapping's own evidence columns come after them."""
 
@@ -80,7 +85,12 @@ EVIDENCE_COLUMNS = (
 
 REJECTED_COLUMNS = (
     Column("source", TEXT, "Name of the input file, without its folder", required=True),
-    Column("source_line", COUNT, "Number of the record in the input file; the header is line 1", required=True),
+    Column(
+        "source_line",
+        COUNT,
+        "Number of the record in the input file; of a CSV file its line",
+        required=True,
+    ),
     Column("reason", TEXT, "Stable code of the reason", required=True),
     Column("message", TEXT, "The reason in words; names the column, never a personal value", required=True),
 )
@@ -100,7 +110,7 @@ LABEL_COLUMNS = (
     Column("said_by", TEXT, "Who said it: a mapping of files, an analyst, a service", required=True),
     Column("said_at", TIMESTAMP, "When it was said (UTC); null: with the payment, by its own file"),
     Column("source", TEXT, "Name of the input file, without its folder; null if no file said it"),
-    Column("source_line", COUNT, "Number of the record in the input file"),
+    Column("source_line", COUNT, "Number of the record in the input file; of a CSV file its line"),
     Column("sequence", COUNT, "Number of the label, in the order in which they came", required=True),
 )
 LABELS = schema_of(LABEL_COLUMNS)

@@ -13,7 +13,9 @@ _HEAD = """# Tables of the lake
 
 Made by `python -m counterfoil.insights.data_dictionary` from `domain/tables.py`, which Glue's tables and their comments
 come from as well. Times are UTC. "required": never null. A run of a step is one folder of a table; on AWS it is the
-partition key `run`, and readers see only the runs that the table's manifest names.
+partition key `run`, and readers see only the runs that the table's manifest names. Others read what is published
+under `lake/<table>` of a workspace: `pandas.read_parquet(folder)`, `pyarrow.dataset.dataset(folder)`, DuckDB's
+`read_parquet('lake/<table>/**/*.parquet')`; where names with a dot are read too, `lake/<table>/runs`.
 """
 
 

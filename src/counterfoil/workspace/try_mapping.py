@@ -46,12 +46,15 @@ def _account_numbers(mapping: SourceMapping, raw: pa.Table) -> Iterator[str | No
 def _first(batches: Iterator[RawBatch], rows: int) -> Iterator[RawBatch]:
     """The first `rows` rows, and the records between them that were none."""
     for batch in batches:
-        yield replace(batch, table=batch.table.slice(0, rows), lines=batch.lines.slice(0, rows))
+        yield batch.first(rows)
         rows -= batch.table.num_rows
         if rows <= 0:
             return
 
 
 def _cleaned(mapping: SourceMapping, batch: RawBatch) -> Iterator[Cleaned]:
-    yield clean(batch.table, mapping, key=_TRIAL_KEY, source=batch.source, first_line=batch.lines, content_hash="trial")
+    yield clean(
+        batch.table, mapping, key=_TRIAL_KEY, source=batch.source, first_line=batch.lines, content_hash="trial",
+        numbers=batch.numbers,
+    )  # fmt: skip
     yield Cleaned(mapping.schema.empty_table(), batch.rejected)

@@ -263,6 +263,7 @@ def test_steps_are_shown(terminal):
         ("LEDGER_TABLE", "AWS_SECRET_ACCESS_KEY", True),
         ("TRACKING_URI", "MLFLOW_TRACKING_TOKEN", True),
         ("TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL", True),
+        ("TRACKING_URI", "MLFLOW_ALLOW_FILE_STORE", True),
         ("TRACKING_URI", "HTTPS_PROXY", True),
         ("DATABASE_URL", "PGPASSWORD", True),
         ("DATABASE_URL", "AWS_DEFAULT_REGION", False),

@@ -1,5 +1,8 @@
 """What fails fails as on SageMaker: with the step, the reason and the end of its log, and nothing registered."""
 
+import csv
+import json
+import re
 import shutil
 
 import pytest
@@ -87,6 +90,27 @@ def test_a_gate_that_fails_ends_the_execution_with_its_figures(life, output):
     assert refused.step("register").status == "Skipped"
     assert not (refused.folder / "register").exists()
     assert (life.refused["releases"], life.refused["decisions"]) == ({}, 0)
+
+
+def test_months_without_frauds_are_trained_on_and_fail_at_the_gate_in_words(alone, given, output):
+    raw = alone.root / "raw" / "quiet"
+    raw.mkdir()
+    for name in ("0.csv", "1.csv"):
+        with (
+            (alone.root / "raw" / "first" / name).open(newline="") as source,
+            (raw / name).open("w", newline="") as out,
+        ):
+            header, *rows = csv.reader(source)
+            place = header.index("is_fraud")
+            csv.writer(out).writerows([header, *([*row[:place], "0", *row[place + 1 :]] for row in rows)])
+    parameters = {**given["first training"], "Champion": "-", "RawUri": "s3://counterfoil-local/raw/quiet"}
+    execution = alone.run("training", parameters)
+    assert (execution.status, execution.failed_step) == ("Failed", "fail")
+    assert re.search(r"0 frauds among [\d,]+ labelled payments, at least 5: not held", execution.reason)
+    verdict = output(execution, "gate", "verdict", "verdict.json")
+    assert not verdict["passed"]
+    json.dumps(verdict, allow_nan=False)
+    assert alone.state()["releases"] == {}
 
 
 def test_a_file_that_fails_fails_the_execution_and_is_tried_again(alone, untrained):

@@ -1,4 +1,4 @@
-"""Read CSV files as batches of text with the record number of every row.
+"""Read CSV files as batches of text with the line and the record number of every row.
 
 Memory is bounded by the block size, whatever the size of the file.
 """
@@ -20,6 +20,7 @@ from counterfoil.adapters.files.csv_records import Records, without_longer
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.parts import Part
+from counterfoil.adapters.files.physical_lines import Followed, PhysicalLines
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, ON_NO_TEXT, as_utf8, unreadable_byte
@@ -124,7 +125,7 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     state = Records(part, layout, (*mapping.source_columns, *layout.surplus))
     try:
         with part.open() as raw:
-            reader = _reader(_source(raw, mapping, layout), layout, state)
+            reader = _reader(_source(raw, mapping, layout, state.physical), layout, state)
             if reader is not None:
                 yield from _numbered(reader, mapping, layout, state)
     except InputFileError:
@@ -150,15 +151,15 @@ class _ForArrow(io.RawIOBase):
         return self._stream.read(size)
 
 
-def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout) -> _ForArrow:
+def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout, lines: PhysicalLines) -> _ForArrow:
     """The file's text under its header, with its quotes put right where its writer may quote or escape."""
     text = as_utf8(raw, mapping.file.encoding)
     if not layout.plain:
         text = WithHeader(text, layout)
     if not mapping.file.may_quote:
-        return _ForArrow(text)
+        return _ForArrow(Followed(text, lines))
     told = lines_of(mapping, layout.names)
-    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES))
+    return _ForArrow(Requoted(text, CsvSigns(layout.style), len(layout.names), told, BLOCK_BYTES, lines))
 
 
 def _reader(source: _ForArrow, layout: Layout, state: Records) -> pacsv.CSVStreamingReader | None:

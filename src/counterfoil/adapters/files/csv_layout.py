@@ -17,6 +17,7 @@ SURPLUS = "\ufdd2"
 _ROWS_TO_LOOK_AT = 100
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _BREAK = re.compile(rb"\r\n|\r(?!$)|\n")
 _MARK = b"\xef\xbb\xbf"
 
@@ -42,6 +43,11 @@ class Layout:
     def first_record(self) -> int:
         """The number of the first row; the header of a plain file is record 1."""
         return 2 if self.plain else self.lines + 1
+
+    @property
+    def header_line(self) -> int:
+        """The line on which the stream that is read begins: the file's first, or that of the header."""
+        return 1 if self.plain else self.lines - sum(len(_LINE_BREAK.findall(name)) for name in self.names)
 
     def known_by(self, wanted: Sequence[str]) -> "Layout":
         """The same with the names that the mapping has for them, where these differ by blanks around them only."""

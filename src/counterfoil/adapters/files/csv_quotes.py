@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import LineTells
+from counterfoil.adapters.files.physical_lines import PhysicalLines, end_of_lines
 from counterfoil.adapters.files.unpacking import Readable
 
 UNCLOSED = "\ufdd1"
@@ -37,17 +38,24 @@ class Requoted:
     """A stream of UTF-8 text whose quotes stand by RFC 4180: what holds other quotes or escapes is quoted itself.
 
     `told` says what the cells of one line, split without regard to quotes, tell of a payment; `width` is the number of
-    columns. Raises TooLongError for a record of more than `most_bytes`.
+    columns; `lines` learns on which line each record begins. Raises TooLongError for a record over `most_bytes`.
     """
 
     def __init__(
-        self, stream: Readable, signs: CsvSigns, width: int, told: Callable[[list[bytes]], LineTells], most_bytes: int
+        self,
+        stream: Readable,
+        signs: CsvSigns,
+        width: int,
+        told: Callable[[list[bytes]], LineTells],
+        most_bytes: int,
+        lines: PhysicalLines,
     ) -> None:
         self._stream = stream
         self._signs = signs
         self._width = width
         self._told = told
         self._most_bytes = most_bytes
+        self._lines = lines
         self._held = b""
         self._begun = False
         self._ready = b""
@@ -85,16 +93,21 @@ class Requoted:
         place = 0
         while (stop := self._signs.first_irregular(data, place)) < len(data):
             start = max(data.rfind(b"\n", place, stop), data.rfind(b"\r", place, stop), place - 1) + 1
-            done.append(data[place:start])
+            done.append(self._passed(data[place:start]))
             place = start
             try:
                 place, record = self._record(data, start)
             except _Undecided:
                 return place, b"".join(done)
+            self._lines.record(data[start:place])
             done.append(record)
-        end = len(data) if self._ended else place + _end_of_lines(data[place:])
-        done.append(data[place:end])
+        end = len(data) if self._ended else place + end_of_lines(data[place:])
+        done.append(self._passed(data[place:end]))
         return end, b"".join(done)
+
+    def _passed(self, data: bytes) -> bytes:
+        self._lines.passed(data)
+        return data
 
     def _record(self, data: bytes, start: int) -> tuple[int, bytes]:
         """Return where the record that begins at `start` ends, with its line break, and what it becomes."""
@@ -153,7 +166,9 @@ class Requoted:
             return None
         if not _LINE_BREAK.search(data, place, end):
             return end
-        return None if self._holds_payment(data, place, end, start) else end
+        if self._holds_payment(data, place, end, start) or self._holds_shapes(data, end, start):
+            return None
+        return end
 
     def _holds_payment(self, data: bytes, place: int, end: int, start: int) -> bool:
         """Whether a later line of the cell from `place` to `end` is a payment, as its last one with what follows."""
@@ -170,6 +185,19 @@ class Requoted:
         if begun is None and not self._ended:
             raise _Undecided
         return False
+
+    def _holds_shapes(self, data: bytes, end: int, start: int) -> bool:
+        """Whether the lines from `start` to that of `end` look like rows, each of them: then one may be unusable.
+
+        A blank after a delimiter is prose, unless the first of the lines has one there too.
+        """
+        ending = _LINE_BREAK.search(data, end)
+        lines = _LINE_BREAK.split(data[start : len(data) if ending is None else ending.start()])
+        rows = [line.split(self._signs.delimiter) for line in (lines[0], *filter(None, lines[1:-1]), lines[-1])]
+        padded = _padded(rows[0])
+        return self._width > 2 and all(
+            len(row) == self._width and _padded(row) <= padded and row.count(b"") * 2 < self._width for row in rows
+        )
 
     def _is_row(self, line: bytes, above: bytes, *, is_last: bool) -> bool:
         """Whether a line with all cells is a row by itself, though a quote stands open in the line above it.
@@ -202,6 +230,6 @@ class Requoted:
         return self._width > 1 and line.count(self._signs.delimiter) == self._width - 1
 
 
-def _end_of_lines(data: bytes) -> int:
-    """The length of the whole lines; a carriage return at the end may be half of a line break."""
-    return (data.rfind(b"\n") + 1) or (data.rfind(b"\r", 0, len(data) - 1) + 1 if data else 0)
+def _padded(row: list[bytes]) -> set[int]:
+    """The cells, but for the first, that begin with a blank."""
+    return {place for place, cell in enumerate(row) if place and cell.startswith(b" ")}

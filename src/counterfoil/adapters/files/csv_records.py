@@ -5,7 +5,7 @@ A row whose cells beyond the header's names are all empty loses nothing without 
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,8 @@ import pyarrow.csv as pacsv
 from counterfoil.adapters.files.csv_layout import SURPLUS, Layout
 from counterfoil.adapters.files.csv_quotes import UNCLOSED
 from counterfoil.adapters.files.parts import Part
-from counterfoil.domain.arrays import mask_of
+from counterfoil.adapters.files.physical_lines import PhysicalLines
+from counterfoil.domain.arrays import Integers, mask_of
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat
 from counterfoil.domain.intake.raw import RawBatch
@@ -43,9 +44,11 @@ class Records:
     ragged: dict[int, tuple[str, str]] = field(default_factory=dict)
     fitted: dict[int, list[str]] = field(default_factory=dict)
     """Rows that have all named cells, and only empty ones beyond."""
+    physical: PhysicalLines = field(init=False)
 
     def __post_init__(self) -> None:
         self.next_number = self.layout.first_record
+        self.physical = PhysicalLines(self.next_number - 1, self.layout.header_line)
         self.before = self.next_number - _HEADER_LINE - 1
 
     def on_ragged(self, row: pacsv.InvalidRow) -> str:
@@ -79,22 +82,31 @@ class Records:
             nothing = pa.table({name: pa.array([], pa.string()) for name in self.wanted})
             yield self._with_others(nothing, np.array([], np.int64), last)
 
-    def _with_others(self, rows: pa.Table, numbers: np.ndarray, last: int) -> RawBatch:
-        lines = pa.array(numbers, pa.int64())
-        fitted = sorted(number for number in self.fitted if number <= last)
+    def _with_others(self, rows: pa.Table, numbers: Integers, last: int) -> RawBatch:
+        fitted, ragged = (
+            sorted(number for number in others if number <= last) for others in (self.fitted, self.ragged)
+        )
+        every = np.sort(np.concatenate([numbers, fitted, ragged]).astype(np.int64))
+        lines = self.physical.of(every)
         if fitted:
             rows = pa.concat_tables([rows, self._table([self.fitted.pop(number) for number in fitted])])
-            lines = pa.concat_arrays([lines, pa.array(fitted, pa.int64())])
-            order = pc.sort_indices(lines)
-            rows, lines = rows.take(order), lines.take(order)
-        return RawBatch(rows, lines, self._rejected(last), self.part.source, self.part.member)
+            numbers = np.concatenate([numbers, fitted])
+            order = np.argsort(numbers)
+            rows, numbers = rows.take(pa.array(order)), numbers[order]
+        return RawBatch(
+            rows,
+            pa.array(lines[np.isin(every, numbers)], pa.int64()),
+            self._refused(ragged, lines[np.isin(every, ragged)]),
+            self.part.source,
+            self.part.member,
+            pa.array(numbers, pa.int64()),
+        )
 
-    def _rejected(self, last: int) -> pa.Table:
-        taken = sorted(number for number in self.ragged if number <= last)
-        why = [self.ragged.pop(number) for number in taken]
+    def _refused(self, ragged: list[int], lines: Integers) -> pa.Table:
+        why = [self.ragged.pop(number) for number in ragged]
         return rejections(
             self.part.source,
-            pa.array(taken, pa.int64()),
+            pa.array(lines, pa.int64()),
             pa.array([reason for reason, _ in why], pa.string()),
             pa.array([message for _, message in why], pa.string()),
         )
@@ -129,14 +141,8 @@ def without_longer(batch: RawBatch, surplus: tuple[str, ...]) -> RawBatch:
     filled = [mask_of(pc.not_equal(batch.table[name].combine_chunks(), "")) for name in surplus]
     longer = pa.array(np.logical_or.reduce(filled))
     message = "the row has a cell for which the header has no name"
-    numbers = batch.lines.filter(longer)
-    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(numbers)) for text in (_RAGGED, message)]
-    refused = pa.concat_tables([batch.rejected, rejections(batch.source, numbers, *reasons)])
-    kept = pc.invert(longer)
-    return RawBatch(
-        batch.table.drop_columns(list(surplus)).filter(kept),
-        batch.lines.filter(kept),
-        refused.combine_chunks().sort_by("source_line"),
-        batch.source,
-        batch.member,
-    )
+    lines = batch.lines.filter(longer)
+    reasons = [pa.repeat(pa.scalar(text, pa.string()), len(lines)) for text in (_RAGGED, message)]
+    refused = pa.concat_tables([batch.rejected, rejections(batch.source, lines, *reasons)])
+    kept = batch.only(pc.invert(longer), refused.combine_chunks().sort_by("source_line"))
+    return replace(kept, table=kept.table.drop_columns(list(surplus)))

@@ -33,5 +33,4 @@ def without_unreadable(
         pa.array(messages[wrong], pa.string()),
     )
     rejected = pa.concat_tables([batch.rejected, refused]).combine_chunks().sort_by("source_line")
-    good = pa.array(~wrong)
-    return RawBatch(batch.table.filter(good), batch.lines.filter(good), rejected, batch.source, batch.member)
+    return batch.only(pa.array(~wrong), rejected)

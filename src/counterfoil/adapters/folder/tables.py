@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from counterfoil.errors import StoreUnavailableError
 from counterfoil.ports.lake import Version
 
 _STAGED = ".staged"
+_SYNCED_AT_ONCE = 8
 
 
 class FolderTables:
@@ -193,8 +195,9 @@ def _write_manifest(home: Path, entries: list[PublishedRun]) -> None:
 def _placed(home: Path, staged: Path, run: str) -> PublishedRun:
     """Move a staged folder to its table, its files on disk, and return its entry in the manifest."""
     folder = home / RUNS / staged.name
-    for path in staged.rglob("*.parquet"):
-        _sync(path)
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:  # waits for the disk once for several files
+        for _ in pool.map(_sync, sorted(staged.rglob("*.parquet"))):
+            pass
     if folder != staged:
         staged.rename(folder)
         _sync(folder.parent)

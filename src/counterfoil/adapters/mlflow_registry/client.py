@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _CURE = "check the tracking URI and that its server runs"
+_NO_FOLDERS = "MLFLOW_ALLOW_FILE_STORE"
+"""MLflow's word on a folder from 3.17 on, and the variable that lets it have one."""
 _BY_THE_WAY = "(raised as a result of Query-invoked autoflush"
 ANSWER_SECONDS = 4.0
 """How long a server may take to say that it is there."""
@@ -36,13 +38,27 @@ def reported(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        parts = urlsplit(uri)
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         lines = [line for line in str(error).strip().splitlines() if not line.startswith(_BY_THE_WAY)]
-        reason = next(iter(lines), type(error).__name__).replace(parts.password or uri, "***")
+        reason = next(iter(lines), type(error).__name__).replace(urlsplit(uri).password or uri, "***")
+        if _NO_FOLDERS in reason:
+            raise StoreUnavailableError(_instead_of_folder(Path(urlsplit(uri).path))) from None
         cure = "make room on the disk and run this again" if _is_full(reason) else _CURE
         # SQLAlchemy's errors quote the URI.
-        raise StoreUnavailableError(f"the MLflow registry at {place} failed ({reason}): {cure}") from None
+        raise StoreUnavailableError(f"the MLflow registry at {_place(uri)} failed ({reason}): {cure}") from None
+
+
+def _place(uri: str) -> str:
+    """An address without its login."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _instead_of_folder(path: Path) -> str:
+    file = path if path.is_file() or path.suffix == ".db" else path / "mlflow.db"
+    return (
+        f"the MLflow registry cannot be in the folder {path}, MLflow keeps no releases in folders any more: write the "
+        f"tracking URI 'sqlite:///{file}', or set {_NO_FOLDERS}=true if the folder has some"
+    )
 
 
 def _is_full(reason: str) -> bool:
@@ -89,10 +105,8 @@ def _require_server(uri: str) -> None:
     try:
         requests.get(f"{uri.rstrip('/')}/health", timeout=(ANSWER_SECONDS, ANSWER_SECONDS))
     except requests.RequestException as error:
-        parts = urlsplit(uri)
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         raise StoreUnavailableError(
-            f"the MLflow registry at {place} does not answer ({type(error).__name__}): {_CURE}"
+            f"the MLflow registry at {_place(uri)} does not answer ({type(error).__name__}): {_CURE}"
         ) from None
 
 

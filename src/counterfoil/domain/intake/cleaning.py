@@ -66,13 +66,15 @@ def clean(
     first_line: int | pa.Array,
     content_hash: str,
     forgotten: Collection[str] = (),
+    numbers: pa.Array | None = None,
 ) -> Cleaned:
     """Turn raw rows into transactions or into rejections with one reason each (the first in a fixed order).
 
-    `batch` has the mapping's source columns; `first_line` is the record number of its first row, or an int64
-    array with the number of each row; `content_hash` is the file's SHA-256, from which ids are derived if the
-    mapping maps none. Rows of the accounts `forgotten` (pseudonyms) are refused; as hashed merchants they become
-    null. Raises MappingError if a column's type does not fit, UsageError for a key too short.
+    `batch` has the mapping's source columns; `first_line` is the line of its first row, or an int64 array with the
+    line of each row. If the mapping maps no id, ids are derived from `content_hash`, the file's SHA-256, and from
+    `numbers`, those of the rows among the file's records (None: the lines). Rows of the accounts `forgotten`
+    (pseudonyms) are refused; as hashed merchants they become null. Raises MappingError if a column's type does not
+    fit, UsageError for a key too short.
     """
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
@@ -80,7 +82,7 @@ def clean(
     times, where = _time_cells(raw, mapping.fields.columns()["event_time"])
     columns.add("event_time", parsing_times.parse_event_times(times, where, mapping.time))
     # Of the oldest key: an id that is made of a card number stays the same id when keys change.
-    _add_id(columns, raw, mapping, lines, content_hash, as_keys(key).keys[0])
+    _add_id(columns, raw, mapping, lines if numbers is None else numbers, content_hash, as_keys(key).keys[0])
     _add_money(columns, raw, mapping, batch.num_rows)
     _add_labels(columns, raw, mapping)
     _add_parties(columns, raw, mapping, key, forgotten)
@@ -261,7 +263,7 @@ def _accounts(raw: dict[str, pa.Array], names: Sequence[str], key: bytes | Pseud
     parts = [parsing.text_of(raw[name], name) for name in names]
     encoded = parts[-1].dictionary_encode()
     read = [read_iban(text) for text in encoded.dictionary.to_pylist()]
-    wrong = pa.array([iban is not None and iban.is_second_spelling for iban in read], pa.bool_()).take(encoded.indices)
+    wrong = pa.array([iban is not None and iban.is_invalid for iban in read], pa.bool_()).take(encoded.indices)
     message = f"column {names[-1]!r} holds an IBAN with the check digits 00, 01 or 99, which none has"
     return Parsed(pseudonymise_accounts(parts, key), (Fault(IBAN_INVALID, message, mask_of(wrong)),))
 

@@ -1,4 +1,4 @@
-"""Which names in a folder are no payment files: those of hidden, temporary and marker files."""
+"""Which names in a folder are no payment files: those of hidden, temporary and marker files, and of earlier copies."""
 
 _TEMPORARY = (
     ".tmp",
@@ -7,11 +7,15 @@ _TEMPORARY = (
     ".partial",
     ".filepart",
     ".crdownload",
+    ".download",
+    ".opdownload",
     ".inprogress",
     ".swp",
     "._copying_",
     "~",
 )
+_COPIES = (".bak", ".backup", ".old", ".orig")
+_CHECKSUMS = (".crc", ".md5", ".sha1", ".sha256")
 _OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 _FOLDER_MARKER = "_$folder$"
 
@@ -27,4 +31,6 @@ def why_left_out(name: str) -> str | None:
         return "begins with '_'"
     if name.startswith(".") or lower in _OF_SYSTEMS:
         return "hidden"
-    return None
+    if lower.endswith(_COPIES):
+        return "an earlier copy"
+    return "a checksum" if lower.endswith(_CHECKSUMS) else None

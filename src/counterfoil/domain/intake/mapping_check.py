@@ -126,7 +126,7 @@ def _facts(mapping: SourceMapping, accepted: pa.Table, repeated: int) -> Iterato
 def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:
     """Yield what is odd about account numbers as they stand in the file, without quoting any."""
     ibans = [iban for number in numbers if number is not None and (iban := read_iban(number)) is not None]
-    wrong = sum(not iban.sum_is_right for iban in ibans)
+    wrong = sum(not iban.sum_is_right and not iban.is_invalid for iban in ibans)
     if wrong:
         yield (
             f"{wrong:,} of {len(numbers):,} accounts have the form of an IBAN, and check digits that do not fit: they "

@@ -1,6 +1,6 @@
 """Rows as a reader found them, before anything is made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -15,8 +15,9 @@ class RawBatch:
     """Some consecutive records of an input file.
 
     `table` has the source columns of the mapping (native types from Parquet, text from all others); `lines`
-    (int64) is the record number of each row; `rejected` (schemas.REJECTED) are the records that were no rows.
-    `source` is what the tables call the file; `member` is the file's name in its archive, if it is in one.
+    (int64) is the record number of each row, or the line it begins on; `rejected` (schemas.REJECTED) are the records
+    that were no rows. `source` is what the tables call the file; `member` is the file's name in its archive, if it is
+    in one. `numbers` are the rows' record numbers where `lines` are others: ids are derived from them.
     """
 
     table: pa.Table
@@ -24,6 +25,18 @@ class RawBatch:
     rejected: pa.Table
     source: str
     member: str | None = None
+    numbers: pa.Array | None = None
+
+    def first(self, rows: int) -> "RawBatch":
+        """Return the first rows at most, and all rejected records."""
+        numbers = None if self.numbers is None else self.numbers.slice(0, rows)
+        return replace(self, table=self.table.slice(0, rows), lines=self.lines.slice(0, rows), numbers=numbers)
+
+    def only(self, rows: pa.Array, rejected: pa.Table) -> "RawBatch":
+        """Return the rows that are true in `rows`, and `rejected` instead of the rejected records."""
+        numbers = None if self.numbers is None else self.numbers.filter(rows)
+        table, lines = self.table.filter(rows), self.lines.filter(rows)
+        return replace(self, table=table, lines=lines, rejected=rejected, numbers=numbers)
 
     @property
     def records(self) -> int:

@@ -13,7 +13,7 @@ _DIRECTIVES = {
     "z": r"(?:[Zz]|[+-]\d{2}:?\d{2}(?::?\d{2})?)", "a": _WORD, "A": _WORD, "b": _WORD, "B": _WORD,
 }  # fmt: skip
 _PIECE = re.compile(r"%(.)|\s+|[^%\s]+")
-_ZONE = r"(?P<zone>[A-Za-z][A-Za-z0-9_+/:-]*)"
+_ZONE = r"(?P<zone>[A-Za-z][A-Za-z0-9_+/:-]*|[+-]\d{2}:?\d{2})"
 _ISO_WITH_ZONE = (
     r"^(?P<time>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:Z|z|[+-]\d{2}(?::?\d{2})?))?)"
     r"(?: ?\[|\s*)(?P<zone>[A-Za-z][A-Za-z0-9_+/:-]+)\]?$"

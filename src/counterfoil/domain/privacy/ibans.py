@@ -1,7 +1,9 @@
 """IBANs in one spelling: `DE89 3704 0044 0532 0130 00`, `de89...` and `IBAN: DE89...` are one account.
 
 The check digits of an IBAN are 02 to 98 (ISO 13616). As 97 and 0 leave the same rest, 97 could also be written 00,
-98 as 01 and 02 as 99: such second spellings pass the sum and would be other accounts.
+98 as 01 and 02 as 99: such second spellings pass the sum and would be other accounts. With 00, 01 or 99 and a wrong sum
+it is no IBAN either. Any other wrong sum is kept as an account of its own: who mistypes an IBAN, or tries made-up
+ones, tells something, and exports without personal data often have numbers that were drawn by chance.
 """
 
 import re
@@ -18,7 +20,7 @@ _MAY_BE = re.compile(r"[\W_]*[A-Za-z][\W_]*[A-Za-z][A-Za-z0-9\W_]{13}")
 _MARKS = re.compile(r"[\W_]+")
 _TITLE = re.compile(r"IBAN(?:NR|NUMBER|NUMMER)?(?=[A-Z]{2}[0-9]{2})")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
-_SECOND_SPELLINGS = ("00", "01", "99")
+_NEVER = ("00", "01", "99")
 _PART = re.compile(r"([0-9]+)!([nac])")
 _SIGNS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 
@@ -36,9 +38,14 @@ class Iban:
     sum_is_right: bool
 
     @property
+    def is_invalid(self) -> bool:
+        """Whether the check digits are none that an IBAN has."""
+        return self.known_country and self.text[2:4] in _NEVER
+
+    @property
     def is_second_spelling(self) -> bool:
-        """Whether the check digits fit and are none that an IBAN has."""
-        return self.known_country and self.sum_is_right and self.text[2:4] in _SECOND_SPELLINGS
+        """Whether the check digits fit all the same."""
+        return self.is_invalid and self.sum_is_right
 
 
 def read_iban(text: str) -> Iban | None:
@@ -57,7 +64,7 @@ def read_iban(text: str) -> Iban | None:
     form, right = _form_of(whole[:2]), _sum(whole) == 1
     if form is not None:
         return Iban(whole, True, right) if form.fullmatch(whole[4:]) else None
-    return Iban(whole, False, True) if right and whole[2:4] not in _SECOND_SPELLINGS else None
+    return Iban(whole, False, True) if right and whole[2:4] not in _NEVER else None
 
 
 def normal_account(text: str) -> str:

@@ -223,7 +223,8 @@ def _clean_all(
                 key=job.key,
                 source=batch.source,
                 first_line=batch.lines,
-                # Each member begins at line 1 anew, and ids are derived from content and line.
+                numbers=batch.numbers,
+                # Each member begins at line 1 anew, and ids are derived from content and number.
                 content_hash=file.content_hash if batch.member is None else f"{file.content_hash}/{batch.member}",
                 forgotten=job.forgotten,
             )

@@ -63,8 +63,8 @@ def test_rows_that_are_longer_by_empty_cells(tmp_path: Path) -> None:
 def test_empty_cells_beyond_the_header_cost_no_row(tmp_path: Path, end: bytes) -> None:
     lines = [b"t,x,a", b'"1,","x ""y""",2,,', b"3,x,4", b"5,,6,7", b"", b'8,x,9,""', b"10,x,,", b"11,x", b"12,x,13,,"]
     rows, refused = read(tmp_path, end.join([*lines, b""]))
-    assert rows == [(2, "1,", "2"), (3, "3", "4"), (5, "8", "9"), (6, "10", None), (8, "12", "13")]
-    assert refused == [(4, "ragged_row"), (7, "ragged_row")]
+    assert rows == [(2, "1,", "2"), (3, "3", "4"), (6, "8", "9"), (7, "10", None), (9, "12", "13")]
+    assert refused == [(4, "ragged_row"), (8, "ragged_row")]
 
 
 def test_empty_cells_beyond_the_header_by_other_signs(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pyarrow as pa
 import pytest
 from examples import examples
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from counterfoil.adapters.files import csv_files
@@ -18,6 +20,7 @@ from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.files.physical_lines import PhysicalLines
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -114,6 +117,21 @@ def test_a_stray_quote_in_any_cell_costs_at_most_its_own_row(
             assert cell in (written, written[1:-1].replace('""', '"'))
 
 
+def written(writer: Any, text: io.StringIO, rows: list[list[str]]) -> dict[int, list[str]]:
+    """Write rows, and return those below the header by the line that each begins on.
+
+    Texts whose every line has the cells of a row are not drawn: nobody can tell them from rows.
+    """
+    placed = {}
+    for cells in rows:
+        texts = re.split("\r\n|\r|\n", "\t".join(cells))
+        assume(len(texts) == 1 or any(text.count("\t") != len(HEADER) - 1 for text in texts if text))
+        placed[len(re.findall("\r\n|\r|\n", text.getvalue())) + 1] = cells
+        writer.writerow(cells)
+    del placed[1]
+    return placed
+
+
 CELL = st.text(st.sampled_from('ab ,\t"\n\\é36'), max_size=12)
 WRITTEN = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8)
 
@@ -126,9 +144,10 @@ def test_what_a_writer_quoted_is_read_as_it_was(
 ) -> None:
     rows = [row(number, *(cell.replace("\n", end) for cell in text)) for number, text in enumerate(texts, start=2)]
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter="\t", lineterminator=end, quoting=quoting, quotechar=quote).writerows([HEADER, *rows])
+    writer = csv.writer(text, delimiter="\t", lineterminator=end, quoting=quoting, quotechar=quote)
+    placed = written(writer, text, [HEADER, *rows])
     batches = read(tmp_path, text.getvalue(), f'quote = {json.dumps(quote)}\nnull_values = ["NULL"]')
-    assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
+    assert (refused(batches), cells(batches)) == ({}, placed)
 
 
 @pytest.mark.slow
@@ -138,14 +157,52 @@ def test_what_a_writer_escaped_is_read_as_it_was(
     tmp_path: Path, texts: list[tuple[str, str]], end: str, quotes: bool
 ) -> None:
     rows = [row(number, *(cell.replace("\n", end) for cell in text)) for number, text in enumerate(texts, start=2)]
-    written = io.StringIO(newline="")
-    csv.writer(
-        written, delimiter="\t", lineterminator=end, doublequote=False, escapechar="\\",
+    text = io.StringIO(newline="")
+    writer = csv.writer(
+        text, delimiter="\t", lineterminator=end, doublequote=False, escapechar="\\",
         quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, quotechar='"' if quotes else None,
-    ).writerows([HEADER, *rows])  # fmt: skip
+    )  # fmt: skip
+    placed = written(writer, text, [HEADER, *rows])
     style = 'null_values = ["NULL"]\nescape = "\\\\"\n' + ("" if quotes else 'quote = ""')
-    batches = read(tmp_path, written.getvalue(), style)
-    assert (refused(batches), cells(batches)) == ({}, dict(enumerate(rows, start=2)))
+    batches = read(tmp_path, text.getvalue(), style)
+    assert (refused(batches), cells(batches)) == ({}, placed)
+
+
+@pytest.mark.slow
+@QUICK
+@given(
+    pieces=st.lists(st.sampled_from(["row", "two lines", "blank", "blanks", "ragged", "cut off", "cut later"])),
+    end=ENDS,
+    above=st.integers(0, 3),
+    plain=st.booleans(),
+    block=st.sampled_from([512, 8 << 20]),
+)
+def test_the_line_of_a_record_is_the_one_it_begins_on(
+    tmp_path: Path, pieces: list[str], end: str, above: int, plain: bool, block: int
+) -> None:
+    """Ids that are made of a row's number stay those of its record."""
+    texts = {
+        "two lines": "\t".join(row(9, note='"a\n\nb"')),
+        "ragged": "q\tr",
+        "cut off": 'q\tr\t"open',
+        "cut later": 'q\t"a\nb"\t"open',
+    }
+    text = "title\n" * above if plain else "\n" * above
+    text, kept, lost = text + "\t".join(HEADER) + "\n", [], []
+    for number, piece in enumerate(pieces):
+        line = text.count("\n") + 1
+        if piece not in ("blank", "blanks"):
+            (kept if piece in ("row", "two lines") else lost).append(line)
+        text += {"blank": "", "blanks": "\n", "row": "\t".join(row(number)), **texts}[piece] + "\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_files, "BLOCK_BYTES", block)
+        batches = read(tmp_path, text.replace("\n", end), f"skip_lines = {above}" if plain else "")
+    assert [line for batch in batches for line in batch.lines.to_pylist()] == kept
+    assert sorted(refused(batches)) == lost
+    first = above + 2 if plain else 2
+    numbers = [number for batch in batches for number in (batch.numbers or pa.array([])).to_pylist()]
+    ordered = sorted([*kept, *lost])
+    assert numbers == [ordered.index(line) + first for line in kept]
 
 
 @pytest.mark.slow
@@ -161,14 +218,14 @@ def test_where_a_file_is_cut_into_blocks_makes_no_difference(pieces: list[str], 
     def of(size: int) -> bytes:
         mapping = mapping_of("" if not escape else 'escape = "\\\\"')
         told = lines_of(mapping, HEADER)
-        stream = Requoted(io.BytesIO(content), CsvSigns(mapping.file), len(HEADER), told, 1 << 20)
+        stream = Requoted(io.BytesIO(content), CsvSigns(mapping.file), len(HEADER), told, 1 << 20, PhysicalLines(1, 1))
         return b"".join(iter(lambda: stream.read(size), b""))
 
     content = (lines([]) + "".join(pieces)).encode()
     assert of(step) == of(1 << 20)
 
 
-@pytest.mark.parametrize("spoilt", [(1,), (2,)], ids=["time", "amount"])
+@pytest.mark.parametrize("spoilt", [(1,), (2,), (1, 2)], ids=["time", "amount", "both"])
 @pytest.mark.parametrize("which", [2, 3, 4], ids=["first", "between", "last"])
 @pytest.mark.parametrize("place", [4, 5], ids=["shop", "note"])
 def test_a_row_that_cannot_be_used_is_swallowed_by_no_quote(
@@ -181,6 +238,33 @@ def test_a_row_that_cannot_be_used_is_swallowed_by_no_quote(
         rows[which - 2][cell] = "soon"
     batches = read(tmp_path, lines(rows))
     assert (refused(batches), list(cells(batches).values())) == ({}, rows)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("good", [(), (2,), (3,), (4,)], ids=["none", "first", "between", "last"])
+@pytest.mark.parametrize("place", [0, 3, 4, 5])
+def test_rows_that_tell_nothing_are_told_by_their_shape(
+    tmp_path: Path, place: int, good: tuple[int, ...], end: str
+) -> None:
+    """With neither time nor amount in all rows but one, or in any."""
+    rows = [row(number) for number in (2, 3, 4)]
+    rows[0][place], rows[2][place] = '"Joe', 'Cafe 21"'
+    for number, cells_ in enumerate(rows, start=2):
+        if number not in good:
+            cells_[1:3] = ["soon", "much"]
+    batches = read(tmp_path, lines(rows, end))
+    assert (refused(batches), list(cells(batches).values())) == ({}, rows)
+
+
+@pytest.mark.parametrize("text", ["one, two, three\nfour, five, six", "one,two\nfour", "a\nb, c, d\n,,"])
+def test_prose_with_as_many_delimiters_as_a_row_stays_one_cell(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(f'id,at,note\nq2,2026-03-01T10:00:00Z,"{text}"\nq3,2026-03-01T10:00:00Z,x\n')
+    mapping = parse_mapping(
+        '[fields]\ntransaction_id = "id"\nevent_time = "at"\n[evidence]\ntextual = {n = "note"}', "own"
+    )
+    (batch,) = InputFiles().batches(path, mapping)
+    assert batch.table.select(["id", "note"]).to_pylist() == [{"id": "q2", "note": text}, {"id": "q3", "note": "x"}]
 
 
 def test_a_text_before_time_and_amount_is_no_row_whatever_its_last_line_holds(tmp_path: Path) -> None:
@@ -211,6 +295,16 @@ def test_a_null_is_known_before_its_escape_is_taken_away(tmp_path: Path) -> None
     assert [found[4:] for found in cells(batches).values()] == [[None, "x"], ["a\tb", '36"']]
 
 
+@pytest.mark.parametrize(("above", "skip"), [("", 0), ("title\n", 1), ("\n", 0)], ids=["nothing", "title", "blank"])
+def test_a_header_of_several_lines_shifts_no_line(tmp_path: Path, above: str, skip: int) -> None:
+    header = "\t".join([*HEADER, '"more\nof\nit"'])
+    text = above + "\n".join([header, "\t".join([*row(2), ""]), "short", "\t".join([*row(3), ""])]) + "\n"
+    batches = read(tmp_path, text, f"skip_lines = {skip}")
+    first = 4 + above.count("\n")
+    assert list(cells(batches)) == [first, first + 2]
+    assert refused(batches) == {first + 1: "ragged_row"}
+
+
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("more", ["", "\n", "Total\t5\n", '"two\nlines"\tx\n'], ids=["", "blank", "footer", "quoted"])
 def test_an_inch_mark_refuses_no_file(tmp_path: Path, end: str, more: str) -> None:
@@ -233,7 +327,7 @@ def test_a_row_that_may_be_cut_off_in_a_quoted_cell_is_rejected_alone(tmp_path: 
 def test_an_open_quote_in_a_last_row_that_is_whole_is_a_character(tmp_path: Path) -> None:
     batches = read(tmp_path, lines([row(2), row(3, '"South Shop')]) + "\nEND OF FILE\n")
     assert [found[4] for found in cells(batches).values()] == ["Shop", '"South Shop']
-    assert refused(batches) == {4: "ragged_row"}
+    assert refused(batches) == {5: "ragged_row"}
 
 
 def test_a_text_with_line_breaks_and_delimiters_stays_one_cell(tmp_path: Path) -> None:

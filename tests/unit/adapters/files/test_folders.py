@@ -22,6 +22,12 @@ LEFT_OUT = {
     "in.csv.crdownload": "temporary",
     "in.csv._COPYING_": "temporary",
     "#in.csv#": "temporary",
+    "in.csv.download": "temporary",
+    "in.csv.bak": "an earlier copy",
+    "in.csv.OLD": "an earlier copy",
+    "in.csv.orig": "an earlier copy",
+    "in.csv.md5": "a checksum",
+    "part-0.crc": "a checksum",
 }
 
 

@@ -53,11 +53,11 @@ def rejected(batches: list[RawBatch]) -> list[tuple[int, str, str]]:
 def test_ragged_rows_are_rejected_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
     path = written(tmp_path, b't,x,a\n1,,10\n2,\n3,"two\nlines",30\n4,,40,x\n\n5,,50\n6\n')
     batches = read(path)
-    assert rows(batches) == {2: "10", 4: "30", 6: "50"}
+    assert rows(batches) == {2: "10", 4: "30", 8: "50"}
     assert rejected(batches) == [
         (3, "ragged_row", "expected 3 columns, got 2"),
-        (5, "ragged_row", "expected 3 columns, got 4"),
-        (7, "ragged_row", "expected 3 columns, got 1"),
+        (6, "ragged_row", "expected 3 columns, got 4"),
+        (9, "ragged_row", "expected 3 columns, got 1"),
     ]
     assert batches[0].table.column_names == ["t", "a"]
 
@@ -70,10 +70,13 @@ def test_numbers_hold_across_blocks(
 ) -> None:
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", block)
     line = {"good": "t,{}", "short": "t", "long": "t,{},x", "quoted": '"t\nu",{}', "empty": "t,{},,"}
-    body = "".join(line[kind].format(number) + "\n" for number, kind in enumerate(kinds, start=2))
-    batches = read(written(tmp_path, f"t,a\n{body}".encode()))
-    good = {number: str(number) for number, kind in enumerate(kinds, 2) if kind in ("good", "quoted", "empty")}
-    ragged = [number for number, kind in enumerate(kinds, 2) if kind in ("short", "long")]
+    text, placed = "t,a\n", []
+    for number, kind in enumerate(kinds):
+        placed.append((text.count("\n") + 1, kind, str(number)))
+        text += line[kind].format(number) + "\n"
+    batches = read(written(tmp_path, text.encode()))
+    good = {place: number for place, kind, number in placed if kind in ("good", "quoted", "empty")}
+    ragged = [place for place, kind, _ in placed if kind in ("short", "long")]
     assert rows(batches) == good
     assert [number for number, _, _ in rejected(batches)] == ragged
 

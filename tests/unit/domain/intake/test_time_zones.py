@@ -43,7 +43,7 @@ def at(text: str, offset: float) -> datetime:
         (SUMMER, "UTC", 0), (SUMMER, "utc", 0), (SUMMER, "GMT", 0), (SUMMER, "Europe/Berlin", 2),
         (WINTER, "Europe/Berlin", 1), (SUMMER, "america/new_york", -4), (WINTER, "America/New_York", -5),
         (SUMMER, "Asia/Kolkata", 5.5), (SUMMER, "CEST", 2), (SUMMER, "CET", 1), (SUMMER, "EDT", -4),
-        (SUMMER, "EST", -5),
+        (SUMMER, "EST", -5), (SUMMER, "MESZ", 2), (WINTER, "MEZ", 1),
         (SUMMER, "JST", 9), (SUMMER, "UTC+2", 2), (SUMMER, "GMT-0330", -3.5), (SUMMER, "UTC+05:30", 5.5),
         (SUMMER, "Etc/GMT+5", -5), (SUMMER, "Japan", 9),
     ],
@@ -78,6 +78,15 @@ def test_an_abbreviation_of_several_zones_is_the_mappings_own(own: str, zone: st
     assert parsed([f"{SUMMER} {zone}"], TimeFormat(format=PATTERN, zone=own)) == [at(SUMMER, offset)]
 
 
+@pytest.mark.parametrize("own", ["UTC", "Europe/Moscow"])
+def test_an_abbreviation_that_was_moved_is_that_of_its_year(own: str) -> None:
+    days = {"2008-01-15": 3, "2011-01-15": 3, "2011-07-15": 4, "2012-07-15": 4, "2014-07-15": 4, "2014-12-15": 3}
+    for some in ([*days, "2026-07-15"], *([day] for day in days)):
+        texts = [f"{day} 10:00:00 MSK" for day in some]
+        expected = [at(f"{day} 10:00:00", days.get(day, 3)) for day in some]
+        assert parsed(texts, TimeFormat(format=PATTERN, zone=own)) == expected
+
+
 def test_an_abbreviation_tells_the_two_passes_of_an_hour_apart() -> None:
     time = TimeFormat(format=PATTERN, zone="Europe/Berlin")
     texts = [f"2026-10-25 02:30:00 {name}" for name in ("CEST", "CET", "Europe/Berlin", "")]
@@ -92,6 +101,8 @@ def test_an_abbreviation_tells_the_two_passes_of_an_hour_apart() -> None:
         ("%d/%m/%Y %I:%M %p (%Z)", "01/07/2026 10:00 AM (America/New_York)"),
         ("%Z %Y-%m-%dT%H:%M:%S.%f", "America/New_York 2026-07-01T10:00:00.000"),
         ("%Y%m%d %H%M%S%Z", "20260701 100000EDT"),
+        ("%d-%b-%y %I.%M.%S.%f %p %Z", "01-JUL-26 10.00.00.000000 AM -04:00"),
+        ("%d-%b-%y %I.%M.%S.%f %p %Z", "01-JUL-26 10.00.00.000000 AM AMERICA/NEW_YORK"),
         ("%Y-%m-%d %H:%M:%S %z (%Z)", "2026-07-01 10:00:00 -0400 (Nowhere)"),
         ("iso8601", "2026-07-01T10:00:00-04:00[America/New_York]"),
         ("iso8601", "2026-07-01T10:00[America/New_York]"),

@@ -52,7 +52,7 @@ def test_any_spelling_is_the_same_account(pair: tuple[str, str]) -> None:
     assert normal_account(text) == iban
     found = read_iban(text)
     assert found is not None
-    assert (found.sum_is_right, found.is_second_spelling, found.known_country) == (True, False, True)
+    assert (found.sum_is_right, found.is_invalid, found.known_country) == (True, False, True)
 
 
 @given(ibans)
@@ -75,11 +75,18 @@ def test_each_second_spelling_is_known(digits: str, other: str) -> None:
     assert (right.is_second_spelling, wrong.is_second_spelling) == (False, True)
 
 
+@pytest.mark.parametrize("digits", ["00", "01", "99"])
+def test_check_digits_that_no_iban_has_are_invalid_though_the_sum_is_wrong_too(digits: str) -> None:
+    found = read_iban(f"de{digits} 3704 0044 0532 0130 01")
+    assert found is not None
+    assert (found.is_invalid, found.sum_is_right, found.is_second_spelling) == (True, False, False)
+
+
 def test_a_slip_of_the_pen_is_an_account_of_its_own_in_one_spelling() -> None:
     wrong = "DE88370400440532013000"
     found = read_iban("de88 3704 0044 0532 0130 00")
     assert found is not None
-    assert (found.text, found.sum_is_right, found.is_second_spelling) == (wrong, False, False)
+    assert (found.text, found.sum_is_right, found.is_invalid) == (wrong, False, False)
 
 
 def test_a_country_that_the_registry_lacks_is_no_fault() -> None:

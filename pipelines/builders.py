@@ -4,7 +4,7 @@ Cached are the steps whose result follows from what SageMaker compares: image, a
 URIs. A URI of an upstream step names the execution that computed it, so `InputVersion`, which collect is given,
 pins all that follows; releases are named by id, policies by version and the state of the lists. The lake's URIs never
 change: a step that reads history from there repeats its answer for the same new payments. `publish` and `register`
-change what others see: they always run.
+change what others see, and `insights` shows the lake as it is: they always run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ from counterfoil.steps.options import (
     DetectOptions,
     EvaluateOptions,
     FeaturesOptions,
+    InsightsOptions,
     PublishOptions,
     RegisterOptions,
     ReportOptions,
@@ -56,10 +57,12 @@ DETECT = Job(
 )  # fmt: skip
 PUBLISH = Job("publish", "detector", ("published",), cached=False, volume_gb=200, property_files=())
 REPORT = Job("report", "detector", ("report",), volume_gb=100, hours=1, property_files=())
+# It reads the lake itself, as a notebook does: its inputs do not say what is in there.
+INSIGHTS = Job("insights", "detector", ("insights",), cached=False, volume_gb=200, hours=1, property_files=())
 
 JOBS = {
     job.step: job
-    for job in (COLLECT, CURATE, FEATURES, TRAIN, EVALUATE, GATE, REGISTER, DETECT, PUBLISH, REPORT)
+    for job in (COLLECT, CURATE, FEATURES, TRAIN, EVALUATE, GATE, REGISTER, DETECT, PUBLISH, REPORT, INSIGHTS)
 }  # fmt: skip
 CURATED = (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
 DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
@@ -165,6 +168,11 @@ def report(site: Site, detected: "ProcessingStep", published: "ProcessingStep") 
     """What was scored, in figures; then the execution fails if files did that must not."""
     inputs = [output_of(detected, SCORE_TABLE), output_of(published, "published")]
     return site.step(REPORT, inputs, site.arguments(ReportOptions))
+
+
+def insights(site: Site, published: "ProcessingStep") -> "ProcessingStep":
+    """The insight report, by a notebook that reads the lake; a notebook that does not end well fails the execution."""
+    return site.step(INSIGHTS, [output_of(published, "published")], site.arguments(InsightsOptions))
 
 
 def _of_verdict(judged: "ProcessingStep", path: str) -> Any:

@@ -1,4 +1,4 @@
-"""The pipeline that detects: raw files to scores in the lake, and a report."""
+"""The pipeline that detects: raw files to scores in the lake, their figures, and the insight report."""
 
 from typing import Any
 
@@ -15,4 +15,5 @@ def detection(site: Site) -> list[Any]:
     written = {collected: build.COLLECTED, curated: build.CURATED, detected: build.DETECTED}
     published = build.publish(site, written)
     reported = build.report(site, detected, published)
-    return [collected, curated, featured, detected, published, reported]
+    shown = build.insights(site, published)
+    return [collected, curated, featured, detected, published, reported, shown]

@@ -13,11 +13,12 @@ from counterfoil.steps.options import (
     DetectOptions,
     EvaluateOptions,
     FeaturesOptions,
+    InsightsOptions,
     RegisterOptions,
     ReportOptions,
     TrainOptions,
 )
-from counterfoil.workspace.settings import PipelineSettings
+from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 
 PIPELINES = ("training", "detection")
 INPUT_VERSION = "InputVersion"
@@ -61,6 +62,8 @@ _TRAINING = (
     *(_of(GateRules, rule.name) for rule in options_of(GateRules)),
     _of(RegisterOptions, "alias"),
 )
+INSIGHT_NOTEBOOK = "04_insight_report"
+"""What detection runs on AWS. Here it is left out unless it is asked for: its kernel needs the extra `notebooks`."""
 _DETECTION = (
     _of(DetectOptions, "release"),
     _of(DetectOptions, "policy"),
@@ -74,7 +77,9 @@ def parameters(pipeline: str, settings: PipelineSettings) -> tuple[Parameter, ..
     """The parameters of a pipeline, in the order of its definition. Raises NotFoundError for an unknown pipeline."""
     if pipeline not in PIPELINES:
         raise NotFoundError(f"no pipeline {pipeline!r}: there are {', '.join(PIPELINES)}")
-    own = _TRAINING if pipeline == "training" else _DETECTION
+    notebook = NONE if settings.bucket == LOCAL_BUCKET else INSIGHT_NOTEBOOK
+    shown = _of(InsightsOptions, "notebook", default=notebook)
+    own = _TRAINING if pipeline == "training" else (*_DETECTION, shown)
     instances = (
         Parameter("InstanceType", "Instance type of the steps without a GPU", settings.instance_type),
         Parameter("GpuInstanceType", "Instance type of the steps that encode payments", settings.gpu_instance_type),

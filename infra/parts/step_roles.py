@@ -30,6 +30,8 @@ class Needs:
     publishes: bool = False
 
 
+_SHOWN = ("transactions", "labels", "rejected", "source_ips", "source_ip_days", "scores", "scored_evidence")
+"""What a notebook shows. Raw addresses and the names of forgotten accounts are not in it."""
 NEEDS = {
     "collect": Needs(lake=("transactions", "labels", "forgotten"), raw=True, pseudonyms=True, ledger=True),
     "curate": Needs(lake=("transactions", "labels", "addresses")),
@@ -41,6 +43,7 @@ NEEDS = {
     "detect": Needs(lake=("transactions",), releases=True, database=True),
     "publish": Needs(publishes=True, ledger=True),
     "report": Needs(releases=True),
+    "insights": Needs(lake=_SHOWN, releases=True, database=True),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from counterfoil.adapters.postgres import embedded
 from counterfoil.simulation import as_csv, simulate
 from infra.trial.buildah import Buildah, ImageError
+from pipelines.catalogue import JOBS
 
 _MAPPING = ["--mapping", "counterfoil-simulated"]
 _WORKSPACE = "/opt/ml/workspace"
@@ -28,7 +29,6 @@ class Trial:
 
 TRIALS = (
     Trial("collector", "collect", [*_MAPPING, "--input-version", "v1"]),
-    Trial("curation", "curate", [], ("transactions", "labels", "addresses"), "collect"),
     Trial("detector", "features", [*_MAPPING, "--scope", "new"], ("transactions", "labels"), "collect"),
 )
 """In the order in which they need each other."""
@@ -59,8 +59,11 @@ def _run(images: Buildah, trial: Trial, folder: Path, database: str) -> Mapping[
         if not written.is_dir():
             raise ImageError(f"{trial.step} needs what {trial.after} writes: try its image too")
         shutil.copytree(written, root / "processing" / "input" / channel)
-    inputs = [{"InputName": "raw", "S3Input": {"S3Uri": "s3://bank/raw/"}}]
-    (root / "config" / "processingjobconfig.json").write_text(json.dumps({"ProcessingInputs": inputs}))
+    told = {
+        "ProcessingInputs": [{"InputName": "raw", "S3Input": {"S3Uri": "s3://bank/raw/"}}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": name} for name in JOBS[trial.step].outputs]},
+    }
+    (root / "config" / "processingjobconfig.json").write_text(json.dumps(told))
     images.run(
         trial.image, [*images.entry_point(trial.image), trial.step, *trial.arguments],
         [f"{root}:/opt/ml", f"{folder / 'pg'}:{folder / 'pg'}"],

@@ -29,6 +29,8 @@ MAY: list[Request] = [
     ("step-publish", "s3:DeleteObject", f"{_LAKE}/lake/scores/run=1/p.parquet", {}),
     ("step-report", "s3:PutObject", f"{_LAKE}/executions/e1/report/report/summary.json", {}),
     ("step-report", "s3:ListBucket", _LAKE, {"s3:prefix": "executions/e1"}),
+    ("step-insights", "s3:GetObject", f"{_LAKE}/lake/scores/run=1/p.parquet", {}),
+    ("step-insights", "s3:PutObject", f"{_LAKE}/executions/e1/insights/insights/insight_report.html", {}),
     ("canary", "cloudwatch:PutMetricData", "any", {_METRICS: "CloudWatchSynthetics"}),
     ("scoring", "s3:GetObject", f"{_LAKE}/lake/scores/run=1/p.parquet", {}),
     ("scoring", "s3:ListBucket", _RAW, {"s3:prefix": "incoming/2026-04-05/"}),
@@ -56,6 +58,8 @@ MUST_NOT: list[Request] = [
     ("step-publish", "s3:DeleteObject", f"{_LAKE}/executions/e1/detect/scores/p.parquet", {}),
     ("step-report", "s3:ListBucket", _LAKE, {"s3:prefix": "lake/transactions"}),
     ("step-report", "s3:ListBucket", _LAKE, {}),
+    ("step-insights", "s3:GetObject", f"{_LAKE}/lake/addresses/run=1/p.parquet", {}),
+    ("step-insights", "s3:PutObject", f"{_LAKE}/lake/scores/run=1/p.parquet", {}),
     ("canary", "cloudwatch:PutMetricData", "any", {_METRICS: "AWS/Billing"}),
     ("scoring", "cloudwatch:PutMetricData", "any", {_METRICS: "Counterfoil"}),
     ("scoring", "s3:PutObject", f"{_LAKE}/lake/scores/run=1/p.parquet", {}),
@@ -100,7 +104,7 @@ def test_no_role_gets_through_with_another_s_work(policies: list[Permission]) ->
 def test_every_step_is_tried_both_ways(policies: list[Permission]) -> None:
     prefix = "counterfoil-prod-"
     steps = {one.role.removeprefix(prefix) for one in policies if one.role.startswith(f"{prefix}step-")}
-    assert len(steps) == 10
+    assert len(steps) == 11
     assert {f"{prefix}{role}" for role, *_ in [*MAY, *MUST_NOT]} <= {one.role for one in policies}
     for requests in (MAY, MUST_NOT):
         assert steps <= {role for role, *_ in requests}

@@ -16,8 +16,10 @@ import pytest
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 from pipelines import catalogue
+from pipelines.parameters import parameters
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 UPSTREAM = re.compile(r"Steps\.(\w+)\.ProcessingOutputConfig\.Outputs\['(\w+)'\]\.S3Output\.S3Uri")
 LARGEST_REQUEST = 100 * 1024  # beyond it the SDK puts the definition into a bucket
 
@@ -130,7 +132,8 @@ def test_lake_tables_are_those_that_are_made_sure_of(name: str, definition: Defi
 def test_only_steps_without_effects_on_others_are_cached(name: str, definition: Definition) -> None:
     cached = {step: job["CacheConfig"] for step, job in jobs(definition(name)).items()}
     assert {config["ExpireAfter"] for config in cached.values()} == {"P30D"}
-    assert {step for step, config in cached.items() if not config["Enabled"]} == {"publish", "register"} & set(cached)
+    always = {"publish", "register", "insights"}
+    assert {step for step, config in cached.items() if not config["Enabled"]} == always & set(cached)
 
 
 @both
@@ -184,6 +187,16 @@ def test_order_of_detection(definition: Definition) -> None:
     assert before(whole, "detect") == {"collect", "features"}
     assert before(whole, "publish") == {"collect", "curate", "features", "detect"}
     assert before(whole, "report") >= {"detect", "publish"}
+    assert before(whole, "insights") == before(whole, "publish") | {"publish"}
+
+
+def test_detection_runs_the_insight_notebook_on_aws_and_here_if_it_is_asked_to(definition: Definition) -> None:
+    declared = {one["Name"]: one.get("DefaultValue") for one in definition("detection")["Parameters"]}
+    assert (NOTEBOOKS / f"{declared['Notebook']}.ipynb").is_file()
+    arguments = jobs(definition("detection"))["insights"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert arguments == ["insights", "--notebook", {"Get": "Parameters.Notebook"}]
+    here = {one.name: one.default for one in parameters("detection", PipelineSettings(bucket=LOCAL_BUCKET))}
+    assert here["Notebook"] == "-"
 
 
 def test_the_gate_decides_on_the_verdict_and_fails_with_its_summary(definition: Definition) -> None:
@@ -268,7 +281,7 @@ def test_jobs_run_in_the_network_that_is_named(settings: PipelineSettings) -> No
     private = settings.model_copy(update={"subnets": ["subnet-1"], "security_groups": ["sg-1"]})
     steps = json.loads(catalogue.definition("detection", private))["Steps"]
     networks = [step["Arguments"]["NetworkConfig"]["VpcConfig"] for step in steps if step["Type"] == "Processing"]
-    assert networks == [{"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}] * 6
+    assert networks == [{"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}] * 7
 
 
 @pytest.mark.parametrize(

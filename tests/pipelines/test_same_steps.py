@@ -140,7 +140,7 @@ def by_step(requests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     ("name", "given", "steps"),
     [
         ("training", TRAINING, "collect curate evaluate features gate publish register train"),
-        ("detection", DETECTION, "collect curate detect features publish report"),
+        ("detection", DETECTION, "collect curate detect features insights publish report"),
     ],
 )
 def test_the_sdk_on_moto_and_we_run_the_same_steps(

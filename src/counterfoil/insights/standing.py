@@ -1,7 +1,7 @@
 """Questions with values in place of their parameters, as Athena's console and QuickSight keep them."""
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -42,10 +42,15 @@ def standing_text(query: Query, values: Mapping[str, str] = STANDING) -> str:
 
     Its comments stay first.
     """
+    return _standing_text(query, tuple(values.items()))
+
+
+@lru_cache(maxsize=100)  # an environment's stacks ask for each question's text three times
+def _standing_text(query: Query, values: tuple[tuple[str, str], ...]) -> str:
     import sqlglot
 
     said = "\n".join(line for line in query.text.splitlines() if line.startswith("--"))
-    whole = sqlglot.parse_one(query.athena(), read="athena").transform(partial(_filled, values=values))
+    whole = sqlglot.parse_one(query.athena(), read="athena").transform(partial(_filled, values=dict(values)))
     return f"{said}\n{whole.sql('athena', pretty=True, comments=False)}"
 
 

@@ -3,10 +3,12 @@
 from counterfoil.domain.evaluation.gate import GateRules
 from counterfoil.processing import detection, training
 from counterfoil.processing.commands import container
+from counterfoil.processing.insights import insights
 from counterfoil.steps.options import (
     DetectOptions,
     EvaluateOptions,
     FeaturesOptions,
+    InsightsOptions,
     PublishOptions,
     RegisterOptions,
     ReportOptions,
@@ -23,4 +25,5 @@ app = container(
     (DetectOptions, detection.detect),
     (PublishOptions, detection.publish),
     (ReportOptions, detection.report),
+    (InsightsOptions, insights),
 )

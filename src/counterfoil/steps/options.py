@@ -145,3 +145,12 @@ class ReportOptions:
 
     release: str = option(RELEASE, default=CHAMPION)
     allow_failed_files: bool = option(FAILED_FILES, Kind.SWITCH, default=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsightsOptions:
+    """Which notebook shows what was scored."""
+
+    notebook: str | None = option(
+        "Notebook that writes the insight report, such as 04_insight_report; '-': none", default=None, optional=True
+    )

@@ -176,9 +176,12 @@ async def measured(place: Workspace, given: argparse.Namespace, start: Sequence[
         client = Client(address)
         try:
             payments, first = Payments(place), Load()
-            await first.ask(client, [payments.next()], begun)
+            while (
+                not first.took and sum(first.errors.values()) < 10
+            ):  # on a busy machine the very first score may be late
+                await first.ask(client, [payments.next()], begun)
             bench = Bench(place, client, payments, given.rate, given.seconds)
-            found: dict[str, Any] = {"cold_start_seconds": round(first.took[0], 2)}
+            found: dict[str, Any] = {"cold_start_seconds": round(first.took[0], 2), "refused_at_first": first.errors}
             await one_after_another(client, payments.next, WARM_UP, 1)
             for name in given.parts or bench.parts:
                 before, used = os.getloadavg()[0], _cpu(process.pid)

@@ -31,6 +31,8 @@ class Client:
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
         asked = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
         async with self._room:
+            while self._free and self._free[-1][0].at_eof():  # the service closes those that were idle for long
+                self._free.pop()[1].close()
             reader, writer = self._free.pop() if self._free else await asyncio.open_connection(self._host, self._port)
             try:
                 writer.write(asked)

@@ -85,6 +85,14 @@ def test_scores_since_a_moment_and_those_that_alarm(scores: PostgresScores) -> N
     assert [one.transaction_id for one in scores.since(begun, 1)] == ["t1"]
     assert [one.transaction_id for one in scores.alarming(begun, 10)] == ["t2"]
     assert scores.since(datetime.now(UTC) + HOUR, 10) == []
+    without_answers = [replace(one, answer={"missing_evidence": None}) for one in scores.since(begun, 10)]
+    assert scores.lately(10) == without_answers
+    assert scores.lately(10, known=["t2"]) == without_answers[:1]
+    assert scores.lately(10, without_answers[0].scored_at) == without_answers[1:]
+    payments = scores.payments_since(begun, 10)
+    assert [payment for _, payment in payments] == [{"transaction_id": "t1"}, {"transaction_id": "t2"}]
+    assert [at for at, _ in payments] == [one.scored_at for one in scores.since(begun, 10)]
+    assert [payment["transaction_id"] for _, payment in scores.payments_since(payments[1][0], 1)] == ["t2"]
 
 
 def test_forgetting_an_account_removes_its_scores(scores: PostgresScores) -> None:

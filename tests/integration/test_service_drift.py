@@ -23,7 +23,7 @@ class Last:
     def __init__(self, scores: list[KeptScore]) -> None:
         self._scores = scores
 
-    def latest(self, limit: int) -> list[KeptScore]:
+    def lately(self, limit: int) -> list[KeptScore]:
         return self._scores[-limit:]
 
 
@@ -77,7 +77,7 @@ def test_few_payments_say_nothing_of_columns(detector: Detector, kept: list[Kept
 
 def test_the_service_tells_both_ways(place: Any, kept: list[KeptScore], monkeypatch: pytest.MonkeyPatch) -> None:
     serving = Serving(place)
-    monkeypatch.setattr(place.scores, "latest", Last(kept).latest)
+    monkeypatch.setattr(place.scores, "lately", Last(kept).lately)
     told: list[Any] = []
     assert serving.embedded is not None
     monkeypatch.setattr(serving.embedded, "_tell", told.append)

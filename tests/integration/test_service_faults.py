@@ -1,5 +1,6 @@
 """What the service does when a store is slow, gone, or another release becomes champion; and its page."""
 
+import json
 import re
 import threading
 import time
@@ -16,8 +17,11 @@ from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.errors import StoreUnavailableError
 from counterfoil.service.access import new_token
 from counterfoil.service.app import create_app
+from counterfoil.service.problems import ProblemError
+from counterfoil.service.score_sets import Asked
+from counterfoil.service.serving import Serving
 from counterfoil.steps.releases.registration import Candidate, load_release, register_candidate
-from counterfoil.steps.scoring.score_one import OnlineScorer
+from counterfoil.steps.scoring.score_one import ContentConflictError, OnlineScorer
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -89,6 +93,29 @@ def test_a_score_that_cannot_be_kept_is_not_given(place: Any) -> None:
     scores.gone = False
     [score] = scorer.score(arrivals(place, "unkept"), place.champion.current())
     assert score.evidence["account_count_1h"] >= 1
+
+
+def test_requests_that_are_scored_together_have_answers_of_their_own(place: Any) -> None:
+    def asked(name: str, **changes: Any) -> Asked:
+        usual = {"transaction_id": name, "event_time": "2024-02-13T04:00:00Z", "amount": "12.00", "currency": "EUR",
+                 "account": name, "category": "grocery"}  # fmt: skip
+        return Asked([usual | changes], False)
+
+    serving = Serving(place)
+    both = Asked([*asked("together-4").payments, *asked("together-5", account="together-1").payments], False)
+    set_of = [asked("together-1"), asked("together-2", amount="much"), asked("together-3"), both]
+    one, unreadable, other, pair = serving.score_all(set_of)
+    assert isinstance(unreadable, ProblemError)
+    assert unreadable.status == 422
+    assert [error["where"] for error in unreadable.errors] == ["payments[0]"]
+    names = [[score["transaction_id"] for score in json.loads(answer)["scores"]] for answer in (one, other, pair)]
+    assert names == [["together-1"], ["together-3"], ["together-4", "together-5"]]
+    kept = place.scores.find(["together-1", "together-2", "together-5"])
+    assert kept.keys() == {"together-1", "together-5"}
+    assert kept["together-5"].evidence["account_count_1h"] == 2, "it saw the payment of another request of the set"
+    again, conflict = serving.score_all([asked("together-1"), asked("together-3", amount="13.00")])
+    assert json.loads(again) == json.loads(one)
+    assert isinstance(conflict, ContentConflictError)
 
 
 def test_alerts_that_cannot_be_delivered_are_sent_later(place: Any) -> None:

@@ -96,7 +96,10 @@ def test_the_text_encoder_is_loaded_before_the_first_score(scoring_place: Any) -
     place = scoring_place.open()
     release = load_release(place.registry, scoring_place.release_id)
     Detector.load(release, place.references_for_scoring, Counting()).warm_up()
-    assert Counting.asked == ["warm up"]
+    first, *texts = Counting.asked
+    assert first == "warm up"
+    assert texts, "those of the references"
+    assert all("category: " in text for text in texts)
 
 
 def test_settings_that_the_readme_names_are_there() -> None:

@@ -95,8 +95,19 @@ class ScoreLog(Protocol):
         """Return scores from a moment on, oldest first."""
         ...
 
+    def payments_since(self, moment: datetime, limit: int) -> list[tuple[datetime, dict[str, Any]]]:
+        """Return when payments were scored, from a moment on, and the payments as they were kept; oldest first."""
+        ...
+
     def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
         """Return the scores that were made last (after a moment), oldest first."""
+        ...
+
+    def lately(self, limit: int, after: datetime | None = None, known: Collection[str] = ()) -> list[KeptScore]:
+        """Return the scores that were made last (after a moment) but for those `known`, oldest first.
+
+        Of their answers only what evidence was missing: reasons and precedents are most of a score.
+        """
         ...
 
     def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:

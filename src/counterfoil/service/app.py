@@ -1,15 +1,12 @@
 """The service: scores, feedback, health, metrics, and a page to review payments."""
 
-import time
-import traceback
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Body, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import Body, Depends, FastAPI, Path, Query, Response
 from pydantic import Discriminator, Tag
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -17,13 +14,18 @@ from counterfoil import __version__
 from counterfoil.service import analyses, cases, models, page, policy, problems
 from counterfoil.service.access import Access, Caller, Role
 from counterfoil.service.callers import allowed, principal_of
-from counterfoil.service.limits import BodyLimits
+from counterfoil.service.gathering import Gathering
+from counterfoil.service.limits import JSON, BodyLimits
+from counterfoil.service.observed import Observed
+from counterfoil.service.score_sets import Asked
 from counterfoil.service.serving import Serving, answer_of
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring.confirm import Effect
 from counterfoil.steps.scoring.feedback import Said, Verdict, feedback_on, scored, standing
 from counterfoil.workspace.wiring import Workspace
 
+FEW_PAYMENTS = 20
+"""Requests of so many payments at most wait for others and are scored with them."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 log = structlog.get_logger()
 
@@ -71,7 +73,7 @@ def create_app(place: Workspace, *, auth: bool = True) -> FastAPI:
     app.add_middleware(BodyLimits, most_bytes=settings.service_body_bytes)
     if not auth:  # no name of another site may lead here
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK))
-    app.middleware("http")(_observed(serving))
+    app.add_middleware(Observed, serving=serving)
     return app
 
 
@@ -108,17 +110,25 @@ ScoreBody = Annotated[
 def _add_scores(app: FastAPI, serving: Serving, workers: Workers) -> None:
     place = serving.place
 
-    @app.post("/v1/score", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
-    async def score(body: ScoreBody) -> models.ScoreAnswer:
+    gathering: Gathering[Asked, bytes] = Gathering(workers, serving.score_all)
+
+    @app.post(
+        "/v1/score", tags=["scoring"], response_model=models.ScoreAnswer,
+        dependencies=[Depends(allowed(Role.SCORE))],
+    )  # fmt: skip
+    async def score(body: ScoreBody) -> Response:
         """Score one payment or up to 500. Safe to repeat: a payment that was scored keeps its answer."""
-        source_layout = isinstance(body, models.SourceRequest)
         payments = [
             payment.model_dump(exclude_unset=True) if isinstance(payment, models.Payment) else payment
             for payment in body.payments
         ]
-        return models.ScoreAnswer.model_validate(
-            await workers.run(lambda: serving.score(payments, source_layout=source_layout))
-        )
+        asked = Asked(payments, isinstance(body, models.SourceRequest))
+        if len(payments) <= FEW_PAYMENTS:
+            return Response(await gathering.answer(asked), media_type=JSON)
+        [found] = await workers.run(serving.score_all, [asked])
+        if isinstance(found, Exception):
+            raise found
+        return Response(found, media_type=JSON)
 
     @app.get("/v1/transactions/{transaction_id}", tags=["scoring"], dependencies=[Depends(allowed(Role.SCORE))])
     async def transaction(transaction_id: TransactionId) -> models.Transaction:
@@ -202,41 +212,3 @@ def as_feedback(said: Said, effect: Effect | None = None) -> models.Feedback:
         at=said.at.isoformat(),
         effect=None if effect is None else as_effect(effect),
     )
-
-
-def _observed(serving: Serving) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    """Give each request an id; count it, time it and log it, with no value of it."""
-
-    async def observe(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.request_id = uuid.uuid4().hex
-        begun = time.perf_counter()
-        status = 500
-        try:
-            answer = await go_on(request)
-            status = answer.status_code
-            answer.headers["X-Request-ID"] = request.state.request_id
-            answer.headers["X-Content-Type-Options"] = "nosniff"
-            answer.headers.setdefault("Cache-Control", "no-store")
-            return answer
-        except Exception as error:  # noqa: BLE001 a traceback may quote a payment: the place says enough
-            log.error("failed", request_id=request.state.request_id, where=_place(error), reason=type(error).__name__)
-            return problems.problem(500, "the service failed: its log says where", request.state.request_id)
-        finally:
-            seconds = time.perf_counter() - begun
-            route = getattr(request.scope.get("route"), "path", "none")
-            serving.observe(route, status, seconds)
-            if status >= 400 or route != "/healthz":
-                log.info(
-                    "request", request_id=request.state.request_id, method=request.method, route=route, status=status,
-                    milliseconds=round(seconds * 1000, 1),
-                )  # fmt: skip
-
-    return observe
-
-
-def _place(error: Exception) -> str:
-    """File and line of the innermost frame of ours, or of all if none is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "counterfoil" in frame.filename]
-    last = (ours or frames)[-1]
-    return f"{last.filename}:{last.lineno}"

@@ -24,7 +24,7 @@ def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> 
         raise UsageError(f"--no-auth lets everybody in and {host} can be reached from outside: use --host 127.0.0.1")
     log_as_json()
     # A release that cannot score is reported before anything listens, and the first score waits for no model.
-    place.champion.current().detector.warm_up()
+    place.online_scorer.warm_up(place.champion.current())
     app = create_app(place, auth=auth)
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,

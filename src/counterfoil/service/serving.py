@@ -1,5 +1,6 @@
 """What the endpoints share: the workspace's stores, the scorer, and the thread that keeps both up to date."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,16 +10,17 @@ from typing import Any
 
 import structlog
 
-from counterfoil.domain.intake.requests import clean_requests, flattened
 from counterfoil.errors import ChangedError, CounterfoilError, ReleaseMismatchError, StoreUnavailableError
 from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.emf import EmbeddedMetrics
 from counterfoil.service.metrics import Metrics
-from counterfoil.service.problems import of_faults
+from counterfoil.service.problems import ProblemError
+from counterfoil.service.score_sets import Asked, score_together
 from counterfoil.steps.privacy.forget_service import remove_from_service
 from counterfoil.steps.privacy.score_names import renaming
 from counterfoil.steps.scoring.alerts import BACK, LATE
 from counterfoil.steps.scoring.cases import alerts_of_service, take_cases
+from counterfoil.steps.scoring.champion import InUse
 from counterfoil.steps.scoring.confirm import Effect, State
 from counterfoil.steps.scoring.drift_now import drift_now
 from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
@@ -162,17 +164,37 @@ class Serving:
 
     def score(self, payments: Sequence[Mapping[str, Any]], *, source_layout: bool) -> dict[str, Any]:
         """Score payments as the request has them; returns `models.ScoreAnswer`. Raises ProblemError."""
+        [found] = self._score([Asked(payments, source_layout)])
+        if isinstance(found, ProblemError):
+            raise found
+        return found
+
+    def score_all(self, asked: Sequence[Asked]) -> list[bytes | Exception]:
+        """Score requests, together if that can be: the answer of each as JSON, or its error."""
+        if len(asked) > 1:
+            try:
+                return [_as_json(one) for one in self._score(asked)]
+            except StoreUnavailableError as error:
+                return [error for _ in asked]
+            except Exception as error:  # noqa: BLE001 which of them has it shows when each is scored by itself
+                log.info("scored one by one", reason=type(error).__name__)
+        return [self._score_alone(one) for one in asked]
+
+    def _score_alone(self, asked: Asked) -> bytes | Exception:
+        try:
+            return _as_json(self._score([asked])[0])
+        except Exception as error:  # noqa: BLE001 it is raised where it was asked
+            return error
+
+    def _score(self, asked: Sequence[Asked]) -> list[dict[str, Any] | ProblemError]:
         in_use = self.place.champion.current()
-        arrivals = clean_requests(
-            payments if source_layout else list(map(flattened, payments)),
-            in_use.source if source_layout else in_use.canonical,
-            key=self._key,
-            forgotten=in_use.forgotten,
-            latest=datetime.now(UTC) + self._ahead,
-        )
-        if arrivals.faults:
-            raise of_faults(arrivals.faults)
-        scores = self.scorer.score(arrivals, in_use)
+        found = score_together(asked, self.scorer, in_use, self._key, datetime.now(UTC) + self._ahead)
+        return [
+            one if isinstance(one, ProblemError) else self._answer(one, request, in_use)
+            for request, one in zip(asked, found, strict=True)
+        ]
+
+    def _answer(self, scores: Sequence[KeptScore], asked: Asked, in_use: InUse) -> dict[str, Any]:
         for score in scores:
             self.metrics.scores.labels(score.decision).inc()
             if self.embedded is not None:
@@ -180,7 +202,7 @@ class Serving:
         return {
             "release_id": in_use.release_id,
             "scores": [answer_of(score) for score in scores],
-            "ignored_fields": list(arrivals.ignored),
+            "ignored_fields": asked.ignored(in_use),
         }
 
     def ready(self) -> Ready:
@@ -228,9 +250,18 @@ class Serving:
             self._ended.wait(pause)
 
 
+def _as_json(found: dict[str, Any] | ProblemError) -> bytes | ProblemError:
+    return found if isinstance(found, ProblemError) else json.dumps(found, separators=(",", ":")).encode()
+
+
 def answer_of(score: KeptScore) -> dict[str, Any]:
-    """A kept score as it is answered."""
-    return {**score.answer, "scored_at": None if score.scored_at is None else score.scored_at.isoformat()}
+    """A kept score as it is answered; those of before there were policies have none."""
+    return {
+        "policy_version": None,
+        "policy_hits": [],
+        **score.answer,
+        "scored_at": None if score.scored_at is None else score.scored_at.isoformat(),
+    }
 
 
 def _problem(future: Any) -> str | None:

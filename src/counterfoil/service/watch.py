@@ -38,7 +38,7 @@ def watch(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
     serving = Serving(place)
-    place.champion.current().detector.warm_up()
+    place.online_scorer.warm_up(place.champion.current())
     # Nobody waits for an answer: better a score that is late than one without history.
     place.online_scorer.deadline = max(place.online_scorer.deadline, HISTORY_DEADLINE)
     serving.open()

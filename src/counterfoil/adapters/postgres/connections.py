@@ -78,8 +78,8 @@ class Connections:
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
         """Give this thread's connection; a lost one raises StoreUnavailableError and is not used again."""
-        connection = self._mine()
-        with reported(place_of(connection)):
+        _, connection, place = self._mine()
+        with reported(place):
             yield connection
 
     @contextmanager
@@ -90,16 +90,21 @@ class Connections:
                 act_as_reader(connection)
             yield connection
 
-    def _mine(self) -> psycopg.Connection:
-        held: tuple[int, psycopg.Connection] | None = getattr(self._local, "held", None)
+    def _mine(self) -> "_Held":
+        held: _Held | None = getattr(self._local, "held", None)
         if held is not None and held[0] == os.getpid() and not held[1].closed:
-            return held[1]
+            return held
         connection = connect(self._login)
-        self._local.held = (os.getpid(), connection)
-        return connection
+        # To name the place takes longer than a small statement.
+        self._local.held = held = os.getpid(), connection, place_of(connection)
+        return held
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""
-        held: tuple[int, psycopg.Connection] | None = getattr(self._local, "held", None)
+        held: _Held | None = getattr(self._local, "held", None)
         if held is not None and held[0] == os.getpid():
             held[1].close()
+
+
+_Held = tuple[int, psycopg.Connection, str]
+"""A process, its connection, and the place of that without a password."""

@@ -8,15 +8,17 @@ from psycopg.types.json import Jsonb
 from counterfoil.adapters.postgres.connections import Connections, Login
 from counterfoil.ports.service import Entry, LogPart
 
-_POSITION = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-
 _NEW = """
-SELECT entry.entity, entry_id, at, content
-FROM unnest(%s::text[], %s::bigint[]) AS wanted (entity, position)
-JOIN profile_entry AS entry
-    ON entry.entity = wanted.entity AND entry.written_by >= wanted.position::text::xid8
-ORDER BY entry.entity, at, entry_id
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, found.*
+FROM (VALUES (1)) AS always LEFT JOIN (
+    SELECT entry.entity, entry_id, at, content
+    FROM unnest(%s::text[], %s::bigint[]) AS wanted (entity, position)
+    JOIN profile_entry AS entry
+        ON entry.entity = wanted.entity AND entry.written_by >= wanted.position::text::xid8
+) AS found ON true
+ORDER BY found.entity, at, entry_id
 """
+"""One row at least, for the position: of the very snapshot that the entries are read in."""
 
 
 class PostgresProfiles:
@@ -31,27 +33,26 @@ class PostgresProfiles:
             return
         # In one order for all writers, so that two never wait for each other.
         ordered = sorted(entries, key=lambda entry: (entry.entity, entry.entry_id))
-        columns = (
-            [entry.entity for entry in ordered],
-            [entry.entry_id for entry in ordered],
-            [entry.at for entry in ordered],
-            [Jsonb(dict(entry.content)) for entry in ordered],
-        )
+        rows = [
+            {"entity": one.entity, "entry_id": one.entry_id, "at": one.at.isoformat(), "content": dict(one.content)}
+            for one in ordered
+        ]
         with self._connections.connection() as connection:
             connection.execute(
-                "INSERT INTO profile_entry (entity, entry_id, at, content) "
-                "SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::jsonb[]) ON CONFLICT DO NOTHING",
-                columns,
+                "INSERT INTO profile_entry (entity, entry_id, at, content) SELECT * FROM jsonb_to_recordset(%s) "
+                "AS given (entity text, entry_id text, at timestamptz, content jsonb) ON CONFLICT DO NOTHING",
+                (Jsonb(rows),),
             )
 
     def read(self, positions: Mapping[str, int]) -> dict[str, LogPart]:
         """Return what is new to the reader of each entity; position 0 is the beginning."""
         found: dict[str, list[Entry]] = {entity: [] for entity in positions}
         with self._connections.connection() as connection:
-            # The position is taken first: what is committed between the two is read now and once more.
-            [(position,)] = connection.execute(_POSITION).fetchall()
-            for row in connection.execute(_NEW, (list(positions), list(positions.values()))):
-                found[row[0]].append(Entry(*row))
+            rows = connection.execute(_NEW, (list(positions), list(positions.values()))).fetchall()
+        for _, entity, *entry in rows:
+            if entity is not None:
+                found[entity].append(Entry(entity, *entry))
+        position = int(rows[0][0])
         return {entity: LogPart(tuple(entries), position) for entity, entries in found.items()}
 
     def expire(self, before: datetime) -> int:

@@ -16,6 +16,9 @@ SCORE_COLUMNS = (
     "transaction_id, content_hash, release_id, decision, signal, amount::text, account_id, payment, evidence, answer, "
     "scored_at"
 )
+_WITHOUT_PRECEDENTS = SCORE_COLUMNS.replace(
+    " answer,", " jsonb_build_object('missing_evidence', answer -> 'missing_evidence'),"
+)
 _TYPES = {
     "transaction_id": "text", "content_hash": "text", "release_id": "text", "decision": "text",
     "signal": "double precision", "amount": "numeric", "account_id": "text", "payment": "jsonb", "evidence": "jsonb",
@@ -24,7 +27,8 @@ _TYPES = {
 _APPEND = f"""
 WITH new AS (
     INSERT INTO service_score ({", ".join(_TYPES)})
-    SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _TYPES.values())}) ON CONFLICT DO NOTHING
+    SELECT * FROM jsonb_to_recordset(%s) AS given ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+    ON CONFLICT DO NOTHING
     RETURNING transaction_id, amount, scored_at
 )
 SELECT transaction_id, amount::text, scored_at FROM new
@@ -49,10 +53,12 @@ class PostgresScores:
 
     def append(self, scores: Sequence[KeptScore]) -> list[KeptScore]:
         """Keep scores and return what is kept of each transaction now: an earlier score stays."""
-        rows = sorted(map(_as_row, scores), key=lambda row: str(row[0]))  # two writers never wait for each other
+        # Two writers never wait for each other.
+        rows = [_as_row(score) for score in sorted(scores, key=lambda score: score.transaction_id)]
         with self._connections.connection() as connection:
             # All in one statement: one way there and back, and one transaction.
-            new = connection.execute(_APPEND, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+            # And one JSON document: arrays of JSON texts would be quoted sign by sign, in Python.
+            new = connection.execute(_APPEND, (Jsonb(rows),)).fetchall()
             written = {name: (amount, at) for name, amount, at in new}
             others = [score.transaction_id for score in scores if score.transaction_id not in written]
             kept = _find(connection, others) if others else {}
@@ -71,6 +77,12 @@ class PostgresScores:
         """Return scores from a moment on, oldest first."""
         return self._since(moment, limit, "true")
 
+    def payments_since(self, moment: datetime, limit: int) -> list[tuple[datetime, dict[str, Any]]]:
+        """Return when payments were scored, from a moment on, and the payments as they were kept; oldest first."""
+        query = "SELECT scored_at, payment FROM service_score WHERE scored_at >= %s ORDER BY scored_at LIMIT %s"
+        with self._connections.connection() as connection:
+            return [(at, payment) for at, payment in connection.execute(query, (moment, limit))]
+
     def latest(self, limit: int, after: datetime | None = None) -> list[KeptScore]:
         """Return the scores that were made last (after a moment), oldest first."""
         query = (
@@ -79,6 +91,20 @@ class PostgresScores:
         )
         with self._connections.connection() as connection:
             rows = connection.execute(query, {"after": after, "limit": limit}).fetchall()
+        return [KeptScore(*row) for row in reversed(rows)]
+
+    def lately(self, limit: int, after: datetime | None = None, known: Collection[str] = ()) -> list[KeptScore]:
+        """Return the scores that were made last (after a moment) but for those `known`, oldest first.
+
+        Of their answers only what evidence was missing: reasons and precedents are most of a score.
+        """
+        query = (
+            f"SELECT {_WITHOUT_PRECEDENTS} FROM service_score "
+            "WHERE (%(after)s::timestamptz IS NULL OR scored_at > %(after)s) AND transaction_id <> ALL(%(known)s) "
+            "ORDER BY scored_at DESC LIMIT %(limit)s"
+        )
+        with self._connections.connection() as connection:
+            rows = connection.execute(query, {"after": after, "known": list(known), "limit": limit}).fetchall()
         return [KeptScore(*row) for row in reversed(rows)]
 
     def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
@@ -118,8 +144,6 @@ def _find(connection: psycopg.Connection, transactions: list[str]) -> dict[str, 
     return {score.transaction_id: score for score in found}
 
 
-def _as_row(score: KeptScore) -> tuple[Any, ...]:
-    return (
-        score.transaction_id, score.content_hash, score.release_id, score.decision, score.signal, score.amount,
-        score.account_id, Jsonb(dict(score.payment)), Jsonb(dict(score.evidence)), Jsonb(dict(score.answer)),
-    )  # fmt: skip
+def _as_row(score: KeptScore) -> dict[str, Any]:
+    plain = {name: dict(getattr(score, name)) for name in ("payment", "evidence", "answer")}
+    return {name: plain.get(name, getattr(score, name)) for name in _TYPES}

@@ -101,11 +101,27 @@ class Profile:
     def __post_init__(self) -> None:
         self._numbers = {name: number for number, name in enumerate(self.names)}
         self._seen = np.zeros(0, np.int64)
+        self._gone_until = NEVER  # nothing newer was forgotten
 
     def features(self, payment: Payment) -> Doubles:
         """The features of a payment that is newer than all before, in the order of the specs; NaN is null."""
         if len(self.arrivals) > self.program.kept.payments:
             self._settle(payment.tick)
+        return self._features(payment, self.rows)
+
+    def features_in_place(self, payment: Payment) -> Doubles | None:
+        """The features of any payment, from what was before it; of one that is kept already they are the same.
+
+        None where a window of it reaches what was added up or forgotten since.
+        """
+        place, _ = self._place_of(payment)
+        if place == len(self.rows):
+            return self.features(payment)
+        if max(self.tiled_until, self.arrived_until, self._gone_until) > payment.tick - self.program.reach:
+            return None
+        return self._features(payment, self.rows[:place])
+
+    def _features(self, payment: Payment, rows: Integers) -> Doubles:
         strangers = len(self._numbers)
         if len(self._seen) < strangers + 2:
             self._seen = np.zeros(2 * strangers + 64, np.int64)
@@ -115,7 +131,7 @@ class Profile:
             self._currency(payment),
             _number(self._numbers, payment.account_id, strangers),
             _number(self._numbers, payment.merchant_id, strangers + 1),
-            self.rows, self.tiles, self.tiled_until, self.program.tile,
+            rows, self.tiles, self.tiled_until, self.program.tile,
             self.arrivals, self.arrival_tiles, self.arrived_until, self.program.delay,
             self.program.steps, self._seen, out,
         )  # fmt: skip
@@ -123,10 +139,8 @@ class Profile:
 
     def add(self, payment: Payment) -> bool:
         """Keep a payment, in its place; say no if it is older than what was added up, or kept already."""
-        ticks = self.rows[:, 0]
-        first, last = np.searchsorted(ticks, payment.tick), np.searchsorted(ticks, payment.tick, side="right")
-        place = bisect_left(self.ids, payment.transaction_id, int(first), int(last))
-        if place < last and self.ids[place] == payment.transaction_id:
+        place, kept = self._place_of(payment)
+        if kept:
             return False
         if place == 0 and payment.tick <= self.tiled_until:
             self.late += 1
@@ -143,6 +157,13 @@ class Profile:
         self._settle(newest)
         self._forget(newest - self.program.reach)
         return True
+
+    def _place_of(self, payment: Payment) -> tuple[int, bool]:
+        """Where a payment stands among those kept one by one, or would stand; and whether it is there."""
+        ticks = self.rows[:, 0]
+        first, last = np.searchsorted(ticks, payment.tick), np.searchsorted(ticks, payment.tick, side="right")
+        place = bisect_left(self.ids, payment.transaction_id, int(first), int(last))
+        return place, bool(place < last) and self.ids[place] == payment.transaction_id
 
     def add_fraud(self, known: int) -> bool:
         """Count a fraud from `known` on, in microseconds; say no if that is older than what was added up."""
@@ -175,7 +196,9 @@ class Profile:
             ids, names = json.loads(state[offset:])
         except ValueError as error:  # too short, or no texts at its end
             raise _not_written_here(state) from error
-        return cls(program, arrays[0], ids, arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived, names, late)
+        read = cls(program, arrays[0], ids, arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived, names, late)
+        read._gone_until = int(np.iinfo(np.int64).max)  # the bytes do not say what was forgotten before
+        return read
 
     def _drop_unused_names(self) -> None:
         """Keep, in order, the names that payments or tiles still have: equal pasts are equal bytes."""
@@ -232,12 +255,14 @@ class Profile:
     def _forget(self, until: int) -> None:
         """Let go of whole tiles, and of payments and frauds within them, that no window can reach any more."""
         first = (until + 1) // self.program.tile * self.program.tile
+        gone, known = int(np.searchsorted(self.rows[:, 0], first)), int(np.searchsorted(self.arrivals, first))
+        if gone or known or len(self.tiles) or len(self.arrival_tiles):
+            self._gone_until = first - 1
         self.tiles = self.tiles[self.tiles[:, 0] >= first]
         self.arrival_tiles = self.arrival_tiles[self.arrival_tiles[:, 0] >= first]
-        gone = int(np.searchsorted(self.rows[:, 0], first))
         self.rows = self.rows[gone:]
         del self.ids[:gone]
-        self.arrivals = self.arrivals[int(np.searchsorted(self.arrivals, first)) :]
+        self.arrivals = self.arrivals[known:]
         # Nothing that was added up is left: whatever is as old is forgotten too, in whatever order it comes.
         self.tiled_until = NEVER if self.tiled_until < first else self.tiled_until
         self.arrived_until = NEVER if self.arrived_until < first else self.arrived_until

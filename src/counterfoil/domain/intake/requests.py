@@ -114,8 +114,7 @@ def clean_requests(
 
     Without an id of its own a payment gets one that is made of its content.
     """
-    columns = mapping.source_columns
-    ignored = sorted({name for payment in payments for name in payment} - {*columns})
+    columns, ignored = mapping.source_columns, ignored_fields(payments, mapping)
     texts = {name: pa.array([_text(p.get(name)) for p in payments], pa.string()) for name in columns}
     cleaned = clean(
         pa.table(texts), mapping, key=key, source=SOURCE, first_line=0, content_hash="", forgotten=forgotten
@@ -135,6 +134,11 @@ def clean_requests(
         rows = rows.filter(pa.compute.invert(late))
     hashes = tuple(_digest(plain(row)) for row in rows.to_pylist())
     return Arrivals(rows, hashes, tuple(sorted(faults, key=lambda fault: fault.index)), tuple(ignored))
+
+
+def ignored_fields(payments: Sequence[Mapping[str, Any]], mapping: SourceMapping) -> list[str]:
+    """The fields of payments that the mapping does not read."""
+    return sorted({name for payment in payments for name in payment} - {*mapping.source_columns})
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Compare what the service scored with what the batch makes of the same payments, feature by feature."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from counterfoil.domain.features.span import read_back
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.periods import Period
 from counterfoil.domain.release.release import Release, scored_schema
+from counterfoil.domain.schemas import TRANSACTION_FIELDS
 from counterfoil.domain.scoring.parity import SIGNAL_TOLERANCE, Apart, differences
 from counterfoil.domain.tables import SCORED_EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
@@ -136,18 +139,18 @@ class Recomputing:
     def parity(self, period: Period) -> Parity:
         """Compare the scores of a period (by when they were made). Raises NotFoundError if there are none."""
         found, labels = _Sum(), self._labels()
-        online = [self._row(one, labels) for scores in kept_scores(self.scores, Period()) for one in scores]
-        for scores in kept_scores(self.scores, period):
-            usable = found.usable(scores)
-            for release_id in dict.fromkeys(one.release_id for one in usable):
-                self._compare([one for one in usable if one.release_id == release_id], labels, online, found)
+        with TemporaryDirectory() as folder:
+            online = Path(folder) / "online.parquet"
+            self._write_payments(online, labels)
+            for scores in kept_scores(self.scores, period):
+                usable = found.usable(scores)
+                for release_id in dict.fromkeys(one.release_id for one in usable):
+                    self._compare([one for one in usable if one.release_id == release_id], labels, online, found)
         if not found.payments:
             raise NotFoundError("the service scored no payment with history in this span: let it go further back")
         return found.result()
 
-    def _compare(
-        self, kept: Sequence[KeptScore], labels: Mapping[str, Row], online: Sequence[Row], found: _Sum
-    ) -> None:
+    def _compare(self, kept: Sequence[KeptScore], labels: Mapping[str, Row], online: Path, found: _Sum) -> None:
         detector = self.detector_of(kept[0].release_id)
         release, mapping = detector.release, self.mapping_of(detector.release.mapping)
         wanted = [self._row(one, labels) for one in kept]
@@ -161,32 +164,34 @@ class Recomputing:
     def _row(self, score: KeptScore, labels: Mapping[str, Row]) -> Row:
         return {**row_of(score.payment), **labels.get(score.transaction_id, {})}
 
-    def _past(self, wanted: Sequence[Row], release: Release, online: Sequence[Row]) -> dict[str, Row]:
-        """What the entities of these payments did, in the lake and in what was scored, by transaction."""
-        named = {column: {row[column] for row in wanted if row.get(column) is not None} for column in ENTITIES}
-        first, last = min(row["event_time"] for row in wanted), max(row["event_time"] for row in wanted)
-        past = {row["transaction_id"]: row for row in self._of_lake(named, release, Period(first, last))}
-        alike = (row for row in online if any(row.get(column) in values for column, values in named.items()))
-        return past | {row["transaction_id"]: row for row in alike}
+    def _write_payments(self, path: Path, labels: Mapping[str, Row]) -> None:
+        """Write all payments that were scored into a file, some at a time: they may be more than fit into memory."""
+        fields = {field.name: field for field in TRANSACTION_FIELDS}
+        schema = pa.schema([fields[name].with_nullable(True) for name in KEPT])
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for scores in kept_scores(self.scores, Period()):
+                rows = [self._row(one, labels) for one in scores]
+                writer.write_table(pa.table([[row.get(name) for row in rows] for name in KEPT], schema=schema))
 
-    def _of_lake(self, named: Mapping[str, set[str]], release: Release, period: Period) -> Iterator[dict[str, Any]]:
-        if not self.tables.files(TRANSACTIONS):
-            return
+    def _past(self, wanted: Sequence[Row], release: Release, online: Path) -> dict[str, Row]:
+        """What the entities of these payments did, in the lake and in what was scored, by transaction."""
         delay = timedelta(days=release.label_delay_days)
-        condition = read_back(release.specs, delay, period.since, None)
+        sources = [parquet_source([str(online)])]
+        if self.tables.files(TRANSACTIONS):
+            sources.insert(0, labelled(self.tables, delay))  # of a payment that is in both, what was scored counts
+        condition = read_back(release.specs, delay, min(row["event_time"] for row in wanted), None)
+        past: dict[str, Row] = {}
         with engine() as database:
             conditions = []
-            for column, values in named.items():
-                database.register(f"named_{column}", pa.table({"value": pa.array(sorted(values), pa.string())}))
+            for column in ENTITIES:
+                values = sorted({row[column] for row in wanted if row.get(column) is not None})
+                database.register(f"named_{column}", pa.table({"value": pa.array(values, pa.string())}))
                 conditions.append(f"{column} IN (SELECT value FROM named_{column})")
-            yield from (
-                database.sql(
-                    f"SELECT {', '.join(KEPT)} FROM {labelled(self.tables, delay)} "
-                    f"WHERE {condition} AND ({' OR '.join(conditions)})"
-                )
-                .to_arrow_table()
-                .to_pylist()
-            )
+            for source in sources:
+                alike = f"SELECT {', '.join(KEPT)} FROM {source} WHERE {condition} AND ({' OR '.join(conditions)})"
+                rows = database.sql(alike).to_arrow_table().to_pylist()
+                past |= {row["transaction_id"]: row for row in rows}
+        return past
 
     def _labels(self) -> dict[str, Row]:
         """What people's words made of payments, with the moment of the last word."""

@@ -57,22 +57,25 @@ class AlertDesk:
 
     def __post_init__(self) -> None:
         self._read_until = self.clock() - BACK
+        self._known: frozenset[str] = frozenset()
 
     def work(self) -> int:
         """Hold what is new, give out what the budget allows by now, and send; return how many alerts were sent.
 
         One that cannot be sent stays for the next call. Raises StoreUnavailableError.
         """
-        begun = self.clock()
+        begun, seen = self.clock(), set[str]()
         while True:
             found = self.scores.alarming(self._read_until, AT_A_TIME)
             for score in found:
-                self.log.hold(alert_of(score), self.window)
+                if score.transaction_id not in self._known:  # a score is read again for as long as another may be late
+                    self.log.hold(alert_of(score), self.window)
+                seen.add(score.transaction_id)
             if len(found) < AT_A_TIME:
                 break
             self._read_until = found[-1].scored_at or begun
         # Scores of transactions that are still under way are read the next time.
-        self._read_until = begun - LATE
+        self._read_until, self._known = begun - LATE, frozenset(seen)
         self.log.promote(allowed_until(begun, self.per_day), self.window)
         return self._send()
 

@@ -3,12 +3,12 @@
 import threading
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.intake.requests import canonical, without_labels
+from counterfoil.domain.intake.requests import canonical, plain, without_labels
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.scoring.overlay import Overlay, OverlayReference
 from counterfoil.ports.service import OverlayStore
@@ -20,6 +20,9 @@ from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.profiles import require_histories
 from counterfoil.steps.scoring.scorer import Detector
 
+SHOWN = ("event_time", "amount", "currency", "merchant_id", "category")
+"""What an analyst sees of a precedent, beside its label and how alike it is."""
+
 
 @dataclass(frozen=True)
 class InUse:
@@ -30,6 +33,7 @@ class InUse:
     forgotten: frozenset[str]
     shown_of_base: dict[str, dict[str, Any]]
     policy: Policy | None = None
+    _cited: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def release_id(self) -> str:
@@ -52,14 +56,22 @@ class InUse:
         overlay = {one.reference_id: _shown(one) for one in self.detector.overlay.references}
         return ChainMap(overlay, self.shown_of_base)
 
+    def cited(self, reference_id: str) -> Mapping[str, Any]:
+        """What an answer says of a reference, as plain JSON, null where it is not known."""
+        found = self._cited.get(reference_id)
+        if found is None:
+            known = self.precedents[reference_id]
+            shown = {name: known[name] for name in SHOWN}
+            found = self._cited[reference_id] = {**dict.fromkeys(SHOWN), **plain(shown)}
+        return found
+
     def with_overlay(self, overlay: Overlay) -> "InUse":
         """The same release with another overlay."""
-        return replace(self, detector=self.detector.with_overlay(overlay))
+        return replace(self, detector=self.detector.with_overlay(overlay), _cited={})
 
 
 def _shown(reference: OverlayReference) -> dict[str, Any]:
-    names = ("reference_id", "label", "event_time", "amount", "currency", "merchant_id", "category")
-    return {name: getattr(reference, name) for name in names}
+    return {name: getattr(reference, name) for name in ("reference_id", "label", *SHOWN)}
 
 
 class Champion:

@@ -36,7 +36,7 @@ class DriftNow:
 def drift_now(scores: ScoreLog, detector: Detector) -> DriftNow:
     """Look at the payments that a release scored last. Raises StoreUnavailableError."""
     release = detector.release
-    kept = [score for score in scores.latest(MOST) if score.release_id == release.release_id]
+    kept = [score for score in scores.lately(MOST) if score.release_id == release.release_id]
     if not kept:
         return DriftNow(0, 0.0, 0.0)
     mean = sum(score.signal for score in kept) / len(kept)

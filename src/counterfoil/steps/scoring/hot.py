@@ -2,7 +2,7 @@
 
 A process keeps one log an account, merchant or source IP as bounded profiles (`domain.features.profile`): the entity's
 own, and those of its pairs. It reads only what is new to it. What a profile cannot say, it does not guess: a payment
-that is older than the newest of its log, or that is in it already, is folded from the whole log (`evidence_of`).
+that is older than what its profile still has one by one is folded from the whole log (`evidence_of`).
 """
 
 import threading
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.features.payments import microseconds
 from counterfoil.domain.features.profile import Payment, Profile, Program
 from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
@@ -35,6 +36,11 @@ class Part:
     columns: tuple[str, ...]
     program: Program
     places: tuple[int, ...]
+
+    @cached_property
+    def columns_of_all(self) -> Integers:
+        """The places, as numpy takes them."""
+        return np.array(self.places, np.int64)
 
     def whose(self, payment: Row) -> tuple[Any, ...] | None:
         """Which entity of this kind a payment is of; None if it is of none."""
@@ -78,7 +84,6 @@ class Log:
     profiles: dict[tuple[int, tuple[Any, ...]], Profile] = field(default_factory=dict)
     known: dict[str, tuple[int, tuple[tuple[int, tuple[Any, ...]], ...]]] = field(default_factory=dict)
     frauds: dict[str, int] = field(default_factory=dict)
-    newest: tuple[int, str] = (-(2**63), "")
     position: int = 0
     stale: bool = False
 
@@ -106,7 +111,6 @@ class Log:
         self.known[payment.transaction_id] = payment.tick, mine
         if len(self.known) > MOST_KNOWN:
             self.known = dict(list(self.known.items())[MOST_KNOWN // 2 :])
-        self.newest = max(self.newest, (payment.tick, payment.transaction_id))
         for key in mine:
             profile = self._profile(key)
             if not profile.add(payment) and profile.late:
@@ -138,11 +142,16 @@ class Log:
         for key in mine:
             self.stale |= not self._profile(key).add_fraud(counts)
 
-    def fill(self, row: Row, payment: Payment, out: Doubles) -> None:
-        """Set the features that this log gives a payment which is newer than all of it."""
+    def fill(self, row: Row, payment: Payment, out: Doubles) -> bool:
+        """Set the features that this log gives a payment; say no if it cannot."""
+        if self.stale:
+            return False
         for key in self._mine(row):
-            part = self.parts[key[0]]
-            out[list(part.places)] = self._profile(key).features(payment)
+            found = self._profile(key).features_in_place(payment)
+            if found is None:
+                return False
+            out[self.parts[key[0]].columns_of_all] = found
+        return True
 
 
 class HotLogs:
@@ -208,26 +217,29 @@ class HotLogs:
         log.position, log.stale = part.position, False
         return log
 
-    def features(self, rows: Sequence[Row]) -> Doubles | None:
+    def features(self, rows: Sequence[Row]) -> tuple[Doubles, list[int]]:
         """The features of payments that come in this order, (rows, features), NaN for null; each sees those before.
 
-        They are in the logs from then on: `forget` them if they are not kept. None if a profile cannot say them.
+        And the rows that the profiles cannot say. All are in the logs from then on: `forget` them if they are not kept.
         """
         out = np.full((len(rows), self.behaviour.features), np.nan)
+        unsaid = []
         with self._guard:
             for number, row in enumerate(rows):
                 names = [name for name, _ in _logs(row)]
                 logs = [self._held[name] for name in names if name in self._held]
                 payment = as_payment(row)
-                place = payment.tick, payment.transaction_id
-                if len(logs) < len(names) or any(log.newest >= place for log in logs):
-                    self._drop(rows[:number])
-                    return None
-                for log in logs:
-                    log.fill(row, payment, out[number])
+                if len(logs) < len(names) or not all(log.fill(row, payment, out[number]) for log in logs):
+                    unsaid.append(number)
                 for log in logs:
                     log.keep(row)
-        return out
+        return out, unsaid
+
+    def without_history(self, rows: Sequence[Row]) -> "HotLogs":
+        """Logs of the entities of these payments with nothing in them, beside those of the store."""
+        empty = HotLogs(self._store, self.behaviour)
+        empty._held.update((name, self._new(column)) for row in rows for name, column in _logs(row))
+        return empty
 
     def holds(self, entity: str) -> bool:
         """Whether the log of an entity is held."""
@@ -237,12 +249,9 @@ class HotLogs:
     def forget(self, rows: Sequence[Row]) -> None:
         """Read the logs of these payments from their beginning the next time."""
         with self._guard:
-            self._drop(rows)
-
-    def _drop(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            for name, _ in _logs(row):
-                self._held.pop(name, None)
+            for row in rows:
+                for name, _ in _logs(row):
+                    self._held.pop(name, None)
 
 
 def _logs(row: Row) -> list[tuple[str, str]]:

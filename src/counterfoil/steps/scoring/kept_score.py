@@ -38,12 +38,9 @@ def kept_score(
 
 
 def _precedent(cited: Mapping[str, Any], in_use: InUse) -> dict[str, Any]:
-    known = in_use.precedents[cited["reference_id"]]
-    shown = {name: known[name] for name in ("event_time", "amount", "currency", "merchant_id", "category")}
     return {
         "reference_id": cited["reference_id"],
         "label": _SIDES[cited["label"]],
         "similarity": cited["similarity"],
-        **dict.fromkeys(shown),
-        **plain(shown),
+        **in_use.cited(cited["reference_id"]),
     }

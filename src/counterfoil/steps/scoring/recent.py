@@ -54,6 +54,7 @@ class Recent:
         self._guard = threading.Lock()
         self._release_id = ""
         self._until: datetime | None = None
+        self._known: dict[str, datetime] = {}
         self._held: Lately | None = None
 
     def update(self, detector: Detector) -> Lately:
@@ -61,12 +62,15 @@ class Recent:
         with self._guard:
             if self._held is None or self._release_id != detector.release_id:
                 self._held, self._until, self._release_id = _nothing(detector.release), None, detector.release_id
+                self._known = {}
             after = None if self._until is None else self._until - LATE
             there = set(self._held.window.ids)
-            found = self._scores.latest(self._most, after)
+            found = self._scores.lately(self._most, after, self._known)
             new = [score for score in found if score.transaction_id not in there]
             if found:
-                self._until = found[-1].scored_at
+                self._until = max(filter(None, (self._until, found[-1].scored_at)))
+                at = {score.transaction_id: score.scored_at for score in found if score.scored_at} | self._known
+                self._known = {name: when for name, when in at.items() if when > self._until - LATE}
             usable = [score for score in new if has_evidence(score, detector.release)]
             if usable:
                 self._held = _joined(self._held, _seen(usable, detector), self._most)

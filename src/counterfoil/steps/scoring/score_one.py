@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +23,7 @@ from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.kept_score import kept_score
 from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
-from counterfoil.steps.scoring.profiles import (
-    Histories,
-    Row,
-    payment_entries,
-)
+from counterfoil.steps.scoring.profiles import ENTITIES, Histories, Row, payment_entries
 
 T = TypeVar("T")
 
@@ -81,6 +77,17 @@ class OnlineScorer:
         self._behind_since: datetime | None = datetime.now(UTC) - timedelta(hours=1)
         self._guard = threading.Lock()
 
+    def warm_up(self, in_use: InUse) -> None:
+        """Score a payment that nobody made, and keep nothing: what is loaded or compiled then, the first one finds."""
+        in_use.detector.warm_up()
+        row: dict[str, Any] = {name: "nobody" for name in (*ENTITIES, "transaction_id")}  # noqa: C420 of any type
+        row["event_time"] = datetime.now(UTC)
+        features, _ = self._logs(in_use).without_history([row]).features([row])
+        ticks = np.array([as_tick(row["event_time"])], np.int64)
+        evidence = evidence_of_features([row], ticks, features, in_use.detector.release)
+        if evidence is not None:
+            in_use.detector.score(evidence)
+
     def score(self, arrivals: Arrivals, in_use: InUse) -> list[KeptScore]:
         """Score cleaned payments, in their order; those that were scored before keep their score.
 
@@ -110,28 +117,43 @@ class OnlineScorer:
         if in_use.policy is not None:
             decide_rows(in_use.policy, scores, facts, rows, datetime.now(UTC))
         return [
-            kept_score(row, hashes[row["transaction_id"]], fact, score, in_use, why)
+            kept_score(row, hashes[row["transaction_id"]], fact, score, in_use, why.get(row["transaction_id"]))
             for row, fact, score in zip(rows, facts, scores, strict=True)
         ]
 
-    def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, str | None]:
-        """The evidence of payments, in their order, and why it is without history, if it is."""
-        logs = self._logs(in_use)
-        _, why = self._asked(lambda: logs.read(rows))
-        if why is not None:
-            return evidence_folded({}, rows, in_use.detector.release, in_use.mapping), why
+    def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, dict[str, str]]:
+        """The evidence of payments, in their order, and why it is without history, for those where it is."""
+        hot = self._logs(in_use)
+        _, why = self._asked(lambda: hot.read(rows))
+        logs = hot if why is None else hot.without_history(rows)
         order = sorted(range(len(rows)), key=lambda place: (rows[place]["event_time"], rows[place]["transaction_id"]))
         ordered = [rows[place] for place in order]
-        features = logs.features(ordered)
-        if features is not None:
-            ticks = np.array([as_tick(row["event_time"]) for row in ordered], np.int64)
-            evidence = evidence_of_features(ordered, ticks, features, in_use.detector.release)
-            if evidence is not None:
-                back = np.argsort(np.array(order, np.int64))
-                return (evidence if len(rows) == 1 else evidence.take(pa.array(back))), None
+        features, unsaid = logs.features(ordered)
+        ticks = np.array([as_tick(row["event_time"]) for row in ordered], np.int64)
+        evidence = evidence_of_features(ordered, ticks, features, in_use.detector.release)
+        if evidence is None:
             logs.forget(rows)
-        history, why = self._history(rows, in_use)
-        return evidence_folded(history, rows, in_use.detector.release, in_use.mapping), why
+            unsaid = list(range(len(ordered)))
+        late = [ordered[place] for place in unsaid]
+        reasons = {} if why is None else dict.fromkeys((row["transaction_id"] for row in rows), why)
+        if late:
+            past, missed = self._past(late, ordered, in_use, why)
+            if missed is not None:
+                reasons |= {row["transaction_id"]: missed for row in late}
+            folded = evidence_folded(past, late, in_use.detector.release, in_use.mapping)
+            evidence = folded if evidence is None else _with_rows(evidence, unsaid, folded)
+        if evidence is None or len(rows) == 1:
+            return evidence, reasons
+        return evidence.take(pa.array(np.argsort(np.array(order, np.int64)))), reasons
+
+    def _past(
+        self, late: list[Row], rows: list[Row], in_use: InUse, why: str | None
+    ) -> tuple[Mapping[str, Row], str | None]:
+        """What the entities of late payments did, those of the request included, and why that is all, if it is."""
+        history: Mapping[str, Row] = {}
+        if why is None:
+            history, why = self._history(late, in_use)
+        return {**history, **{row["transaction_id"]: row for row in rows}}, why
 
     def _logs(self, in_use: InUse) -> HotLogs:
         """The hot logs of the release in use; new ones where another is, or an account was forgotten."""
@@ -197,12 +219,12 @@ class OnlineScorer:
         written = 0
         try:
             while True:
-                found = self.scores.since(since, limit)
-                self.profiles.append([entry for score in found for entry in payment_entries(score.payment)])
+                found = self.scores.payments_since(since, limit)
+                self.profiles.append([entry for _, payment in found for entry in payment_entries(payment)])
                 written += len(found)
-                if len(found) < limit or found[-1].scored_at is None or found[-1].scored_at <= since:
+                if len(found) < limit or found[-1][0] <= since:
                     return written
-                since = found[-1].scored_at
+                since = found[-1][0]
         except CounterfoilError:
             with self._guard:
                 self._behind_since = since
@@ -222,6 +244,13 @@ class OnlineScorer:
     def close(self) -> None:
         """Wait for no reader any longer."""
         self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _with_rows(table: pa.Table, places: list[int], rows: pa.Table) -> pa.Table:
+    """The table with other rows at these places."""
+    chosen = np.arange(table.num_rows)
+    chosen[places] = table.num_rows + np.arange(rows.num_rows)
+    return pa.concat_tables([table, rows]).take(pa.array(chosen)).combine_chunks()
 
 
 def _one_content_each(rows: list[Row], hashes: Sequence[str]) -> dict[str, str]:

@@ -39,6 +39,29 @@ def test_one_by_one_is_the_batch(
         np.testing.assert_array_equal([row[number] for row in found], expected, err_msg=spec.name)
 
 
+@settings(deadline=None, max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
+@given(rows=tables(), kept=st.sampled_from([Kept(3), Kept(4096)]))
+def test_a_payment_in_the_past_has_the_batchs_features_or_none(rows: list[Row], kept: Kept) -> None:
+    specs = every_aggregate(Entity.MERCHANT)
+    evidence = evidence_of(
+        pa.Table.from_pylist(rows, schema=transactions_schema()), specs, label_delay=DAY, kept=kept
+    ).to_pylist()
+    mine = [row for row in by_time(rows) if row["merchant_id"] == "m"]
+    profile = Profile(Program(specs, microseconds(DAY), kept=kept))
+    for row in mine:
+        profile.add(payment(row))
+        if row["label"] == 1:
+            profile.add_fraud(known(row, DAY))
+    expected = {row["transaction_id"]: [row[spec.name] for spec in specs] for row in evidence}
+    found = [(row, profile.features_in_place(payment(row))) for row in mine]
+    for row, features in found:
+        if features is not None:
+            np.testing.assert_array_equal(features, np.array(expected[row["transaction_id"]], np.float64))
+    ticks = [payment(row).tick for row in mine]
+    if kept.payments > len(rows) and max(ticks, default=0) - min(ticks, default=0) < profile.program.reach:
+        assert all(features is not None for _, features in found), "nothing was added up or forgotten"
+
+
 SPECS = every_aggregate(Entity.MERCHANT)
 PROGRAM = Program(SPECS, microseconds(DAY), by_currency=True, kept=Kept(3))
 

@@ -104,8 +104,8 @@ def test_two_processes_say_what_the_fold_says(seed: int) -> None:
                 store.append(label_entries(old, label, now, start))
         ours = processes[int(rng.integers(2))]
         ours.read(batch)
-        features = ours.features(batch)
-        assert features is not None
+        features, unsaid = ours.features(batch)
+        assert not unsaid
         store.append([entry for row in batch for entry in payment_entries(row)])
         seen += batch
         told = [{**row, **_label(known, row["transaction_id"])} for row in seen]
@@ -118,21 +118,46 @@ def _label(known: Mapping[str, tuple[int | None, datetime]], name: str) -> dict[
     return {"label": label, "label_time": at}
 
 
-def test_what_a_profile_cannot_say_is_not_guessed() -> None:
-    store, rows = Listed(), drawn(20, 3)
+def remembering(rows: Sequence[Mapping[str, Any]]) -> HotLogs:
+    """Logs that have these payments."""
+    store = Listed()
     ours = logs(store)
-    for row in rows[:19]:
+    for row in rows:
         ours.read([row])
-        assert ours.features([row]) is not None
+        _, unsaid = ours.features([row])
+        assert not unsaid
         store.append(payment_entries(row))
+    return ours
+
+
+def test_a_payment_that_comes_late_or_again_has_what_was_before_it() -> None:
+    rows = drawn(20, 3)
+    ours = remembering(rows[:19])
     late = {**rows[5], "transaction_id": "late"}
     ours.read([rows[19], late])
-    assert ours.features([late]) is None, "older than the newest of its log"
-    assert ours.features([rows[19], rows[18]]) is None, "in its log already"
-    ours.read([rows[19]])
-    again = ours.features([rows[19]])
-    assert again is not None
-    np.testing.assert_allclose(again, folded(rows, ["t0019"]), rtol=1e-9, atol=1e-12)
+    features, unsaid = ours.features([late, rows[18], rows[19]])
+    assert not unsaid
+    expected = folded([*rows, late], ["late", "t0018", "t0019"])
+    np.testing.assert_allclose(features, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_what_a_profile_cannot_say_is_not_guessed() -> None:
+    rows = drawn(6, 3)
+    years_later = [{**row, "event_time": row["event_time"] + timedelta(days=800)} for row in rows]
+    ours = remembering([*rows, *({**row, "transaction_id": f"n{row['transaction_id']}"} for row in years_later)])
+    late = {**rows[3], "transaction_id": "late"}
+    nothing_of_it_is_read = {**rows[3], "transaction_id": "new", "account_id": "another"}
+    ours.read([late])
+    assert ours.features([late, nothing_of_it_is_read])[1] == [0, 1]
+
+
+def test_without_history_payments_see_each_other_alone() -> None:
+    rows = drawn(60, 6)
+    ours = remembering(rows[:30])
+    features, unsaid = ours.without_history(rows[30:]).features(rows[30:])
+    assert not unsaid
+    expected = folded(rows[30:], [row["transaction_id"] for row in rows[30:]])
+    np.testing.assert_allclose(features, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_payments_that_were_not_kept_are_not_remembered() -> None:
@@ -140,9 +165,9 @@ def test_payments_that_were_not_kept_are_not_remembered() -> None:
     rows = [{**row, "account_id": "a", "merchant_id": "m", "source_ip_id": "s"} for row in rows]
     ours = logs(store)
     ours.read(rows[:1])
-    assert ours.features(rows[:1]) is not None
+    assert not ours.features(rows[:1])[1]
     ours.forget(rows[:1])
     ours.read(rows[1:2])
-    found = ours.features(rows[1:2])
-    assert found is not None
+    found, unsaid = ours.features(rows[1:2])
+    assert not unsaid
     np.testing.assert_allclose(found, folded(rows[1:2], ["t0001"]), rtol=1e-9, atol=1e-12)

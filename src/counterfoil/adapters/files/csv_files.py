@@ -7,7 +7,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from counterfoil.adapters.files.csv_layout import SURPLUS, Layout, WithHeader, layout_of
-from counterfoil.adapters.files.csv_quotes import UNCLOSED, Requoted, TooLongError
+from counterfoil.adapters.files.csv_quotes import Requoted, TooLongError
+from counterfoil.adapters.files.csv_records import CsvRecords
 from counterfoil.adapters.files.csv_signs import CsvSigns
 from counterfoil.adapters.files.line_payments import lines_of
 from counterfoil.adapters.files.parts import Part
@@ -25,7 +26,7 @@ from counterfoil.adapters.files.physical_lines import Followed, PhysicalLines
 from counterfoil.adapters.files.unpacking import Readable
 from counterfoil.adapters.files.unreadable_text import NO_TEXT, without_unreadable
 from counterfoil.adapters.files.utf8_streams import MARK, ON_NO_TEXT, as_utf8, unreadable_byte
-from counterfoil.domain.arrays import Integers, mask_of, which_hold
+from counterfoil.domain.arrays import mask_of, which_hold
 from counterfoil.domain.intake.cleaning import rejections
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import RawBatch
@@ -35,14 +36,9 @@ BLOCK_BYTES = 8 << 20
 """Larger blocks were no faster and took more memory; a record may not be longer than this."""
 
 _HEADER_BYTES = 1 << 18
-_HEADER_LINE = 1
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _OF_MARKS = {"utf-8": ("utf-8",), "utf-16": ("utf-16", "utf-32")}
 """What a file begins with -> its encoding -> the beginnings of Python's names of encodings that go with it."""
-_QUOTE_UNCLOSED = (
-    "quote_unclosed",
-    'a quoted value is never closed: the line is cut off, or write file.quote = "" if the writer never quotes',
-)
 
 
 def columns(part: Part, style: FileFormat) -> list[str]:
@@ -129,7 +125,7 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
     Raises InputFileError if the file is cut off or a record is too long.
     """
     layout = _layout(part, mapping.file).known_by(mapping.source_columns)
-    state = _Records(part, layout.first_record, PhysicalLines(layout.first_record - 1, layout.header_line))
+    state = CsvRecords(part, layout.first_record, PhysicalLines(layout.first_record - 1, layout.header_line))
     try:
         with part.open() as raw:
             reader = _reader(_source(raw, mapping, layout, state.physical), mapping, layout, state)
@@ -143,62 +139,6 @@ def batches(part: Part, mapping: SourceMapping) -> Iterator[RawBatch]:
         raise InputFileError(f"{part.place} is not {mapping.file.encoding}: set file.encoding") from None
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(part.place, error) from None
-
-
-@dataclass
-class _Records:
-    """Which records have been seen: the next one's number, and the ragged ones that were not yet reported."""
-
-    part: Part
-    next_number: int
-    physical: PhysicalLines
-    good: int = 0
-    before: int = 0
-    """Lines above the header of the table, which Arrow does not see."""
-    ragged: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.before = self.next_number - _HEADER_LINE - 1
-
-    def on_ragged(self, row: pacsv.InvalidRow) -> str:
-        number = row.number + self.before
-        if row.text == UNCLOSED:
-            self.ragged[number] = _QUOTE_UNCLOSED
-        else:
-            message = f"expected {row.expected_columns} columns, got {row.actual_columns}"
-            self.ragged[number] = ("ragged_row", message)
-        return "skip"
-
-    def take(self, rows: int) -> tuple[pa.Array, pa.Array, pa.Table]:
-        """Return the record numbers and the lines of the next good rows, and the ragged records among them."""
-        # Arrow parses a block before it hands it over, so every ragged record before these rows is known.
-        span = np.arange(self.next_number, self.next_number + rows + len(self.ragged))
-        numbers = span[~np.isin(span, list(self.ragged))][:rows]
-        last = int(numbers[-1]) if rows else self.next_number - 1
-        places, why = self._ragged_up_to(last)
-        lines = self.physical.of(span[: rows + len(places)])
-        ragged = np.isin(span[: len(lines)], places)
-        self.next_number = last + 1
-        self.good += rows
-        return pa.array(numbers, pa.int64()), pa.array(lines[~ragged], pa.int64()), self._refused(lines[ragged], why)
-
-    def rest(self) -> pa.Table:
-        """Return the ragged records after the last good row."""
-        places, why = self._ragged_up_to(None)
-        return self._refused(self.physical.of(np.array(places, dtype=np.int64)), why)
-
-    def _ragged_up_to(self, last: int | None) -> tuple[list[int], list[tuple[str, str]]]:
-        """Take out the ragged records up to a number (None: all)."""
-        taken = sorted(number for number in self.ragged if last is None or number <= last)
-        return taken, [self.ragged.pop(number) for number in taken]
-
-    def _refused(self, lines: Integers, why: list[tuple[str, str]]) -> pa.Table:
-        return rejections(
-            self.part.source,
-            pa.array(lines, pa.int64()),
-            pa.array([reason for reason, _ in why], pa.string()),
-            pa.array([message for _, message in why], pa.string()),
-        )
 
 
 class _ForArrow(io.RawIOBase):
@@ -226,7 +166,7 @@ def _source(raw: BinaryIO, mapping: SourceMapping, layout: Layout, lines: Physic
 
 
 def _reader(
-    source: _ForArrow, mapping: SourceMapping, layout: Layout, state: _Records
+    source: _ForArrow, mapping: SourceMapping, layout: Layout, state: CsvRecords
 ) -> pacsv.CSVStreamingReader | None:
     """Open Arrow's reader, or return None for a header without any row."""
     style, wanted = layout.style, [*mapping.source_columns, *layout.surplus]
@@ -257,7 +197,7 @@ def _reader(
 
 
 def _numbered(
-    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: _Records
+    reader: pacsv.CSVStreamingReader, mapping: SourceMapping, layout: Layout, state: CsvRecords
 ) -> Iterator[RawBatch]:
     source, member = state.part.source, state.part.member
     for batch in reader:

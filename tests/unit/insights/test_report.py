@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -133,6 +134,20 @@ def test_days_whose_labels_are_not_ripe_are_told_beside_every_rate(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_scores_are_compared_with_those_of_a_period_that_was_scored_too(
+    make_lake: Lake, payments: pd.DataFrame, tmp_path: Path
+) -> None:
+    make_lake(tmp_path / "lake", payments)  # scored from 25 January on
+    told = "were scored: what rests on scores is not compared with it"
+    half, whole = (
+        report_of(tmp_path),
+        report_of(tmp_path, replace(ASKED, since=date(2026, 2, 14), until=date(2026, 2, 20))),
+    )
+    assert re.search(rf"Of the [\d,]+ payments of the period before only [\d,]+ {told}", half)
+    assert told not in whole
+
+
 def test_weeks_of_calibration_come_to_the_bands_of_the_signal(tables: FolderTables) -> None:
     """The report's own question, of what it keeps, beside a named one that is asked anew."""
     asked = replace(ASKED, release="r1")

@@ -1,5 +1,6 @@
 """The key figures: sums by account of the period and of the one before, and what they come to."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -58,6 +59,8 @@ _MEANINGS = {
 }
 _OF_SCORES = ("alerts", "alert_share", "alert_precision", "expected_precision", "alert_recall")
 _DASH = "–"
+COMPARABLE = 0.5
+"""Scores are compared with those of a period in which at least this part of the period's share was scored."""
 
 
 def key_section(source: Source) -> Section:
@@ -72,6 +75,8 @@ def key_section(source: Source) -> Section:
         source.note("The period before has no payments: there are no changes to show.")
     if now["payments"].sum() and not now["labelled"].sum():
         source.note("No payment of the period has a label that is known: rates, losses and precision are missing.")
+    if _scored_less(source, now, before):
+        found |= {key: replace(found[key], change=None, change_interval=None) for key in _OF_SCORES}
     keys = [key for key in _MEANINGS if now["scored"].sum() or key not in _OF_SCORES]
     intro = (
         f"Beside the {(source.asked.until - source.asked.since).days} days before. Intervals are 95 %, over draws of "
@@ -79,6 +84,18 @@ def key_section(source: Source) -> Section:
     )
     figures = [_shown(found[key], currency) for key in keys]
     return Section("key", "Key figures", intro, figures=figures)
+
+
+def _scored_less(source: Source, now: pd.DataFrame, before: pd.DataFrame) -> bool:
+    """Whether so few payments of the period before were scored that nothing of scores can be compared; it is told."""
+    scored, payments = (int(before[name].sum()) for name in ("scored", "payments"))
+    less = scored * now["payments"].sum() < COMPARABLE * payments * now["scored"].sum()
+    if less:
+        source.note(
+            f"Of the {payments:,} payments of the period before only {scored:,} were scored: what rests on scores is "
+            "not compared with it."
+        )
+    return bool(less)
 
 
 def _main_currency(source: Source) -> str:

@@ -80,8 +80,9 @@ class Emulated:
         for name, one in self.templates[stack]["Resources"].items():
             if one["Type"] == "AWS::SecretsManager::Secret":
                 wanted = filled(one["Properties"])
-                length = wanted.get("GenerateSecretString", {}).get("PasswordLength", 32)
-                text = wanted.get("SecretString") or api.get_random_password(PasswordLength=length)["RandomPassword"]
+                drawn = wanted.get("GenerateSecretString", {})
+                rules = {name: drawn[name] for name in ("PasswordLength", "ExcludePunctuation") if name in drawn}
+                text = wanted.get("SecretString") or api.get_random_password(**rules)["RandomPassword"]
                 arn = api.create_secret(Name=wanted["Name"], SecretString=text)["ARN"]
                 made[name] = {"Ref": arn}
         return made

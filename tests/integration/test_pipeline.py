@@ -273,9 +273,11 @@ def test_killed_steps_leave_nothing_visible_and_a_rerun_completes_them(job: Job,
     runs = workspace.tables.runs(SCORE_TABLE)
     killed(workspace, release.release_id)
     assert workspace.tables.runs(SCORE_TABLE) == runs
-    folders = workspace.root / "lake" / SCORE_TABLE / "runs"
-    assert len([folder for folder in folders.iterdir() if folder.name.startswith(orphan)]) == 1
+    lake = workspace.root / "lake"
+    staged, folders = lake / ".staged" / SCORE_TABLE, lake / SCORE_TABLE / "runs"
+    assert len([folder for folder in staged.iterdir() if folder.name.startswith(orphan)]) == 1
     detector = Detector.load(release, workspace.references_for_scoring, embedder)
     run = detect(workspace.tables, detector, period=TEST)
     assert job.scores(run).num_rows == job.scores().num_rows
     assert len([folder for folder in folders.iterdir() if folder.name.startswith(orphan)]) == 1
+    assert not [folder for folder in staged.iterdir() if folder.name.startswith(orphan)]

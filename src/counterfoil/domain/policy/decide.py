@@ -1,6 +1,7 @@
 """From a signal to a decision: the same function for a batch and for a single payment."""
 
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,10 @@ def decide(signal: Doubles, thresholds: Thresholds) -> pa.Array:
     ['allow', 'review', 'block']
     """
     review, block = (np.inf if level is None else level for level in (thresholds.review, thresholds.block))
-    return _DECISIONS.take(pa.array(np.where(signal >= block, 2, (signal >= review).astype(np.int64))))
+    return _decisions().take(pa.array(np.where(signal >= block, 2, (signal >= review).astype(np.int64))))
 
 
-_DECISIONS = pa.array([Decision.ALLOW.value, Decision.REVIEW.value, Decision.BLOCK.value])
+@cache
+def _decisions() -> pa.Array:
+    """Made once, and not on import: Arrow imports pandas to make an array of a list."""
+    return pa.array([Decision.ALLOW.value, Decision.REVIEW.value, Decision.BLOCK.value])

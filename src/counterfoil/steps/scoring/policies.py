@@ -188,7 +188,7 @@ class Policies:
             self._lists.rekey(self._keys())
             now = standing(self._log)
             version = now.in_force or _LISTS_ALONE.version
-            if now.in_force is None and not self._lists.summaries():
+            if now.in_force is None and not any(one.active for one in self._lists.summaries()):
                 return None
         counting = [(one.name, one.entity, one.active) for one in self._lists.summaries()]  # entries end by themselves
         lists = f"{self._lists.version()} {counting}"

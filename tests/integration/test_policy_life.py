@@ -106,6 +106,9 @@ def test_lists_are_in_force_at_once_and_the_same_until_they_change(dsn: str) -> 
     assert changed is not None
     assert changed.decide({"account_id": account}, "allow", datetime.now(UTC)) == ("allow", [])
     assert [(one.active, one.over) for one in lists.summaries()] == [(1, 1)]
+    assert policies.pinned() is not None
+    assert lists.end("stolen", Entity.ACCOUNT, read.entries[1].value)
+    assert (policies.current(), policies.pinned(), policies.named("in-force")) == (None, None, None)
 
 
 def test_another_end_replaces_the_entry(dsn: str) -> None:

@@ -158,7 +158,7 @@ class Policies:
         self._read: tuple[object, Policy | None] | None = None
 
     def current(self) -> Policy | None:
-        """The policy in force; None if there is neither a rule set nor a list. The same object until it changes."""
+        """The policy in force; None without a rule set and without an entry that counts. The same until it changes."""
         with self._guard:
             now = standing(self._log)
             self._lists.rekey(self._keys())
@@ -171,7 +171,11 @@ class Policies:
         lists = self._lists_now()
         if now.in_force is not None:
             return Policy(rules_of(now, now.in_force), lists)
-        return Policy(_LISTS_ALONE, lists) if lists is not NO_LISTS else None
+        return Policy(_LISTS_ALONE, lists) if self._lists_count() else None
+
+    def _lists_count(self) -> bool:
+        """Whether any entry counts now: they end by themselves."""
+        return any(one.active for one in self._lists.summaries())
 
     def _lists_now(self) -> Lists:
         entries = self._lists.entries()
@@ -188,7 +192,7 @@ class Policies:
             self._lists.rekey(self._keys())
             now = standing(self._log)
             version = now.in_force or _LISTS_ALONE.version
-            if now.in_force is None and not any(one.active for one in self._lists.summaries()):
+            if now.in_force is None and not self._lists_count():
                 return None
         counting = [(one.name, one.entity, one.active) for one in self._lists.summaries()]  # entries end by themselves
         lists = f"{self._lists.version()} {counting}"

@@ -166,7 +166,11 @@ def test_postgresql_is_killed_under_load_and_nothing_is_lost(server: Server, sco
     assert answers.longest < DEADLINE + BUSY
     assert {answer.status_code for answer in answers.refused} == {503}
     assert all(answer.headers["retry-after"] for answer in answers.refused)
-    place = scoring_place.open()
+    require_nothing_lost(scoring_place.open(), answers)
+
+
+def require_nothing_lost(place: Any, answers: Answers) -> None:
+    """Each answered payment was kept, is in its profile once, and what was said of it is its label."""
     assert set(place.scores.find(answers.scored)) == set(answers.scored)
     until(lambda: len(in_profile(place, answers.scored)) >= len(answers.scored))
     assert in_profile(place, answers.scored) == sorted(answers.scored)
@@ -203,12 +207,7 @@ def test_postgresql_freezes_under_load_and_nothing_is_lost_or_doubled(server: Se
         until(lambda: len(answers.scored) > len(before) + 10)
     assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers.refused} == {(503, "1")}
     assert answers.longest < DEADLINE + BUSY, f"{time.monotonic() - begun:.0f} s in all"
-    place = scoring_place.open()
-    assert set(place.scores.find(answers.scored)) == set(answers.scored)
-    until(lambda: len(in_profile(place, answers.scored)) >= len(answers.scored))
-    assert in_profile(place, answers.scored) == sorted(answers.scored)
-    for name in answers.said:
-        assert label_of(feedback_on(place.decisions, name)) == 1
+    require_nothing_lost(scoring_place.open(), answers)
 
 
 def test_a_slow_profile_store_costs_history_and_is_written_later(server: Server, scoring_place: Any) -> None:

@@ -20,6 +20,7 @@ from report import arguments, print_machine, print_table, verdict, write_json
 from timing import timed
 
 from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.domain.policy.contender import Contender
 from counterfoil.domain.policy.lists import NO_LISTS
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import read_rules
@@ -47,7 +48,8 @@ def main() -> None:
         policy = Policy(rules, listed(options.entries, NOW - timedelta(days=9)))
         online = _online(policy, *sample, options.online)
         lap, times = timed(lambda: _row_by_row(Policy(rules, NO_LISTS), *sample)), options.payments / options.sample
-        ours = timed(lambda: backtest_policy(tables, "run", THRESHOLDS, Policy(rules, NO_LISTS), None))
+        tried = Contender(Policy(rules, NO_LISTS), THRESHOLDS)
+        ours = timed(lambda: backtest_policy(tables, "run", tried, Contender(None, THRESHOLDS)))
     ratio = lap.cpu * times / ours.cpu
     title = (
         f"{options.rules} rules, {options.entries:,} entries of lists: milliseconds that the policy adds to a payment"

@@ -1,7 +1,9 @@
 """An audit of references: how many of the flipped labels are among the first that it suspects.
 
-Of the training window's labels one in a hundred is flipped, by chance; the release is fitted on what is said then. The
-audit is `domain.scoring.suspects`, as `counterfoil references suspects` runs it.
+By chance one label in a hundred is flipped: of the references of a release that was fitted on the true labels
+(`--flip references`, a mistake made in the reference set), or of all that the release is fitted on (`--flip training`,
+where every fraud becomes a reference and few good payments do, so that far more than a hundredth of the references is
+flipped). The audit is `domain.scoring.suspects`, as `counterfoil references suspects` runs it.
 """
 
 import argparse
@@ -12,9 +14,11 @@ from quality_cases import cases_named
 from quality_evidence import Material, base_of, fit, lake_of, opened, table_arguments, training_material
 from report import markdown_table, print_machine, verdict, write_json
 
+from counterfoil.domain.arrays import Labels
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.scoring.suspects import margins_of_others
+from counterfoil.domain.training.training import Fitted
 
 FLIPPED, LOOKED_AT, LEAST = 0.01, 0.02, 0.8
 
@@ -29,8 +33,7 @@ def main() -> None:
             tables = lake_of(case, workspace, lakes)
             material = training_material(tables, case, case.windows(tables), options.good_rows)
             for seed in range(options.seeds):
-                flipped, said = _flipped(material, seed)
-                found = _audited(said, flipped, workspace.embedder.embed)
+                found = AUDITS[options.flip](material, seed, workspace.embedder.embed)
                 figures[f"{case.name} {seed}"] = found
                 rows.append([case.name, seed, found["references"], found["flipped"], found["found"], found["share"]])
     header = ["", "seed", "references", "of them flipped", f"in the first {LOOKED_AT:.0%}", "share"]
@@ -44,30 +47,51 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = table_arguments(__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="as in quality.py; handbook if none")
+    parser.add_argument("--flip", choices=sorted(AUDITS), default="references", help="whose labels are flipped")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--good-rows", type=int, help="at most so many good payments in training (200,000)")
     return parser.parse_args()
 
 
-def _flipped(material: Material, seed: int) -> tuple[set[str], Material]:
-    """The ids of the payments whose labels are flipped, and the material that says so."""
+def _training_flipped(material: Material, seed: int, embed: Embed) -> dict[str, float]:
     labels = material.labels
-    rows = np.random.default_rng(seed).choice(len(labels), round(FLIPPED * len(labels)), replace=False)
-    said = labels.copy()
-    said[rows] = 1 - said[rows]
+    rows = _chosen(len(labels), seed)
     place = material.payments.schema.get_field_index("label")
     field = material.payments.schema.field(place)
-    payments = material.payments.set_column(place, field, pa.array(said).cast(field.type))
-    names = material.payments["transaction_id"].take(pa.array(rows)).to_pylist()
-    return set(names), Material(payments, material.weights, material.schema)
+    payments = material.payments.set_column(place, field, pa.array(_other(labels, rows)).cast(field.type))
+    names = set(material.payments["transaction_id"].take(pa.array(rows)).to_pylist())
+    fitted = fit(Material(payments, material.weights, material.schema), embed)
+    wrong = np.array([name in names for name in fitted.references["reference_id"].to_pylist()])
+    return _audited(fitted, base_of(fitted)[1], wrong)
 
 
-def _audited(material: Material, flipped: set[str], embed: Embed) -> dict[str, float]:
+def _references_flipped(material: Material, seed: int, embed: Embed) -> dict[str, float]:
     fitted = fit(material, embed)
-    vectors, labels = base_of(fitted)
+    labels = base_of(fitted)[1]
+    rows = _chosen(len(labels), seed)
+    wrong = np.zeros(len(labels), dtype=bool)
+    wrong[rows] = True
+    return _audited(fitted, _other(labels, rows), wrong)
+
+
+AUDITS = {"training": _training_flipped, "references": _references_flipped}
+
+
+def _chosen(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(rows, round(FLIPPED * rows), replace=False)
+
+
+def _other(labels: Labels, rows: np.ndarray) -> Labels:
+    said = labels.copy()
+    said[rows] = 1 - said[rows]
+    return said
+
+
+def _audited(fitted: Fitted, labels: Labels, wrong: np.ndarray) -> dict[str, float]:
+    """How many of the `wrong` references (flags) are among the first suspects, when they bear `labels`."""
+    vectors = base_of(fitted)[0]
     signal = fitted.calibration.probability(margins_of_others(vectors, labels, fitted.neighbours))
     doubt = np.where(labels == FRAUD, 1.0 - signal, signal)
-    wrong = np.array([name in flipped for name in fitted.references["reference_id"].to_pylist()])
     first = np.argsort(-doubt, kind="stable")[: round(LOOKED_AT * len(labels))]
     found = int(wrong[first].sum())
     return {"references": len(labels), "flipped": int(wrong.sum()), "found": found,

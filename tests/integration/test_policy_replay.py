@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from counterfoil.cli import main
+from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.intake.requests import clean_requests
 from counterfoil.domain.periods import Period
+from counterfoil.domain.policy.contender import Change
 from counterfoil.domain.policy.desk_words import Entity, ListEffect
 from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.rules import RuleSet, read_rules
@@ -18,7 +20,8 @@ from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.steps.insights.online_trial import kept_scores, replayed
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.scoring.policies import approve, propose
-from counterfoil.workspace.policy_files import add_values, end_list_entry, shadow_of
+from counterfoil.workspace.policy_files import add_values, end_list_entry
+from counterfoil.workspace.policy_trials import shadow_of, try_online
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -176,10 +179,36 @@ def test_each_kept_score_is_read_once(scoring_place: Any, week: Week, monkeypatc
 
 
 def test_a_span_without_scores_is_told(scoring_place: Any) -> None:
-    from counterfoil.domain.evaluation.alert_costs import AlertCosts
-    from counterfoil.workspace.policy_files import try_rules_online
-
     with pytest.raises(UsageError, match="scored no payments in this span"):
-        try_rules_online(
-            scoring_place.open(), rules("none", 1.0), Period(until=datetime(2000, 1, 1, tzinfo=UTC)), AlertCosts()
-        )
+        try_online(
+            scoring_place.open(), Change(rules("none", 1.0)), Period(until=datetime(2000, 1, 1, tzinfo=UTC)),
+            AlertCosts(),
+        )  # fmt: skip
+
+
+def test_the_command_tries_thresholds_a_list_and_a_budget(
+    scoring_place: Any, week: Week, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COUNTERFOIL_WORKSPACE", str(scoring_place.root))
+    place, online = scoring_place.open(), ("policy", "backtest", "--online")
+    again = try_online(place, Change(review=0.0, alerts_per_day=2), Period(), AlertCosts())
+    assert again.payments == len(week.online)
+    assert again.busiest_day is not None
+    assert again.busiest_day[0] == 2
+    assert exit_code(*online, "--review", "0", "--alerts-per-day", "2") == 0
+    assert "most alerts on a day" in capsys.readouterr().out
+    (tmp_path / "codes.csv").write_text("value\n4\n41x\n")
+    listed = (*online, "--list", str(tmp_path / "codes.csv"), "--effect", "block", "--entity", "card_bin")
+    assert exit_code(*listed) == 2
+    assert "no line of codes.csv can be used (2 a BIN has 4 to 8 digits)" in capsys.readouterr().err
+    everybody = {one.payment["merchant_id"] for one in place.scores.latest(10_000) if one.payment.get("merchant_id")}
+    (tmp_path / "shops.csv").write_text("\n".join(sorted(everybody)))
+    listed = (*online, "--list", str(tmp_path / "shops.csv"), "--effect", "block", "--entity", "merchant")
+    assert exit_code(*listed) == 0
+    assert not capsys.readouterr().out.splitlines()[-1].startswith("0 of")
+    assert exit_code(*online) == 2
+    assert "say what is tried" in capsys.readouterr().err
+    assert exit_code(*online, "--list", str(tmp_path / "shops.csv")) == 2
+    assert "go together" in capsys.readouterr().err
+    assert exit_code(*online, "--review", "0.9", "--block", "0.1") == 2
+    assert "is below review from 0.9" in capsys.readouterr().err

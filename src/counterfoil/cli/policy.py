@@ -85,31 +85,53 @@ def show(workspace: WorkspaceFolder = None) -> None:
 
 @app.command()
 def backtest(
-    file: RuleFile,
+    file: Annotated[Path | None, typer.Argument(metavar="[RULES]", help="A rule set (.toml); today's rules without it",
+                                                exists=True, dir_okay=False)] = None,
     run: Annotated[str | None, typer.Option(help="The run of scores, as 'counterfoil score' named it")] = None,
     online: Annotated[
         bool, typer.Option("--online", help="What the service scored, instead of a run; days are those of scoring")
     ] = False,
     mapping: OneMapping = None, since: Day = None, until: Day = None,
+    review: Annotated[float | None, typer.Option(min=0, max=1, help="Review from this signal on")] = None,
+    block: Annotated[float | None, typer.Option(min=0, max=1, help="Block from this signal on")] = None,
+    listed: Annotated[Path | None, typer.Option("--list", help="A list's file, as for 'policy add', as if it had been "
+                                                "in force all the time", exists=True, dir_okay=False)] = None,
+    effect: Annotated[ListEffect | None, typer.Option(help="What that list does to its payments")] = None,
+    entity: Annotated[Entity | None, typer.Option(help="What its values are, where the file does not say")] = None,
+    alerts_per_day: Annotated[int | None, typer.Option(
+        min=0, help="Alerts a day at most, the riskiest first; beside COUNTERFOIL_ALERTS_PER_DAY")] = None,
     cost_per_alert: Annotated[float, typer.Option(min=0)] = 5.0,
     cost_per_false_alarm: Annotated[float, typer.Option(min=0)] = 5.0,
     workspace: WorkspaceFolder = None,
 ) -> None:  # fmt: skip
-    """Try a rule set on past scores beside today's policy, with only what was known then; changes nothing.
+    """Try rules, a list, thresholds or an alert budget on past scores beside today's; changes nothing.
 
-    With --online it stands beside what was decided then.
+    Each payment is decided on with what was known when it was made. With --online it stands beside what was decided
+    then.
     """
     from counterfoil.cli.options import days
     from counterfoil.cli.show.policy import show_trial
     from counterfoil.domain.evaluation.alert_costs import AlertCosts
-    from counterfoil.workspace.policy_files import load_rules, try_rules, try_rules_online
+    from counterfoil.domain.policy.contender import Change
+    from counterfoil.domain.policy.lists import NO_LISTS
+    from counterfoil.workspace.policy_files import load_rules
+    from counterfoil.workspace.policy_trials import tried_list, try_on_run, try_online
 
     if (run is None) != online:
         raise UsageError("name a run of scores (--run), or ask for what the service scored (--online): one of the two")
-    place, rules, period = existing_workspace(workspace), load_rules(file, mapping), days(since, until)
-    costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
+    if all(one is None for one in (file, review, block, listed, alerts_per_day)):
+        raise UsageError("say what is tried: a rule set, --list, --review, --block or --alerts-per-day")
+    if (listed is None) != (effect is None):
+        raise UsageError("--list and --effect go together: what does the list do to its payments?")
+    place, period = existing_workspace(workspace), days(since, until)
+    rules = None if file is None else load_rules(file, mapping)
+    added = NO_LISTS if listed is None or effect is None else tried_list(place, listed, effect, entity)
+    change, costs = (
+        Change(rules, added, review, block, alerts_per_day),
+        AlertCosts(cost_per_alert, cost_per_false_alarm),
+    )
     show_trial(
-        try_rules_online(place, rules, period, costs) if run is None else try_rules(place, rules, run, period, costs)
+        try_online(place, change, period, costs) if run is None else try_on_run(place, change, run, period, costs)
     )
 
 
@@ -121,7 +143,7 @@ def shadow(
 ) -> None:
     """Let a proposal decide on what the service scored since, beside what was decided; nothing follows from it."""
     from counterfoil.cli.show.policy import show_shadow
-    from counterfoil.workspace.policy_files import shadow_of
+    from counterfoil.workspace.policy_trials import shadow_of
 
     show_shadow(shadow_of(existing_workspace(workspace), version, latest))
 

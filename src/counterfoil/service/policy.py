@@ -11,7 +11,8 @@ from counterfoil.service.callers import Analyst, Operator, allowed, person_of
 from counterfoil.service.serving import Serving
 from counterfoil.service.workers import Workers
 from counterfoil.steps.scoring import policies
-from counterfoil.workspace.policy_files import rules_of_text, shadow_of, snooze
+from counterfoil.workspace.policy_files import rules_of_text, snooze
+from counterfoil.workspace.policy_trials import shadow_of
 
 LATEST_IN_SHADOW = 5_000
 """So many payments are decided on again while somebody waits for the answer."""

@@ -3,17 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from counterfoil.adapters.files.mapping_files import load_mapping
-from counterfoil.domain.evaluation.alert_costs import AlertCosts
-from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.features.spec import specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
-from counterfoil.domain.periods import Period
 from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.lists import (
-    NO_LISTS,
     Entity,
     ListEffect,
     NewEntry,
@@ -23,15 +18,11 @@ from counterfoil.domain.policy.lists import (
     read_list,
     without_past,
 )
-from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.rules import RuleSet, read_rules
 from counterfoil.errors import InputFileError, UsageError
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.steps.releases.releases import require_person
 from counterfoil.workspace.wiring import Workspace
-
-if TYPE_CHECKING:
-    from counterfoil.steps.insights.policy_shadow import Shadow
 
 ADD = "policy-list-add"
 END = "policy-list-end"
@@ -57,7 +48,7 @@ class AddedList:
 
 def load_rules(path: Path, mapping: str | None = None) -> RuleSet:
     """Read a rule set whose rules may read the default evidence and that of a mapping. Raises RuleSetError."""
-    return rules_of_text(_text_of(path, LARGEST_RULES), None if mapping is None else load_mapping(mapping))
+    return rules_of_text(text_of(path, LARGEST_RULES), None if mapping is None else load_mapping(mapping))
 
 
 def rules_of_text(text: str, source: SourceMapping | None) -> RuleSet:
@@ -73,7 +64,7 @@ def add_list_file(
     operator: str | None, reason: str,
 ) -> AddedList:  # fmt: skip
     """Add a file's entries to a list and write that into the decision log. Raises UsageError as `read_list` does."""
-    return add_values(place, name, _text_of(path, LARGEST_LIST), effect, entity, until, operator, reason)
+    return add_values(place, name, text_of(path, LARGEST_LIST), effect, entity, until, operator, reason)
 
 
 def add_values(
@@ -129,44 +120,11 @@ def end_list_entry(place: Workspace, name: str, entity: Entity, value: str, oper
     return ended
 
 
-def _text_of(path: Path, largest: int) -> str:
+def text_of(path: Path, largest: int) -> str:
+    """A file's text. Raises InputFileError for more than `largest` bytes, or what is not UTF-8."""
     if path.stat().st_size > largest:
         raise InputFileError(f"{path.name} has more than {largest >> 20} MB: split it into several files")
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputFileError(f"{path.name} is not UTF-8 at byte {error.start}: save it as UTF-8") from None
-
-
-def try_rules(place: Workspace, rules: RuleSet, run: str, period: Period, costs: AlertCosts) -> PolicyTrial:
-    """Try a rule set, with the lists there are, on a run of scores beside the policy in force."""
-    from counterfoil.steps.insights.policy_trial import backtest_policy
-    from counterfoil.steps.insights.scores import release_of_run
-    from counterfoil.steps.releases.registration import load_release
-
-    today = place.policies.current()
-    release = load_release(place.registry, release_of_run(place.tables, run))
-    tried = Policy(rules, today.lists if today is not None else NO_LISTS)
-    return backtest_policy(place.tables, run, release.thresholds, tried, today, period=period, costs=costs)
-
-
-def try_rules_online(place: Workspace, rules: RuleSet, period: Period, costs: AlertCosts) -> PolicyTrial:
-    """Try a rule set on what the service scored in a period, beside what was decided then."""
-    from counterfoil.steps.insights.online_trial import backtest_online
-    from counterfoil.steps.releases.registration import load_release
-
-    return backtest_online(
-        place.scores, place.decisions, place.tables, lambda name: load_release(place.registry, name), rules,
-        period=period, costs=costs,
-    )  # fmt: skip
-
-
-def shadow_of(place: Workspace, version: str, latest: int | None = None) -> "Shadow":
-    """What a proposal that waits decides on what the service scored since, beside what was decided."""
-    from counterfoil.steps.insights.policy_shadow import LATEST, shadow
-    from counterfoil.steps.releases.registration import load_release
-
-    return shadow(
-        place.scores, place.decisions, place.tables, lambda name: load_release(place.registry, name), version,
-        latest=latest or LATEST,
-    )  # fmt: skip

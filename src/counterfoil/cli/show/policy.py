@@ -58,6 +58,9 @@ def show_trial(trial: "PolicyTrial", tried: str = "tried", today: str = "today")
         table.add_row(
             words, *(_shown(value) for value in (trial.tried[name], trial.today[name], found.value)), _span(found)
         )
+    if trial.busiest_day is not None:
+        most, before = trial.busiest_day
+        table.add_row("most alerts on a day", f"{most:,}", f"{before:,}", f"{most - before:,}", "")
     out.print(table)
     out.print(
         f"{trial.changed:,} of {trial.payments:,} payments are decided differently; {trial.frauds:,} are frauds, of "

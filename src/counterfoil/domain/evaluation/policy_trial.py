@@ -1,7 +1,7 @@
 """What a policy would have done to past payments, beside today's policy on the same ones, with intervals by account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ class PolicyTrial:
 
     `money_caught` is the amount of the frauds that were alerted on, `money_gained` that less what alerts cost; in units
     of the payments' currency. `unlabelled` payments are in neither but in `alerts` and `changed`, the number of
-    payments with another decision.
+    payments with another decision. `busiest_day` is the greatest number of alerts on a day (UTC), of the tried policy
+    and of today's; None where it is not known when people were alerted.
     """
 
     payments: int
@@ -30,6 +31,26 @@ class PolicyTrial:
     tried: dict[str, float | None]
     today: dict[str, float | None]
     differences: dict[str, Difference]
+    busiest_day: tuple[int, int] | None = None
+
+
+def try_alerts(
+    label: NDArray[np.float64],
+    tried: NDArray[np.datetime64],
+    today: NDArray[np.datetime64],
+    changed: Flags,
+    amount: Doubles,
+    account: NDArray[np.object_],
+    costs: AlertCosts = AlertCosts(),
+) -> PolicyTrial:
+    """The same as `try_policy` of alerts with their moments (UTC; NaT where there is none)."""
+    sent = [~np.isnat(moments) for moments in (tried, today)]
+    trial = try_policy(label, sent[0], sent[1], changed, amount, account, costs)
+    return replace(trial, busiest_day=(_busiest_day(tried[sent[0]]), _busiest_day(today[sent[1]])))
+
+
+def _busiest_day(moments: NDArray[np.datetime64]) -> int:
+    return int(np.unique(moments.astype("datetime64[D]"), return_counts=True)[1].max(initial=0))
 
 
 def try_policy(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.arrays import Doubles, Flags
 
 AT_ONCE = 0.25
 """The share of a day's budget that may be used at its beginning; the rest comes evenly over the day."""
@@ -76,6 +76,20 @@ def alert_times(
                 sent[row] = now
                 left, used = left - 1, used + 1
     return sent
+
+
+def alert_moments(
+    calls: Flags, event_time: NDArray[np.datetime64], risk: Doubles, ids: NDArray[np.object_], per_day: int | None
+) -> NDArray[np.datetime64]:
+    """When people are alerted on each payment that calls for it, (rows,), UTC; NaT: never.
+
+    Without `per_day` that is when it is made, else as `alert_times` gives the budget out among those that call.
+    """
+    moments = np.full(calls.size, np.datetime64("NaT", "us"))
+    rows = np.flatnonzero(calls)
+    made = event_time[rows].astype("datetime64[us]")
+    moments[rows] = made if per_day is None else alert_times(made, risk[rows], ids[rows].tolist(), per_day)
+    return moments
 
 
 def _ticks(arrivals: NDArray[np.int64], step: int, life: int) -> list[int]:

@@ -169,3 +169,7 @@ def _require_evaluable(rules: RuleSet) -> None:
 def _environment(kinds: Mapping[str, Kind]) -> Any:
     """What evaluates conditions: each field, and whether it is known."""
     return checker({**kinds, **{f"{SURE}{name}": Kind.TRUTH for name in kinds}})
+
+
+NO_RULES = read_rules('name = "lists-alone"', {})
+"""The rule set where there are lists and nothing else."""

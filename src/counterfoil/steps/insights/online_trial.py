@@ -12,11 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
-from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
+from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_alerts
 from counterfoil.domain.periods import EPOCH, LABEL_DELAY_DAYS, Period
+from counterfoil.domain.policy.alert_times import alert_moments
+from counterfoil.domain.policy.contender import Change
 from counterfoil.domain.policy.decide import Decision, decide
+from counterfoil.domain.policy.lists import Lists
 from counterfoil.domain.policy.policy import Policy
-from counterfoil.domain.policy.rules import RuleSet
+from counterfoil.domain.policy.rules import NO_RULES, RuleSet
+from counterfoil.domain.policy.thresholds import Thresholds
 from counterfoil.domain.release.release import Release
 from counterfoil.domain.schemas import SCORES
 from counterfoil.errors import UsageError
@@ -44,6 +48,7 @@ class Replayed:
     event_time: datetime
     account_id: str | None
     amount: str | None
+    signal: float
     then: str
     tried: str
     hits: tuple[str, ...]
@@ -59,19 +64,22 @@ def replayed(
     """
     once = cache(release_of)
     for kept in kept_scores(scores, period):
-        yield from decided_again(kept, once, rules)
+        yield from decided_again(kept, once, Change(rules))
 
 
 def decided_again(
-    kept: Sequence[KeptScore], release_of: Callable[[str], Release], rules: RuleSet
+    kept: Sequence[KeptScore], release_of: Callable[[str], Release], change: Change
 ) -> Iterator[Replayed]:
-    """The same of some kept scores, one release after the other."""
-    policy, once = Policy(rules), cache(release_of)
+    """The same of some kept scores, one release after the other, by the rules, lists and thresholds of a change.
+
+    Without rules in it, none speaks.
+    """
+    once = cache(release_of)
     for first in range(0, len(kept), AT_A_TIME):
         some = kept[first : first + AT_A_TIME]
         for release_id in dict.fromkeys(one.release_id for one in some):
             part = [one for one in some if one.release_id == release_id]
-            yield from _decided(policy, once(release_id), part)
+            yield from _decided(change, once(release_id), part)
 
 
 def kept_scores(scores: ScoreLog, period: Period) -> Iterator[list[KeptScore]]:
@@ -93,11 +101,12 @@ def _is_after(score: KeptScore, period: Period) -> bool:
     return period.until is not None and score.scored_at is not None and score.scored_at >= period.until
 
 
-def _decided(policy: Policy, release: Release, kept: Sequence[KeptScore]) -> Iterator[Replayed]:
-    scores = _as_scores(kept, release)
+def _decided(change: Change, release: Release, kept: Sequence[KeptScore]) -> Iterator[Replayed]:
+    policy = Policy(change.rules or NO_RULES, change.added)
+    scores = _as_scores(kept, change.thresholds(release.thresholds))
     evidence = evidence_table(kept, release)
     read = inputs(policy, scores, evidence, payments_of_rows(policy, [_as_row(one) for one in kept]))
-    said = pa.array([_of_lists(one) for one in kept], pa.list_(pa.string()))
+    said = pa.array([_of_lists(one, change.added) for one in kept], pa.list_(pa.string()))
     with engine() as database:
         decided = run_policy(database, policy, scores, read, None, said)
     for one, decision, hits in zip(
@@ -105,12 +114,12 @@ def _decided(policy: Policy, release: Release, kept: Sequence[KeptScore]) -> Ite
     ):
         at = datetime.fromisoformat(str(one.payment["event_time"]))
         yield Replayed(
-            one.transaction_id, at, one.account_id, one.amount, one.decision, decision, tuple(hits or ())
-        )  # fmt: skip
+            one.transaction_id, at, one.account_id, one.amount, one.signal, one.decision, decision, tuple(hits or ())
+        )
 
 
-def _as_scores(kept: Sequence[KeptScore], release: Release) -> pa.Table:
-    """Kept scores following SCORES, with the decisions that the release's thresholds alone make."""
+def _as_scores(kept: Sequence[KeptScore], thresholds: Thresholds) -> pa.Table:
+    """Kept scores following SCORES, with the decisions that thresholds alone make."""
     rows = [
         {
             **{field.name: one.answer.get(field.name) for field in SCORES},
@@ -120,7 +129,7 @@ def _as_scores(kept: Sequence[KeptScore], release: Release) -> pa.Table:
         for one in kept
     ]  # fmt: skip
     signals = np.array([one.signal for one in kept], np.float64)
-    for row, decision in zip(rows, decide(signals, release.thresholds).to_pylist(), strict=True):
+    for row, decision in zip(rows, decide(signals, thresholds).to_pylist(), strict=True):
         row["decision"] = decision
     return pa.Table.from_pylist(rows, schema=SCORES)
 
@@ -130,39 +139,51 @@ def _as_row(score: KeptScore) -> dict[str, Any]:
     return {**score.payment, "amount": None if amount is None else Money(str(amount))}
 
 
-def _of_lists(score: KeptScore) -> list[str]:
-    """What the lists said of a payment when it was scored."""
-    return [hit for hit in score.answer.get("policy_hits") or [] if hit.partition(": ")[2].startswith("list ")]
+def _of_lists(score: KeptScore, added: Lists) -> list[str]:
+    """What the lists said of a payment when it was scored, and what further entries say of it."""
+    then = [hit for hit in score.answer.get("policy_hits") or [] if hit.partition(": ")[2].startswith("list ")]
+    at = datetime.fromisoformat(str(score.payment["event_time"]))
+    return list({*then, *added.hits(score.payment, at)})
 
 
 def backtest_online(
-    scores: ScoreLog, log: DecisionLog, tables: TableStore, release_of: Callable[[str], Release], tried: RuleSet,
-    *, period: Period = Period(), costs: AlertCosts = AlertCosts(),
+    scores: ScoreLog, log: DecisionLog, tables: TableStore, release_of: Callable[[str], Release], change: Change,
+    *, budget_now: int | None = None, period: Period = Period(), costs: AlertCosts = AlertCosts(),
     label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
 ) -> PolicyTrial:  # fmt: skip
-    """Compare what a rule set decides on what the service scored in a period with what was decided then.
+    """Compare what a change decides on what the service scored in a period with what was decided then.
 
-    Labels are those known now, of the lake or of people's words. Raises UsageError if nothing was scored in the span.
+    Where the change has a budget of alerts, today's is `budget_now` (None: each alert at once). Labels are those known
+    now, of the lake or of people's words. Raises UsageError if nothing was scored in the span.
     """
-    rows = list(replayed(scores, release_of, tried, period))
+    once = cache(release_of)
+    rows = [row for kept in kept_scores(scores, period) for row in decided_again(kept, once, change)]
     if not rows:
         raise UsageError("the service scored no payments in this span: give another --since or --until")
-    return trial_of(rows, log, tables, costs=costs, label_delay=label_delay)
+    budgets = None if change.alerts_per_day is None else (change.alerts_per_day, budget_now)
+    return trial_of(rows, log, tables, budgets=budgets, costs=costs, label_delay=label_delay)
 
 
 def trial_of(
-    rows: Sequence[Replayed], log: DecisionLog, tables: TableStore, *, costs: AlertCosts = AlertCosts(),
+    rows: Sequence[Replayed], log: DecisionLog, tables: TableStore, *,
+    budgets: tuple[int | None, int | None] | None = None, costs: AlertCosts = AlertCosts(),
     label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
 ) -> PolicyTrial:  # fmt: skip
-    """Compare the two decisions of replayed payments, one at least."""
+    """Compare the two decisions of replayed payments, one at least; `budgets` are alerts a day, tried and then."""
     rows = sorted(rows, key=lambda row: (row.event_time, row.transaction_id))
     label = labels_known(rows, log, tables, label_delay)
     amount = np.array([np.nan if row.amount is None else float(row.amount) for row in rows], np.float64)
-    alerted = [np.array([word != str(Decision.ALLOW) for word in words]) for words in (
-        [row.tried for row in rows], [row.then for row in rows])]  # fmt: skip
+    at = np.array([row.event_time.replace(tzinfo=None) for row in rows], "datetime64[us]")
+    signal = np.array([row.signal for row in rows], np.float64)
+    ids = np.array([row.transaction_id for row in rows], dtype=object)
+    words = [[row.tried for row in rows], [row.then for row in rows]]
+    sent = [
+        alert_moments(np.array([word != Decision.ALLOW for word in said]), at, signal, ids, per_day)
+        for said, per_day in zip(words, budgets or (None, None), strict=True)
+    ]
     changed = np.array([row.tried != row.then for row in rows])
     account = np.array([row.account_id for row in rows], dtype=object)
-    return try_policy(label, alerted[0], alerted[1], changed, amount, account, costs)
+    return try_alerts(label, sent[0], sent[1], changed, amount, account, costs)
 
 
 def labels_known(

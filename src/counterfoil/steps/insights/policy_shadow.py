@@ -11,6 +11,7 @@ from datetime import datetime
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial
+from counterfoil.domain.policy.contender import Change
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
@@ -53,7 +54,7 @@ def shadow(
         there = ", ".join(now.waiting) or "none"
         raise NotFoundError(f"no proposal {version!r} waits for a second signature; there are: {there}")
     kept = scores.latest(latest, proposal.at)
-    rows = list(decided_again(kept, release_of, rules_of(now, version)))
+    rows = list(decided_again(kept, release_of, Change(rules_of(now, version))))
     order = {one.transaction_id: place for place, one in enumerate(kept)}
     others = sorted((row for row in rows if row.tried != row.then), key=lambda row: -order[row.transaction_id])
     changed = Counter((row.then, row.tried) for row in others)

@@ -1,4 +1,4 @@
-"""Try a policy on the scores of a run, with what was known when each payment was made."""
+"""Try a policy, thresholds or a budget on a run of scores, with what was known when each payment was made."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from counterfoil.domain.evaluation.alert_costs import AlertCosts
-from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_policy
+from counterfoil.domain.evaluation.policy_trial import PolicyTrial, try_alerts
 from counterfoil.domain.periods import LABEL_DELAY_DAYS, Period
+from counterfoil.domain.policy.alert_times import alert_moments
+from counterfoil.domain.policy.contender import Contender
 from counterfoil.domain.policy.decide import Decision, decide
 from counterfoil.domain.policy.policy import Policy
 from counterfoil.domain.policy.thresholds import Thresholds
@@ -28,35 +30,39 @@ AT_A_TIME = 1 << 20
 _CODES = {decision: code for code, decision in enumerate(Decision)}
 _NOT_READ = ("reasons", "precedents")
 """Columns of `scores` that no rule reads, and that are most of their bytes."""
+_ALERTED_BY = ("event_time", "anomaly_signal", "transaction_id")
 
 
 def backtest_policy(
     tables: TableStore,
     run: str,
-    thresholds: Thresholds,
-    tried: Policy,
-    today: Policy | None,
+    tried: Contender,
+    today: Contender,
     *,
     period: Period = Period(),
     costs: AlertCosts = AlertCosts(),
     label_delay: timedelta = timedelta(days=LABEL_DELAY_DAYS),
 ) -> PolicyTrial:
-    """Decide on the payments of a run by `tried` and by `today` (None: thresholds alone), and compare.
+    """Decide on the payments of a run as `tried` and as `today` would, alert people, and compare.
 
     Rules read evidence as it was when each payment was made, lists what stood in them at its moment; labels are those
     known now. Raises NotFoundError if the run is not there, UsageError if the span has no payments.
     """
     parts = [
-        _part_decided(tables, scores, evidence, thresholds, (tried, today))
-        for scores, evidence in _parts(tables, run, period, _read_of_evidence(tried, today))
+        _part_decided(tables, scores, evidence, (tried, today))
+        for scores, evidence in _parts(tables, run, period, _read_of_evidence(tried.policy, today.policy))
     ]
     if not parts:
         raise UsageError(f"run {run} has no payments in this span: give another --since or --until")
     scored, decided = pa.concat_tables(part for part, _ in parts), np.hstack([codes for _, codes in parts])
     label, amount = outcomes(tables, scored, label_delay)
     account = np.asarray(scored["account_id"].to_numpy(zero_copy_only=False), dtype=object)
-    alerts = decided != _CODES[Decision.ALLOW]
-    return try_policy(label, alerts[0], alerts[1], decided[0] != decided[1], amount, account, costs)
+    event_time, signal, ids = (scored[name].to_numpy(zero_copy_only=False) for name in _ALERTED_BY)
+    sent = [
+        alert_moments(codes != _CODES[Decision.ALLOW], event_time, signal, ids, contender.alerts_per_day)
+        for codes, contender in zip(decided, (tried, today), strict=True)
+    ]
+    return try_alerts(label, sent[0], sent[1], decided[0] != decided[1], amount, account, costs)
 
 
 def _read_of_evidence(*policies: Policy | None) -> list[str]:
@@ -104,17 +110,16 @@ def _as_scores(found: pa.Table) -> pa.Table:
 
 
 def _part_decided(
-    tables: TableStore, scores: pa.Table, evidence: pa.Table, thresholds: Thresholds, policies: Sequence[Policy | None]
+    tables: TableStore, scores: pa.Table, evidence: pa.Table, contenders: Sequence[Contender]
 ) -> tuple[pa.Table, NDArray[np.int8]]:
-    """Payments (transaction_id, event_time, account_id), and what each policy decides on them, (policies, rows)."""
-    scores = _by_thresholds(scores, thresholds)
-    decided = [_decided(tables, policy, scores, evidence) for policy in policies]
+    """Payments (_ALERTED_BY, account_id), and what each contender decides on them, (contenders, rows)."""
+    decided = [_decided(tables, one.policy, _by_thresholds(scores, one.thresholds), evidence) for one in contenders]
     codes = np.vstack([pc.index_in(words, pa.array(list(_CODES))).to_numpy().astype(np.int8) for words in decided])
-    return scores.select(["transaction_id", "event_time", "account_id"]), codes
+    return scores.select([*_ALERTED_BY, "account_id"]), codes
 
 
 def _by_thresholds(scores: pa.Table, thresholds: Thresholds) -> pa.Table:
-    """The scores with the decisions that the release's thresholds alone make."""
+    """The scores with the decisions that thresholds alone make."""
     place = SCORES.get_field_index("decision")
     alone = decide(scores["anomaly_signal"].to_numpy(), thresholds)
     return scores.set_column(place, SCORES.field(place), alone)

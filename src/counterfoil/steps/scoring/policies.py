@@ -14,7 +14,7 @@ from counterfoil.domain.policy.cel_tree import Kind
 from counterfoil.domain.policy.desk_words import IN_FORCE
 from counterfoil.domain.policy.lists import NO_LISTS, Lists
 from counterfoil.domain.policy.policy import Policy
-from counterfoil.domain.policy.rules import RuleSet, read_rules
+from counterfoil.domain.policy.rules import NO_RULES, RuleSet, read_rules
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 from counterfoil.errors import ConflictError, NotFoundError
 from counterfoil.ports.desk import ListStore
@@ -26,9 +26,6 @@ APPROVE = "policy-approve"
 ROLLBACK = "policy-rollback"
 NO_POLICY = "none"
 """What a rollback of the first policy goes back to."""
-
-_LISTS_ALONE = read_rules('name = "lists-alone"', {})
-"""The rule set where there are lists and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class Policies:
         lists = self._lists_now()
         if now.in_force is not None:
             return Policy(rules_of(now, now.in_force), lists)
-        return Policy(_LISTS_ALONE, lists) if self._lists_count() else None
+        return Policy(NO_RULES, lists) if self._lists_count() else None
 
     def _lists_count(self) -> bool:
         """Whether any entry counts now: they end by themselves."""
@@ -191,7 +188,7 @@ class Policies:
         else:
             self._lists.rekey(self._keys())
             now = standing(self._log)
-            version = now.in_force or _LISTS_ALONE.version
+            version = now.in_force or NO_RULES.version
             if now.in_force is None and not self._lists_count():
                 return None
         counting = [(one.name, one.entity, one.active) for one in self._lists.summaries()]  # entries end by themselves
@@ -207,13 +204,13 @@ class Policies:
         if name == IN_FORCE:
             return self._policy(now)
         version = self._signed(name)
-        return Policy(_LISTS_ALONE if version == _LISTS_ALONE.version else rules_of(now, version), self._lists_now())
+        return Policy(NO_RULES if version == NO_RULES.version else rules_of(now, version), self._lists_now())
 
     def _signed(self, name: str) -> str:
         """The version in a name. Raises NotFoundError unless two people signed it and nobody rolled it back."""
         version, _, _ = name.partition(".")
         signed = list(dict.fromkeys(entry.subject for entry in standing(self._log).approved))
-        if version not in (*signed, _LISTS_ALONE.version):
+        if version not in (*signed, NO_RULES.version):
             raise NotFoundError(
                 f"policy {version!r} is none that two people signed, or was rolled back: give {IN_FORCE!r}, or one of "
                 f"{', '.join(signed) or 'none'}"

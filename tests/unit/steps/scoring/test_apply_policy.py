@@ -1,18 +1,21 @@
 """A policy decides on scores alike in a batch and one by one, and each score records it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from counterfoil.adapters.folder.tables import FolderTables
-from counterfoil.domain.periods import Period
+from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.domain.policy.cel_tree import Kind
+from counterfoil.domain.policy.contender import Change, Contender
 from counterfoil.domain.policy.decide import decide
 from counterfoil.domain.policy.fields import known_fields
 from counterfoil.domain.policy.lists import ENTRIES, Lists
@@ -132,6 +135,10 @@ def test_without_a_policy_the_thresholds_decide_alone(tables: FolderTables, dete
     assert scores["policy_version"].null_count == scores["policy_hits"].null_count == scores.num_rows
 
 
+def _by(detector: Detector, policy: Policy | None) -> Contender:
+    return Contender(policy, detector.release.thresholds)
+
+
 def test_a_backtest_makes_the_decisions_that_a_run_made(
     tables: FolderTables, policy: Policy, detector: Detector
 ) -> None:
@@ -139,7 +146,7 @@ def test_a_backtest_makes_the_decisions_that_a_run_made(
     run = detect(tables, detector, period=LAST_WEEK, policy=rules)
     [path] = tables.files(SCORE_TABLE, run)
     stored = pq.read_table(path)
-    trial = backtest_policy(tables, run, detector.release.thresholds, rules, None)
+    trial = backtest_policy(tables, run, _by(detector, rules), _by(detector, None))
     assert trial.tried["alerts"] == sum(decision != "allow" for decision in stored["decision"].to_pylist())
     alone = decide(stored["anomaly_signal"].to_numpy(), detector.release.thresholds).to_pylist()
     assert trial.today["alerts"] == sum(decision != "allow" for decision in alone)
@@ -151,7 +158,7 @@ def test_a_backtest_makes_the_decisions_that_a_run_made(
 
 def test_a_list_of_today_changes_nothing_of_the_past(tables: FolderTables, policy: Policy, detector: Detector) -> None:
     run = detect(tables, detector, period=LAST_WEEK)
-    trial = backtest_policy(tables, run, detector.release.thresholds, policy, Policy(policy.rules))
+    trial = backtest_policy(tables, run, _by(detector, policy), _by(detector, Policy(policy.rules)))
     assert trial.changed == 0
     assert all(difference.value in (0.0, None) for difference in trial.differences.values())
 
@@ -159,6 +166,36 @@ def test_a_list_of_today_changes_nothing_of_the_past(tables: FolderTables, polic
 def test_a_span_without_payments_is_told(tables: FolderTables, policy: Policy, detector: Detector) -> None:
     run = detect(tables, detector, period=LAST_WEEK)
     with pytest.raises(UsageError, match="no payments in this span"):
-        backtest_policy(
-            tables, run, detector.release.thresholds, policy, None, period=Period(since=NOW)
-        )  # fmt: skip
+        backtest_policy(tables, run, _by(detector, policy), _by(detector, None), period=Period(since=NOW))
+
+
+def test_thresholds_are_tried_beside_those_of_the_release(tables: FolderTables, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    [path] = tables.files(SCORE_TABLE, run)
+    signal = pq.read_table(path)["anomaly_signal"].to_numpy()
+    lower, today = float(np.quantile(signal, 0.5)), _by(detector, None)
+    trial = backtest_policy(tables, run, Change(review=lower, block=1.0).of(today), today)
+    assert trial.tried["alerts"] == (signal >= lower).sum() > trial.today["alerts"]
+
+
+def test_a_budget_sends_the_riskiest_and_no_more_a_day(tables: FolderTables, detector: Detector) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    everything = Contender(None, replace(detector.release.thresholds, review=0.0))
+    trial = backtest_policy(tables, run, Change(alerts_per_day=3).of(everything), everything)
+    assert trial.busiest_day is not None
+    assert trial.busiest_day[0] == 3 < trial.busiest_day[1]
+    assert trial.tried["alerts"] <= 3 * 8 < trial.today["alerts"] == trial.payments
+    assert trial.changed == 0  # a budget says who is told, not what is decided
+
+
+def test_a_list_that_is_tried_counts_for_the_whole_past(
+    tables: FolderTables, policy: Policy, detector: Detector
+) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    account = policy.lists.entries["value"][0].as_py()
+    entry = dict(zip(ENTRIES.names, ("tried", "block", "account", account, EPOCH, None), strict=True))
+    today = _by(detector, None)
+    added = Lists(pa.Table.from_pylist([entry], schema=ENTRIES))
+    trial = backtest_policy(tables, run, Change(added=added).of(today), today)
+    assert trial.changed > 0
+    assert Change().of(today) == today

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,25 +80,37 @@ def _parts(tables: TableStore, run: str, period: Period, read: Sequence[str]) ->
     kept = tables.files(SCORED_EVIDENCE, run)
     if not kept:
         raise NotFoundError(f"the evidence of run {run} was not kept: score its payments again")
+    scores, evidence = parquet_source(run_files(tables, run)), parquet_source(kept)
     with engine() as database:
-        there = database.sql(f"FROM {parquet_source(kept)}").columns
+        there, scored = (database.sql(f"FROM {source}").columns for source in (evidence, scores))
         own = [name for name in read if name in there]
-        columns = "".join(f', evidence."{name}" AS "e {name}"' for name in own)
-        scored = database.sql(f"FROM {parquet_source(run_files(tables, run))}").columns
         taken = [name for name in SCORES.names if name in scored and name not in _NOT_READ]
-        database.execute(
-            f"CREATE TABLE scored AS SELECT row_number() OVER (ORDER BY event_time, transaction_id) AS row, * FROM ("
-            f"SELECT {', '.join(f'scores.{name}' for name in taken)}{columns} "
-            f"FROM (FROM {parquet_source(run_files(tables, run))} WHERE {period.condition()}) AS scores "
-            f"JOIN {parquet_source(kept)} AS evidence USING (transaction_id))"
-        )
-        [rows] = one_row(database, "SELECT count(*) FROM scored")
-        for first in range(1, rows + 1, AT_A_TIME):
+        columns = [*(f"scores.{name}" for name in taken), *(f'evidence."{name}" AS "e {name}"' for name in own)]
+        for span in _spans(database, scores, period):
+            joined = f"JOIN (FROM {evidence} WHERE {span}) AS evidence USING (transaction_id)" if own else ""
             part = database.sql(
-                f"FROM scored WHERE row BETWEEN {first} AND {first + AT_A_TIME - 1} ORDER BY row"
+                f"SELECT {', '.join(columns)} FROM (FROM {scores} WHERE {span}) AS scores {joined} "
+                "ORDER BY scores.event_time, transaction_id"
             ).to_arrow_table()
-            evidence = pa.table({name: part[f"e {name}"] for name in own})
-            yield _as_scores(part.select(taken)), evidence
+            yield _as_scores(part.select(taken)), pa.table({name: part[f"e {name}"] for name in own})
+
+
+def _spans(database: duckdb.DuckDBPyConnection, scores: str, period: Period) -> list[str]:
+    """SQL of spans, one after the other, that have about AT_A_TIME scores each: only they are sorted at once.
+
+    None where the period has no scores.
+    """
+    source = f"(FROM {scores} WHERE {period.condition()})"
+    [rows] = one_row(database, f"SELECT count(*) FROM {source}")
+    if not rows:
+        return []
+    shares = [place * AT_A_TIME / rows for place in range(1, -(-rows // AT_A_TIME))]
+    [cuts] = one_row(database, f"SELECT quantile_disc(event_time, {shares}) FROM {source}") if shares else [[]]
+    bounds = [f"TIMESTAMPTZ '{cut.isoformat()}'" for cut in sorted(set(cuts))]
+    begun = [f"event_time >= {bound}" for bound in bounds]
+    ended = [f"event_time < {bound}" for bound in bounds]
+    spans = zip(["true", *begun], [*ended, "true"], strict=True)
+    return [f"({period.condition()}) AND {first} AND {last}" for first, last in spans]
 
 
 def _as_scores(found: pa.Table) -> pa.Table:

@@ -156,6 +156,23 @@ def test_a_backtest_makes_the_decisions_that_a_run_made(
     assert trial.differences["alerts"].low <= trial.differences["alerts"].value <= trial.differences["alerts"].high
 
 
+def test_a_long_span_is_decided_part_by_part(
+    tables: FolderTables, policy: Policy, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = detect(tables, detector, period=LAST_WEEK)
+    whole = backtest_policy(tables, run, _by(detector, policy), _by(detector, None))
+    decided: list[int] = []
+    monkeypatch.setattr("counterfoil.steps.insights.policy_trial.AT_A_TIME", 50)
+    monkeypatch.setattr(
+        "counterfoil.steps.insights.policy_trial.payments_of_lake",
+        lambda *given: decided.append(given[2].num_rows) or payments_of_lake(*given),
+    )
+    assert backtest_policy(tables, run, _by(detector, policy), _by(detector, None)) == whole
+    assert sum(decided) == whole.payments
+    assert len(decided) > 1
+    assert max(decided) < whole.payments / 2
+
+
 def test_a_list_of_today_changes_nothing_of_the_past(tables: FolderTables, policy: Policy, detector: Detector) -> None:
     run = detect(tables, detector, period=LAST_WEEK)
     trial = backtest_policy(tables, run, _by(detector, policy), _by(detector, Policy(policy.rules)))

@@ -205,7 +205,10 @@ def test_the_command_tries_thresholds_a_list_and_a_budget(
     (tmp_path / "shops.csv").write_text("\n".join(sorted(everybody)))
     listed = (*online, "--list", str(tmp_path / "shops.csv"), "--effect", "block", "--entity", "merchant")
     assert exit_code(*listed) == 0
-    assert not capsys.readouterr().out.splitlines()[-1].startswith("0 of")
+    told = capsys.readouterr().out
+    assert f"list shops.csv: {len(everybody)} rows, {len(everybody)} entries\n" in told
+    assert "payments are decided differently" in told
+    assert "\n0 of" not in told
     assert exit_code(*online) == 2
     assert "say what is tried" in capsys.readouterr().err
     assert exit_code(*online, "--list", str(tmp_path / "shops.csv")) == 2

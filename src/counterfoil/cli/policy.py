@@ -11,6 +11,7 @@ from counterfoil.domain.policy.desk_words import Entity, ListEffect
 from counterfoil.errors import UsageError
 
 if TYPE_CHECKING:
+    from counterfoil.domain.policy.lists import ReadList
     from counterfoil.domain.policy.rules import Effect
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, propose, approve (two people), roll back; lists.")
@@ -85,7 +86,7 @@ def show(workspace: WorkspaceFolder = None) -> None:
 
 @app.command()
 def backtest(
-    file: Annotated[Path | None, typer.Argument(metavar="[RULES]", help="A rule set (.toml); today's rules without it",
+    file: Annotated[Path | None, typer.Argument(metavar="RULES", help="A rule set (.toml); today's rules without it",
                                                 exists=True, dir_okay=False)] = None,
     run: Annotated[str | None, typer.Option(help="The run of scores, as 'counterfoil score' named it")] = None,
     online: Annotated[
@@ -125,7 +126,10 @@ def backtest(
         raise UsageError("--list and --effect go together: what does the list do to its payments?")
     place, period = existing_workspace(workspace), days(since, until)
     rules = None if file is None else load_rules(file, mapping)
-    added = NO_LISTS if listed is None or effect is None else tried_list(place, listed, effect, entity)
+    added = NO_LISTS
+    if listed is not None and effect is not None:
+        added, read = tried_list(place, listed, effect, entity)
+        typer.echo(f"list {listed.name}: {read.rows:,} rows, {len(read.entries):,} entries{_refused(read)}")
     change, costs = (
         Change(rules, added, review, block, alerts_per_day),
         AlertCosts(cost_per_alert, cost_per_false_alarm),
@@ -214,11 +218,14 @@ def add_to_list(
 
     end = None if until is None else f"{until:%Y-%m-%d}"
     added = add_list_file(existing_workspace(workspace), name, file, effect, entity, end, operator, reason)
-    refused = "".join(f"; {count:,} refused: {why}" for why, count in sorted(added.read.refused.items()))
     typer.echo(
         f"list {name}: {added.read.rows:,} rows, {added.new:,} new, {added.already:,} there before, "
-        f"{added.read.repeated:,} repeated{refused}"
+        f"{added.read.repeated:,} repeated{_refused(added.read)}"
     )
+
+
+def _refused(read: "ReadList") -> str:
+    return "".join(f"; {count:,} refused: {why}" for why, count in sorted(read.refused.items()))
 
 
 @app.command("end")

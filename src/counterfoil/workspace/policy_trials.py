@@ -9,7 +9,7 @@ from counterfoil.domain.evaluation.alert_costs import AlertCosts
 from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.domain.policy.contender import Change, Contender
-from counterfoil.domain.policy.lists import ENTRIES, Entity, ListEffect, Lists, read_list
+from counterfoil.domain.policy.lists import ENTRIES, Entity, ListEffect, Lists, ReadList, read_list
 from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
 from counterfoil.steps.insights.online_trial import backtest_online
@@ -25,8 +25,8 @@ TRIED = "tried"
 """The name of a list that is tried."""
 
 
-def tried_list(place: Workspace, path: Path, effect: ListEffect, entity: Entity | None) -> Lists:
-    """The entries of a file as if they had always been in force, until the end that the file gives.
+def tried_list(place: Workspace, path: Path, effect: ListEffect, entity: Entity | None) -> tuple[Lists, ReadList]:
+    """The entries of a file as if they had always been in force, until the end that it gives, and what came of it.
 
     Raises UsageError as `read_list` does, and where no line of the file can be used.
     """
@@ -36,7 +36,7 @@ def tried_list(place: Workspace, path: Path, effect: ListEffect, entity: Entity 
         raise UsageError(f"no line of {path.name} can be used ({refused})")
     rows = [(TRIED, str(effect), str(one.entity), one.value, EPOCH, one.until) for one in read.entries]
     columns = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), ENTRIES, strict=True)]
-    return Lists(pa.table(columns, schema=ENTRIES))
+    return Lists(pa.table(columns, schema=ENTRIES)), read
 
 
 def try_on_run(place: Workspace, change: Change, run: str, period: Period, costs: AlertCosts) -> PolicyTrial:

@@ -50,14 +50,18 @@ _WORDS = {
 }  # fmt: skip
 
 
+_SHARES = ("precision", "recall")
+
+
 def show_trial(trial: "PolicyTrial", tried: str = "tried", today: str = "today") -> None:
     """A tried policy beside today's, with the differences and their 95 % intervals by account."""
+    from counterfoil.domain.evaluation.intervals import FEWEST_ACCOUNTS
+
     table = Table("", tried, today, "difference", "95 %")
     for name, words in _WORDS.items():
-        found = trial.differences[name]
-        table.add_row(
-            words, *(_shown(value) for value in (trial.tried[name], trial.today[name], found.value)), _span(found)
-        )
+        found, digits = trial.differences[name], 3 if name in _SHARES else 0
+        values = (trial.tried[name], trial.today[name], found.value)
+        table.add_row(words, *(_shown(value, digits) for value in values), _span(found, digits))
     if trial.busiest_day is not None:
         most, before = trial.busiest_day
         table.add_row("most alerts on a day", f"{most:,}", f"{before:,}", f"{most - before:,}", "")
@@ -67,6 +71,8 @@ def show_trial(trial: "PolicyTrial", tried: str = "tried", today: str = "today")
         f"{trial.unlabelled:,} nothing is known",
         soft_wrap=True,
     )
+    if all(found.low is None for found in trial.differences.values()):
+        out.print(f"no intervals: fewer than {FEWEST_ACCOUNTS} accounts have frauds there", soft_wrap=True)
 
 
 def show_shadow(found: "Shadow") -> None:
@@ -97,13 +103,13 @@ def show_amazon(found: "AmazonTrial") -> None:
     table = Table("", "ours less theirs", "95 %")
     for name in ("auc", "average_precision"):
         one = found.pair.differences[name]
-        table.add_row(name.replace("_", " "), _shown(one.value), _span(one))
+        table.add_row(name.replace("_", " "), _shown(one.value, 3), _span(one, 3))
     out.print(table)
 
 
-def _span(found: "Difference") -> str:
-    return "" if found.low is None else f"{_shown(found.low)} to {_shown(found.high)}"
+def _span(found: "Difference", digits: int) -> str:
+    return "" if found.low is None else f"{_shown(found.low, digits)} to {_shown(found.high, digits)}"
 
 
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.0f}"
+def _shown(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"

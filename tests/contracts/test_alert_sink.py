@@ -127,6 +127,9 @@ class OneAlert:
     def promote(self, *_: Any) -> int:
         return 0
 
+    def reached(self, *_: Any) -> list[float]:
+        return []
+
     def pending(self, *_: Any) -> list[Alert]:
         return list(self.waiting)
 

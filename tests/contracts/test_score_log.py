@@ -13,6 +13,7 @@ from counterfoil.adapters.postgres.checkpoints import PostgresCheckpoints
 from counterfoil.adapters.postgres.decisions import PostgresDecisions
 from counterfoil.adapters.postgres.scores import PostgresScores
 from counterfoil.adapters.postgres.tokens import PostgresTokens
+from counterfoil.domain.policy.alert_times import ANYTHING
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.ports.service import Alert, KeptScore, Record, Token
@@ -136,6 +137,23 @@ def test_one_alert_an_account_and_window_the_riskiest_first_within_the_budget(ds
     assert log.promote(4, HOUR) == 1
     assert [one.transaction_id for one in log.pending(10)] == ["t30"]
     assert log.promote(9, timedelta(0)) == 0
+
+
+def test_a_budget_is_kept_for_what_is_as_risky_as_the_days_before(dsn: str) -> None:
+    log = PostgresAlerts(dsn)
+    for number in (10, 90, 30, 50):
+        log.hold(alert(number), HOUR)
+    log.hold(alert(20, decision="block"), HOUR)
+    assert log.reached(2, 7) == []  # today does not count
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE service_alert SET at = at - interval '1 day' * (signal * 10)::int")
+    assert log.reached(1, 7) == [0.5, 0.3, 1.2, 0.1]  # of five, three and two days ago, and of yesterday; .9 is too old
+    assert log.reached(2, 7) == [ANYTHING] * 4
+    for number in (11, 91):
+        log.hold(alert(number), HOUR)
+    assert log.promote(9, HOUR, 0.5) == 1
+    assert [one.transaction_id for one in log.pending(10)] == ["t91"]
+    assert log.promote(9, HOUR) == 1
 
 
 def test_desks_at_once_keep_the_budget_and_send_each_alert_once(dsn: str) -> None:

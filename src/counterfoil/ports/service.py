@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from counterfoil.domain.policy.alert_times import ANYTHING
 from counterfoil.domain.scoring.overlay import Change
 
 PROFILES_KEPT_FOR = timedelta(days=400)
@@ -210,8 +211,19 @@ class AlertLog(Protocol):
         """Keep an alert as held, or as repeated if its account has another one in the window before now."""
         ...
 
-    def promote(self, allowed: int, window: timedelta) -> int:
-        """Let held alerts of the window be pending, the riskiest first, until today has `allowed`; return how many."""
+    def promote(self, allowed: int, held_for: timedelta, least: float = ANYTHING) -> int:
+        """Let held alerts be pending, the riskiest first, until today has `allowed`; return how many.
+
+        They were held for less than `held_for`, and their risk, the signal and 1 more of what is blocked, is `least`
+        or more.
+        """
+        ...
+
+    def reached(self, per_day: int, days: int) -> list[float]:
+        """The risk of the riskiest alert but `per_day` - 1 of each day (UTC), of the `days` before today with alerts.
+
+        It is ANYTHING of a day with fewer. Repeated alerts do not count.
+        """
         ...
 
     def pending(self, limit: int) -> list[Alert]:

@@ -5,11 +5,14 @@ from datetime import timedelta
 from psycopg.types.json import Jsonb
 
 from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.domain.policy.alert_times import ANYTHING
 from counterfoil.ports.service import Alert
 
 _COLUMNS = "transaction_id, account_id, decision, signal, content"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('service_alert', 0))"
 _TODAY = "date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+
+_RISK = "(signal + (decision = 'block')::int)"
 
 _HOLD = f"""
 INSERT INTO service_alert ({_COLUMNS}, state)
@@ -21,9 +24,17 @@ ON CONFLICT DO NOTHING
 _PROMOTE = f"""
 UPDATE service_alert SET state = 'pending', promoted_at = clock_timestamp() WHERE transaction_id IN (
     SELECT transaction_id FROM service_alert
-    WHERE state = 'held' AND at > clock_timestamp() - %(window)s
-    ORDER BY decision = 'block' DESC, signal DESC, transaction_id
+    WHERE state = 'held' AND at > clock_timestamp() - %(held_for)s AND {_RISK} >= %(least)s
+    ORDER BY {_RISK} DESC, transaction_id
     LIMIT greatest(%(allowed)s - (SELECT count(*) FROM service_alert WHERE promoted_at >= {_TODAY}), 0))
+"""
+_REACHED = f"""
+SELECT coalesce(max(risk) FILTER (WHERE place = %(per_day)s), '-inf') FROM (
+    SELECT day, risk, row_number() OVER (PARTITION BY day ORDER BY risk DESC) AS place FROM (
+        SELECT date_trunc('day', at AT TIME ZONE 'UTC') AS day, {_RISK} AS risk FROM service_alert
+        WHERE state <> 'repeated' AND at < {_TODAY} AND at >= {_TODAY} - %(days)s * interval '1 day') AS risks
+    ) AS placed
+GROUP BY day ORDER BY day
 """
 _CLAIM = f"""
 UPDATE service_alert SET claimed_until = clock_timestamp() + interval '30 seconds' WHERE transaction_id IN (
@@ -50,11 +61,17 @@ class PostgresAlerts:
             connection.execute(_ONE_AT_A_TIME)
             connection.execute(_HOLD, values)
 
-    def promote(self, allowed: int, window: timedelta) -> int:
-        """Let held alerts of the window be pending, the riskiest first, until today has `allowed`; return how many."""
+    def promote(self, allowed: int, held_for: timedelta, least: float = ANYTHING) -> int:
+        """Let held alerts be pending, the riskiest first, until today has `allowed`; return how many."""
+        values = {"allowed": allowed, "held_for": held_for, "least": least}
         with self._connections.connection() as connection, connection.transaction():
             connection.execute(_ONE_AT_A_TIME)
-            return connection.execute(_PROMOTE, {"allowed": allowed, "window": window}).rowcount
+            return connection.execute(_PROMOTE, values).rowcount
+
+    def reached(self, per_day: int, days: int) -> list[float]:
+        """The risk of the riskiest alert but `per_day` - 1 of each of the last days with alerts."""
+        with self._connections.connection() as connection:
+            return [float(risk) for (risk,) in connection.execute(_REACHED, {"per_day": per_day, "days": days})]
 
     def pending(self, limit: int) -> list[Alert]:
         """Claim alerts that are to be sent and return them; nobody else gets them within half a minute."""

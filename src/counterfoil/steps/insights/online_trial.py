@@ -176,9 +176,9 @@ def trial_of(
     at = np.array([row.event_time.replace(tzinfo=None) for row in rows], "datetime64[us]")
     signal = np.array([row.signal for row in rows], np.float64)
     ids = np.array([row.transaction_id for row in rows], dtype=object)
-    words = [[row.tried for row in rows], [row.then for row in rows]]
+    words = [np.array([row.tried for row in rows]), np.array([row.then for row in rows])]
     sent = [
-        alert_moments(np.array([word != Decision.ALLOW for word in said]), at, signal, ids, per_day)
+        alert_moments(said != str(Decision.ALLOW), at, signal + (said == str(Decision.BLOCK)), ids, per_day)
         for said, per_day in zip(words, budgets or (None, None), strict=True)
     ]
     changed = np.array([row.tried != row.then for row in rows])

@@ -60,9 +60,12 @@ def backtest_policy(
     account = np.asarray(scored["account_id"].to_numpy(zero_copy_only=False), dtype=object)
     event_time, signal, ids = (scored[name].to_numpy(zero_copy_only=False) for name in _ALERTED_BY)
     sent = [
-        alert_moments(codes != _CODES[Decision.ALLOW], event_time, signal, ids, contender.alerts_per_day)
+        alert_moments(
+            codes != _CODES[Decision.ALLOW], event_time, signal + (codes == _CODES[Decision.BLOCK]), ids,
+            contender.alerts_per_day,
+        )
         for codes, contender in zip(decided, (tried, today), strict=True)
-    ]
+    ]  # fmt: skip
     return try_alerts(label, sent[0], sent[1], decided[0] != decided[1], amount, account, costs)
 
 

@@ -1,15 +1,15 @@
 """Alerts: within a second of a decision, one an account and window, and never more a day than people have time for.
 
 Every alert is held first. The budget of the day is given out little by little, to the riskiest that are held: a surge
-that lifts everybody does not use it up by noon.
+that lifts everybody does not use it up by noon, and a quiet night does not use up what the day's frauds need.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from counterfoil.domain.policy.alert_times import allowed_until
+from counterfoil.domain.policy.alert_times import HELD_FOR, LOOKED_BACK, allowed_until, least_risk
 from counterfoil.ports.service import Alert, AlertLog, AlertSink, KeptScore, ScoreLog
 
 AT_A_TIME = 200
@@ -58,6 +58,7 @@ class AlertDesk:
     def __post_init__(self) -> None:
         self._read_until = self.clock() - BACK
         self._known: frozenset[str] = frozenset()
+        self._asked: tuple[date, list[float]] | None = None
 
     def work(self) -> int:
         """Hold what is new, give out what the budget allows by now, and send; return how many alerts were sent.
@@ -76,8 +77,15 @@ class AlertDesk:
             self._read_until = found[-1].scored_at or begun
         # Scores of transactions that are still under way are read the next time.
         self._read_until, self._known = begun - LATE, frozenset(seen)
-        self.log.promote(allowed_until(begun, self.per_day), self.window)
+        self.log.promote(allowed_until(begun, self.per_day), HELD_FOR, least_risk(begun, self._reached(begun)))
         return self._send()
+
+    def _reached(self, now: datetime) -> list[float]:
+        """What the budget could have reached on the days before; asked for once a day."""
+        today = now.astimezone(UTC).date()
+        if self._asked is None or self._asked[0] != today:
+            self._asked = (today, self.log.reached(self.per_day, LOOKED_BACK) if self.per_day else [])
+        return self._asked[1]
 
     def _send(self) -> int:
         sent = 0

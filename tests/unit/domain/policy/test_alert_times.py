@@ -1,13 +1,13 @@
 """The budget is kept on every day, goes to the riskiest, and does not depend on the order of the rows."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterfoil.domain.policy.alert_times import alert_times
+from counterfoil.domain.policy.alert_times import ANYTHING, alert_times, least_risk
 
 START = np.datetime64("2026-03-01T00:00:00", "us")
 
@@ -66,3 +66,35 @@ def test_what_waited_too_long_is_not_sent() -> None:
 def test_few_payments(rows: int) -> None:
     times, risk, ids = payments([1] * rows, [0.9] * rows)
     assert (~np.isnat(alert_times(times, risk, ids, 5))).sum() == rows
+
+
+def busy_days(days: int) -> tuple[list[int], list[float]]:
+    """Ten payments of risk 0.9 at noon of each day."""
+    return [day * 24 * 60 + 12 * 60 for day in range(days) for _ in range(10)], [0.9] * 10 * days
+
+
+@pytest.mark.parametrize(("days", "hour", "is_sent"), [(3, 1, False), (2, 1, True), (3, 17, False), (3, 19, True)])
+def test_a_quiet_night_does_not_use_what_the_days_frauds_need(days: int, hour: int, is_sent: bool) -> None:
+    minutes, risk = busy_days(days)
+    times, risks, ids = payments([*minutes, (days * 24 + hour) * 60], [*risk, 0.3])
+    assert np.isnat(alert_times(times, risks, ids, 4, held_for=timedelta(minutes=5))[-1]) != is_sent
+
+
+def test_days_with_fewer_alerts_than_the_budget_hold_nothing_back() -> None:
+    minutes, risk = busy_days(5)
+    times, risks, ids = payments([*minutes, (5 * 24 + 1) * 60], [*risk, 0.3])
+    assert not np.isnat(alert_times(times, risks, ids, 11)[-1])
+
+
+def test_what_is_as_risky_as_before_is_sent_at_once() -> None:
+    minutes, risk = busy_days(3)
+    times, risks, ids = payments([*minutes, (3 * 24 + 1) * 60], [*risk, 0.9])
+    sent = alert_times(times, risks, ids, 4)[-1]
+    assert sent - times[-1] <= np.timedelta64(5, "m")
+
+
+def test_the_live_rule_is_that_of_the_past() -> None:
+    night, evening = datetime(2026, 3, 8, 1, tzinfo=UTC), datetime(2026, 3, 8, 18, tzinfo=UTC)
+    assert least_risk(night, [0.9, 0.2, 0.7]) == 0.7
+    assert least_risk(night, [0.9, 0.2, 0.7, 0.8]) == 0.7
+    assert least_risk(night, [0.9, 0.2]) == least_risk(evening, [0.9, 0.2, 0.7]) == ANYTHING

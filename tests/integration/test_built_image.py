@@ -1,7 +1,9 @@
 """The collector's image as buildah builds it here, on a base without a registry; its entry point collects payments."""
 
+import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +83,21 @@ def test_a_service_whose_port_is_taken_is_not_asked_in_the_other_s_place(tmp_pat
 
         with pytest.raises(ImageError, match=f"port {port} of this machine is taken, and scoring listens there"):
             serve(Trial(Exposing(tmp_path), tmp_path, b"", ""), "scoring")
+
+
+def test_a_base_serves_for_a_week(tmp_path: Path) -> None:
+    made = []
+
+    class Noting(Buildah):
+        def _bootstrap(self, file: Path) -> None:
+            made.append(file)
+            file.touch()
+
+        def _buildah(self, *arguments: str) -> str:
+            return arguments[0]
+
+    for days, times in ((0, 1), (0, 1), (6, 1), (8, 2)):
+        for file in made:
+            os.utime(file, (time.time() - days * 86_400,) * 2)
+        Noting(tmp_path).make_base(tmp_path)
+        assert len(made) == times, days

@@ -81,8 +81,8 @@ synth: $(INSTALLED) ## Synthesise dev and prod offline into build/cdk, with cdk-
 	$(BIN)/python -m infra.picture build/cdk/prod
 	$(BIN)/cfn-lint --config-file infra/.cfnlintrc.yaml build/cdk/*/*.template.json
 
-images: $(INSTALLED) ## Build images here with buildah, run their entry points, show sizes (NAMES="collector detector")
-	$(BIN)/python -m infra.trial --single $(or $(NAMES),collector detector)
+images: $(INSTALLED) ## Build all images here with buildah, run their entry points, show sizes (NAMES="collector detector")
+	$(BIN)/python -m infra.trial --single $(NAMES)
 
 # What a site or a workflow gives is read by the shell from its environment ($$NAME): make would take its text for code.
 deploy: $(CDK_INSTALLED) ## Deploy images, stacks, services and pipelines (ENVIRONMENT=dev TAG=commit CONTEXT=json)

@@ -1,5 +1,8 @@
 """The role that GitHub Actions takes on: no key is kept anywhere, a token of the job is exchanged for it."""
 
+import re
+from pathlib import Path
+
 from aws_cdk import Aws, CfnOutput, Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -71,6 +74,7 @@ def _granted(prefix: str) -> list[rights.Rights]:
     ]
     return [
         rights.right("PushImages", _verbs("ecr", *push, *pull), [arn("ecr", "repository/counterfoil-*")]),
+        rights.right("PullSpark", _verbs("ecr", *pull), [_spark_repository()]),
         rights.right("LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
         rights.right("TakeCdkRoles", ["sts:AssumeRole"], bootstrapped),
         rights.right("ReadOutputs", _verbs("cloudformation", "DescribeStacks", "GetTemplate"), stacks),
@@ -92,6 +96,15 @@ def _granted(prefix: str) -> list[rights.Rights]:
         rights.right("ReadOutputs", ["kms:Decrypt"], [arn("kms", "key/*")], our_key),
         rights.right("CallApi", ["execute-api:Invoke"], [arn("execute-api", "*/$default/POST/v1/score")]),
     ]  # fmt: skip
+
+
+def _spark_repository() -> str:
+    """The repository of AWS that the image features-spark begins with."""
+    dockerfile = Path(__file__).parents[2] / "containers" / "features_spark" / "Dockerfile"
+    [(account, region, name)] = re.findall(
+        r"^ARG BASE_IMAGE=(\d+)\.dkr\.ecr\.([\w-]+)\.amazonaws\.com/([\w-]+):", dockerfile.read_text(), re.M
+    )
+    return f"arn:{Aws.PARTITION}:ecr:{region}:{account}:repository/{name}"
 
 
 def _verbs(service: str, *names: str) -> list[str]:

@@ -46,6 +46,7 @@ REASONS = {
     "SendAlerts": "alerts to the security team",
     "RunErrands": "the task that starts a pipeline when files arrive or it is time",
     "PushImages": "images that CI has built",
+    "PullSpark": "SageMaker's Spark, which the image features-spark is built on",
     "TakeCdkRoles": "the CDK deploys with its own bootstrapped roles",
     "MoveService": "a new task definition, and back to the one before",
     "MovePipelines": "the pipelines' definitions with a new image, and back",

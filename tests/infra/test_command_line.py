@@ -59,3 +59,24 @@ def test_synth_refuses_what_is_no_folder(tmp_path: Path, monkeypatch: pytest.Mon
         assert ended.value.code == code
     monkeypatch.setattr(sys, "argv", ["infra.synth", str(tmp_path / "new")])
     assert new_folder("") == tmp_path / "new"
+
+
+def test_images_are_built_after_logging_in_to_every_registry_that_they_come_from(tmp_path: Path) -> None:
+    """SageMaker's Spark lies in a registry of AWS, which nobody may read without a login."""
+    said = tmp_path / "said"
+    for name in ("aws", "docker"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} $* >> {said}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    registry = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    command = [ROOT / "infra/deploy/build_images.sh", registry, "v1", "collector", "features-spark"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    words = [line.split() for line in said.read_text().splitlines()]
+    logins = [line[-1] for line in words if line[1] == "login"]
+    assert logins == [registry, "571004829621.dkr.ecr.eu-west-1.amazonaws.com"]
+    assert [line[-1] for line in words if line[0] == "aws"] == ["eu-central-1", "eu-west-1"]
+    assert [line[-1] for line in words if line[1] == "push"] == [
+        f"{registry}/counterfoil-{name}:v1" for name in ("collector", "features-spark")
+    ]
+    [spark] = [line for line in words if line[1] == "build" and "--build-arg" not in line]
+    assert "containers/features_spark/Dockerfile" in spark

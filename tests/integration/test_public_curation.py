@@ -162,26 +162,30 @@ def _listed(blocklist: Path) -> dict[str, int]:
     return dict(zip(lines["ip"], map(int, lines["lists"]), strict=True))
 
 
-def _amounts(paid: pd.DataFrame, *, by_currency: bool) -> list[dict[str, Any]]:
-    """Payments and total by currency, in its order; all together where the mapping says that it means nothing."""
-    paid = paid[paid["amount"] != ""]
-    groups = paid.groupby("currency", sort=True) if by_currency else [(None, paid)] if len(paid) else []
-    return [
-        {"currency": currency, "payments": len(part), "total": sum(map(Decimal, part["amount"]))}
-        for currency, part in groups
-    ]
+def _amounts(raw: pd.DataFrame, *, by_currency: bool) -> dict[Any, list[dict[str, Any]]]:
+    """Payments and total of each address and day by currency, in its order; all together where it means nothing."""
+    paid = raw[raw["amount"] != ""]
+    paid = paid.assign(total=paid["amount"].map(Decimal), currency=paid["currency"] if by_currency else "")
+    groups = paid.groupby(["ip", "day", "currency"], sort=True)["total"].agg(["size", "sum"])
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for ip, day, currency, payments, total in groups.reset_index().itertuples(index=False):
+        amount = {"currency": currency if by_currency else None, "payments": payments, "total": total}
+        found.setdefault((ip, day), []).append(amount)
+    return found
 
 
 def test_each_day_of_each_source_ip(curated: Curated) -> None:
     raw, case = curated.raw, curated.case
+    counts = raw.groupby(["ip", "day"])["account"].agg(["size", "nunique"]).reset_index()
+    amounts = _amounts(raw, by_currency=case.by_currency)
     expected: Rows = {
-        key: {
-            "payments": len(part),
-            "accounts": part["account"].nunique(),
-            "amounts": _amounts(part, by_currency=case.by_currency),
+        (ip, day): {
+            "payments": payments,
+            "accounts": accounts,
+            "amounts": amounts.get((ip, day), []),
             "frauds_known": 0,
         }
-        for key, part in raw.groupby(["ip", "day"])
+        for ip, day, payments, accounts in counts.itertuples(index=False)
     }
     known = raw[raw["fraud"]].assign(day=raw["known"].dt.date).groupby(["ip", "day"]).size()
     nothing = {"payments": 0, "accounts": 0, "amounts": [], "frauds_known": 0}

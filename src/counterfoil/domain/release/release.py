@@ -80,9 +80,17 @@ class Release:
         To make it takes as long as some scores do, and it is asked for with each of them.
         """
         digest = hashlib.sha256()
-        for name, content in sorted(to_files(self).items()):
+        for name, content in sorted(self.files.items()):
             digest.update(name.encode() + b"\0" + content)
         return f"r{digest.hexdigest()[:16]}"
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """The release as files, byte by byte those it was read from.
+
+        Another Python or zlib packs the same arrays into other bytes: the release would have another id there.
+        """
+        return to_files(self)
 
 
 def to_files(release: Release) -> dict[str, bytes]:
@@ -102,7 +110,10 @@ def from_files(files: Mapping[str, bytes]) -> Release:
         raise _of_another_format(description.get("format"))
     with np.load(io.BytesIO(files[ARRAYS_FILE]), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    return unpack(Release, description["release"], arrays)
+    release = unpack(Release, description["release"], arrays)
+    # Where cached_property would keep them.
+    release.__dict__["files"] = {name: files[name] for name in (DESCRIPTION_FILE, ARRAYS_FILE)}
+    return release
 
 
 def _of_another_format(found: object) -> ReleaseMismatchError:

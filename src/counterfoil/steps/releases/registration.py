@@ -17,7 +17,6 @@ from counterfoil.domain.release.release import (
     Release,
     from_files,
     require_references,
-    to_files,
 )
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.releases import ReferenceStore, RegisteredRelease, ReleaseRegistry
@@ -54,7 +53,7 @@ def register_candidate(
     references.write_base(release.release_id, candidate.references)
     progress.begin("registering the release")
     with tempfile.TemporaryDirectory(prefix="counterfoil-") as name:
-        _write_files(Path(name), {**evaluation, **to_files(release)})
+        _write_files(Path(name), {**evaluation, **release.files})
         return registry.register(
             release.release_id,
             Path(name),
@@ -71,7 +70,7 @@ def register_candidate(
 
 def write_candidate(candidate: Candidate, folder: Path) -> None:
     """Write a candidate as files: the release's own and `references.parquet`."""
-    _write_files(folder, to_files(candidate.release))
+    _write_files(folder, candidate.release.files)
     pq.write_table(candidate.references, folder / REFERENCES_FILE, compression="zstd")
 
 

@@ -1,4 +1,4 @@
-"""Looking a payment up costs the same whether lists have a thousand entries or a million."""
+"""Looking a payment up costs no more where lists have hundreds of thousands of entries."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -40,22 +40,23 @@ def seconds_a_lookup(lists: Lists, entries: int) -> float:
     return float(np.quantile(taken, 0.99))
 
 
-@pytest.mark.slow  # it makes the entries, which takes seconds; the lookups take none
-def test_a_million_entries_are_looked_up_as_fast_as_a_thousand() -> None:
-    lists = many(1_000_000)
-    assert lists.hits({"account_id": "a999999"}, NOW) == {"block: list stolen"}
-    assert lists.hits({"account_id": "a999990"}, NOW) == set()  # over
-    assert lists.hits({"account_id": "a1000000"}, NOW) == set()
-    assert seconds_a_lookup(lists, 1_000_000) < 0.0005
+@pytest.mark.slow  # it makes the entries, which takes a second; the lookups take none
+def test_many_entries_are_looked_up_as_fast_as_few() -> None:
+    """A lookup takes 0.01 ms; to compare with each entry would take 0.3."""
+    lists = many(300_000)
+    assert lists.hits({"account_id": "a299999"}, NOW) == {"block: list stolen"}
+    assert lists.hits({"account_id": "a299990"}, NOW) == set()  # over
+    assert lists.hits({"account_id": "a300000"}, NOW) == set()
+    assert seconds_a_lookup(lists, 300_000) < 0.0001
 
 
-@pytest.mark.slow  # a million lines take seconds
-def test_a_million_rows_are_counted_and_told() -> None:
-    rows, kept = 1_000_000, 900_000
+@pytest.mark.slow
+def test_many_rows_are_counted_and_told() -> None:
+    rows, kept = 100_000, 90_000
     text = "\ufeffvalue,entity\n" + "\n".join(
-        f"m{number % kept},{'colour' if number % 100_000 == 99_999 else 'merchant'}" for number in range(rows)
+        f"m{number % kept},{'colour' if number % 10_000 == 9_999 else 'merchant'}" for number in range(rows)
     )
     read = read_list(text, None, None, "ring", PseudonymKeys((b"a key of sixteen bytes",)))
     assert (read.rows, dict(read.refused)) == (rows, {"unknown entity": 10})
-    # The last 100,000 lines have values of before; of one value both lines were refused.
-    assert (len(read.entries), read.repeated) == (kept - 9, 99_999)
+    # The last 10,000 lines have values of before; of one value both lines were refused.
+    assert (len(read.entries), read.repeated) == (kept - 9, 9_999)

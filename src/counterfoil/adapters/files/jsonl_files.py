@@ -5,13 +5,20 @@ that is no object costs that line only. Objects in arrays or on several lines ar
 """
 
 import codecs
+import io
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
+import numpy as np
+import pyarrow as pa
+
+from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, breaks_in, runs
 from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_lines, pieces
+from counterfoil.adapters.files.json_shapes import Lines
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake.json_records import Json, cells, names, parse_record
@@ -26,6 +33,10 @@ _START_BYTES = 1 << 16
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
 
+Record = Json | BadRecordError
+"""A record, or why it is none."""
+CellsOf = Callable[[Json, Sequence[str]], list[str | None]]
+
 
 def columns(part: Part, style: FileFormat) -> list[str]:
     """Return the dotted names in the first thousand lines. Raises InputFileError if these hold no object at all."""
@@ -38,60 +49,147 @@ def columns(part: Part, style: FileFormat) -> list[str]:
     return list(found)
 
 
-def batches(
-    part: Part, mapping: SourceMapping, cells_of: Callable[[Json, Sequence[str]], list[str | None]] = cells
-) -> Iterator[RawBatch]:
+def batches(part: Part, mapping: SourceMapping, cells_of: CellsOf = cells) -> Iterator[RawBatch]:
     """Yield the lines of a file, rows and rejected ones; blank lines are neither. Raises InputFileError.
 
     `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
     """
-    gathered, wanted = Gathered(part, mapping), mapping.source_columns
-    for number, record in _records(part, mapping.file):
+    start, reading = _start(part), _Reading(part, mapping, cells_of)
+    layout = _layout(start, mapping.file)
+    if layout == "lines" and cells_of is cells and codecs.lookup(mapping.file.encoding).name == "utf-8":
+        with part.open() as stream:
+            yield from _batches_of_lines(stream, reading)
+    else:
+        yield from reading.batches(_records(part, mapping.file))
+
+
+class _Reading:
+    """Makes batches of records, which are numbered by line."""
+
+    def __init__(self, part: Part, mapping: SourceMapping, cells_of: CellsOf) -> None:
+        self.style = mapping.file
+        self.gathered = Gathered(part, mapping)
+        self.shapes = Shapes(mapping.source_columns, mapping.file.null_values)
+        self._wanted = mapping.source_columns
+        self._cells_of = cells_of
+
+    def add(self, number: int, record: Json | BadRecordError) -> None:
+        """Take in a record, or why it is none."""
         try:
             if isinstance(record, BadRecordError):
                 raise record
-            gathered.add(number, cells_of(record, wanted))
+            self.gathered.add(number, self._cells_of(record, self._wanted))
         except BadRecordError as why:
-            gathered.refuse(number, why)
-        if gathered.is_full:
-            yield gathered.take()
-    if len(gathered):
-        yield gathered.take()
+            self.gathered.refuse(number, why)
+
+    def batches(self, records: Iterable[tuple[int, Json | BadRecordError]]) -> Iterator[RawBatch]:
+        """Yield batches of numbered records; each but the last is full."""
+        for number, record in records:
+            self.add(number, record)
+            if self.gathered.is_full:
+                yield self.gathered.take()
+        if len(self.gathered):
+            yield self.gathered.take()
 
 
-def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
-    """Yield each record with its number, or why it is none."""
+def _batches_of_lines(stream: BinaryIO, reading: _Reading) -> Iterator[RawBatch]:
+    blocks, numbers, line = Blocks(stream, MOST_LINE_BYTES), _Numbers(), 1
+    for content in blocks:
+        breaks = breaks_in(content)
+        if breaks < FEWEST_LINES or not content.endswith(b"\n"):
+            yield from reading.batches(numbers.of(_records_of_lines(io.BytesIO(content), reading.style, line)))
+        else:
+            yield _batch_of_block(Lines(content), reading, numbers, line)
+        line += breaks
+    if blocks.rest is not None:
+        yield from reading.batches(numbers.of(_records_of_lines(blocks.rest, reading.style, line)))
+
+
+def _batch_of_block(lines: Lines, reading: _Reading, numbers: "_Numbers", first: int) -> RawBatch:
+    """Read the lines that are written alike at once and the others one by one; `first` is the number of the first."""
+    rows, table = reading.shapes.read(lines)
+    is_read = np.zeros(len(lines.ends), np.bool_)
+    is_read[rows] = True
+    found = np.arange(first, first + len(lines.ends))
+    for begin, end, are_read in runs(is_read):
+        if are_read:
+            found[begin:end] += numbers.ahead(first + begin, end - begin)
+        else:
+            content = io.BytesIO(lines.content[lines.starts[begin] : lines.ends[end - 1] + 1])
+            for number, record in numbers.of(_records_of_lines(content, reading.style, first + begin)):
+                reading.add(number, record)
+    others = reading.gathered.take()
+    places = np.concatenate([found[is_read], others.lines.to_numpy()])
+    if len(others.lines) == 0:
+        return replace(others, table=table, lines=pa.array(places))
+    order = pa.array(np.argsort(places))
+    table = pa.concat_tables([table, others.table]).take(order).combine_chunks()
+    return replace(others, table=table, lines=pa.array(places).take(order))
+
+
+class _Numbers:
+    """Numbers records by their lines; where a line holds several, each after the first has the next number."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def of(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
+        """Yield the records with their numbers in place of their lines."""
+        for line, record in records:
+            self._last = max(line, self._last + 1)
+            yield self._last, record
+
+    def ahead(self, line: int, count: int) -> int:
+        """Number `count` lines of one record each; return by how much their numbers are more than their lines."""
+        ahead = max(0, self._last + 1 - line)
+        self._last = line + count - 1 + ahead
+        return ahead
+
+
+def _start(part: Part) -> bytes:
     with part.open() as stream:
         start = stream.read(_START_BYTES)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputFileError(
             f"{part.place} begins with the mark of UTF-16, and JSON is read as UTF-8: convert the file"
         )
-    in_arrays = _ARRAY.match(start) is not None
+    return start
+
+
+def _layout(start: bytes, style: FileFormat) -> Literal["lines", "arrays", "spread"]:
+    if _ARRAY.match(start) is not None:
+        return "arrays"
+    return "spread" if is_spread_over_lines(start, style.encoding) else "lines"
+
+
+def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Record]]:
+    """Yield each record with its number, or why it is none."""
+    start = _start(part)
+    layout = _layout(start, style)
     with part.open() as stream:
-        if not in_arrays and not is_spread_over_lines(start, style.encoding):
-            yield from _records_of_lines(stream, style)
+        if layout == "lines":
+            yield from _Numbers().of(_records_of_lines(stream, style))
             return
         if start.startswith(codecs.BOM_UTF8):
             stream.read(len(codecs.BOM_UTF8))
         read = partial(stream.read, _CHUNK_BYTES)
-        for number, piece in enumerate(pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=in_arrays), 1):
+        found = pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=layout == "arrays")
+        for number, piece in enumerate(found, 1):
             yield number, _read(piece, style)
 
 
-def _records_of_lines(stream: BinaryIO, style: FileFormat) -> Iterator[tuple[int, Json | BadRecordError]]:
-    last = 0
-    for line_number, line in _lines(stream, style.encoding):
+def _records_of_lines(stream: BinaryIO, style: FileFormat, first: int = 1) -> Iterator[tuple[int, Record]]:
+    """Yield each record with its line; `first` is the number of the first line."""
+    for line_number, line in _lines(stream, style.encoding, first):
         record = _read(line, style)
         several = None
         if line is not None and isinstance(record, BadRecordError) and record.reason == _BROKEN:
             several = are_objects(line, style.encoding)
         for found in [record] if several is None else [_read(piece, style) for piece in several]:
-            last = max(line_number, last + 1)
-            yield last, found
+            yield line_number, found
 
 
-def _read(line: bytes | None, style: FileFormat) -> Json | BadRecordError:
+def _read(line: bytes | None, style: FileFormat) -> Record:
     try:
         return _record(line, style)
     except BadRecordError as why:
@@ -108,12 +206,12 @@ def _record(line: bytes | None, style: FileFormat) -> Json:
     return parse_record(text)
 
 
-def _lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number, from 1, and the bytes of each line that is not blank.
+def _lines(stream: BinaryIO, encoding: str, first: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the number, from `first`, and the bytes of each line that is not blank.
 
     A line that is too long comes in pieces, if it holds several objects; None stands for what is too long itself.
     """
-    for number in itertools.count(1):
+    for number in itertools.count(first):
         line = stream.readline(MOST_LINE_BYTES + 1)
         if not line:
             return

@@ -25,11 +25,15 @@ _MOST_KNOWN = 64
 
 
 class Shapes:
-    """The shapes that lines of a file have, and the columns that are read of them."""
+    """The shapes that lines of a file have, and the columns that are read of them.
 
-    def __init__(self, columns: Sequence[str], nulls: Sequence[str]) -> None:
+    Lines with a truth value in one of the `ids`, which are among the columns, are not read.
+    """
+
+    def __init__(self, columns: Sequence[str], nulls: Sequence[str], ids: Sequence[str]) -> None:
         self._columns = columns
         self._nulls = pa.array(nulls, pa.string())
+        self._ids = ids
         self._known: list[Shape] = []
 
     def read(self, lines: Lines) -> tuple[Integers, pa.Table]:
@@ -55,9 +59,11 @@ class Shapes:
         alike = Alike(lines, left[lines.quote_counts[left] == shape.quote_count])
         if len(alike.rows):
             alike = shape.only(alike)
+        left = np.setdiff1d(left, alike.rows, assume_unique=True)
         if len(alike.rows) >= FEWEST_ROWS and shape.serves(self._columns):
+            alike = alike.only(~shape.has_truth_value(self._ids, alike))
             found.append((alike.rows, self._table(shape, alike)))
-        return np.setdiff1d(left, alike.rows, assume_unique=True)
+        return left
 
     def _table(self, shape: Shape, alike: Alike) -> pa.Table:
         texts = [shape.column(name, alike) for name in self._columns]

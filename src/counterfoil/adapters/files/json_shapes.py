@@ -158,6 +158,14 @@ class Shape:
         texts = _texts(value, alike)
         return texts if value.is_text else pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), texts)
 
+    def has_truth_value(self, columns: Sequence[str], alike: Alike) -> Flags:
+        """Which of these lines have true or false in one of the columns, and no text."""
+        found: Flags = np.zeros(len(alike.rows), np.bool_)
+        for value in map(self._value, columns):
+            if value is not None and not value.is_text:
+                found |= mask_of(pc.is_in(_texts(value, alike), value_set=pa.array(["true", "false"])))
+        return found
+
     def serves(self, columns: Sequence[str]) -> bool:
         """Whether each of the columns is one value or none, whatever is null: no object, no list, no second place."""
         return all(self._is_single(name) for name in columns)

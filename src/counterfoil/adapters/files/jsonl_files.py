@@ -21,7 +21,7 @@ from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_l
 from counterfoil.adapters.files.json_shapes import Lines
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
-from counterfoil.domain.intake.json_records import Json, cells, names, parse_record
+from counterfoil.domain.intake.json_records import Json, cells, names, parse_record, require_no_truth_value
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
 from counterfoil.domain.intake.raw import BadRecordError, RawBatch
 from counterfoil.errors import InputFileError
@@ -32,6 +32,7 @@ _CHUNK_BYTES = 1 << 18
 _START_BYTES = 1 << 16
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
+_TRUTH_VALUES = {"true", "false"}
 
 Record = Json | BadRecordError
 """A record, or why it is none."""
@@ -69,8 +70,9 @@ class _Reading:
     def __init__(self, part: Part, mapping: SourceMapping, cells_of: CellsOf) -> None:
         self.style = mapping.file
         self.gathered = Gathered(part, mapping)
-        self.shapes = Shapes(mapping.source_columns, mapping.file.null_values)
+        self.shapes = Shapes(mapping.source_columns, mapping.file.null_values, mapping.identifying_columns)
         self._wanted = mapping.source_columns
+        self._ids = mapping.identifying_columns
         self._cells_of = cells_of
 
     def add(self, number: int, record: Json | BadRecordError) -> None:
@@ -78,7 +80,10 @@ class _Reading:
         try:
             if isinstance(record, BadRecordError):
                 raise record
-            self.gathered.add(number, self._cells_of(record, self._wanted))
+            texts = self._cells_of(record, self._wanted)
+            if not _TRUTH_VALUES.isdisjoint(texts):
+                require_no_truth_value(record, self._ids)
+            self.gathered.add(number, texts)
         except BadRecordError as why:
             self.gathered.refuse(number, why)
 

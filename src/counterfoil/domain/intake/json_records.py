@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -54,6 +54,13 @@ def cells(record: Json, columns: Sequence[str]) -> list[str | None]:
         is_plain = value is None or (type(value) is str and value.isascii())
         texts.append(value if is_plain else _text(value, column))
     return texts
+
+
+def require_no_truth_value(record: Json, columns: Iterable[str]) -> None:
+    """Raise BadRecordError (`json_truth_value`) if one of these columns has true or false in it, and no text."""
+    for column in columns:
+        if isinstance(_value(record, column), bool):
+            raise BadRecordError("json_truth_value", f"column {column!r} holds true or false, which identifies nothing")
 
 
 def names(record: Json, before: str = "") -> Iterator[str]:

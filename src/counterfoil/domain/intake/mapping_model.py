@@ -265,6 +265,13 @@ class SourceMapping(Part):
         )
 
     @property
+    def identifying_columns(self) -> tuple[str, ...]:
+        """The columns that say which payment it is, or who or what takes part in it."""
+        names = ("transaction_id", "merchant", "card_bin", *IDENTIFYING)
+        columns = self.fields.columns()
+        return tuple(dict.fromkeys(column for name in names for column in columns.get(name, ())))
+
+    @property
     def required_columns(self) -> tuple[str, ...]:
         """The columns without which no row can be kept."""
         columns = self.fields.columns()

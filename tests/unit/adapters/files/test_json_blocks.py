@@ -131,7 +131,7 @@ def test_lines_of_one_shape_are_read_at_once() -> None:
     content = b"".join(
         b'{"at": "%d", "shop": {"x": null, "name": "Caf\xc3\xa9"}, "n": [%d]}\r\n' % (row, row) for row in range(100)
     )
-    shapes = Shapes(["at", "shop.name", "none", "shop.x"], [""])
+    shapes = Shapes(["at", "shop.name", "none", "shop.x"], [""], [])
     rows, table = shapes.read(Lines(content))
     assert rows.tolist() == list(range(100))
     assert table["at"].to_pylist() == [str(row) for row in range(100)]

@@ -53,6 +53,18 @@ def test_bad_lines_are_rejected_and_the_others_keep_their_numbers(tmp_path: Path
     assert batches[0].source == "in.jsonl"
 
 
+@pytest.mark.parametrize("lines", [1, 300])
+def test_a_truth_value_is_no_account_and_no_id(tmp_path: Path, lines: int) -> None:
+    fields = '[fields]\nevent_time = "t"\ntransaction_id = "id"\naccount = ["a.bank", "who"]\ncategory = "c"\n'
+    mapping = parse_mapping(f'[file]\nformat = "jsonl"\n{fields}', "shop")
+    good = b'{"t": 1, "id": "true", "a": {"bank": 1}, "who": 5, "c": true}\n'
+    bad = (good.replace(b'"true"', b"true"), good.replace(b"5", b"false"), good.replace(b"1}", b"true}"))
+    batches = read(tmp_path, good * lines + b"".join(bad) + good * lines, mapping)
+    assert rejected(batches) == [(lines + place, "json_truth_value") for place in (1, 2, 3)]
+    assert sum(batch.table.num_rows for batch in batches) == 2 * lines
+    assert "column 'who' holds true or false" in str(batches[0].rejected.to_pylist())
+
+
 def test_a_line_that_is_too_long_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     with gzip.open(path, "wb", compresslevel=1) as file:

@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper
+
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _BETWEEN = re.compile(r"[\s,]*")
 _BETWEEN_IN_ARRAYS = re.compile(r"[\s,\[\]]*")
@@ -16,13 +18,17 @@ _GOES_ON, _NO_VALUE = 0, -1
 _NEXT_OBJECT = re.compile(r"\}[\s,\[\]]*(?=\{)")
 
 
-def pieces(read: Callable[[], bytes], encoding: str, most: int, *, in_arrays: bool = False) -> Iterator[bytes | None]:
+def pieces(
+    read: Callable[[], bytes], encoding: str, most: int, *, in_arrays: bool = False, wrapper: Wrapper | None = None
+) -> Iterator[bytes | None]:
     """Yield each value as it is written; None for one that is longer than `most`.
 
     `read` returns the next bytes, and none at the end. What is no value ends where the next object begins. Bytes that
-    are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values.
+    are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values; so
+    do wrappers, if one is given.
     """
-    text = _Text(read, encoding, _BETWEEN_IN_ARRAYS if in_arrays else _BETWEEN)
+    between = _BETWEEN_IN_ARRAYS if in_arrays else _BETWEEN
+    text = _Text(read, encoding, between) if wrapper is None else _Wrapped(read, encoding, between, wrapper)
     while not text.is_at_end():
         end = text.end_of_value(most)
         if end is None:
@@ -97,6 +103,27 @@ class _Text:
         self._raw = data[cut:]
         self._held = self._held[self._place :] + data[:cut].decode(self._encoding, "surrogateescape")
         self._place = 0
+
+
+class _Wrapped(_Text):
+    """What is in wrappers."""
+
+    def __init__(self, read: Callable[[], bytes], encoding: str, between: re.Pattern[str], wrapper: Wrapper) -> None:
+        super().__init__(read, encoding, between)
+        self._wrapper = wrapper
+        self._is_inside = False
+
+    def is_at_end(self) -> bool:
+        """Whether nothing is left but what stands between values, or in a wrapper before and after them."""
+        while not super().is_at_end():
+            while not self.ended and len(self._held) - self._place < LOOK_AHEAD:
+                self._more()
+            edge = self._wrapper.end if self._is_inside else self._wrapper.begin
+            found = edge.match(self._held, self._place)
+            if found is None:
+                return False
+            self._place, self._is_inside = found.end(), not self._is_inside
+        return True
 
 
 def are_objects(line: bytes, encoding: str) -> list[bytes] | None:

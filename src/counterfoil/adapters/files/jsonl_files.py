@@ -1,7 +1,7 @@
-"""Read JSON: one object a line, several on a line (as Firehose writes them), each on several lines, or in arrays.
+"""Read JSON: one object a line, several on a line (as Firehose writes them), each on several, in arrays or wrappers.
 
 Records have the number of their line; where lines hold several, each record after the first has the next number. A line
-that is no object costs that line only. Objects in arrays or on several lines are numbered from 1.
+that is no object costs that line only. Objects in arrays or wrappers, or on several lines, are numbered from 1.
 """
 
 import codecs
@@ -9,9 +9,9 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow as pa
 from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, breaks_in, runs
 from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.json_shapes import Lines
+from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper, usual_wrapper, wrapper_at
 from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake.json_records import Json, cells, names, parse_record, require_no_truth_value
@@ -29,7 +30,7 @@ from counterfoil.errors import InputFileError
 MOST_LINE_BYTES = 1 << 20
 _LINES_FOR_COLUMNS = 1_000
 _CHUNK_BYTES = 1 << 18
-_START_BYTES = 1 << 16
+_START_BYTES = LOOK_AHEAD
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
 _TRUTH_VALUES = {"true", "false"}
@@ -55,9 +56,9 @@ def batches(part: Part, mapping: SourceMapping, cells_of: CellsOf = cells) -> It
 
     `cells_of` gives the texts of an object in some columns, or raises BadRecordError.
     """
-    start, reading = _start(part), _Reading(part, mapping, cells_of)
-    layout = _layout(start, mapping.file)
-    if layout == "lines" and cells_of is cells and codecs.lookup(mapping.file.encoding).name == "utf-8":
+    reading = _Reading(part, mapping, cells_of)
+    is_utf8 = codecs.lookup(mapping.file.encoding).name == "utf-8"
+    if is_utf8 and cells_of is cells and _layout_of(part, mapping.file).is_of_lines:
         with part.open() as stream:
             yield from _batches_of_lines(stream, reading)
     else:
@@ -154,31 +155,53 @@ class _Numbers:
 def _start(part: Part) -> bytes:
     with part.open() as stream:
         start = stream.read(_START_BYTES)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputFileError(
-            f"{part.place} begins with the mark of UTF-16, and JSON is read as UTF-8: convert the file"
-        )
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or b"\0\0" in (
+        start[:4:2],
+        start[1:4:2],
+    ):
+        raise InputFileError(f"{part.place} is UTF-16 or UTF-32, and JSON is read as UTF-8: convert the file")
     return start
 
 
-def _layout(start: bytes, style: FileFormat) -> Literal["lines", "arrays", "spread"]:
-    if _ARRAY.match(start) is not None:
-        return "arrays"
-    return "spread" if is_spread_over_lines(start, style.encoding) else "lines"
+@dataclass(frozen=True)
+class _Layout:
+    """How the objects of a file stand: on a line each, or in arrays, in wrappers or spread over lines."""
+
+    is_of_lines: bool = False
+    in_arrays: bool = False
+    wrapper: Wrapper | None = None
+    has_mark: bool = False
+
+
+def _layout_of(part: Part, style: FileFormat) -> _Layout:
+    """Raises InputFileError if the file has not the array that the mapping names."""
+    start = _start(part)
+    has_mark = start.startswith(codecs.BOM_UTF8)
+    text = start.decode(style.encoding, "replace").lstrip("\ufeff \t\r\n")
+    if style.records and text:
+        named = wrapper_at(style.records)
+        if named.begin.match(text) is None:
+            raise InputFileError(
+                f"{part.place} does not begin with an object with an array {style.records!r} (file.records)"
+            )
+        return _Layout(wrapper=named, has_mark=has_mark)
+    wrapper = usual_wrapper(text)
+    if wrapper is not None or _ARRAY.match(start) is not None:
+        return _Layout(in_arrays=wrapper is None, wrapper=wrapper, has_mark=has_mark)
+    return _Layout(not is_spread_over_lines(start, style.encoding), has_mark=has_mark)
 
 
 def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Record]]:
     """Yield each record with its number, or why it is none."""
-    start = _start(part)
-    layout = _layout(start, style)
+    layout = _layout_of(part, style)
     with part.open() as stream:
-        if layout == "lines":
+        if layout.is_of_lines:
             yield from _Numbers().of(_records_of_lines(stream, style))
             return
-        if start.startswith(codecs.BOM_UTF8):
+        if layout.has_mark:
             stream.read(len(codecs.BOM_UTF8))
         read = partial(stream.read, _CHUNK_BYTES)
-        found = pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=layout == "arrays")
+        found = pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=layout.in_arrays, wrapper=layout.wrapper)
         for number, piece in enumerate(found, 1):
             yield number, _read(piece, style)
 

@@ -22,6 +22,7 @@ from record_counts import (
     json_array,
     json_lines,
     json_objects,
+    json_wrapper,
     parquet_rows,
     stream_records,
     transfers,
@@ -296,7 +297,7 @@ FORMATS = (
     InputFormat("json-array", _flat('format = "jsonl"'), _json_array, _JSON_TOKENS, spoil_jsonl, json_array),
     InputFormat("json-objects", _flat('format = "jsonl"'), _json_objects, _JSON_TOKENS, spoil_jsonl, json_objects),
     InputFormat(
-        "json-wrapper", _flat('format = "jsonl"'), _json_wrapper, _JSON_TOKENS, spoil_jsonl, lambda _: None
+        "json-wrapper", _flat('format = "jsonl"'), _json_wrapper, _JSON_TOKENS, spoil_jsonl, json_wrapper
     ),
     InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
     _kind("pacs.009", "FICdtTrf", "CdtTrfTxInf"),

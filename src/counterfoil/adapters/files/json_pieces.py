@@ -9,6 +9,7 @@ from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _BETWEEN = re.compile(r"[\s,]*")
 _BETWEEN_IN_ARRAYS = re.compile(r"[\s,\[\]]*")
+CUT_OFF = b""
 _NEAR = 1_000
 _WINDOW = 1 << 12
 """Looked at first: a decoder that fails counts the lines of all that it was given."""
@@ -23,6 +24,8 @@ def pieces(
 ) -> Iterator[bytes | None]:
     """Yield each value as it is written; None for one that is longer than `most`.
 
+    A last piece without a byte in it says that the text ended within an array of the file.
+
     `read` returns the next bytes, and none at the end. What is no value ends where the next object begins. Bytes that
     are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values; so
     do wrappers, if one is given.
@@ -33,11 +36,14 @@ def pieces(
         end = text.end_of_value(most)
         if end is None:
             end = text.end_of_broken(most)
+            text.was_broken = True
         if end is None and not text.ended:
             yield None
             text.pass_over()
         else:
             yield text.take(end, most)
+    if text.is_cut_off:
+        yield CUT_OFF
 
 
 class _Text:
@@ -50,13 +56,22 @@ class _Text:
         self._raw = b""
         self._held = ""
         self._place = 0
+        self._open = 0
         self.ended = False
+        self.was_broken = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether an array is open that nothing broken may have closed."""
+        return self._open > 0 and not self.was_broken
 
     def is_at_end(self) -> bool:
         """Whether nothing is left but what stands between values."""
         while True:
             between = self._between.match(self._held, self._place)
-            self._place = self._place if between is None else between.end()
+            if between is not None:
+                self._place = between.end()
+                self._open += between[0].count("[") - between[0].count("]")
             if self._place < len(self._held) or self.ended:
                 return self._place == len(self._held)
             self._more()
@@ -123,6 +138,7 @@ class _Wrapped(_Text):
             if found is None:
                 return False
             self._place, self._is_inside = found.end(), not self._is_inside
+            self._open = int(self._is_inside)
         return True
 
 

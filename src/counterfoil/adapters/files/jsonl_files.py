@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, breaks_in, runs
-from counterfoil.adapters.files.json_pieces import are_objects, is_spread_over_lines, pieces
+from counterfoil.adapters.files.json_pieces import CUT_OFF, are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.json_shapes import Lines
 from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper, usual_wrapper, wrapper_at
 from counterfoil.adapters.files.parts import Part
@@ -33,6 +33,7 @@ _CHUNK_BYTES = 1 << 18
 _START_BYTES = LOOK_AHEAD
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
 _BROKEN = "json_broken"
+_CUT_OFF = BadRecordError("json_cut_off", "the file ends within its array: records that were in it may be missing")
 _TRUTH_VALUES = {"true", "false"}
 
 Record = Json | BadRecordError
@@ -203,7 +204,7 @@ def _records(part: Part, style: FileFormat) -> Iterator[tuple[int, Record]]:
         read = partial(stream.read, _CHUNK_BYTES)
         found = pieces(read, style.encoding, MOST_LINE_BYTES, in_arrays=layout.in_arrays, wrapper=layout.wrapper)
         for number, piece in enumerate(found, 1):
-            yield number, _read(piece, style)
+            yield number, _CUT_OFF if piece == CUT_OFF else _read(piece, style)
 
 
 def _records_of_lines(stream: BinaryIO, style: FileFormat, first: int = 1) -> Iterator[tuple[int, Record]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from counterfoil.domain.intake.parsing_ids import NO_ID, TRUTH_VALUE
 from counterfoil.domain.intake.raw import BadRecordError
 
 MOST_DEPTH = 64
@@ -57,10 +58,10 @@ def cells(record: Json, columns: Sequence[str]) -> list[str | None]:
 
 
 def require_no_truth_value(record: Json, columns: Iterable[str]) -> None:
-    """Raise BadRecordError (`json_truth_value`) if one of these columns has true or false in it, and no text."""
+    """Raise BadRecordError (`id_truth_value`) if one of these columns has true or false in it, and no text."""
     for column in columns:
         if isinstance(_value(record, column), bool):
-            raise BadRecordError("json_truth_value", f"column {column!r} holds true or false, which identifies nothing")
+            raise BadRecordError(TRUTH_VALUE, f"column {column!r} holds {NO_ID}")
 
 
 def names(record: Json, before: str = "") -> Iterator[str]:

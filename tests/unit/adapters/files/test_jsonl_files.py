@@ -60,7 +60,7 @@ def test_a_truth_value_is_no_account_and_no_id(tmp_path: Path, lines: int) -> No
     good = b'{"t": 1, "id": "true", "a": {"bank": 1}, "who": 5, "c": true}\n'
     bad = (good.replace(b'"true"', b"true"), good.replace(b"5", b"false"), good.replace(b"1}", b"true}"))
     batches = read(tmp_path, good * lines + b"".join(bad) + good * lines, mapping)
-    assert rejected(batches) == [(lines + place, "json_truth_value") for place in (1, 2, 3)]
+    assert rejected(batches) == [(lines + place, "id_truth_value") for place in (1, 2, 3)]
     assert sum(batch.table.num_rows for batch in batches) == 2 * lines
     assert "column 'who' holds true or false" in str(batches[0].rejected.to_pylist())
 
@@ -151,6 +151,14 @@ def test_the_mapping_says_where_the_array_is(tmp_path: Path) -> None:
     for wrong in ('records = "a..b"', 'format = "csv"\nrecords = "a"'):
         with pytest.raises(MappingError, match=r"file\.records .* is for JSON"):
             parse_mapping(f'[file]\nformat = "jsonl"\n{wrong}\n'.replace('format = "jsonl"\nformat', "format"), "x")
+
+
+@pytest.mark.parametrize("start", [b"[", b" [[", b'{"Records": ['])
+def test_an_array_that_is_cut_off_between_its_records_is_told(tmp_path: Path, start: bytes) -> None:
+    for end in (b"", b",", b" ,\n"):
+        batches = read(tmp_path, start + line("1").strip() + b"," + line("2").strip() + end)
+        assert (amounts(batches), rejected(batches)) == ({1: "1", 2: "2"}, [(3, "json_cut_off")])
+    assert rejected(read(tmp_path, start + b'{"t": 1}, {"t": ')) == [(2, "json_broken")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-be"])

@@ -142,6 +142,8 @@ def test_the_mapping_says_where_the_array_is(tmp_path: Path) -> None:
     content = start + line("1") + b"," + inner + b' ] , "more": null}, "other": "\\"]}"}\n'
     assert amounts(read(tmp_path, content, mapping)) == {1: "1", 2: "2"}
     assert amounts(read(tmp_path, content.replace(b"\n", b"") * 3, mapping)) == dict(enumerate("121212", 1))
+    flat = b'{"data": {"items": [{"t": 1}, {"t": 2}], "n": 1}}'
+    assert amounts(read(tmp_path, flat, mapping)) == {1: None, 2: None}
     assert read(tmp_path, b"\n", mapping) == []
     for other in (line("1"), b"[" + line("1") + b"]", b'{"data": {"items": {"t": 1}}}'):
         with pytest.raises(

@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # together and which begin.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 RUNS ?= 10000
-FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl json-array json-objects iso20022 pacs.009 pacs.004 pain.008 camt.053 camt.052 mt940 mt942 mt103 nacha iso8583
+FORMATS ?= csv tsv latin-1 gzip bzip2 xz zstd zip parquet jsonl json-array json-objects json-wrapper iso20022 pacs.009 pacs.004 pain.008 camt.053 camt.052 mt940 mt942 mt103 nacha iso8583
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test all-tests lint format bench bench-quality faults properties fuzz notebooks images synth deploy execute destroy clean

@@ -22,6 +22,7 @@ from record_counts import (
     json_array,
     json_lines,
     json_objects,
+    json_wrapper,
     parquet_rows,
     stream_records,
     transfers,
@@ -178,6 +179,10 @@ def _json_array() -> bytes:
     return b"[\n" + b",\n".join(line for line in _json_lines().split(b"\n") if line) + b"\n]\n"
 
 
+def _json_wrapper() -> bytes:
+    return b'{"Records": [\n' + b",\n".join(line for line in _json_lines().split(b"\n") if line) + b'\n], "n": {}}\n'
+
+
 def _json_objects() -> bytes:
     return b"".join(_json_lines().split(b"\n"))
 
@@ -291,6 +296,9 @@ FORMATS = (
     InputFormat("jsonl", _flat('format = "jsonl"'), _json_lines, _JSON_TOKENS, spoil_jsonl, json_lines),
     InputFormat("json-array", _flat('format = "jsonl"'), _json_array, _JSON_TOKENS, spoil_jsonl, json_array),
     InputFormat("json-objects", _flat('format = "jsonl"'), _json_objects, _JSON_TOKENS, spoil_jsonl, json_objects),
+    InputFormat(
+        "json-wrapper", _flat('format = "jsonl"'), _json_wrapper, _JSON_TOKENS, spoil_jsonl, json_wrapper
+    ),
     InputFormat("iso20022", _ISO20022, _iso20022, _XML_TOKENS, spoil_xml, transfers),
     _kind("pacs.009", "FICdtTrf", "CdtTrfTxInf"),
     _kind("pain.008", "CstmrDrctDbtInitn", "DrctDbtTxInf", ("IntrBkSttlmAmt", "InstdAmt")),

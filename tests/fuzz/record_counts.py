@@ -22,6 +22,7 @@ _OF_A_PAYMENT = 2
 _SEVERAL = re.compile(r"\}[\s,]*\{")
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?:\{|\Z)")
 _OPENING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[")
+_WRAPPER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"Records"\s*:\s*\[\s*[\{\]]')
 _START_BYTES = 1 << 16
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _XML = re.compile(
@@ -92,6 +93,16 @@ def json_array(content: bytes) -> int | None:
         return None
     is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
     return len(found) if is_array and _OPENING.match(content) else None
+
+
+def json_wrapper(content: bytes) -> int | None:
+    """Elements of the array under Records, if that is the first member; None for any other file."""
+    try:
+        found = json.loads(content.removeprefix(codecs.BOM_UTF8))["Records"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    return len(found) if is_array and _WRAPPER.match(content) else None
 
 
 def json_objects(content: bytes) -> int | None:

@@ -14,6 +14,7 @@ RECORDS = {
     "jsonl": 5,
     "json-array": 5,
     "json-objects": 5,
+    "json-wrapper": 5,
     **dict.fromkeys(("iso20022", "pacs.009", "pain.008", "pacs.004"), 8),
 }
 RECORDS |= {"camt.052": 3, "mt942": 6, "mt940": 6, "mt103": 2, "nacha": 3}

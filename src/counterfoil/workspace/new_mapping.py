@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.input_streams import parts_of
+from counterfoil.adapters.files.json_wrappers import usual_wrapper, wrapper_at
 from counterfoil.adapters.files.mapping_files import load_mapping, shipped_mappings
 from counterfoil.domain.intake.fixed_columns import FIXED_COLUMNS
 from counterfoil.domain.intake.known_kinds import mapping_of_columns, mapping_of_text
@@ -26,6 +27,9 @@ _START = 1 << 16
 _ROWS = 5_000
 _DELIMITERS = ",;\t|"
 _ROWS_TO_LOOK_AT = 100
+_KEYS_TO_TRY = 20
+_KEY_OF_AN_ARRAY = re.compile(r'"([^".\\]+)"\s*:\s*\[\s*\{')
+_KEY_OF_AN_OBJECT = re.compile(r'"([^".\\]+)"\s*:\s*\{')
 _IS_VALUE = re.compile(r"\s*[-+]?[\d.,:/ ]*\s*")
 """A cell of a row, and no name of a column."""
 
@@ -93,7 +97,13 @@ def _style_of(path: Path) -> tuple[FileFormat, list[str]]:
     if known is not None:
         raise _known(path, known)
     if text[:1] in ("{", "["):
-        return FileFormat(format="jsonl"), ["# it begins with a bracket of JSON", 'format = "jsonl"']
+        records = _array_in(text)
+        told = ["# the array of objects in its one object", f"records = {json.dumps(records)}"] if records else []
+        return FileFormat(format="jsonl", records=records), [
+            "# it begins with a bracket of JSON",
+            'format = "jsonl"',
+            *told,
+        ]
     if text[:1] == "<":
         raise MappingError(f"{path.name} is XML with no message that is read (counterfoil mapping list)")
     delimiter, width = max(((sign, _width(text, sign)) for sign in _DELIMITERS), key=lambda pair: pair[1])
@@ -109,6 +119,20 @@ def _style_of(path: Path) -> tuple[FileFormat, list[str]]:
         f"skip_lines = {skipped}",
     ] * bool(skipped)
     return FileFormat(delimiter=delimiter, encoding=encoding, skip_lines=skipped), lines
+
+
+def _array_in(text: str) -> str:
+    """The dotted path of the first array of objects, if the text is one object, or the begin of one; else nothing."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError:
+        end = len(text)
+    if text[end:].strip() or usual_wrapper(text) is not None:
+        return ""
+    keys = [found[1] for found in _KEY_OF_AN_ARRAY.finditer(text)]
+    outer = [found[1] for found in _KEY_OF_AN_OBJECT.finditer(text)][:_KEYS_TO_TRY]
+    paths = [*keys[:1], *(f"{one}.{key}" for key in keys[:1] for one in outer)]
+    return next((path for path in paths if wrapper_at(path).begin.match(text)), "")
 
 
 def _lines_above(text: str, delimiter: str) -> int:

@@ -20,6 +20,7 @@ EXAMPLES = {
     "file": {
         "format": '"jsonl"', "delimiter": '";"', "quote": '""', "escape": '"\\\\"', "encoding": '"cp1252"',
         "null_values": '["", "NULL"]', "skip_lines": "3", "header": '"none"', "columns": '["date", "amount"]',
+        "records": '"data.payments"',
     },
     "time": {
         "format": '["iso8601", "%d/%m/%Y %H:%M"]', "zone": '"Europe/Berlin"', "epoch": '"2020-01-01T00:00:00Z"',
@@ -52,6 +53,7 @@ FIELDS = ("transaction_id", "event_time", "amount")
 BESIDES: dict[tuple[str, str], dict[str, str]] = {
     ("file", "header"): {"file": 'columns = ["id", "at", "amount"]'},
     ("file", "columns"): {"file": 'header = "none"'},
+    ("file", "records"): {"file": 'format = "jsonl"'},
     ("time", "epoch"): {"time": 'format = "relative_hours"'},
     ("amount", "thousands_mark"): {"amount": 'decimal_mark = ","'},
     ("amount", "minor_digits"): {"amount": 'unit = "minor"', "currency": 'code = "ISK"'},

@@ -234,6 +234,31 @@ def test_a_time_of_day_in_a_column_of_its_own_is_joined(tmp_path: Path) -> None:
     assert guessed(tmp_path / "one.csv", f"Date,Opening time,Gross\n{rows}").fields.event_time == "Date"
 
 
+@pytest.mark.parametrize("seconds", ["", ":30"])
+@pytest.mark.parametrize("half", ["AM", "PM"])
+def test_an_american_clock_is_joined_to_its_date(tmp_path: Path, seconds: str, half: str) -> None:
+    rows = "".join(f"03/{n + 1:02d}/2024,{n % 12 + 1:02d}:05{seconds} {half},{n}.5,USD,c{n % 5}\n" for n in range(28))
+    mapping = guessed(tmp_path / "us.csv", "date,time,amt,cur,card\n" + rows.replace(",USD,c1", ",CAD,c1"))
+    assert mapping.fields.event_time == ("date", "time")
+    assert mapping.time.format == f"%m/%d/%Y %I:%M{seconds and ':%S'} %p"
+    assert mapping.fields.currency == "cur"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "records"),
+    [
+        ('{"count": 9, "data": [', "]}", "data"),
+        ('{"took": 1, "hits": {"total": {"v": 2}, "hits": [', "]}}\n", "hits.hits"),
+        ('{"Records": [', "]}", ""),
+    ],
+)
+def test_the_array_in_one_object_of_json_is_found(tmp_path: Path, start: str, end: str, records: str) -> None:
+    rows = [f'{{"id": "p{n}", "at": "2024-03-01T00:00:{n:02d}Z", "amount": {n}.25, "who": "a"}}' for n in range(40)]
+    assert guessed(tmp_path / "in.json", start + ",\n".join(rows) + end).file.records == records
+    lines = "".join(row.replace('"who"', '"lines": [{"x": 1}], "who"') + "\n" for row in rows)
+    assert guessed(tmp_path / "lines.json", lines).file.records == ""
+
+
 def test_days_of_a_spreadsheet_are_a_time(tmp_path: Path) -> None:
     mapping = guessed(
         tmp_path / "x.csv", "id,paid_on,amount\n" + "".join(f"p{n},46023.{n:02d},{n}.5\n" for n in range(9))

@@ -92,7 +92,7 @@ def _header_is_no_text(part: Part, style: FileFormat) -> str | None:
 def _later_header(part: Part, mapping: SourceMapping) -> str | None:
     wanted = set(mapping.source_columns)
     line = next((line for line, row in _first_rows(part, mapping.file) if wanted <= set(row)), None)
-    if line is None:
+    if line is None or line == mapping.file.skip_lines + 1:
         return None
     return f"the header seems to be line {line}: write file.skip_lines = {line - 1} for the lines above it"
 

@@ -4,9 +4,12 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper
+
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _BETWEEN = re.compile(r"[\s,]*")
 _BETWEEN_IN_ARRAYS = re.compile(r"[\s,\[\]]*")
+CUT_OFF = b""
 _NEAR = 1_000
 _WINDOW = 1 << 12
 """Looked at first: a decoder that fails counts the lines of all that it was given."""
@@ -16,22 +19,31 @@ _GOES_ON, _NO_VALUE = 0, -1
 _NEXT_OBJECT = re.compile(r"\}[\s,\[\]]*(?=\{)")
 
 
-def pieces(read: Callable[[], bytes], encoding: str, most: int, *, in_arrays: bool = False) -> Iterator[bytes | None]:
+def pieces(
+    read: Callable[[], bytes], encoding: str, most: int, *, in_arrays: bool = False, wrapper: Wrapper | None = None
+) -> Iterator[bytes | None]:
     """Yield each value as it is written; None for one that is longer than `most`.
 
+    A last piece without a byte in it says that the text ended within an array of the file.
+
     `read` returns the next bytes, and none at the end. What is no value ends where the next object begins. Bytes that
-    are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values.
+    are no text in `encoding` stay in their piece. `in_arrays`: arrays begin and end between the values; so
+    do wrappers, if one is given.
     """
-    text = _Text(read, encoding, _BETWEEN_IN_ARRAYS if in_arrays else _BETWEEN)
+    between = _BETWEEN_IN_ARRAYS if in_arrays else _BETWEEN
+    text = _Text(read, encoding, between) if wrapper is None else _Wrapped(read, encoding, between, wrapper)
     while not text.is_at_end():
         end = text.end_of_value(most)
         if end is None:
             end = text.end_of_broken(most)
+            text.was_broken = True
         if end is None and not text.ended:
             yield None
             text.pass_over()
         else:
             yield text.take(end, most)
+    if text.is_cut_off:
+        yield CUT_OFF
 
 
 class _Text:
@@ -44,13 +56,22 @@ class _Text:
         self._raw = b""
         self._held = ""
         self._place = 0
+        self._open = 0
         self.ended = False
+        self.was_broken = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether an array is open that nothing broken may have closed."""
+        return self._open > 0 and not self.was_broken
 
     def is_at_end(self) -> bool:
         """Whether nothing is left but what stands between values."""
         while True:
             between = self._between.match(self._held, self._place)
-            self._place = self._place if between is None else between.end()
+            if between is not None:
+                self._place = between.end()
+                self._open += between[0].count("[") - between[0].count("]")
             if self._place < len(self._held) or self.ended:
                 return self._place == len(self._held)
             self._more()
@@ -97,6 +118,28 @@ class _Text:
         self._raw = data[cut:]
         self._held = self._held[self._place :] + data[:cut].decode(self._encoding, "surrogateescape")
         self._place = 0
+
+
+class _Wrapped(_Text):
+    """What is in wrappers."""
+
+    def __init__(self, read: Callable[[], bytes], encoding: str, between: re.Pattern[str], wrapper: Wrapper) -> None:
+        super().__init__(read, encoding, between)
+        self._wrapper = wrapper
+        self._is_inside = False
+
+    def is_at_end(self) -> bool:
+        """Whether nothing is left but what stands between values, or in a wrapper before and after them."""
+        while not super().is_at_end():
+            while not self.ended and len(self._held) - self._place < LOOK_AHEAD:
+                self._more()
+            edge = self._wrapper.end if self._is_inside else self._wrapper.begin
+            found = edge.match(self._held, self._place)
+            if found is None:
+                return False
+            self._place, self._is_inside = found.end(), not self._is_inside
+            self._open = int(self._is_inside)
+        return True
 
 
 def are_objects(line: bytes, encoding: str) -> list[bytes] | None:

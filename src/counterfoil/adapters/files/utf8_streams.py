@@ -87,10 +87,11 @@ class _Utf8:
             return chunk
         end = len(chunk) if last else _end_of_last_character(chunk)
         whole, self._part = chunk[:end], chunk[end:]
-        return whole if _is_utf8(whole) else whole.decode("utf-8", ON_NO_TEXT).encode()
+        return whole if is_utf8(whole) else whole.decode("utf-8", ON_NO_TEXT).encode()
 
 
-def _is_utf8(chunk: bytes) -> bool:
+def is_utf8(chunk: bytes) -> bool:
+    """Whether bytes are valid UTF-8."""
     offsets = pa.array([0, len(chunk)], pa.int64()).buffers()[1]
     cell = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(chunk)])
     try:

@@ -4,6 +4,7 @@ Elements are named by the path of their local names below the message; `Stmt` al
 entry is what a bank booked; a batch's entry may tell its transactions one by one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
@@ -45,6 +46,7 @@ _OWN_AMOUNTS = (f"{_D}Amt", f"{_D}AmtDtls/TxAmt/Amt")
 _OWN_DIRECTION = f"{_D}CdtDbtInd"
 _REVERSAL = (f"{_E}RvslInd",)
 _REFERENCE = f"{_E}AcctSvcrRef"
+_ZONED_DAY = re.compile(r"^(\d{4}-\d\d-\d\d)(?:Z|[+-]\d\d:\d\d)$")
 _NO_REFERENCES = ("NONREF", "NOTPROVIDED", "NOT PROVIDED")
 _STATUS = (f"{_E}Sts/Cd", f"{_E}Sts/Prtry", f"{_E}Sts")
 _INSTRUCTED = (f"{_D}AmtDtls/InstdAmt/Amt",)
@@ -242,7 +244,9 @@ class _Booking:
     def cell(self, column: str) -> str | None:
         """Return the text in a column."""
         if column in _PATHS:
-            return _first(self._values, _PATHS[column])
+            found = _first(self._values, _PATHS[column])
+            # A day may be written with a zone, and is the bank's day all the same: an offset would move it to another.
+            return found if found is None else _ZONED_DAY.sub(r"\1", found)
         if column in _FLOW:
             side, _, part = column.partition("_")
             return self._of_side(side, part)

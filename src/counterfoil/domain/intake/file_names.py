@@ -1,5 +1,7 @@
 """Which names in a folder are no payment files: those of hidden, temporary and marker files, and of earlier copies."""
 
+import re
+
 _TEMPORARY = (
     ".tmp",
     ".temp",
@@ -15,6 +17,8 @@ _TEMPORARY = (
     "~",
 )
 _COPIES = (".bak", ".backup", ".old", ".orig")
+_CONFLICTS = re.compile(r"\(.*conflicted copy.*\)|\.sync-conflict-\d{8}-\d{6}")
+"""In the names that Dropbox, Nextcloud and Syncthing give to the other of two versions of a file."""
 _CHECKSUMS = (".crc", ".md5", ".sha1", ".sha256")
 _OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 _FOLDER_MARKER = "_$folder$"
@@ -31,6 +35,8 @@ def why_left_out(name: str) -> str | None:
         return "begins with '_'"
     if name.startswith(".") or lower in _OF_SYSTEMS:
         return "hidden"
+    if _CONFLICTS.search(lower) is not None:
+        return "a conflicted copy"
     if lower.endswith(_COPIES):
         return "an earlier copy"
     return "a checksum" if lower.endswith(_CHECKSUMS) else None

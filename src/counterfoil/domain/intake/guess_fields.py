@@ -15,7 +15,7 @@ _WORDS = {
     "label": r"fraud|^class$|label|chargeback|verdict",
     "transaction_id": r"(trans\w*|txn|tx|payment|event|order|entry) ?(id|num|no|ref)|^id$|uuid|uetr|^txn$|reference",
     "amount": r"amount|^amt$|price|betrag|montant|importe|gross|value$|^sum$",
-    "currency": r"currency|^ccy$|waehrung|w hrung|devise",
+    "currency": r"currency|^ccy$|^cur(r)?$|waehrung|w hrung|devise",
     "source_ip": r"\bip\b|ip addr|ipaddress",
     "email": r"e ?mail",
     "phone": r"phone|mobile|\btel\b",

@@ -13,13 +13,14 @@ from counterfoil.domain.intake.parsing_times import parse_event_times
 _PATTERNS = tuple(
     f"{date}{time}"
     for date in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", "%d.%m.%y")
-    for time in ("", " %H:%M", " %H:%M:%S")
+    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )
 _COUNTS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
 _PARTS = ("year", "month", "day")
 _NAMED = re.compile(r"time|date|stamp|\bat$|\bts$|\bon$|datum|created|booked|fecha|jour|tag$")
 _CLOCKS = re.compile(r"time|clock|uhrzeit|heure|hora")
-_TIME_OF_DAY = r"^\d{1,2}:\d{2}(:\d{2})?$"
+_TIME_OF_DAY = r"(?i)^\d{1,2}:\d{2}(:\d{2})?( ?[ap]m)?$"
+_CLOCK_PATTERNS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
 _SPREADSHEET_DAYS = (36_526, 73_050)
 """The first day of 2000, and the last but one of 2099."""
 _STEPS = {"step": "relative_hours", "time": "relative_seconds"}
@@ -88,7 +89,7 @@ def _with_clock(found: TimeGuess | None, columns: Mapping[str, pa.Array]) -> Tim
     named = [name for name in columns if name != day and _CLOCKS.search(_words(name))]
     for name in (one for one in named if pc.all(pc.match_substring_regex(columns[one], _TIME_OF_DAY)).as_py()):
         joined = pc.binary_join_element_wise(columns[day], columns[name], " ")
-        for pattern in (f"{written} %H:%M", f"{written} %H:%M:%S"):
+        for pattern in (f"{written} {clock}" for clock in _CLOCK_PATTERNS):
             if _reads(joined, pattern):
                 why = f"together they read as {pattern!r}"
                 return TimeGuess((day, name), (f'format = "{pattern}"',), why, found.unsure)

@@ -45,6 +45,8 @@ _KINDS = {
 }  # fmt: skip
 _OF_PAYMENTS = ("authorisation", "financial", "reversal")
 _REFUNDS = ("20", "21", "22", "23", "24", "25", "26", "27", "28", "29")
+_INQUIRIES = "3"
+"""The first digit of processing codes that ask for a balance or for funds and move no money."""
 _APPROVED = ("00", "08", "10", "11", "85", "000", "001")
 _RESPONSES = "13579"
 """The third digit of a message that answers another (or a notice of it): an answer is the same payment."""
@@ -55,6 +57,7 @@ _PLAIN = {
 }  # fmt: skip
 _REPEATS = "135"
 """The fourth digit of a message that was sent before: it says nothing new."""
+_DAY = len("2026-03-01")
 _REPLACEMENT = 95
 _REPLACED = 12
 """So many digits of the replacement amounts are the amount of the transaction."""
@@ -105,6 +108,8 @@ def _values(elements: Mapping[str, str]) -> dict[str, str]:
     kind = _kind(elements)
     values = {name: elements.get(str(number), "").strip() for name, number in _PLAIN.items()}
     values |= {name: values[name].zfill(digits) for name, digits in _DIGITS.items() if values[name].isdigit()}
+    if values["processing_code"][:1] in tuple(_INQUIRIES):
+        raise BadRecordError("message_inquiry", "the message asks for a balance (processing code 3x): it is no payment")
     amount, currency = _money(elements, 4, 49)
     billed, billed_in = _money(elements, 6, 51) if "6" in elements else ("", "")
     reversal = kind == "reversal"
@@ -230,13 +235,16 @@ def _approved(response: str) -> str:
 
 
 def _payment_id(values: Mapping[str, str]) -> str:
-    """Who acquired it, its retrieval reference and trace number, and its type: a reversal is another message.
+    """Who acquired it, its retrieval reference and trace number, its type (a reversal is another message) and its time.
 
-    No card number is in it. An answer has the id of what it answers, and a repeat that of what it repeats.
+    No card number is in it. An answer has the id of what it answers, and a repeat that of what it repeats: it may be
+    sent at a later time (7), so that with a retrieval reference, which stays, only the day counts.
     """
-    if not values["retrieval_reference"] and not values["trace_number"]:
+    reference = values["retrieval_reference"].strip("0")
+    if not reference and not values["trace_number"]:
         return ""
+    time = values["transmitted_at"][:_DAY] if reference else values["transmitted_at"]
     mti = values["message_type"]
     asked = f"{mti[:2]}{int(mti[2]) - (mti[2] in _RESPONSES)}{int(mti[3]) - (mti[3] in _REPEATS)}"
-    names = ("acquirer", "terminal", "retrieval_reference", "trace_number", "transmitted_at")
-    return "|".join([asked, *(values[name].replace("%", "%25").replace("|", "%7C") for name in names)])
+    parts = (*(values[name] for name in ("acquirer", "terminal", "retrieval_reference", "trace_number")), time)
+    return "|".join([asked, *(part.replace("%", "%25").replace("|", "%7C") for part in parts)])

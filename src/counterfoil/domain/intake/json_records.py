@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from counterfoil.domain.intake.parsing_ids import NO_ID, TRUTH_VALUE
 from counterfoil.domain.intake.raw import BadRecordError
 
 MOST_DEPTH = 64
@@ -54,6 +55,13 @@ def cells(record: Json, columns: Sequence[str]) -> list[str | None]:
         is_plain = value is None or (type(value) is str and value.isascii())
         texts.append(value if is_plain else _text(value, column))
     return texts
+
+
+def require_no_truth_value(record: Json, columns: Iterable[str]) -> None:
+    """Raise BadRecordError (`id_truth_value`) if one of these columns has true or false in it, and no text."""
+    for column in columns:
+        if isinstance(_value(record, column), bool):
+            raise BadRecordError(TRUTH_VALUE, f"column {column!r} holds {NO_ID}")
 
 
 def names(record: Json, before: str = "") -> Iterator[str]:

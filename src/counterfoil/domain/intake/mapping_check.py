@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from counterfoil.domain.intake.cleaning import Cleaned, reason_counts
 from counterfoil.domain.intake.mapping_model import IDENTIFYING, SourceMapping
 from counterfoil.domain.intake.parsing_amounts import OTHER_SIDE
-from counterfoil.domain.intake.parsing_ids import looks_cut
+from counterfoil.domain.intake.parsing_ids import has_whole_floats, looks_cut
 from counterfoil.domain.intake.unit_warnings import span_of, unit_warnings
 from counterfoil.domain.privacy.ibans import read_iban
 from counterfoil.domain.schemas import FRAUD, GOOD
@@ -139,6 +139,11 @@ def account_warnings(numbers: Sequence[str | None]) -> Iterator[str]:
 
 def _cut_ids(mapping: SourceMapping, raw: pa.Table) -> Iterator[str]:
     for field, column in mapping.read_fields.items():
+        if field in _IDS and has_whole_floats(raw[column].combine_chunks(), column):
+            yield (
+                f"column {column!r} ({field}) has whole numbers with '.0' behind them, as pandas writes them beside "
+                "empty cells: 7.0 is kept as another one than 7; export the column as text or as whole numbers"
+            )
         if field in _IDS and looks_cut(raw[column].combine_chunks(), column):
             yield (
                 f"column {column!r} ({field}) looks cut: every number of more than 15 digits ends in zeros, as a "

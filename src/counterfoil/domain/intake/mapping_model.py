@@ -39,6 +39,9 @@ class FileFormat(Part):
 
     Of CSV, `skip_lines` stand above the header (or the first row). `header` "none": there is no header, and `columns`
     are the names from left to right. A line `sep=;` is passed over, and its delimiter taken.
+
+    Of JSON, `records` is where in an object the array of the records is: `data.payments` in
+    `{"data": {"payments": [...]}}`. `{"Records": [...]}` is known without it.
     """
 
     format: Literal[
@@ -53,6 +56,7 @@ class FileFormat(Part):
     skip_lines: int = Field(default=0, ge=0, le=1_000)
     header: Literal["first", "none"] = "first"
     columns: tuple[str, ...] = ()
+    records: str = ""
 
     @field_validator("delimiter")
     @classmethod
@@ -263,6 +267,13 @@ class SourceMapping(Part):
             fields=kept,
             labels=self.labels,
         )
+
+    @property
+    def identifying_columns(self) -> tuple[str, ...]:
+        """The columns that say which payment it is, or who or what takes part in it."""
+        names = ("transaction_id", "merchant", "card_bin", *IDENTIFYING)
+        columns = self.fields.columns()
+        return tuple(dict.fromkeys(column for name in names for column in columns.get(name, ())))
 
     @property
     def required_columns(self) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ def file_problems(file: FileFormat) -> Iterator[str]:
         yield "file.columns and file.header = 'none' go together: without a header, name the columns from left to right"
     if len(set(file.columns)) < len(file.columns):
         yield "file.columns names a column twice"
+    if file.records and (file.format not in ("jsonl", "iso8583") or not all(file.records.split("."))):
+        yield f"file.records {file.records!r} is for JSON: write the keys that lead to the array, with dots between"
     if file.format != "csv" and (file.skip_lines or file.header != "first"):
         yield f"file.skip_lines and file.header are for CSV, not for {file.format!r}"
     for name, sign in (("quote", file.quote), ("escape", file.escape)):

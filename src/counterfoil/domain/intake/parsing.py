@@ -47,7 +47,7 @@ class Parsed:
 
 
 def text_of(values: pa.Array, column: str) -> pa.Array:
-    """Return a column as trimmed text, blank as null; whole floats lose their '.0'.
+    """Return a column as trimmed text, blank as null; whole floats and decimals lose their '.0'.
 
     Raises MappingError if the column's type has no text (a list, a struct, undecodable bytes).
     """
@@ -55,6 +55,8 @@ def text_of(values: pa.Array, column: str) -> pa.Array:
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):
         values = _whole_floats_as_integers(values)
+    if pa.types.is_decimal(values.type) and values.type.scale > 0:
+        values = pc.replace_substring_regex(pc.cast(values, pa.string()), r"^(-?\d+)\.0+$", r"\1")
     try:
         text = pc.utf8_trim_whitespace(pc.cast(values, pa.string()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

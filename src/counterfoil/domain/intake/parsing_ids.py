@@ -9,6 +9,10 @@ import pyarrow.compute as pc
 from counterfoil.domain.arrays import Flags, mask_of, which_hold
 from counterfoil.domain.intake.parsing import Fault, text_of
 
+TRUTH_VALUE = "id_truth_value"
+NO_ID = "true or false, which identifies nothing"
+"""What is wrong with such an identifier: two values stand for whoever it is."""
+
 _EXACT_UNTIL = {pa.float16(): 2.0**11, pa.float32(): 2.0**24, pa.float64(): 2.0**53}
 """From here on, neighbouring whole numbers are the same float, so that two accounts may have become one."""
 
@@ -30,8 +34,11 @@ def line_break_fault(values: pa.Array, column: str) -> Fault:
 def identifier_faults(values: pa.Array, column: str) -> tuple[Fault, ...]:
     """Return what is wrong with a column of identifiers as it was read.
 
-    A line break, and a number that was rounded: kept as a float too large for it, or written with an exponent.
+    A truth value, a line break, and a number that was rounded: kept as a float too large for it, or written with an
+    exponent.
     """
+    if pa.types.is_boolean(values.type):
+        return (Fault(TRUTH_VALUE, f"column {column!r} holds {NO_ID}", mask_of(pc.is_valid(values))),)
     exact_until = _EXACT_UNTIL.get(values.type)
     if exact_until is None:
         rounded = _matching(values, column, f"{_WITH_EXPONENT}|{_WHOLE_FLOAT}", _SIGNS_OF_ROUNDED)
@@ -47,6 +54,12 @@ def looks_cut(values: pa.Array, column: str) -> bool:
     texts = pc.unique(text_of(values, column))
     long = texts.filter(mask_of(pc.match_substring_regex(texts, r"^\d{16,}$")))
     return len(long) >= _ENOUGH_TO_TELL and bool(pc.all(pc.match_substring_regex(long, r"^\d{15}0+$")).as_py())
+
+
+def has_whole_floats(values: pa.Array, column: str) -> bool:
+    """Whether a text column has whole numbers with `.0` behind them, as pandas writes whole numbers beside gaps."""
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    return is_text and bool(_matching(values, column, r"^\d+\.0$", (".0",)).any())
 
 
 def _is_inexact(text: str) -> bool:

@@ -301,3 +301,11 @@ def test_an_account_is_the_same_in_both_formats(tmp_path: Path) -> None:
     camt_rows, _ = read(tmp_path, as_camt(NEW_YEAR), MAPPINGS["iso20022-camt053"])
     mt_rows, _ = read(tmp_path, as_mt940(NEW_YEAR), MAPPINGS["mt940"])
     assert set(camt_rows["account_id"].to_pylist()) == set(mt_rows["account_id"].to_pylist())
+
+
+def test_a_day_with_a_zone_is_the_banks_day(tmp_path: Path) -> None:
+    text = as_camt(NEW_YEAR)
+    assert "-02</Dt>" in text
+    mapping = MAPPINGS["iso20022-camt053"]
+    zoned = text.replace("-02</Dt>", "-02+01:00</Dt>").replace("-31</Dt>", "-31Z</Dt>")
+    assert read(tmp_path, zoned, mapping)[0].equals(read(tmp_path, text, mapping)[0])

@@ -26,6 +26,11 @@ LEFT_OUT = {
     "in.csv.bak": "an earlier copy",
     "in.csv.OLD": "an earlier copy",
     "in.csv.orig": "an earlier copy",
+    "in (conflicted copy).csv": "a conflicted copy",
+    "in (Ann's conflicted copy 2026-03-01).csv": "a conflicted copy",
+    "in (Case Conflicted Copy 1).csv": "a conflicted copy",
+    "in (conflicted copy 2026-03-01 101500).csv": "a conflicted copy",
+    "in.sync-conflict-20260301-101500-ABCDEF7.csv": "a conflicted copy",
     "in.csv.md5": "a checksum",
     "part-0.crc": "a checksum",
 }
@@ -51,7 +56,9 @@ def test_a_name_that_is_no_payment_file_is_left_out_with_its_reason(tmp_path: Pa
     assert find_files([tmp_path / name]).left_out == found.left_out
 
 
-@pytest.mark.parametrize("name", ["part-00000.csv", "#1 export.csv", "a_b.csv", "tmp.csv", "year=2026", "in.csv.gz"])
+@pytest.mark.parametrize(
+    "name", ["part-00000.csv", "#1 export.csv", "a_b.csv", "tmp.csv", "year=2026", "in.csv.gz", "conflicted copy.csv"]
+)
 def test_other_names_are_files(name: str) -> None:
     assert why_left_out(name) is None
 

@@ -53,6 +53,18 @@ def test_bad_lines_are_rejected_and_the_others_keep_their_numbers(tmp_path: Path
     assert batches[0].source == "in.jsonl"
 
 
+@pytest.mark.parametrize("lines", [1, 300])
+def test_a_truth_value_is_no_account_and_no_id(tmp_path: Path, lines: int) -> None:
+    fields = '[fields]\nevent_time = "t"\ntransaction_id = "id"\naccount = ["a.bank", "who"]\ncategory = "c"\n'
+    mapping = parse_mapping(f'[file]\nformat = "jsonl"\n{fields}', "shop")
+    good = b'{"t": 1, "id": "true", "a": {"bank": 1}, "who": 5, "c": true}\n'
+    bad = (good.replace(b'"true"', b"true"), good.replace(b"5", b"false"), good.replace(b"1}", b"true}"))
+    batches = read(tmp_path, good * lines + b"".join(bad) + good * lines, mapping)
+    assert rejected(batches) == [(lines + place, "id_truth_value") for place in (1, 2, 3)]
+    assert sum(batch.table.num_rows for batch in batches) == 2 * lines
+    assert "column 'who' holds true or false" in str(batches[0].rejected.to_pylist())
+
+
 def test_a_line_that_is_too_long_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     with gzip.open(path, "wb", compresslevel=1) as file:
@@ -61,6 +73,7 @@ def test_a_line_that_is_too_long_is_skipped_in_bounded_memory(tmp_path: Path) ->
             file.write(b"x" * (1 << 20))
         file.write(b"\n" + line("2"))
         file.write(b'{"x": "' + b"y" * jsonl_files.MOST_LINE_BYTES)  # no line end
+    list(READER.batches(path, mapping_of()))  # what is imported only now is not the reader's
     tracemalloc.start()
     try:
         batches = list(READER.batches(path, mapping_of()))
@@ -112,6 +125,52 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert read(tmp_path, b"") == read(tmp_path, b"\n\n") == []
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_records_of_a_wrapper_are_read(tmp_path: Path, mark: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl_files, "_CHUNK_BYTES", 7)
+    wrapped = b'{"Records": [%s, %s\n]}' % (line("1").strip(), line("2").strip())
+    content = mark + wrapped + b'{"Records": []}\n{"Records":[{broken},' + line("3") + b'], "next": {"a": ["]", 1]}}'
+    batches = read(tmp_path, content)
+    assert amounts(batches) == {1: "1", 2: "2", 4: "3"}
+    assert rejected(batches) == [(3, "json_broken")]
+
+
+def test_the_mapping_says_where_the_array_is(tmp_path: Path) -> None:
+    mapping = mapping_of('records = "data.items"')
+    inner = b'{"t": "x", "order": {"amount": 2}, "items": [{"t": 7}], "data": {"items": [{}]}}'
+    start = b' {"n": 2, "page": {"x": [{"items": "}"}]}, "data": {"items2": [{"a": 1}], "items": ['
+    content = start + line("1") + b"," + inner + b' ] , "more": null}, "other": "\\"]}"}\n'
+    assert amounts(read(tmp_path, content, mapping)) == {1: "1", 2: "2"}
+    assert amounts(read(tmp_path, content.replace(b"\n", b"") * 3, mapping)) == dict(enumerate("121212", 1))
+    flat = b'{"data": {"items": [{"t": 1}, {"t": 2}], "n": 1}}'
+    assert amounts(read(tmp_path, flat, mapping)) == {1: None, 2: None}
+    assert read(tmp_path, b"\n", mapping) == []
+    for other in (line("1"), b"[" + line("1") + b"]", b'{"data": {"items": {"t": 1}}}'):
+        with pytest.raises(
+            InputFileError, match=r"in\.jsonl does not begin with an object with an array 'data\.items'"
+        ):
+            read(tmp_path, other, mapping)
+    for wrong in ('records = "a..b"', 'format = "csv"\nrecords = "a"'):
+        with pytest.raises(MappingError, match=r"file\.records .* is for JSON"):
+            parse_mapping(f'[file]\nformat = "jsonl"\n{wrong}\n'.replace('format = "jsonl"\nformat', "format"), "x")
+
+
+@pytest.mark.parametrize("start", [b"[", b" [[", b'{"Records": ['])
+def test_an_array_that_is_cut_off_between_its_records_is_told(tmp_path: Path, start: bytes) -> None:
+    for end in (b"", b",", b" ,\n"):
+        batches = read(tmp_path, start + line("1").strip() + b"," + line("2").strip() + end)
+        assert (amounts(batches), rejected(batches)) == ({1: "1", 2: "2"}, [(3, "json_cut_off")])
+    assert rejected(read(tmp_path, start + b'{"t": 1}, {"t": ')) == [(2, "json_broken")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-be"])
+def test_json_of_two_bytes_a_sign_is_refused_with_the_way_out(tmp_path: Path, encoding: str) -> None:
+    for mark in ("", "\ufeff"):
+        with pytest.raises(InputFileError, match=r"in\.jsonl is UTF-16 or UTF-32, and JSON is read as UTF-8: convert"):
+            read(tmp_path, (mark + line("1").decode()).encode(encoding))
+    assert rejected(read(tmp_path, b"{\0" + line("1") + line("2"))) == [(1, "json_broken")]
+
+
 def test_objects_one_after_another_without_line_breaks_are_records_each(tmp_path: Path) -> None:
     content = line("1").strip() + line("2").strip() + b" " + line("3") + line("4") + line("5").strip() + b'{"t": '
     batches = read(tmp_path, content)
@@ -157,12 +216,6 @@ def test_a_comma_at_the_end_of_a_line_says_nothing(tmp_path: Path) -> None:
     content = line("1").strip() + b",\n" + line("2").strip() + b" , \r\n" + line("3") + b"{broken,\n"
     batches = read(tmp_path, content)
     assert (amounts(batches), rejected(batches)) == ({1: "1", 2: "2", 3: "3"}, [(4, "json_broken")])
-
-
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_is_refused_by_its_mark(tmp_path: Path, encoding: str) -> None:
-    with pytest.raises(InputFileError, match="begins with the mark of UTF-16, and JSON is read as UTF-8: convert"):
-        read(tmp_path, ("\ufeff" + line("1").decode()).encode(encoding))
 
 
 @pytest.mark.parametrize("between", [b"", b"\n", b"\r\n\r\n", b","])

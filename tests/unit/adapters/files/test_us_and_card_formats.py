@@ -280,6 +280,17 @@ def test_a_repeat_has_the_id_of_what_it_repeats(tmp_path: Path, request_type: st
     assert len({row["transaction_id"] for row in rows}) == 1
 
 
+def test_a_repeat_that_is_sent_later_has_the_id_of_what_it_repeats_by_its_retrieval_reference(tmp_path: Path) -> None:
+    repeat = {"t": "0101", "7": "1231235930"}
+    first = CARD | {"7": "1231235900"}
+    by_trace_number = [first | {"37": none} | more for none in (None, "000000000000") for more in ({}, repeat)]
+    others = [CARD | {"7": "1230235900"}, first | {"11": "000002"}]
+    rows, _ = read(tmp_path, "iso8583-json", lines(first, first | repeat, *by_trace_number, *others))
+    ids = [row["transaction_id"] for row in rows]
+    assert ids[0] == ids[1]
+    assert len(set(ids[1:])) == 7
+
+
 @pytest.mark.parametrize(
     ("currency", "told", "left", "amounts"),
     [
@@ -345,6 +356,8 @@ def test_writers_name_elements_in_many_ways(tmp_path: Path, shape: dict[str, Any
     ("change", "reason"),
     [
         ({"t": "0800"}, "message_network"),
+        ({"3": "310000", "4": "000000000000"}, "message_inquiry"),
+        ({"3": 301000}, "message_inquiry"),
         ({"t": "01x0"}, "message_type_unreadable"),
         ({"49": "999"}, "currency_unreadable"),
         ({"4": "12.50"}, "amount_unreadable"),

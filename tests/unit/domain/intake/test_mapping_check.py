@@ -136,3 +136,11 @@ def test_an_id_column_that_looks_cut_is_worth_a_look() -> None:
     (told,) = [told for told in check(mapping, ["t", "who", "shop"], done, raw=batch).suggestions if "cut" in told]
     assert "column 'who' (account) looks cut" in told
     assert "2291" not in told
+
+
+def test_an_id_column_of_whole_numbers_with_a_point_is_worth_a_look() -> None:
+    mapping = parse_mapping('[fields]\nevent_time = "t"\naccount = "who"\nmerchant = "shop"\n', "mine")
+    batch = pa.table({"t": ["2024-01-01T00:00:00Z"] * 2, "who": ["7.0", ""], "shop": ["7", "Shop 2.0"]})
+    done = clean(batch, mapping, key=b"k" * 16, source="f.csv", first_line=2, content_hash="")
+    (told,) = [told for told in check(mapping, ["t", "who", "shop"], done, raw=batch).suggestions if "'.0'" in told]
+    assert "column 'who' (account) has whole numbers" in told

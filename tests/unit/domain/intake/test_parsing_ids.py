@@ -1,5 +1,7 @@
 """Numbers that lost digits on their way are no ids: accounts that became one are refused, and a cut column is told."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping import parse_mapping
-from counterfoil.domain.intake.parsing_ids import identifier_faults, looks_cut
+from counterfoil.domain.intake.parsing import text_of
+from counterfoil.domain.intake.parsing_ids import has_whole_floats, identifier_faults, looks_cut
 
 MAPPING = parse_mapping(
     '[fields]\ntransaction_id = "id"\nevent_time = "at"\naccount = "who"\nmerchant = "shop"\n', "shop"
@@ -81,3 +84,21 @@ def test_a_column_of_numbers_that_a_spreadsheet_cut_looks_cut() -> None:
     assert not looks_cut(pa.array(["2291163933867240", "3573030041201292"]), "who")
     assert not looks_cut(pa.array(["2291163933867240", "2291163933867240"]), "who")
     assert not looks_cut(pa.array(["100", "200"]), "who")
+
+
+def test_a_truth_value_of_a_native_type_is_no_id() -> None:
+    (fault,) = identifier_faults(pa.array([True, None, False]), "who")
+    assert (fault.reason, fault.rows.tolist()) == ("id_truth_value", [True, False, True])
+    assert "column 'who' holds true or false" in str(fault.message)
+
+
+def test_a_whole_decimal_is_the_id_without_its_point() -> None:
+    numbers = pa.array([Decimal("7.0000000000"), Decimal("-7"), Decimal("70.5"), None], pa.decimal128(38, 10))
+    assert text_of(numbers, "who").to_pylist() == ["7", "-7", "70.5000000000", None]
+    assert text_of(pa.array([Decimal("100")], pa.decimal128(20, 0)), "who").to_pylist() == ["100"]
+
+
+def test_whole_numbers_with_a_point_are_told() -> None:
+    assert has_whole_floats(pa.array(["7", "7.0", None]), "who")
+    assert not has_whole_floats(pa.array(["7", "7.01", "v7.0", "0.0.1"]), "who")
+    assert not has_whole_floats(pa.array([7.0]), "who")

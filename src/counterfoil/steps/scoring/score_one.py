@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.domain.arrays import rows_of
 from counterfoil.domain.intake.requests import Arrivals
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.apply_policy import decide_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
-from counterfoil.steps.scoring.kept_score import kept_score
+from counterfoil.steps.scoring.kept_score import kept_score, rows_of_scores
 from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
 from counterfoil.steps.scoring.profiles import ENTITIES, Histories, Row, payment_entries
 
@@ -94,7 +95,7 @@ class OnlineScorer:
         Raises ContentConflictError if one was scored with another content, StoreUnavailableError if the answers
         cannot be kept.
         """
-        rows = arrivals.payments.to_pylist()
+        rows: list[Row] = [*rows_of(arrivals.payments)]
         hashes = _one_content_each(rows, arrivals.hashes)
         kept = self.scores.find(hashes)
         _require_same(kept, hashes)
@@ -113,7 +114,7 @@ class OnlineScorer:
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
         evidence, why = self._evidence(rows, in_use)
-        scores, facts = in_use.detector.score(evidence).to_pylist(), evidence.to_pylist()
+        scores, facts = rows_of_scores(in_use.detector.score(evidence)), rows_of(evidence)
         if in_use.policy is not None:
             decide_rows(in_use.policy, scores, facts, rows, datetime.now(UTC))
         return [

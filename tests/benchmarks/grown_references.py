@@ -39,6 +39,7 @@ def _with_references(detector: Detector, own: pa.Table, vectors: Floats, labels:
     other = copy.copy(detector)
     other.references = own.drop_columns(["vector"]).take(pa.array(first))
     other.base = other._compared = References(vectors, labels)
+    other.base.prepare()
     return other
 
 

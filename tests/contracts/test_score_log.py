@@ -85,6 +85,7 @@ def test_scores_since_a_moment_and_those_that_alarm(scores: PostgresScores) -> N
     assert [one.transaction_id for one in scores.since(begun, 10)] == ["t1", "t2"]
     assert [one.transaction_id for one in scores.since(begun, 1)] == ["t1"]
     assert [one.transaction_id for one in scores.alarming(begun, 10)] == ["t2"]
+    assert scores.alarming(begun, 10, known=["t2"]) == []
     assert scores.since(datetime.now(UTC) + HOUR, 10) == []
     without_answers = [replace(one, answer={"missing_evidence": None}) for one in scores.since(begun, 10)]
     assert scores.lately(10) == without_answers

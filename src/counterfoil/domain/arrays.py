@@ -1,5 +1,7 @@
 """Names for the array types that the domain passes around."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,6 +18,22 @@ def mask_of(values: pa.Array) -> Flags:
     """Return a Boolean Arrow array as numpy; null counts as false."""
     known = pc.fill_null(values, False) if values.null_count else values
     return np.asarray(known.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows as `Table.to_pylist` does, column by column: value by value takes several times as long."""
+    names = table.column_names
+    columns = [values_of(column) for column in table.itercolumns()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def values_of(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """Return the values as `Array.to_pylist` does; numbers and texts all at once."""
+    is_number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+    if not (pa.types.is_string(column.type) or (is_number and not column.null_count)):
+        return list(column.to_pylist()) if column.null_count < len(column) else [None] * len(column)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return list(whole.to_numpy(zero_copy_only=False).tolist())
 
 
 def which_hold(texts: pa.Array, piece: str) -> Flags:

@@ -111,8 +111,8 @@ class ScoreLog(Protocol):
         """
         ...
 
-    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
-        """Return scores from a moment on whose decision is not 'allow', oldest first."""
+    def alarming(self, moment: datetime, limit: int, known: Collection[str] = ()) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', but for those `known`; oldest first."""
         ...
 
     def queue(self, limit: int) -> list[KeptScore]:

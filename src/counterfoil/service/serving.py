@@ -1,6 +1,5 @@
 """What the endpoints share: the workspace's stores, the scorer, and the thread that keeps both up to date."""
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 from counterfoil.errors import ChangedError, CounterfoilError, ReleaseMismatchError, StoreUnavailableError
 from counterfoil.ports.service import KeptScore, Ready
@@ -251,7 +251,7 @@ class Serving:
 
 
 def _as_json(found: dict[str, Any] | ProblemError) -> bytes | ProblemError:
-    return found if isinstance(found, ProblemError) else json.dumps(found, separators=(",", ":")).encode()
+    return found if isinstance(found, ProblemError) else to_json(found)
 
 
 def answer_of(score: KeptScore) -> dict[str, Any]:

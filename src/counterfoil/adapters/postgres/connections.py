@@ -4,11 +4,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import set_json_dumps, set_json_loads
+from pydantic_core import from_json, to_json
 
 from counterfoil.adapters.postgres.failures import reported
 from counterfoil.adapters.postgres.requirements import require_fit, require_reader
@@ -48,10 +51,17 @@ def connect(login: Login) -> psycopg.Connection:
             migrate(connection)
             require_reader(connection)
             register_vector(connection)
+            set_json_dumps(_as_json, connection)
+            set_json_loads(from_json, connection)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _as_json(value: Any) -> bytes:
+    """A document as the server takes it; written and read by compiled code, several times as fast as Python's."""
+    return to_json(value, inf_nan_mode="constants")
 
 
 def place_of(connection: psycopg.Connection) -> str:

@@ -107,15 +107,16 @@ class PostgresScores:
             rows = connection.execute(query, {"after": after, "known": list(known), "limit": limit}).fetchall()
         return [KeptScore(*row) for row in reversed(rows)]
 
-    def alarming(self, moment: datetime, limit: int) -> list[KeptScore]:
-        """Return scores from a moment on whose decision is not 'allow', oldest first."""
-        return self._since(moment, limit, "decision <> 'allow'")
+    def alarming(self, moment: datetime, limit: int, known: Collection[str] = ()) -> list[KeptScore]:
+        """Return scores from a moment on whose decision is not 'allow', but for those `known`; oldest first."""
+        return self._since(moment, limit, "decision <> 'allow' AND transaction_id <> ALL(%(known)s)", known)
 
-    def _since(self, moment: datetime, limit: int, condition: str) -> list[KeptScore]:
-        chosen = f"scored_at >= %s AND {condition}"
-        query = f"SELECT {SCORE_COLUMNS} FROM service_score WHERE {chosen} ORDER BY scored_at LIMIT %s"
+    def _since(self, moment: datetime, limit: int, condition: str, known: Collection[str] = ()) -> list[KeptScore]:
+        chosen = f"scored_at >= %(moment)s AND {condition}"
+        query = f"SELECT {SCORE_COLUMNS} FROM service_score WHERE {chosen} ORDER BY scored_at LIMIT %(limit)s"
         with self._connections.connection() as connection:
-            return [KeptScore(*row) for row in connection.execute(query, (moment, limit))]
+            rows = connection.execute(query, {"moment": moment, "limit": limit, "known": list(known)})
+            return [KeptScore(*row) for row in rows]
 
     def queue(self, limit: int) -> list[KeptScore]:
         """Return payments to review that nobody has judged, by signal times amount, greatest first."""

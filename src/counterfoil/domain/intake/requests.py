@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from counterfoil.domain.arrays import rows_of
 from counterfoil.domain.intake.cleaning import clean
 from counterfoil.domain.intake.mapping_amounts import AmountFormat, Currency
 from counterfoil.domain.intake.mapping_model import (
@@ -132,7 +133,7 @@ def clean_requests(
             for line in rows.filter(late)["source_line"].to_pylist()
         ]
         rows = rows.filter(pa.compute.invert(late))
-    hashes = tuple(_digest(plain(row)) for row in rows.to_pylist())
+    hashes = tuple(_digest(plain(row)) for row in rows_of(rows))
     return Arrivals(rows, hashes, tuple(sorted(faults, key=lambda fault: fault.index)), tuple(ignored))
 
 

@@ -10,7 +10,7 @@ of a cosine moves the signal of a payment that is nearly a copy of a reference. 
 are taken again from differences, which makes a score the same alone and among others.
 
 A payment that comes alone is compared with few references by numpy, to the same bits: torch takes longer to begin its
-steps than to do them.
+steps than to do them. With many references it is compared leaf by leaf (`leaves`), which leaves out most of them.
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from counterfoil.domain.arrays import Doubles, Flags, Floats, Integers, Labels
+from counterfoil.domain.scoring.leaves import Leaves
 
 GROUP = 64
 BLOCK_ROWS = 2048
@@ -32,7 +33,9 @@ SPARE = 3
 FEW_CANDIDATES = 64
 """So many are compared again at once; more would leave the processor's cache."""
 FEW_REFERENCES = 20_000
-"""A side of more is faster to look through by groups."""
+"""A side of more is faster to look through by groups, or by leaves."""
+FEW_ROWS = 64
+"""So many rows at most are compared with a large side leaf by leaf; more of them share one pass over all references."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class References:
         self._device = device
         self._on_cpu = device == "cpu" and not half
         self._sides = [self._side(vectors, np.flatnonzero(labels == label)) for label in (1, 0)]
+        self._leaves: list[Leaves | None] = [None for _ in self._sides]
 
     def _side(self, vectors: Floats, positions: Integers) -> "_Kept":
         width = max(-(-len(positions) // GROUP), 1) * GROUP
@@ -92,14 +96,26 @@ class References:
 
     def compare(self, vectors: Floats, k: int) -> Comparison:
         """Compare unit rows of shape (rows, dimensions) with both sides; k is at least 1."""
-        if len(vectors) == 1 and all(self._by_loop(kept, k) for kept in self._sides):
-            return Comparison(*self._compare_one(_writable(vectors), k))
+        if self._row_by_row(len(vectors), k):
+            sides = [self._compare_one(_writable(vectors[row : row + 1]), k) for row in range(len(vectors))]
+            return Comparison(*(_concatenate(list(side)) for side in zip(*sides, strict=True)))
         blocks = [self._compare(vectors[i : i + BLOCK_ROWS], k) for i in range(0, len(vectors), BLOCK_ROWS)]
         blocks = blocks or [self._compare(vectors, k)]
         return Comparison(
             _concatenate([b.fraud for b in blocks]),
             _concatenate([b.good for b in blocks]),
         )
+
+    def prepare(self) -> None:
+        """Make large sides ready for few payments at a time: this takes seconds for a million references."""
+        if self._on_cpu:
+            self._leaves = [Leaves.of(kept.array) if kept.count > FEW_REFERENCES else None for kept in self._sides]
+
+    def _row_by_row(self, rows: int, k: int) -> bool:
+        """Whether each row is compared by itself: one row, or few of them where leaves spare most of the work."""
+        most = 1 if self._leaves.count(None) == len(self._leaves) else FEW_ROWS
+        sides = zip(self._sides, self._leaves, strict=True)
+        return 0 < rows <= most and all(leaves is not None or self._by_loop(kept, k) for kept, leaves in sides)
 
     def _by_loop(self, kept: "_Kept", k: int) -> bool:
         return self._on_cpu and k + 1 + SPARE <= kept.count <= FEW_REFERENCES
@@ -118,9 +134,11 @@ class References:
         """The sides of a single row, whose shape is (1, dimensions)."""
         query = torch.from_numpy(vector)
         length = float(_lengths(query)[0])
-        for kept in self._sides:
-            similarity = kept.array @ vector[0]
-            candidates = _highest_by_loop(similarity[None], kept.count, k)[0]
+        for kept, leaves in zip(self._sides, self._leaves, strict=True):
+            if leaves is None:
+                candidates = _highest_by_loop((kept.array @ vector[0])[None], kept.count, k)[0]
+            else:
+                candidates = leaves.nearest(vector[0], k + 1 + SPARE)
             difference = kept.rows.index_select(0, torch.from_numpy(candidates)).sub_(query)
             apart = torch.linalg.vector_norm(difference, dim=1).numpy().astype(np.float64)
             cosine = _cosine_of(apart, length, kept.lengths[candidates])

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.domain.arrays import Doubles
+from counterfoil.domain.arrays import Doubles, Integers
 
 Margins = Callable[[pa.Table], Doubles]
 """Evidence rows in, their margins (rows,) out."""
@@ -70,18 +70,32 @@ def _evaluate(
 ) -> list[Doubles]:
     """The margins of all rows for each set of topics that have their actual values."""
     most = max(1, ROWS_AT_ONCE // max(rows.num_rows, 1))
+    both = pa.concat_tables([rows, usual]).combine_chunks()
     found: list[Doubles] = []
     for start in range(0, len(sets), most):
-        mixed = [_mixed(rows, usual, topics, chosen) for chosen in sets[start : start + most]]
-        found += list(margins(pa.concat_tables(mixed)).reshape(len(mixed), rows.num_rows))
+        some = sets[start : start + most]
+        found += list(margins(_mixed(both, topics, some)).reshape(len(some), rows.num_rows))
     return found
 
 
-def _mixed(rows: pa.Table, usual: pa.Table, topics: Mapping[str, Sequence[str]], actual: frozenset[int]) -> pa.Table:
-    """The rows with usual values in the columns of all topics but those at the positions `actual`."""
-    replaced = {column for place, columns in enumerate(topics.values()) if place not in actual for column in columns}
-    columns = [(usual if name in replaced else rows).column(name) for name in rows.column_names]
-    return pa.Table.from_arrays(columns, schema=rows.schema)
+def _mixed(both: pa.Table, topics: Mapping[str, Sequence[str]], sets: Sequence[frozenset[int]]) -> pa.Table:
+    """For each set, the rows with usual values in the columns of all topics but those at the positions in the set.
+
+    `both` are the rows, and below them as many with usual values.
+    """
+    rows = both.num_rows // 2
+    actual = np.tile(np.arange(rows), len(sets))
+    of_topics = {name for names in topics.values() for name in names}
+    columns = _taken(both, [name for name in both.column_names if name not in of_topics], actual)
+    for place, names in enumerate(topics.values()):
+        is_usual = np.repeat([place not in chosen for chosen in sets], rows)
+        columns |= _taken(both, names, actual + rows * is_usual)
+    return pa.Table.from_arrays([columns[name] for name in both.column_names], schema=both.schema)
+
+
+def _taken(table: pa.Table, names: Sequence[str], rows: Integers) -> dict[str, pa.ChunkedArray]:
+    found = table.select(list(names)).take(pa.array(rows))
+    return dict(zip(names, found.columns, strict=True))
 
 
 def usual_rows(rows: pa.Table, usual: Mapping[str, float], strings: Collection[str]) -> pa.Table:

@@ -57,7 +57,7 @@ class AlertDesk:
 
     def __post_init__(self) -> None:
         self._read_until = self.clock() - BACK
-        self._known: frozenset[str] = frozenset()
+        self._known: dict[str, datetime] = {}
         self._asked: tuple[date, list[float]] | None = None
 
     def work(self) -> int:
@@ -65,20 +65,24 @@ class AlertDesk:
 
         One that cannot be sent stays for the next call. Raises StoreUnavailableError.
         """
-        begun, seen = self.clock(), set[str]()
+        begun = self.clock()
         while True:
-            found = self.scores.alarming(self._read_until, AT_A_TIME)
+            # A score may be late, so what was read a moment ago is looked through again, and not read again.
+            found = self.scores.alarming(self._read_until, AT_A_TIME, self._known)
             for score in found:
-                if score.transaction_id not in self._known:  # a score is read again for as long as another may be late
-                    self.log.hold(alert_of(score), self.window)
-                seen.add(score.transaction_id)
+                self.log.hold(alert_of(score), self.window)
+                self._known[score.transaction_id] = score.scored_at or begun
             if len(found) < AT_A_TIME:
                 break
-            self._read_until = found[-1].scored_at or begun
+            self._read_from(found[-1].scored_at or begun)
         # Scores of transactions that are still under way are read the next time.
-        self._read_until, self._known = begun - LATE, frozenset(seen)
+        self._read_from(begun - LATE)
         self.log.promote(allowed_until(begun, self.per_day), HELD_FOR, least_risk(begun, self._reached(begun)))
         return self._send()
+
+    def _read_from(self, moment: datetime) -> None:
+        self._read_until = moment
+        self._known = {name: at for name, at in self._known.items() if at >= moment}
 
     def _reached(self, now: datetime) -> list[float]:
         """What the budget could have reached on the days before; asked for once a day."""

@@ -140,6 +140,7 @@ class Champion:
         release = load_release(self._stores.registry, release_id)
         require_histories(release.specs)
         detector = Detector.load(release, self._stores.references, self._stores.embedder, self._compute)
+        detector.base.prepare()
         shown = detector.references.drop_columns(["vector", "known_at"]).to_pylist()
         by_id = {row["reference_id"]: row for row in shown}
         in_use = InUse(detector, self._mapping_of(release.mapping), forgotten_accounts(self._stores.tables), by_id)

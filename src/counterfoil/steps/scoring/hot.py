@@ -7,7 +7,7 @@ that is older than what its profile still has one by one is folded from the whol
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -167,21 +167,27 @@ class HotLogs:
         self._held: OrderedDict[str, Log] = OrderedDict()
         self._guard = threading.Lock()
 
-    def read(self, rows: Sequence[Row]) -> None:
-        """Read what is new of the entities of these payments. Raises StoreUnavailableError."""
+    def read(self, rows: Sequence[Row], answered: Callable[[], object] = lambda: None) -> None:
+        """Read what is new of the entities of these payments; `answered` is called once the store has answered.
+
+        Raises StoreUnavailableError.
+        """
         wanted = {name: column for row in rows for name, column in _logs(row)}
         with self._guard:
             positions = {name: self._held[name].position if name in self._held else 0 for name in wanted}
         parts = self._of_others(positions)
+        answered()
+        # A long log takes a while: meanwhile the others are used.
+        new = {name: self._folded(part, wanted[name]) for name, part in parts.items() if not positions[name]}
         with self._guard:
             for name, part in parts.items():
                 log = self._held.get(name)
-                if log is None and positions[name]:
-                    part = self._of_others({name: 0})[name]
-                log = log or self._new(wanted[name])
-                log.add(part)
-                if log.stale:
-                    log = self._again(name, wanted[name])
+                if log is None:
+                    log = new[name] if name in new else self._again(name, wanted[name])
+                else:
+                    log.add(part)
+                    if log.stale:
+                        log = self._again(name, wanted[name])
                 self._held[name] = log
                 self._held.move_to_end(name)
             while len(self._held) > max(self._most, len(wanted)):
@@ -204,8 +210,10 @@ class HotLogs:
         return Log(self.behaviour.parts[column], self.behaviour)
 
     def _again(self, name: str, column: str) -> Log:
-        """The log folded from its beginning, in the order of time and with the labels that hold now."""
-        part = self._of_others({name: 0})[name]
+        return self._folded(self._of_others({name: 0})[name], column)
+
+    def _folded(self, part: LogPart, column: str) -> Log:
+        """A log folded from its beginning, in the order of time and with the labels that hold now."""
         history, log = History(), self._new(column)
         history.add(part)
         for row in sorted(history.rows(), key=lambda row: (row["event_time"], row["transaction_id"])):

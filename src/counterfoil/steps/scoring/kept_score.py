@@ -3,12 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
+from counterfoil.domain.arrays import rows_of, values_of
 from counterfoil.domain.intake.requests import plain
 from counterfoil.ports.service import KeptScore
 from counterfoil.steps.scoring.champion import InUse
 from counterfoil.steps.scoring.profiles import Row
 
 _SIDES = {1: "fraud", 0: "good"}
+_CITED = ("reference_id", "label", "similarity")
+
+
+def rows_of_scores(scores: pa.Table) -> list[dict[str, Any]]:
+    """Rows of `SCORES`; of each precedent what `kept_score` reads, since the precedents are most of them."""
+    rows = rows_of(scores.drop_columns(["precedents"]))
+    lists = scores.column("precedents").combine_chunks()
+    cited = lists.flatten()
+    named = zip(*(values_of(cited.field(name)) for name in _CITED), strict=True)
+    every = [dict(zip(_CITED, one, strict=True)) for one in named]
+    ends = lists.value_lengths().fill_null(0).to_numpy().cumsum().tolist()
+    for row, first, last in zip(rows, [0, *ends], ends, strict=False):
+        row["precedents"] = every[first:last]
+    return rows
 
 
 def kept_score(

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from counterfoil.domain.arrays import rows_of
 from counterfoil.domain.intake.requests import Arrivals
 from counterfoil.errors import CounterfoilError, ReferenceConflictError
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.apply_policy import decide_rows
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
-from counterfoil.steps.scoring.kept_score import kept_score
+from counterfoil.steps.scoring.kept_score import kept_score, rows_of_scores
 from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
 from counterfoil.steps.scoring.profiles import ENTITIES, Histories, Row, payment_entries
 
@@ -94,7 +95,7 @@ class OnlineScorer:
         Raises ContentConflictError if one was scored with another content, StoreUnavailableError if the answers
         cannot be kept.
         """
-        rows = arrivals.payments.to_pylist()
+        rows: list[Row] = [*rows_of(arrivals.payments)]
         hashes = _one_content_each(rows, arrivals.hashes)
         kept = self.scores.find(hashes)
         _require_same(kept, hashes)
@@ -113,7 +114,7 @@ class OnlineScorer:
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
         evidence, why = self._evidence(rows, in_use)
-        scores, facts = in_use.detector.score(evidence).to_pylist(), evidence.to_pylist()
+        scores, facts = rows_of_scores(in_use.detector.score(evidence)), rows_of(evidence)
         if in_use.policy is not None:
             decide_rows(in_use.policy, scores, facts, rows, datetime.now(UTC))
         return [
@@ -124,7 +125,7 @@ class OnlineScorer:
     def _evidence(self, rows: list[Row], in_use: InUse) -> tuple[pa.Table, dict[str, str]]:
         """The evidence of payments, in their order, and why it is without history, for those where it is."""
         hot = self._logs(in_use)
-        _, why = self._asked(lambda: hot.read(rows))
+        _, why = self._asked(lambda answered: hot.read(rows, answered))
         logs = hot if why is None else hot.without_history(rows)
         order = sorted(range(len(rows)), key=lambda place: (rows[place]["event_time"], rows[place]["transaction_id"]))
         ordered = [rows[place] for place in order]
@@ -168,7 +169,7 @@ class OnlineScorer:
 
     def _history(self, rows: list[Row], in_use: InUse) -> tuple[Mapping[str, Row], str | None]:
         """What the entities did, or nothing and why: the store was too slow, or gone."""
-        history, why = self._asked(lambda: self._histories.of(rows))
+        history, why = self._asked(lambda _: self._histories.of(rows))
         forgotten = in_use.forgotten
         return {
             name: row
@@ -176,15 +177,22 @@ class OnlineScorer:
             if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
         }, why
 
-    def _asked(self, ask: Callable[[], T]) -> tuple[T | None, str | None]:
-        """What the profile store answers within the deadline, or why it does not."""
+    def _asked(self, ask: Callable[[Callable[[], None]], T]) -> tuple[T | None, str | None]:
+        """What comes of asking the profile store within the deadline, or why nothing does.
+
+        `ask` calls what it is given once the store has answered. A long history that takes longer to be folded is
+        there for the next payment: no reason to ask the store no more.
+        """
         if time.monotonic() < self._paused_until:
             return self._without("the profile store did not answer a moment ago")
-        reading = self._readers.submit(ask)
+        answered = threading.Event()
+        reading = self._readers.submit(ask, answered.set)
         try:
             return reading.result(self.deadline.total_seconds()), None
         except TooLate:
             reading.cancel()
+            if answered.is_set():
+                return self._without(f"the history was not folded within {self.deadline.total_seconds():g} s")
             why = f"the profile store did not answer within {self.deadline.total_seconds():g} s"
         except CounterfoilError:
             why = "the profile store is not available"

@@ -70,7 +70,7 @@ def _filled(program: Program) -> Profile:
     for number, tick in enumerate(ticks):
         profile.add(_payment(int(tick), number, before="old"))
         if number % 50 == 0:
-            profile.add_fraud(int(tick) + 7 * DAY)
+            profile.add_label(int(tick) + 7 * DAY, fraud=True)
     return profile
 
 

@@ -62,8 +62,14 @@ def payment(row: Row) -> Payment:
     return Payment(row["transaction_id"], tick, minor, row["currency"], row["account_id"], row["merchant_id"])
 
 
+def learn(profile: Profile, row: Row, delay: timedelta) -> None:
+    """Count the label of a row, if it has one."""
+    if row["label"] is not None:
+        profile.add_label(known(row, delay), fraud=row["label"] == 1)
+
+
 def known(row: Row, delay: timedelta) -> int:
-    """Return when a fraud counts, in microseconds: never at its payment's own instant."""
+    """Return when a label counts, in microseconds: never at its payment's own instant."""
     moment = max(row["label_time"] or row["event_time"], row["event_time"] + delay)
     return max(microseconds(moment - EPOCH), microseconds(row["event_time"] - EPOCH) + 1)
 
@@ -76,7 +82,7 @@ def by_time(rows: Iterable[Row]) -> list[Row]:
 def one_by_one(
     rows: Iterable[Row], specs: tuple[FeatureSpec, ...], program: Callable[[tuple[FeatureSpec, ...]], Program]
 ) -> list[list[float]]:
-    """Return each payment's features, of profiles that learn of payments and of frauds as they happen."""
+    """Return each payment's features, of profiles that learn of payments and of labels as they happen."""
     profiles: dict[tuple[Any, ...], Profile] = {}
     delay = timedelta(microseconds=program(specs).label_delay)
     found = []
@@ -90,7 +96,6 @@ def one_by_one(
             profile = profiles.setdefault(key, Profile(program(tuple(specs[n] for n in places))))
             values[places] = profile.features(payment(row))
             assert profile.add(payment(row))
-            if row["label"] == 1:
-                profile.add_fraud(known(row, delay))
+            learn(profile, row, delay)
         found.append(values.tolist())
     return found

@@ -108,14 +108,18 @@ def known_at(row: Row, delay: timedelta) -> datetime:
 
 
 @st.composite
-def other_futures(draw: st.DrawFn, rows: list[Row], at: Row, delay: timedelta) -> list[Row]:
-    """The same payments up to and with `at`, and anything at all for what is not known at its moment."""
+def other_futures(draw: st.DrawFn, rows: list[Row], at: Row, delay: timedelta, *, good_stays: bool) -> list[Row]:
+    """The same payments up to and with `at`, and anything at all for what is not known at its moment.
+
+    Unless `good_stays`, a payment that is known as good may turn out a fraud: the lake has the last label only.
+    """
     now = at["event_time"]
     changed = []
     for row in rows:
         if (row["event_time"], row["transaction_id"]) > (now, at["transaction_id"]):
             continue
-        if row["label"] != 1 or known_at(row, delay) > now:
+        final = (0, 1) if good_stays else (1,)
+        if row["label"] not in final or known_at(row, delay) > now:
             # What is labelled after now, whatever it was thought to be before.
             later = now + draw(MOMENTS) + timedelta(microseconds=1)
             row = draw(st.sampled_from([row, row | {"label": draw(LABELS), "label_time": later}]))
@@ -132,10 +136,13 @@ def test_what_comes_or_is_known_later_changes_no_feature(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: list[Row], delay: timedelta
 ) -> None:
     at = data.draw(st.sampled_from(rows))
-    other = data.draw(other_futures(rows, at, delay))
+    # Whoever counts good labels misses one that is taken back until it is said again.
+    good_stays = data.draw(st.booleans())
+    specs = tuple(spec for spec in SPECS if good_stays or not spec.aggregate.reads_good_labels)
+    other = data.draw(other_futures(rows, at, delay, good_stays=good_stays))
     root = tmp_path_factory.mktemp("lake")
-    before = features(evidence_of(write_transactions(root / "1", rows), delay=delay, specs=SPECS))
-    after = features(evidence_of(write_transactions(root / "2", other), delay=delay, specs=SPECS))
+    before = features(evidence_of(write_transactions(root / "1", rows), delay=delay, specs=specs))
+    after = features(evidence_of(write_transactions(root / "2", other), delay=delay, specs=specs))
     past = [r["transaction_id"] for r in other if r["transaction_id"] < "t100"]
     assert at["transaction_id"] in past
     assert {name: after[name] for name in past} == {name: before[name] for name in past}

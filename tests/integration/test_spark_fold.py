@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from drawn_payments import DAY, Row, by_time, every_aggregate, known, one_by_one, payment, tables
+from drawn_payments import DAY, Row, by_time, every_aggregate, learn, one_by_one, payment, tables
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,8 +107,7 @@ def test_late_and_repeated_payments_give_the_batch_too(
                 assert profile.add(payment(row))
                 profile.add(payment(row))
             for row in together:
-                if row["label"] == 1:
-                    profile.add_fraud(known(row, delay))
+                learn(profile, row, delay)
         assert profile.late == 0
 
 

@@ -35,7 +35,8 @@ EXAMPLES = {
     "fields": {"event_time": '["Date", "Time"]', "account": '["bank", "number"]', "label_time": '"labelled_at"'},
     "labels": {"fraud": '["1", "yes"]', "good": '["0", "no"]', "unknown": '[""]'},
     "evidence": {
-        "numeric": '{balance = "Balance before"}', "categorical": '{channel = "Channel"}',
+        "numeric": '{balance = "Balance before"}', "differences": '{left = ["balance", "amount"]}',
+        "ratios": '{share = ["amount", "balance"]}', "categorical": '{channel = "Channel"}',
         "textual": '{product = "Product"}', "categorical_fields": '["category"]', "textual_fields": '["merchant_id"]',
     },
     "privacy": {"hashed": '["merchant"]'},
@@ -66,6 +67,9 @@ BESIDES: dict[tuple[str, str], dict[str, str]] = {
     ("fields", "label_time"): {"fields": 'label = "fraud"', "labels": 'fraud = ["1"]'},
     ("labels", "fraud"): {"fields": 'label = "fraud"'},
     **{("labels", name): {"fields": 'label = "fraud"', "labels": 'fraud = ["1"]'} for name in ("good", "unknown")},
+    **{
+        ("evidence", name): {"evidence": 'numeric = {balance = "Balance before"}'} for name in ("differences", "ratios")
+    },
     ("evidence", "categorical_fields"): {"fields": 'category = "kind"'},
     ("evidence", "textual_fields"): {"fields": 'merchant = "shop"'},
     ("privacy", "hashed"): {"fields": 'merchant = "payee"'},

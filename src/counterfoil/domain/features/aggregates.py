@@ -12,7 +12,7 @@ class Family(StrEnum):
     LARGEST = "largest"  # the largest amount
     ACCOUNTS = "accounts"  # distinct accounts
     MERCHANTS = "merchants"  # distinct merchants
-    LABELS = "labels"  # payments whose label delay ended, and frauds that became known
+    LABELS = "labels"  # payments whose label delay ended, labels and frauds that became known
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Aggregate(StrEnum):
     DELAYED_COUNT = "delayed_count"  # payments whose label delay ended in the window
     FRAUD_RATE = "fraud_rate"  # frauds that became known in the window / delayed_count
     FRAUDS = "frauds"  # frauds that became known in the window
+    JUDGED = "judged"  # labels, fraud or good, that became known in the window
+    JUDGED_FRAUD_RATE = "judged_fraud_rate"  # the share of frauds among them; null without any
 
     @property
     def declared(self) -> Declaration:
@@ -56,6 +58,11 @@ class Aggregate(StrEnum):
     def is_delayed(self) -> bool:
         """Whether the aggregate looks at labels, and so at what was known after the label delay."""
         return self.declared.family is Family.LABELS
+
+    @property
+    def reads_good_labels(self) -> bool:
+        """Whether the aggregate tells payments that are known as good from those that nobody judged."""
+        return self in (Aggregate.JUDGED, Aggregate.JUDGED_FRAUD_RATE)
 
     @property
     def is_money(self) -> bool:
@@ -86,4 +93,6 @@ _DECLARED: dict[Aggregate, Declaration] = {
     Aggregate.DELAYED_COUNT: Declaration(0, Family.LABELS, itself=False),
     Aggregate.FRAUD_RATE: Declaration(1, Family.LABELS, itself=False),
     Aggregate.FRAUDS: Declaration(2, Family.LABELS, itself=False),
+    Aggregate.JUDGED: Declaration(3, Family.LABELS, itself=False),
+    Aggregate.JUDGED_FRAUD_RATE: Declaration(4, Family.LABELS, itself=False),
 }

@@ -1,7 +1,7 @@
 """Fold each entity's payments, in the order of time and id, into the evidence of every payment.
 
 A window is half-open, `(t - w, t]`; of payments at one instant, those with a greater transaction id are not seen.
-Money is added as integers. A fraud counts from when it is known, in a stream of its own. No entity costs more than
+Money is added as integers. A label counts from when it is known, in a stream of its own. No entity costs more than
 its payments: windows are differences of running sums, or slide.
 """
 
@@ -140,6 +140,15 @@ class _Columns:
 
 
 @dataclass(frozen=True)
+class _Arrived:
+    """When an entity's labels became known: moments in order, where each group's start, how many by each position."""
+
+    moments: Integers
+    starts: Integers
+    by_now: Integers
+
+
+@dataclass(frozen=True)
 class _Fold:
     """The features of one kind of entity; `specs` by their row in `out`."""
 
@@ -232,30 +241,37 @@ class _Fold:
             )  # fmt: skip
 
     def _labels(self, groups: Groups) -> None:
-        """Payments whose delay ended in the window, whatever their label, and frauds that became known in it."""
-        if not self._of(Family.LABELS):
+        """Payments whose delay ended in the window, whatever their label, and labels that became known in it."""
+        specs = self._of(Family.LABELS)
+        if not specs:
             return
         tick, position = groups.tick, np.arange(len(groups.row))
-        arrivals, starts = self._arrivals(groups)
+        frauds = judged = self._arrived(groups, self.payments.fraud)
+        if any(spec.aggregate.reads_good_labels for spec in specs.values()):
+            judged = self._arrived(groups, self.payments.judged)
         delay = max(microseconds(self.payments.label_delay), 1)
-        ended, known = (
-            self._up_to(tick - delay, groups.starts, tick, groups.starts, position),
-            self._up_to(tick, groups.starts, arrivals, starts, np.zeros_like(position)),
-        )
-        for hours, specs in self._by_window(Family.LABELS):
-            columns, begin = _Columns.of(specs), tick - hours * HOUR
+        ended = self._up_to(tick - delay, groups.starts, tick, groups.starts, position)
+        for hours, of_window in self._by_window(Family.LABELS):
+            columns, begin = _Columns.of(of_window), tick - hours * HOUR
             values.labels(
                 ended - self._up_to(begin - delay, groups.starts, tick, groups.starts, position),
-                known - self._up_to(begin, groups.starts, arrivals, starts, known),
+                self._since(begin, groups, judged), self._since(begin, groups, frauds),
                 groups.row, self.wanted, columns.codes, columns.numbers, self.out,
             )  # fmt: skip
 
-    def _arrivals(self, groups: Groups) -> tuple[Integers, Integers]:
-        """When the groups' frauds became known, in order, and where each group's start."""
-        frauds = np.flatnonzero(self.payments.fraud[groups.row])
-        known = self.payments.known[groups.row[frauds]]
-        group = np.searchsorted(groups.starts, frauds, side="right")
-        return known[np.lexsort((known, group))], np.searchsorted(frauds, groups.starts)
+    def _arrived(self, groups: Groups, counted: Flags) -> "_Arrived":
+        """The labels of the payments that are `counted` (by row), in the order in which they became known."""
+        mine = np.flatnonzero(counted[groups.row])
+        known = self.payments.known[groups.row[mine]]
+        group = np.searchsorted(groups.starts, mine, side="right")
+        moments, starts = known[np.lexsort((known, group))], np.searchsorted(mine, groups.starts)
+        nothing = np.zeros(len(groups.row), np.int64)
+        return _Arrived(moments, starts, self._up_to(groups.tick, groups.starts, moments, starts, nothing))
+
+    def _since(self, begin: Integers, groups: Groups, arrived: "_Arrived") -> Integers:
+        """How many became known after `begin`, up to each position's own time."""
+        before = self._up_to(begin, groups.starts, arrived.moments, arrived.starts, arrived.by_now)
+        return arrived.by_now - before
 
     def _up_to(self, ask: Integers, asks: Integers, tick: Integers, starts: Integers, behind: Integers) -> Integers:
         found = np.empty(len(ask), np.int64)

@@ -75,6 +75,11 @@ class Payments:
         return np.equal(_integers(self.transactions["label"], -1), FRAUD)
 
     @cached_property
+    def judged(self) -> Flags:
+        """Whether it is known, one day, if the payment is a fraud or good."""
+        return np.array(self.transactions["label"].is_valid().to_numpy(), np.bool_)
+
+    @cached_property
     def quarter(self) -> Integers:
         """The quarter of the day (UTC), from 0."""
         return self.tick % DAY // QUARTER

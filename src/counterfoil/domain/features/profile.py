@@ -16,13 +16,13 @@ import numpy as np
 from counterfoil.domain.arrays import Doubles, Integers
 from counterfoil.domain.features import values
 from counterfoil.domain.features.aggregates import Family
+from counterfoil.domain.features.arrivals import NEVER, Arrivals
 from counterfoil.domain.features.fold import HOUR, Kept
 from counterfoil.domain.features.groups import running_squares
 from counterfoil.domain.features.payments import DAY, QUARTER, microseconds
 from counterfoil.domain.features.spec import FeatureSpec
 from counterfoil.errors import StoreUnavailableError
 
-NEVER = int(np.iinfo(np.int64).min)
 ROW_COLUMNS = 7
 """Tick, amount, whether it has one, quarter of the day, currency, account, merchant; the last three by number."""
 TILE_COLUMNS = 12
@@ -30,8 +30,8 @@ TILE_COLUMNS = 12
 
 _FAMILIES = list(Family)
 
-_MAGIC, _VERSION = b"CFPR", 2
-_HEADER = struct.Struct("<4sI3q4I")
+_MAGIC, _VERSION = b"CFPR", 3
+_HEADER = struct.Struct("<4sI4q6I")
 _WHOLE = np.dtype("<i8")
 
 
@@ -72,13 +72,18 @@ class Program:
         return max(self.label_delay, 1)
 
     @cached_property
+    def reads_good_labels(self) -> bool:
+        """Whether labels that say good are kept too: only some aggregates tell them from none."""
+        return any(spec.aggregate.reads_good_labels for spec in self.specs)
+
+    @cached_property
     def tile(self) -> int:
         """The length of a tile in microseconds."""
         return microseconds(self.kept.tile)
 
     @cached_property
     def reach(self) -> int:
-        """How far back a payment, or a fraud's becoming known, can matter, in microseconds."""
+        """How far back a payment, or a label's becoming known, can matter, in microseconds."""
         reaches = [spec.hours * HOUR + self.delay * spec.aggregate.is_delayed for spec in self.specs]
         return max(reaches, default=0)
 
@@ -92,9 +97,8 @@ class Profile:
     ids: list[str] = field(default_factory=list)
     tiles: Integers = field(default_factory=lambda: np.empty((0, TILE_COLUMNS), np.int64))
     tiled_until: int = NEVER
-    arrivals: Integers = field(default_factory=lambda: np.empty(0, np.int64))
-    arrival_tiles: Integers = field(default_factory=lambda: np.empty((0, 2), np.int64))
-    arrived_until: int = NEVER
+    frauds: Arrivals = field(default_factory=Arrivals)
+    judged: Arrivals = field(default_factory=Arrivals)
     names: list[str] = field(default_factory=list)
     late: int = 0
 
@@ -105,8 +109,7 @@ class Profile:
 
     def features(self, payment: Payment) -> Doubles:
         """The features of a payment that is newer than all before, in the order of the specs; NaN is null."""
-        if len(self.arrivals) > self.program.kept.payments:
-            self._settle(payment.tick)
+        self._settle(payment.tick)
         return self._features(payment, self.rows)
 
     def features_in_place(self, payment: Payment) -> Doubles | None:
@@ -117,7 +120,8 @@ class Profile:
         place, _ = self._place_of(payment)
         if place == len(self.rows):
             return self.features(payment)
-        if max(self.tiled_until, self.arrived_until, self._gone_until) > payment.tick - self.program.reach:
+        gone_until = max(self.tiled_until, self.frauds.until, self.judged.until, self._gone_until)
+        if gone_until > payment.tick - self.program.reach:
             return None
         return self._features(payment, self.rows[:place])
 
@@ -132,7 +136,8 @@ class Profile:
             _number(self._numbers, payment.account_id, strangers),
             _number(self._numbers, payment.merchant_id, strangers + 1),
             rows, self.tiles, self.tiled_until, self.program.tile,
-            self.arrivals, self.arrival_tiles, self.arrived_until, self.program.delay,
+            self.frauds.moments, self.frauds.tiles, self.frauds.until,
+            self.judged.moments, self.judged.tiles, self.judged.until, self.program.delay,
             self.program.steps, self._seen, out,
         )  # fmt: skip
         return out
@@ -167,19 +172,23 @@ class Profile:
         place = bisect_left(self.ids, payment.transaction_id, int(first), int(last))
         return place, bool(place < last) and self.ids[place] == payment.transaction_id
 
-    def add_fraud(self, known: int) -> bool:
-        """Count a fraud from `known` on, in microseconds; say no if that is older than what was added up."""
-        if known <= self.arrived_until:
+    def add_label(self, known: int, *, fraud: bool) -> bool:
+        """Count a label from `known` on, in microseconds; say no if that is older than what was added up."""
+        streams = [self.frauds] * fraud + [self.judged] * self.program.reads_good_labels
+        if any(known <= stream.until for stream in streams):
             self.late += 1
             return False
-        self.arrivals = np.insert(self.arrivals, np.searchsorted(self.arrivals, known), known)
+        for stream in streams:
+            stream.add(known)
         return True
 
     def to_bytes(self) -> bytes:
         """The profile as a header and arrays of little-endian numbers, then its ids and names as JSON in UTF-8."""
         self._drop_unused_names()
-        numbers = [self.rows, self.tiles, self.arrivals, self.arrival_tiles]
-        header = _HEADER.pack(_MAGIC, _VERSION, self.tiled_until, self.arrived_until, self.late, *map(len, numbers))
+        frauds, judged = self.frauds, self.judged
+        numbers = [self.rows, self.tiles, frauds.moments, frauds.tiles, judged.moments, judged.tiles]
+        until = self.tiled_until, frauds.until, judged.until
+        header = _HEADER.pack(_MAGIC, _VERSION, *until, self.late, *map(len, numbers))
         texts = json.dumps([self.ids, self.names], ensure_ascii=False, separators=(",", ":")).encode()
         return b"".join([header, *(one.astype(_WHOLE).tobytes() for one in numbers), texts])
 
@@ -188,17 +197,19 @@ class Profile:
         """The profile that `to_bytes` wrote. Raises StoreUnavailableError if this version did not write it."""
         if len(state) < _HEADER.size or state[:8] != struct.pack("<4sI", _MAGIC, _VERSION):
             raise _not_written_here(state)
-        _, _, tiled, arrived, late, *sizes = _HEADER.unpack_from(state)
+        _, _, tiled, frauds_until, judged_until, late, *sizes = _HEADER.unpack_from(state)
         offset, arrays = _HEADER.size, []
         try:
-            for rows, columns in zip(sizes, (ROW_COLUMNS, TILE_COLUMNS, 1, 2), strict=True):
+            for rows, columns in zip(sizes, (ROW_COLUMNS, TILE_COLUMNS, 1, 2, 1, 2), strict=True):
                 flat = np.frombuffer(state, _WHOLE, rows * columns, offset)
                 arrays.append(flat.astype(np.int64).reshape(rows, columns))
                 offset += flat.nbytes
             ids, names = json.loads(state[offset:])
         except ValueError as error:  # too short, or no texts at its end
             raise _not_written_here(state) from error
-        read = cls(program, arrays[0], ids, arrays[1], tiled, arrays[2][:, 0], arrays[3], arrived, names, late)
+        frauds = Arrivals(arrays[2][:, 0], arrays[3], frauds_until)
+        judged = Arrivals(arrays[4][:, 0], arrays[5], judged_until)
+        read = cls(program, arrays[0], ids, arrays[1], tiled, frauds, judged, names, late)
         read._gone_until = int(np.iinfo(np.int64).max)  # the bytes do not say what was forgotten before
         return read
 
@@ -245,41 +256,27 @@ class Profile:
             tile[8 : 8 + len(squares)] += squares
 
     def _settle(self, now: int) -> None:
-        """Add up the frauds that are known by now, but for the last."""
-        if len(self.arrivals) <= self.program.kept.payments:
-            return
-        known = np.searchsorted(self.arrivals, now, side="right")
-        for _ in range(int(known) - self.program.kept.payments):
-            self.arrived_until, self.arrivals = int(self.arrivals[0]), self.arrivals[1:]
-            start = self.arrived_until // self.program.tile * self.program.tile
-            if not len(self.arrival_tiles) or self.arrival_tiles[-1, 0] != start:
-                self.arrival_tiles = np.vstack([self.arrival_tiles, [start, 0]])
-            self.arrival_tiles[-1, 1] += 1
+        """Add up the labels that are known by now, but for the last."""
+        for arrivals in (self.frauds, self.judged):
+            arrivals.settle(now, self.program.kept.payments, self.program.tile)
 
     def _forget(self, until: int) -> None:
-        """Let go of whole tiles, and of payments and frauds within them, that no window can reach any more."""
+        """Let go of whole tiles, and of payments and labels within them, that no window can reach any more."""
         first = (until + 1) // self.program.tile * self.program.tile
-        if not any(len(one) and one.flat[0] < first for one in self._in_order_of_time):
-            self._forget_bounds(first)
-            return
-        gone, known = int(np.searchsorted(self.rows[:, 0], first)), int(np.searchsorted(self.arrivals, first))
-        if gone or known or len(self.tiles) or len(self.arrival_tiles):
+        gone = int(np.searchsorted(self.rows[:, 0], first)) if _begin_before(first, self.rows) else 0
+        forgotten = [arrivals.forget(first) for arrivals in (self.frauds, self.judged)]
+        if gone or any(forgotten) or _begin_before(first, self.tiles):
             self._gone_until = first - 1
-        self.tiles = self.tiles[self.tiles[:, 0] >= first]
-        self.arrival_tiles = self.arrival_tiles[self.arrival_tiles[:, 0] >= first]
-        self.rows = self.rows[gone:]
-        del self.ids[:gone]
-        self.arrivals = self.arrivals[known:]
-        self._forget_bounds(first)
-
-    @property
-    def _in_order_of_time(self) -> tuple[Integers, ...]:
-        return self.rows, self.arrivals, self.tiles, self.arrival_tiles
-
-    def _forget_bounds(self, first: int) -> None:
-        """Nothing that was added up before is left: whatever is as old is forgotten too, in whatever order it comes."""
+            self.tiles = self.tiles[self.tiles[:, 0] >= first]
+            self.rows = self.rows[gone:]
+            del self.ids[:gone]
+        # Nothing that was added up is left: whatever is as old is forgotten too, in whatever order it comes.
         self.tiled_until = NEVER if self.tiled_until < first else self.tiled_until
-        self.arrived_until = NEVER if self.arrived_until < first else self.arrived_until
+
+
+def _begin_before(first: int, rows: Integers) -> bool:
+    """Whether the first of some rows in order of time is older."""
+    return len(rows) > 0 and bool(rows[0, 0] < first)
 
 
 def _with_row(rows: Integers, place: int, row: list[int]) -> Integers:

@@ -132,6 +132,8 @@ def _specs_of_own(entity: OwnEntity) -> tuple[FeatureSpec, ...]:
         *_specs(entity, Aggregate.DELAYED_COUNT, MONTH, EVER),
         *_specs(entity, Aggregate.FRAUD_RATE, WEEK, MONTH, EVER),
         *_specs(entity, Aggregate.FRAUDS, EVER),
+        *_specs(entity, Aggregate.JUDGED, MONTH, EVER),
+        *_specs(entity, Aggregate.JUDGED_FRAUD_RATE, WEEK, MONTH, EVER),
     )
 
 

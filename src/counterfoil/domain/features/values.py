@@ -16,7 +16,7 @@ from counterfoil.domain.compiled import compiled
 _COUNT, _FIRST, _SHARE, _SINCE = 0, 1, 2, 3
 _SUM, _MEAN, _STD, _TO_MEAN, _DEVIATIONS = 0, 1, 2, 3, 4
 _LARGEST, _TO_LARGEST = 0, 1
-_ENDED, _RATE, _FRAUDS = 0, 1, 2
+_ENDED, _RATE, _FRAUDS, _JUDGED = 0, 1, 2, 3
 
 _SECOND = 1_000_000
 _UNIT = 10_000.0
@@ -72,17 +72,20 @@ def _largest_value(code: int, amount: int, has_amount: bool, any_amount: bool, l
 
 
 @compiled
-def _labels_value(code: int, ended: int, frauds: int) -> float:
-    """A value of Family.LABELS: of payments whose delay ended, and frauds that became known, in the window.
+def _labels_value(code: int, ended: int, judged: int, frauds: int) -> float:
+    """A value of Family.LABELS: of payments whose delay ended, labels and frauds that became known, in the window.
 
-    Counting labelled payments only would give away which are still unlabelled. A late label can become known in
-    a window in which no delay ended: a rate never exceeds 1.
+    A late label can become known in a window in which no delay ended: a rate never exceeds 1.
     """
     if code == _ENDED:
         return float(ended)
     if code == _FRAUDS:
         return float(frauds)
-    return frauds / max(ended, frauds, 1)
+    if code == _RATE:
+        return frauds / max(ended, frauds, 1)
+    if code == _JUDGED:
+        return float(judged)
+    return frauds / judged if judged else math.nan
 
 
 @compiled
@@ -188,14 +191,14 @@ def distinct(
 
 @compiled
 def labels(
-    ended: Integers, arrived: Integers,
+    ended: Integers, judged: Integers, frauds: Integers,
     row: Integers, wanted: Flags, codes: Integers, columns: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of Family.LABELS, of the counts at each position."""
     for i in range(len(row)):
         if wanted[row[i]]:
             for k in range(len(codes)):
-                out[columns[k], row[i]] = _labels_value(codes[k], ended[i], arrived[i])
+                out[columns[k], row[i]] = _labels_value(codes[k], ended[i], judged[i], frauds[i])
 
 
 @compiled
@@ -303,7 +306,8 @@ def _asks(program: Integers, one: int, other: int) -> bool:
 def newest(
     now: int, minor: int, has: bool, quarter: int, currency: int, account: int, merchant: int,
     rows: Integers, tiles: Integers, tiled_until: int, tile: int,
-    arrivals: Integers, arrival_tiles: Integers, arrived_until: int, delay: int,
+    frauds: Integers, fraud_tiles: Integers, frauds_until: int,
+    judged: Integers, judged_tiles: Integers, judged_until: int, delay: int,
     program: Integers, seen: Integers, out: Doubles,
 ) -> None:  # fmt: skip
     """Values of all families for a payment at `now` that comes after an entity's `rows` and `tiles`.
@@ -350,5 +354,6 @@ def newest(
             out[column] = merchants + (1 if merchant >= 0 and not seen[merchant] & 2 else 0)
         else:
             ended = _within(edge - delay, now - delay, rows[:, 0], tiles, tiled_until, tile)
-            known = _within(edge, now, arrivals, arrival_tiles, arrived_until, tile)
-            out[column] = _labels_value(code, ended, known)
+            labelled = _within(edge, now, judged, judged_tiles, judged_until, tile)
+            known = _within(edge, now, frauds, fraud_tiles, frauds_until, tile)
+            out[column] = _labels_value(code, ended, labelled, known)

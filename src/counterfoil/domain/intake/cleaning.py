@@ -17,6 +17,7 @@ from counterfoil.domain.intake import parsing, parsing_amounts, parsing_times
 from counterfoil.domain.intake.currencies import digits_of
 from counterfoil.domain.intake.mapping_amounts import DIRECTION
 from counterfoil.domain.intake.mapping_model import PSEUDONYMS, SourceMapping
+from counterfoil.domain.intake.pairs import difference, ratio
 from counterfoil.domain.intake.parsing import Fault, Parsed
 from counterfoil.domain.intake.parsing_ids import identifier_faults, line_break_fault
 from counterfoil.domain.privacy.addresses import normal_addresses
@@ -296,6 +297,9 @@ def _add_evidence(columns: _Columns, raw: dict[str, pa.Array], mapping: SourceMa
     evidence = mapping.evidence
     for name, column in evidence.numeric.items():
         columns.add(name, parsing.parse_numbers(raw[column], column, mapping.amount))
+    for pairs, made in ((evidence.differences, difference), (evidence.ratios, ratio)):
+        for name, (first, second) in pairs.items():
+            columns.values[name] = made(columns.values[first], columns.values[second])
     for name, column in (*evidence.categorical.items(), *evidence.textual.items()):
         columns.add(name, parsing.parse_text(raw[column], column))
     for column in evidence.categorical.values():

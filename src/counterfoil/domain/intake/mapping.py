@@ -125,6 +125,7 @@ def _joint_problems(parts: Mapping[str, Any], *, labels_given: bool) -> Iterator
             yield from rules.fixed_column_problems(known, fields, evidence, parts["privacy"])
     if evidence is not None:
         yield from rules.evidence_name_problems(evidence)
+        yield from rules.pair_problems(evidence, fields)
         yield from rules.canonical_evidence_problems(evidence, fields, parts["currency"], parts["amount"])
     if parts["privacy"] is not None:
         yield from rules.privacy_problems(parts["privacy"], fields, evidence)

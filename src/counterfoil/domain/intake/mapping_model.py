@@ -152,9 +152,15 @@ class Labels(Part):
 
 
 class Evidence(Part):
-    """Evidence name -> source column, by kind; and canonical columns that are evidence as well."""
+    """Evidence name -> source column, by kind; and canonical columns that are evidence as well.
+
+    `differences` and `ratios` are numbers made of two others, the first less (or over) the second: names of `numeric`
+    evidence, or "amount". They are null where one of the two is, and a ratio where the second is 0.
+    """
 
     numeric: dict[str, str] = Field(default={})
+    differences: dict[str, tuple[str, ...]] = Field(default={})
+    ratios: dict[str, tuple[str, ...]] = Field(default={})
     categorical: dict[str, str] = Field(default={})
     textual: dict[str, str] = Field(default={})
     categorical_fields: tuple[str, ...] = ()
@@ -194,8 +200,8 @@ class SourceMapping(Part):
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """Names of the numeric evidence."""
-        return tuple(self.evidence.numeric)
+        """Names of the numeric evidence: the columns of the source first, then what is made of pairs of them."""
+        return (*self.evidence.numeric, *self.evidence.differences, *self.evidence.ratios)
 
     @property
     def own_categorical(self) -> tuple[str, ...]:

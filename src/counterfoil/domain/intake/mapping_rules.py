@@ -159,7 +159,7 @@ def privacy_problems(privacy: Privacy, fields: Fields | None, evidence: Evidence
 def evidence_name_problems(evidence: Evidence) -> Iterator[str]:
     """Yield evidence names that are malformed or taken, and empty source columns."""
     seen: dict[str, str] = {}
-    for kind, name, column in _own_evidence(evidence):
+    for kind, name, column in (*_own_evidence(evidence), *_pairs(evidence)):
         where = f"evidence.{kind}.{name}"
         if not _SNAKE_CASE.fullmatch(name):
             yield f"{where}: the name is not snake_case (lower-case letters, digits, single underscores)"
@@ -170,6 +170,20 @@ def evidence_name_problems(evidence: Evidence) -> Iterator[str]:
         if not column:
             yield f"{where}: names no source column"
         seen.setdefault(name, kind)
+
+
+def pair_problems(evidence: Evidence, fields: Fields | None) -> Iterator[str]:
+    """Yield differences and ratios that are not of two numbers that payments have."""
+    amount = ["amount"] if fields is None or fields.amount is not None else []
+    known = [*amount, *evidence.numeric]
+    for kind, name, pair in _pairs(evidence):
+        where = f"evidence.{kind}.{name}"
+        if len(pair) != 2 or pair[0] == pair[1]:
+            yield f'{where}: is not a list of two numbers (write {name} = ["balance", "amount"])'
+            continue
+        for one in pair:
+            if one not in known:
+                yield f"{where}: payments have no number {one!r} (there are: {', '.join(known) or 'none'})"
 
 
 def canonical_evidence_problems(
@@ -232,6 +246,12 @@ def entity_problems(entities: object, fields: Any, evidence: Any) -> Iterator[st
 _ENTITY_COLUMNS = {f"{name}_id": name for name in ("account", "merchant", "device", "source_ip", "email", "phone")}
 _ENTITY_COLUMNS |= {"category": "category", "card_bin": "card_bin"}
 """Canonical columns that an entity may be told by -> the field that fills them."""
+
+
+def _pairs(evidence: Evidence) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for kind in ("differences", "ratios"):
+        for name, pair in getattr(evidence, kind).items():
+            yield kind, name, pair
 
 
 def _own_evidence(evidence: Evidence | None) -> Iterator[tuple[str, str, str]]:

@@ -81,6 +81,8 @@ def canonical(mapping: SourceMapping) -> SourceMapping:
         fields=_canonical_fields(mapping),
         evidence=Evidence(
             numeric={name: _EVIDENCE + name for name in evidence.numeric},
+            differences=evidence.differences,
+            ratios=evidence.ratios,
             categorical={name: _EVIDENCE + name for name in mapping.own_categorical},
             textual={name: _EVIDENCE + name for name in evidence.textual},
             categorical_fields=evidence.categorical_fields,

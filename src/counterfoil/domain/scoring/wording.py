@@ -91,6 +91,11 @@ def _behaviour(spec: FeatureSpec, value: float, common: float | None, payments: 
             return f"{value:.0%} of the {before}payments of {whose} in {window} fell in this quarter of the day"
         case Aggregate.FRAUD_RATE:
             return f"{value:.1%} of the payments of {whose} in {window} turned out frauds{_beside(common, '.1%')}"
+        case Aggregate.JUDGED_FRAUD_RATE:
+            judged = f"payments of {whose} whose label became known in {window}"
+            return f"{value:.1%} of the {judged} are frauds{_beside(common, '.1%')}"
+        case Aggregate.JUDGED:
+            return f"{value:.4g} labels of payments of {whose} became known in {window}{_beside(common, '.4g')}"
         case Aggregate.FRAUDS:
             return f"{value:.4g} frauds of {whose} became known in {window}{_beside(common, '.4g')}"
         case _:

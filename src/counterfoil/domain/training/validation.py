@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.metrics import average_precision_score
 
-from counterfoil.domain.arrays import Doubles, Flags, Floats, Labels, frauds_and_first_good
+from counterfoil.domain.arrays import Doubles, Flags, Floats, Integers, Labels, frauds_and_first_good
 from counterfoil.domain.encoding.blocks import Embed
 from counterfoil.domain.encoding.encoder import ODDS, VOTES, Blocks, Encoder, Mixture, join
 from counterfoil.domain.encoding.evidence import EvidenceSchema
@@ -17,6 +17,7 @@ from counterfoil.domain.encoding.selection import select_evidence
 from counterfoil.domain.policy.thresholds import Thresholds, choose_thresholds
 from counterfoil.domain.release.references import condense
 from counterfoil.domain.scoring.signal import Calibration, fit_calibration, margin
+from counterfoil.domain.training.doubt import Ranked, account_numbers, lead
 from counterfoil.domain.training.nearest import mean_cosines
 from counterfoil.domain.training.options import TrainingOptions
 
@@ -41,6 +42,7 @@ class Fold:
     blocks: Blocks
     labels: Labels
     weights: Doubles
+    accounts: Integers
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def fold_of(
     return Fold(
         encoder.blocks(before.take(worth), embed, known), known,
         encoder.blocks(after.take(rows), embed), labels[validate][rows], row_weights,
+        account_numbers(after.take(rows)),
     )  # fmt: skip
 
 
@@ -166,8 +169,9 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
     """The mixture and the number of neighbours with the best mean average precision on the folds.
 
     They are chosen with `judged_good` good references; then the fewest are taken that keep the precision of the
-    most. With few frauds in the folds the first mixture is taken; without folds the first of each choice, and the
-    most good references.
+    most. Where the best mixture leads the first by no more than its standard error (Breiman et al. 1984, section 3.4),
+    or with few frauds in the folds, the first is taken; without folds the first of each choice, and the most good
+    references.
     """
     possible = mixtures(options)
     if _frauds(folds) < FRAUDS_TO_CHOOSE_BY:
@@ -183,11 +187,28 @@ def choose(folds: list[Fold], options: TrainingOptions) -> Choice:
             for k, precision in precisions.items()
         }
         mixture, k = max(found, key=lambda choice: found[choice])
+        if not _leads(folds, mixture, possible[0], k, options):
+            mixture, k = possible[0], max(options.neighbours, key=lambda k: found[possible[0], k])
         only, sizes = replace(options, neighbours=(k,)), sorted(options.good_references)
         judged = list(pool.map(lambda size: _precisions(folds, mixture, size, only), sizes))
     by_size = {size: precisions[k] for size, precisions in zip(sizes, judged, strict=True)}
     enough = next((size for size in by_size if by_size[size] >= KEPT * by_size[largest]), largest)
     return Choice(mixture, k, enough, by_size[enough])
+
+
+def _leads(folds: list[Fold], best: Mixture, first: Mixture, k: int, options: TrainingOptions) -> bool:
+    """Whether the best mixture is better than the first by more than chance may move it."""
+    if best == first:
+        return True
+    ranked = [
+        Ranked(
+            fold.labels, fold.weights, fold.accounts,
+            *(_margins(fold, mixture, (k,), options.judged_good)[k] for mixture in (best, first)),
+        )
+        for fold in folds
+    ]  # fmt: skip
+    found, error = lead(ranked, options.seed)
+    return found > error
 
 
 def _precisions(folds: list[Fold], mixture: Mixture, size: int, options: TrainingOptions) -> dict[int, float]:

@@ -55,6 +55,7 @@ class Behaviour:
     parts: Mapping[str, tuple[Part, ...]]
     features: int
     label_delay: int
+    reads_good_labels: bool
 
     @classmethod
     def of(cls, specs: Sequence[FeatureSpec], label_delay: timedelta, *, by_currency: bool) -> "Behaviour":
@@ -68,7 +69,8 @@ class Behaviour:
             log = next(column for column in entity.columns if column in ENTITIES)
             program = Program(tuple(specs[place] for place in places), delay, by_currency)
             parts[log].append(Part(tuple(entity.columns), program, tuple(places)))
-        return cls({log: tuple(own) for log, own in parts.items()}, len(specs), delay)
+        good = any(spec.aggregate.reads_good_labels for spec in specs)
+        return cls({log: tuple(own) for log, own in parts.items()}, len(specs), delay, good)
 
     def known_at(self, tick: int, label_time: int | None) -> int:
         """From when on a label counts: the rule of `payments.Payments.known`."""
@@ -83,7 +85,7 @@ class Log:
     behaviour: Behaviour
     profiles: dict[tuple[int, tuple[Any, ...]], Profile] = field(default_factory=dict)
     known: dict[str, tuple[int, tuple[tuple[int, tuple[Any, ...]], ...]]] = field(default_factory=dict)
-    frauds: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     position: int = 0
     stale: bool = False
 
@@ -101,8 +103,7 @@ class Log:
         fresh = [row for name, row in read.payments.items() if name not in self.known]
         for row in sorted(fresh, key=lambda row: (row["event_time"], row["transaction_id"])):
             self.keep(row)
-            if row.get("label") == FRAUD:
-                self._label(row["transaction_id"], FRAUD, row.get("label_time"))
+            self._label_of(row)
 
     def keep(self, row: Row) -> None:
         """Keep a payment."""
@@ -125,22 +126,27 @@ class Log:
             self.profiles[key] = Profile(self.parts[key[0]].program)
         return self.profiles[key]
 
+    def _label_of(self, row: Row) -> None:
+        """Count the label that a payment has, if it has any."""
+        if row.get("label") is not None:
+            self._label(row["transaction_id"], row["label"], row.get("label_time"))
+
     def _label(self, name: str, label: int | None, label_time: datetime | None) -> None:
-        """Count a fraud once; what was counted and is none any more makes the log stale."""
-        if label != FRAUD:
-            self.stale |= name in self.frauds
+        """Count a label once; what was counted and is said otherwise makes the log stale."""
+        if label != FRAUD and (label is None or not self.behaviour.reads_good_labels):
+            self.stale |= name in self.labels
             return
         if name not in self.known:  # its payment is not read yet: both are read again together
             self.stale = True
             return
         tick, mine = self.known[name]
         counts = self.behaviour.known_at(tick, None if label_time is None else as_tick(label_time))
-        if name in self.frauds:
-            self.stale |= self.frauds[name] != counts  # taken back and said again
+        if name in self.labels:
+            self.stale |= self.labels[name] != (label, counts)  # taken back and said again
             return
-        self.frauds[name] = counts
+        self.labels[name] = label, counts
         for key in mine:
-            self.stale |= not self._profile(key).add_fraud(counts)
+            self.stale |= not self._profile(key).add_label(counts, fraud=label == FRAUD)
 
     def fill(self, row: Row, payment: Payment, out: Doubles) -> bool:
         """Set the features that this log gives a payment; say no if it cannot."""
@@ -219,8 +225,7 @@ class HotLogs:
         for row in sorted(history.rows(), key=lambda row: (row["event_time"], row["transaction_id"])):
             log.keep(row)
         for row in history.rows():
-            if row.get("label") == FRAUD:
-                log._label(row["transaction_id"], FRAUD, row.get("label_time"))
+            log._label_of(row)
         # What is still not in order stays so: a payment that is in no log, or older than all windows.
         log.position, log.stale = part.position, False
         return log

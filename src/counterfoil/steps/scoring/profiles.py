@@ -151,13 +151,16 @@ def seen_by_windows(
     """The rows that windows of payments from `first` on can see: the batch's rule (`span.read_back`) for rows."""
     others = longest_window(spec for spec in specs if spec.aggregate is not Aggregate.FRAUDS)
     since, known_since = first - others - label_delay, first - longest_window(specs)
+    good_since = first - others if any(spec.aggregate.reads_good_labels for spec in specs) else None
 
     def is_seen(row: Row) -> bool:
         at = row["event_time"]
         if at >= since:
             return True
-        known = max(row.get("label_time") or at, at + label_delay)
-        return bool(row.get("label") == FRAUD and known >= known_since)
+        label, known = row.get("label"), max(row.get("label_time") or at, at + label_delay)
+        if label == FRAUD:
+            return bool(known >= known_since)
+        return label is not None and good_since is not None and bool(known >= good_since)
 
     return [row for row in rows if is_seen(row)]
 

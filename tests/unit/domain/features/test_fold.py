@@ -50,7 +50,7 @@ def naive(row: Row, rows: list[Row], spec: FeatureSpec, delay: timedelta, by_cur
     if None in entity:
         return None
     mine = [r for r in rows if [r[column] for column in spec.entity.columns] == entity]
-    if spec.aggregate in (Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS):
+    if spec.aggregate.is_delayed:
         return naive_labels(row["event_time"], mine, spec, delay)
     now, start = row["event_time"], row["event_time"] - timedelta(hours=spec.hours)
     seen = []
@@ -63,15 +63,21 @@ def naive(row: Row, rows: list[Row], spec: FeatureSpec, delay: timedelta, by_cur
     return naive_value(spec, row, seen)
 
 
-def naive_labels(now: datetime, mine: list[Row], spec: FeatureSpec, delay: timedelta) -> float:
-    ended, frauds = 0, 0
+def naive_labels(now: datetime, mine: list[Row], spec: FeatureSpec, delay: timedelta) -> float | None:
+    ended, judged, frauds = 0, 0, 0
     for other in mine:
         end = other["event_time"] + delay
         known_at = max(other["label_time"] or other["event_time"], end)
         ended += now - timedelta(hours=spec.hours) < end <= now
-        frauds += other["label"] == 1 and now - timedelta(hours=spec.hours) < known_at <= now
+        became_known = other["label"] is not None and now - timedelta(hours=spec.hours) < known_at <= now
+        judged += became_known
+        frauds += became_known and other["label"] == 1
     if spec.aggregate is Aggregate.FRAUDS:
         return frauds
+    if spec.aggregate is Aggregate.JUDGED:
+        return judged
+    if spec.aggregate is Aggregate.JUDGED_FRAUD_RATE:
+        return frauds / judged if judged else None
     return ended if spec.aggregate is Aggregate.DELAYED_COUNT else frauds / max(ended, frauds, 1)
 
 
@@ -133,7 +139,7 @@ def folded(
 EXACT = {
     Aggregate.COUNT, Aggregate.ACCOUNTS, Aggregate.IS_FIRST, Aggregate.SECONDS_SINCE_PREVIOUS,
     Aggregate.DISTINCT_MERCHANTS, Aggregate.QUARTER_SHARE, Aggregate.AMOUNT_SUM, Aggregate.DELAYED_COUNT,
-    Aggregate.FRAUD_RATE, Aggregate.FRAUDS,
+    Aggregate.FRAUD_RATE, Aggregate.FRAUDS, Aggregate.JUDGED, Aggregate.JUDGED_FRAUD_RATE,
 }  # fmt: skip
 
 
@@ -282,6 +288,15 @@ class TestWindows:
         assert answers[0]["merchant_delayed_count_1d"] == answers[1]["merchant_delayed_count_1d"] == 1
         assert answers[0]["merchant_fraud_rate_1d"] == answers[1]["merchant_fraud_rate_1d"] == 0
 
+    def test_judged_payments_are_those_whose_label_is_known_by_now_good_ones_too(self) -> None:
+        specs = tuple(FeatureSpec(Entity.MERCHANT, one, 96) for one in (Aggregate.JUDGED, Aggregate.JUDGED_FRAUD_RATE))
+        said = [payment(1, DAY, label=1), payment(2, DAY, label=0), payment(3, DAY, label=None)]
+        said.append(payment(4, DAY, label=0, label_time=START + 4 * DAY))
+        asked = [payment(10 + n, moment) for n, moment in enumerate((3 * DAY - MICROSECOND, 3 * DAY, 4 * DAY))]
+        found = folded([*said, *asked], specs, 2 * DAY)
+        values = [tuple(found[row["transaction_id"]][spec.name] for spec in specs) for row in asked]
+        assert values == [(0, None), (2, 1 / 2), (3, 1 / 3)]
+
 
 class TestColumns:
     MEAN = FeatureSpec(Entity.ACCOUNT, Aggregate.AMOUNT_MEAN, 7 * 24)
@@ -412,23 +427,25 @@ def test_chosen_payments_get_the_evidence_that_they_have_among_all(
     assert some == [row for row in every if row["transaction_id"] in ids]
 
 
-def test_a_period_has_the_evidence_it_has_within_all_payments() -> None:
-    """Also where a fraud from long before became known in its windows."""
+@pytest.mark.parametrize("late", [1, 0])
+def test_a_period_has_the_evidence_it_has_within_all_payments(late: int) -> None:
+    """Also where a label from long before became known in its windows."""
+    specs = (*DEFAULT_SPECS, FeatureSpec(Entity.MERCHANT, Aggregate.JUDGED, 24 * 30))
     rows = [payment(n, n * DAY, label=1, label_time=START + (n + 9) * DAY) for n in range(60)]
-    rows.append(payment(90, timedelta(0), label=1, label_time=START + 50 * DAY))
+    rows.append(payment(90, timedelta(0), label=late, label_time=START + 50 * DAY))
     since, until = START + 45 * DAY, START + 55 * DAY
     everything = pa.Table.from_pylist(rows, schema=transactions_schema())
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
         database.register("transactions", everything)
-        condition = read_back(DEFAULT_SPECS, 2 * DAY, since, until)
+        condition = read_back(specs, 2 * DAY, since, until)
         seen = database.sql(f"FROM transactions WHERE {condition}").to_arrow_table()
     assert seen.num_rows < everything.num_rows
     found = []
     for table in (everything, seen):
         times = [row["event_time"] for row in table.to_pylist()]
         inside = np.array([since <= time < until for time in times])
-        found.append(evidence_of(table, DEFAULT_SPECS, label_delay=2 * DAY, rows=inside))
+        found.append(evidence_of(table, specs, label_delay=2 * DAY, rows=inside))
     assert found[0].num_rows == 10
     assert found[0].equals(found[1])
 

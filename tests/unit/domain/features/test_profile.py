@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from drawn_payments import DAY, EPOCH, START, Row, by_time, every_aggregate, known, one_by_one, payment, tables
+from drawn_payments import DAY, EPOCH, START, Row, by_time, every_aggregate, learn, one_by_one, payment, tables
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -50,8 +50,7 @@ def test_a_payment_in_the_past_has_the_batchs_features_or_none(rows: list[Row], 
     profile = Profile(Program(specs, microseconds(DAY), kept=kept))
     for row in mine:
         profile.add(payment(row))
-        if row["label"] == 1:
-            profile.add_fraud(known(row, DAY))
+        learn(profile, row, DAY)
     expected = {row["transaction_id"]: [row[spec.name] for spec in specs] for row in evidence}
     found = [(row, profile.features_in_place(payment(row))) for row in mine]
     for row, features in found:
@@ -82,11 +81,10 @@ def test_a_state_of_bytes_is_as_good_as_the_profile(rows: list[Row]) -> None:
         state, found = fold(state, one, PROGRAM)
         np.testing.assert_array_equal(found, expected)
         assert state == profile.to_bytes()
-        if row["label"] == 1:
-            profile.add_fraud(known(row, DAY))
-            learned = Profile.from_bytes(state, PROGRAM)
-            learned.add_fraud(known(row, DAY))
-            state = learned.to_bytes()
+        learn(profile, row, DAY)
+        learned = Profile.from_bytes(state, PROGRAM)
+        learn(learned, row, DAY)
+        state = learned.to_bytes()
 
 
 @pytest.mark.slow
@@ -129,14 +127,15 @@ def test_a_profile_is_bounded_however_many_payments_come() -> None:
     for number in range(400):
         profile.features(plain(number, number * 1800, account_id=f"a{number}"))
         profile.add(plain(number, number * 1800, account_id=f"a{number}"))
-        profile.add_fraud(plain(number, number * 1800).tick + 1)
+        profile.add_label(plain(number, number * 1800).tick + 1, fraud=True)
     hours = 72 + 24 + 2  # the longest window and the label delay
-    assert (len(profile.rows), len(profile.arrivals)) == (3, 4)
+    assert (len(profile.rows), len(profile.frauds.moments), len(profile.judged.moments)) == (3, 4, 4)
     assert 90 < len(profile.tiles) <= hours
-    assert 60 < len(profile.arrival_tiles) <= hours
+    assert 60 < len(profile.frauds.tiles) <= hours
+    assert 60 < len(profile.judged.tiles) <= hours
     size = len(profile.to_bytes())
     assert profile.names == ["EUR", "a397", "a398", "a399", "m"]
-    assert size < 12_000
+    assert size < 14_000
 
 
 def test_a_window_that_reaches_into_a_tile_takes_all_of_it() -> None:

@@ -39,7 +39,8 @@ def test_the_longest_window_is_what_is_read_back() -> None:
 
 @pytest.mark.parametrize("aggregate", list(Aggregate))
 def test_only_counts_of_labels_wait_for_them_and_only_amounts_are_money(aggregate: Aggregate) -> None:
-    assert aggregate.is_delayed == (aggregate in {Aggregate.DELAYED_COUNT, Aggregate.FRAUD_RATE, Aggregate.FRAUDS})
+    assert aggregate.is_delayed == ("fraud" in aggregate or aggregate in {Aggregate.DELAYED_COUNT, Aggregate.JUDGED})
+    assert aggregate.reads_good_labels == ("judged" in aggregate.value)
     assert aggregate.is_money == ("amount" in aggregate.value)
     # What a payment is compared with must not contain it; nor may a label window.
     compares = aggregate.is_delayed or aggregate.value.startswith(

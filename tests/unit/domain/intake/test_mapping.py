@@ -169,6 +169,41 @@ def test_a_range_of_times_must_be_one(section: str, problem: str) -> None:
     assert problems(f'[fields]\nevent_time = "t"\n[time]\n{section}\n') == [problem]
 
 
+PAIRS = FULL.replace('items"', 'items"\n[evidence.{}]\n{}', 1)
+
+
+def test_differences_and_ratios_are_numeric_evidence_that_no_column_of_the_file_has() -> None:
+    mapping = parse_mapping(PAIRS.format("ratios", 'each = ["amount", "basket_size"]'), "file")
+    assert mapping.numeric == ("basket_size", "each")
+    assert "each" in mapping.schema.names
+    assert mapping.source_columns == parse_mapping(FULL, "file").source_columns
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ('each = ["amount", "items"]', "payments have no number 'items' (there are: amount, basket_size)"),
+        ('each = ["amount", "memo"]', "payments have no number 'memo'"),
+        ('each = ["each", "amount"]', "payments have no number 'each'"),
+        ('each = ["amount", "amount"]', 'is not a list of two numbers (write each = ["balance", "amount"])'),
+        ('each = ["amount"]', "is not a list of two numbers"),
+        ('each = ["amount", "basket_size", "amount"]', "is not a list of two numbers"),
+        ('Each = ["amount", "basket_size"]', "the name is not snake_case"),
+        ('channel = ["amount", "basket_size"]', "'channel' is already used in evidence.categorical"),
+        ('amount = ["amount", "basket_size"]', "'amount' is a canonical column"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["differences", "ratios"])
+def test_a_pair_of_numbers_that_payments_do_not_have_is_named(kind: str, pair: str, expected: str) -> None:
+    [problem] = problems(PAIRS.format(kind, pair))
+    assert problem.startswith(f"evidence.{kind}.{pair.partition(' ')[0]}: {expected}")
+
+
+def test_an_amount_that_is_not_mapped_is_no_half_of_a_pair() -> None:
+    text = '[fields]\nevent_time = "t"\n[evidence.numeric]\na = "A"\n[evidence.ratios]\nr = ["amount", "a"]\n'
+    assert problems(text) == ["evidence.ratios.r: payments have no number 'amount' (there are: a)"]
+
+
 def test_entities_are_columns_or_pairs_of_them() -> None:
     mapping = parse_mapping(FULL + '[entities]\nvia = "channel"\npayer_via = ["account_id", "channel"]\n', "file")
     assert mapping.entities == {"via": ("channel",), "payer_via": ("account_id", "channel")}

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from counterfoil.adapters.files.mapping_files import load_mapping, shipped_mappings
+from counterfoil.domain.intake.cleaning import clean
+from counterfoil.domain.intake.mapping import parse_mapping
 from counterfoil.domain.intake.requests import canonical, clean_requests, flattened, plain, without_labels
 from counterfoil.domain.privacy.pseudonyms import PseudonymKeys
 
@@ -43,6 +46,48 @@ def test_what_the_mapping_has_worked_out_is_not_taken_over() -> None:
     labelled = clean_requests([{**SOURCE, "is_fraud": "1"}], without_labels(MAPPING), key=KEY)
     assert labelled.payments["label"].null_count == 1
     assert labelled.ignored == ("is_fraud",)
+
+
+WITH_PAIRS = parse_mapping(
+    """
+[fields]
+transaction_id = "id"
+event_time = "at"
+amount = "sum"
+[evidence.numeric]
+before = "Before"
+after = "After"
+[evidence.differences]
+gone = ["before", "after"]
+left = ["before", "amount"]
+[evidence.ratios]
+share = ["amount", "before"]
+""",
+    "pairs",
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gone", "left", "share"),
+    [
+        ("100", "60", 40.0, 87.5, 0.125),
+        ("0", "60", -60.0, -12.5, None),
+        ("", "60", None, None, None),
+        ("-1.6e308", "1.6e308", None, -1.6e308, -12.5 / 1.6e308),
+    ],
+)
+def test_pairs_of_numbers_are_the_same_in_a_file_and_in_a_single_payment(
+    before: str, after: str, gone: float | None, left: float | None, share: float | None
+) -> None:
+    row = {"id": "p1", "at": "2026-03-01T10:00:00Z", "sum": "12.5", "Before": before, "After": after}
+    whole = clean(pa.table({k: [v] for k, v in row.items()}), WITH_PAIRS, key=b"0" * 16, source="f", first_line=1,
+                  content_hash="")  # fmt: skip
+    evidence = {"before": before or None, "after": after}
+    payment = {"transaction_id": "p1", "event_time": row["at"], "amount": "12.5", "evidence": evidence}
+    alone = clean_requests([flattened(payment)], canonical(WITH_PAIRS), key=KEY)
+    assert not alone.ignored
+    for payments in (whole.transactions, alone.payments):
+        assert payments.select(["gone", "left", "share"]).to_pylist() == [{"gone": gone, "left": left, "share": share}]
 
 
 @pytest.mark.parametrize("name", shipped_mappings())

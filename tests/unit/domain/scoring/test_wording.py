@@ -50,6 +50,13 @@ def said(column: str, value: object, usual: object = None) -> str:
             0.0,
             "3 frauds of the source IP became known in 365 days (usual of good payments: 0)",
         ),
+        (
+            "merchant_judged_fraud_rate_30d",
+            0.25,
+            None,
+            "25.0% of the payments of the merchant whose label became known in 30 days are frauds",
+        ),
+        ("merchant_judged_1d", 4.0, None, "4 labels of payments of the merchant became known in 1 day"),
         ("account_device_is_first_30d", 1.0, 0.0, "no payment of the account on this device in the 30 days before"),
         (
             "account_seconds_since_previous_30d",

@@ -1,6 +1,6 @@
 """Validation: blocks honour the labels' delay, and what is best on them is chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.odds import BAGGED, MACHINES, VARIED, lit
 from counterfoil.domain.schemas import TIMESTAMP
 from counterfoil.domain.training import validation
+from counterfoil.domain.training.doubt import Ranked, lead
 from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.domain.training.training import Fitted
 from counterfoil.domain.training.validation import (
@@ -125,7 +126,14 @@ def blocks_of(labels: np.ndarray, telling: str, seed: int) -> Blocks:
 
 def fold_where(telling: str, seed: int = 0) -> Fold:
     labels = (np.arange(600) % 10 == 0).astype(np.int8)
-    return Fold(blocks_of(labels, telling, seed), labels, blocks_of(labels, telling, seed + 1), labels, np.ones(600))
+    return Fold(
+        blocks_of(labels, telling, seed),
+        labels,
+        blocks_of(labels, telling, seed + 1),
+        labels,
+        np.ones(600),
+        np.arange(600),
+    )
 
 
 OPTIONS = TrainingOptions(good_references=(50, 200), judged_good=100, shares=(0.1, 0.8), odds=(0.25, 0.0, 0.75))
@@ -156,9 +164,31 @@ class TestChoose:
         fold = fold_where("numeric")
         frauds = np.flatnonzero(fold.labels == 1)
         few = np.setdiff1d(np.arange(len(fold.labels)), frauds[FRAUDS_TO_CHOOSE_BY - 1 :])
-        fewer = replace(fold, blocks=fold.blocks.take(few), labels=fold.labels[few], weights=fold.weights[few])
+        fewer = replace(
+            fold,
+            blocks=fold.blocks.take(few),
+            labels=fold.labels[few],
+            weights=fold.weights[few],
+            accounts=fold.accounts[few],
+        )
         assert choose([fold], OPTIONS).mixture.evidence == 0.8
         assert choose([fewer], OPTIONS).mixture == Mixture(0.1, 0.25, VARIED)
+
+    def test_a_mixture_that_leads_by_chance_only_is_not_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = []
+
+        def noting(ranked: Sequence[Ranked], seed: int) -> tuple[float, float]:
+            found.append(lead(ranked, seed))
+            return found[-1]
+
+        monkeypatch.setattr(validation, "lead", noting)
+        assert choose([fold_where(VARIED)], OPTIONS).mixture == Mixture(0.1, 0.75, VARIED)
+        two = replace(OPTIONS, machines=(VARIED,), shares=(0.1,), odds=(0.25, 0.75))
+        for options in (two, replace(two, odds=(0.75, 0.25))):
+            assert choose([fold_where("nothing")], options).mixture == Mixture(0.1, options.odds[0], VARIED)
+        (clear, its_error), (chance, error) = found
+        assert clear > its_error > 0
+        assert 0 < chance <= error
 
     def test_machines_are_no_choice_where_odds_have_no_share(self) -> None:
         assert mixtures(replace(OPTIONS, shares=(0.1,), odds=(0.0, 0.5))) == [

@@ -52,6 +52,20 @@ def test_only_what_windows_can_see_is_folded() -> None:
     assert [one["transaction_id"] for one in seen] == ["new", "edge", "fraud", "late fraud"]
 
 
+def test_where_good_labels_count_late_ones_are_folded_too() -> None:
+    specs = (FeatureSpec(OwnEntity("x", ("account_id",)), Aggregate.JUDGED_FRAUD_RATE, DAY),)
+
+    def row(name: str, days: float, **more: object) -> dict[str, object]:
+        return {"transaction_id": name, "event_time": NOON - timedelta(days=days), **more}
+
+    rows = [
+        row("good", 8, label=0), row("old good", 9, label=0), row("nobody judged", 300, label_time=NOON),
+        row("late good", 300, label=0, label_time=NOON - timedelta(days=1)),
+    ]  # fmt: skip
+    seen = seen_by_windows(rows, NOON, specs, timedelta(days=7))
+    assert [one["transaction_id"] for one in seen] == ["good", "late good"]
+
+
 def test_a_history_that_is_not_kept_is_refused() -> None:
     require_histories(DEFAULT_SPECS)
     require_histories([FeatureSpec(OwnEntity("pair", ("email_id", "account_id")), Aggregate.COUNT, DAY)])

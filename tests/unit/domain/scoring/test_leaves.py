@@ -67,7 +67,7 @@ def test_few_references_are_compared_in_full_where_they_lie_in_groups() -> None:
     near = np.argsort(-(references @ references[5]))[:600]
     blanked = np.full_like(references, np.nan)
     blanked[near] = references[near]
-    blind = Leaves(blanked, ready.axes, ready.centre, ready.order, ready.low, ready.high, ready.projected)
+    blind = Leaves(blanked, ready.axes, ready.centre, ready.order, ready.low, ready.high, ready.places)
     np.testing.assert_array_equal(np.sort(kept), np.sort(blind.nearest(references[5], 24)))
 
 

@@ -57,7 +57,7 @@ def _product(one: Floats, other: Floats) -> np.float32:
 @compiled
 def highest_in_leaves(
     leaves: Integers, apart: Floats, query: Floats, place: Floats, places: Floats, vectors: Floats,
-    order: Integers, ranked: Integers, step: int, slack: np.float32, products: Floats, out: Integers,
+    ranked: Integers, step: int, slack: np.float32, products: Floats, out: Integers,
 ) -> None:  # fmt: skip
     """Put the vectors of some leaves into the highest `products` so far, highest first, and their rows into `out`.
 
@@ -86,10 +86,10 @@ def highest_in_leaves(
                 break
         if near == 0:
             continue
-        for one in range(min(size, len(order) - leaf * size)):
+        for one in range(min(size, len(vectors) - leaf * size)):
             if distance[one] > nearer:
                 continue
-            row = order[leaf * size + one]
+            row = leaf * size + one
             product = _product(query, vectors[row])
             if product <= products[last]:
                 continue

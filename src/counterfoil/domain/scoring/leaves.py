@@ -20,7 +20,7 @@ STEP = 8
 """A leaf is given up between so many coordinates."""
 LEAF = 64
 """Vectors of a leaf."""
-FIRST_LEAVES = 16
+FIRST_LEAVES = 64
 """So many of the nearest leaves are looked at first, wherever they lie: the others are then read in their order."""
 SAMPLED = 20_000
 """The axes are those of so many vectors."""
@@ -34,24 +34,25 @@ UNIT = 1e-4
 
 @dataclass(frozen=True)
 class Leaves:
-    """Vectors ready to be searched.
+    """Where vectors lie that are to be searched, leaf by leaf.
 
-    `vectors` are all of them, (rows, dimensions). `axes` is (dimensions, axes), orthonormal, and `centre` (dimensions,)
-    is where they meet. `order` has the rows leaf by leaf, `low` and `high` (coordinates, leaves) are the boxes, and
+    `axes` is (dimensions, axes), orthonormal, and `centre` (dimensions,)
+    is where they meet. `low` and `high` (coordinates, leaves) are the boxes, and
     `places` (leaves, coordinates, LEAF) are the vectors'; what fills up the last leaf repeats its last vector.
     """
 
-    vectors: Floats
     axes: Doubles
     centre: Doubles
-    order: Integers
     low: Floats
     high: Floats
     places: Floats
 
     @classmethod
-    def of(cls, vectors: Floats) -> "Leaves | None":
-        """Cut these vectors into leaves; None if they are none or their length is not 1."""
+    def of(cls, vectors: Floats) -> "tuple[Leaves, Integers] | None":
+        """Cut vectors (rows, dimensions) into leaves; return these, and the rows in their order.
+
+        None if there are no vectors or their length is not 1.
+        """
         if not len(vectors) or np.abs(np.linalg.norm(vectors, axis=1) - 1.0).max() > UNIT:
             return None
         axes, centre = _principal_axes(vectors)
@@ -61,12 +62,12 @@ class Leaves:
         filled = np.append(order, np.repeat(order[-1:], -len(order) % LEAF))
         leaves = places[filled].reshape(-1, LEAF, places.shape[1])
         low, high = (np.ascontiguousarray(end(leaves, axis=1).T) for end in (np.min, np.max))
-        return cls(vectors, axes, centre, order, low, high, np.ascontiguousarray(leaves.transpose(0, 2, 1)))
+        return cls(axes, centre, low, high, np.ascontiguousarray(leaves.transpose(0, 2, 1))), order
 
-    def nearest(self, query: Floats, most: int) -> Integers:
+    def nearest(self, vectors: Floats, query: Floats, most: int) -> Integers:
         """The rows of the `most` vectors with the largest products with a query (dimensions,), the largest first.
 
-        There are at least `most` vectors.
+        The vectors are those that the leaves were made of, in their order, and at least `most`.
         """
         from counterfoil.domain.scoring.highest import box_distances, highest_in_leaves
 
@@ -80,19 +81,8 @@ class Leaves:
         others[first] = False
         for leaves in (first, np.flatnonzero(others)):
             highest_in_leaves(
-                leaves,
-                apart,
-                query,
-                place,
-                self.places,
-                self.vectors,
-                self.order,
-                ranked,
-                STEP,
-                SLACK,
-                products,
-                found,
-            )
+                leaves, apart, query, place, self.places, vectors, ranked, STEP, SLACK, products, found
+            )  # fmt: skip
         return found
 
 

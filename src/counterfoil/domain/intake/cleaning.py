@@ -68,14 +68,15 @@ def clean(
     content_hash: str,
     forgotten: Collection[str] = (),
     numbers: pa.Array | None = None,
+    addresses: bool = True,
 ) -> Cleaned:
     """Turn raw rows into transactions or into rejections with one reason each (the first in a fixed order).
 
     `batch` has the mapping's source columns; `first_line` is the line of its first row, or an int64 array with the
     line of each row. If the mapping maps no id, ids are derived from `content_hash`, the file's SHA-256, and from
     `numbers`, those of the rows among the file's records (None: the lines). Rows of the accounts `forgotten`
-    (pseudonyms) are refused; as hashed merchants they become null. Raises MappingError if a column's type does not
-    fit, UsageError for a key too short.
+    (pseudonyms) are refused; as hashed merchants they become null. Without `addresses` none are listed. Raises
+    MappingError if a column's type does not fit, UsageError for a key too short.
     """
     lines = _lines(first_line, batch.num_rows)
     raw = {name: _whole(batch.column(name)) for name in mapping.source_columns}
@@ -92,6 +93,8 @@ def clean(
     _add_evidence(columns, raw, mapping)
     columns.values["source"] = pa.repeat(pa.scalar(source, pa.string()), batch.num_rows)
     columns.values["source_line"] = lines
+    if not addresses:
+        columns.source_ips = None
     return _split(columns, mapping.schema, lines, source)
 
 

@@ -42,7 +42,9 @@ def identifier_faults(values: pa.Array, column: str) -> tuple[Fault, ...]:
     exact_until = _EXACT_UNTIL.get(values.type)
     if exact_until is None:
         rounded = _matching(values, column, f"{_WITH_EXPONENT}|{_WHOLE_FLOAT}", _SIGNS_OF_ROUNDED)
-        rounded[rounded] = [_is_inexact(text) for text in text_of(values.filter(pa.array(rounded)), column).to_pylist()]
+        if rounded.any():
+            texts = text_of(values.filter(pa.array(rounded)), column).to_pylist()
+            rounded[rounded] = [_is_inexact(text) for text in texts]
     else:
         rounded = mask_of(pc.greater_equal(pc.abs(pc.cast(values, pa.float64())), exact_until))
     message = f"column {column!r} holds a number that was rounded: several ids may have become one (export it as text)"

@@ -120,7 +120,14 @@ def clean_requests(
     columns, ignored = mapping.source_columns, ignored_fields(payments, mapping)
     texts = {name: pa.array([_text(p.get(name)) for p in payments], pa.string()) for name in columns}
     cleaned = clean(
-        pa.table(texts), mapping, key=key, source=SOURCE, first_line=0, content_hash="", forgotten=forgotten
+        pa.table(texts),
+        mapping,
+        key=key,
+        source=SOURCE,
+        first_line=0,
+        content_hash="",
+        forgotten=forgotten,
+        addresses=False,
     )
     rows = cleaned.transactions
     if mapping.fields.transaction_id is None:

@@ -81,7 +81,6 @@ class References:
         self._device = device
         self._on_cpu = device == "cpu" and not half
         self._sides = [self._side(vectors, np.flatnonzero(labels == label)) for label in (1, 0)]
-        self._leaves: list[Leaves | None] = [None for _ in self._sides]
 
     def _side(self, vectors: Floats, positions: Integers) -> "_Kept":
         width = max(-(-len(positions) // GROUP), 1) * GROUP
@@ -109,13 +108,12 @@ class References:
     def prepare(self) -> None:
         """Make large sides ready for few payments at a time: this takes seconds for a million references."""
         if self._on_cpu:
-            self._leaves = [Leaves.of(kept.array) if kept.count > FEW_REFERENCES else None for kept in self._sides]
+            self._sides = [kept.in_leaves() if kept.count > FEW_REFERENCES else kept for kept in self._sides]
 
     def _row_by_row(self, rows: int, k: int) -> bool:
         """Whether each row is compared by itself: one row, or few of them where leaves spare most of the work."""
-        most = 1 if self._leaves.count(None) == len(self._leaves) else FEW_ROWS
-        sides = zip(self._sides, self._leaves, strict=True)
-        return 0 < rows <= most and all(leaves is not None or self._by_loop(kept, k) for kept, leaves in sides)
+        most = 1 if all(kept.leaves is None for kept in self._sides) else FEW_ROWS
+        return 0 < rows <= most and all(kept.leaves is not None or self._by_loop(kept, k) for kept in self._sides)
 
     def _by_loop(self, kept: "_Kept", k: int) -> bool:
         return self._on_cpu and k + 1 + SPARE <= kept.count <= FEW_REFERENCES
@@ -134,11 +132,12 @@ class References:
         """The sides of a single row, whose shape is (1, dimensions)."""
         query = torch.from_numpy(vector)
         length = float(_lengths(query)[0])
-        for kept, leaves in zip(self._sides, self._leaves, strict=True):
-            if leaves is None:
+        for kept in self._sides:
+            if kept.leaves is None:
                 candidates = _highest_by_loop((kept.array @ vector[0])[None], kept.count, k)[0]
             else:
-                candidates = leaves.nearest(vector[0], k + 1 + SPARE)
+                candidates = kept.leaves.nearest(kept.array, vector[0], k + 1 + SPARE)
+                candidates = candidates[np.argsort(kept.places[candidates])]  # of equal ones the first, as elsewhere
             difference = kept.rows.index_select(0, torch.from_numpy(candidates)).sub_(query)
             apart = torch.linalg.vector_norm(difference, dim=1).numpy().astype(np.float64)
             cosine = _cosine_of(apart, length, kept.lengths[candidates])
@@ -164,13 +163,27 @@ def _writable(vectors: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Kept:
-    """The references of one side, padded to whole groups, and their lengths; `count` of them are real."""
+    """The references of one side, padded to whole groups, and their lengths; `count` of them are real.
+
+    With `leaves` they are in the leaves' order.
+    """
 
     fast: torch.Tensor
     rows: torch.Tensor
     length: torch.Tensor
     positions: torch.Tensor
     count: int
+    leaves: Leaves | None = None
+
+    def in_leaves(self) -> "_Kept":
+        """The same references leaf by leaf, if they can be."""
+        cut = Leaves.of(self.array)
+        if cut is None:
+            return self
+        leaves, order = cut
+        taken = torch.from_numpy(np.append(order, np.arange(self.count, len(self.rows))))
+        rows = self.rows[taken]
+        return _Kept(rows, rows, self.length[taken], self.positions[taken], self.count, leaves)
 
     @cached_property
     def array(self) -> Floats:

@@ -31,7 +31,7 @@ def highest(similarity: Floats, count: int, most: int, out: Integers) -> None:
 
 @compiled
 def box_distances(place: Floats, low: Floats, high: Floats, out: Floats) -> None:
-    """Set `out[box]` to the squared distance of a place (axes,) to each box between `low` and `high` (axes, boxes)."""
+    """Set `out[box]` to the squared distance of a place (axes,) to each box from `low` to `high` (axes, boxes)."""
     out[:] = 0
     for axis in range(len(place)):
         for box in range(len(out)):
@@ -56,15 +56,17 @@ def _product(one: Floats, other: Floats) -> np.float32:
 
 @compiled
 def highest_in_leaves(
-    leaves: Integers, apart: Floats, query: Floats, place: Floats, projected: Floats, vectors: Floats,
-    order: Integers, step: int, slack: np.float32, products: Floats, out: Integers,
+    leaves: Integers, apart: Floats, query: Floats, place: Floats, places: Floats, vectors: Floats,
+    ranked: Integers, step: int, slack: np.float32, products: Floats, out: Integers,
 ) -> None:  # fmt: skip
     """Put the vectors of some leaves into the highest `products` so far, highest first, and their rows into `out`.
 
-    Names are those of `leaves.Leaves`; `apart` are the squared distances to the boxes. The vectors are of length 1, so
-    one is nearer than the last so far if its squared distance is less than |query|^2 + 1 - 2 * that product.
+    Names are those of `leaves.Leaves`; `apart` are the squared distances to the boxes, and `ranked` are the
+    coordinates in the order in which they are looked at, between `step` of which a leaf may be given up.
+    The vectors are of length 1, so one is nearer than the last so far if its squared distance is less than
+    |query|^2 + 1 - 2 * that product.
     """
-    axes, size, last = projected.shape[1], projected.shape[2], len(products) - 1
+    axes, size, last = places.shape[1], places.shape[2], len(products) - 1
     lengths = _product(query, query) + np.float32(1) + slack
     distance = np.empty(size, np.float32)
     for leaf in leaves:
@@ -73,9 +75,9 @@ def highest_in_leaves(
             continue
         distance[:] = 0
         for start in range(0, axes, step):
-            for axis in range(start, start + step):
+            for axis in ranked[start : start + step]:
                 for one in range(size):
-                    along = projected[leaf, axis, one] - place[axis]
+                    along = places[leaf, axis, one] - place[axis]
                     distance[one] += along * along
             near = 0
             for one in range(size):
@@ -84,10 +86,10 @@ def highest_in_leaves(
                 break
         if near == 0:
             continue
-        for one in range(min(size, len(order) - leaf * size)):
+        for one in range(min(size, len(vectors) - leaf * size)):
             if distance[one] > nearer:
                 continue
-            row = order[leaf * size + one]
+            row = leaf * size + one
             product = _product(query, vectors[row])
             if product <= products[last]:
                 continue

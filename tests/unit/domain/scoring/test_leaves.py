@@ -57,18 +57,20 @@ def test_the_nearest_are_those_of_the_full_scan(
     assert_same(found.good, expected.good)
 
 
-def test_few_references_are_compared_in_full_where_they_lie_in_groups() -> None:
+def test_few_references_are_compared_in_full_where_they_lie_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     references = grouped(rng, 6_000, 60, 0.1, 30)
-    ready = Leaves.of(references)
-    assert ready is not None
-    kept = ready.nearest(references[5], 24)
+    cut = Leaves.of(references)
+    assert cut is not None
+    query, (ready, order) = references[5], cut
+    ordered = references[order]
+    monkeypatch.setattr(leaves, "FIRST_LEAVES", 4)
+    kept = ready.nearest(ordered, query, 24)
     # What lies in none of the nearest leaves is put where no product could find it again: it is not looked at.
-    near = np.argsort(-(references @ references[5]))[:600]
-    blanked = np.full_like(references, np.nan)
-    blanked[near] = references[near]
-    blind = Leaves(blanked, ready.axes, ready.centre, ready.order, ready.low, ready.high, ready.projected)
-    np.testing.assert_array_equal(np.sort(kept), np.sort(blind.nearest(references[5], 24)))
+    near = np.argsort(-(ordered @ query))[:600]
+    blanked = np.full_like(ordered, np.nan)
+    blanked[near] = ordered[near]
+    np.testing.assert_array_equal(kept, ready.nearest(blanked, query, 24))
 
 
 def test_what_is_no_unit_vector_is_not_searched_by_leaves() -> None:

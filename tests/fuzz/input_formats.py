@@ -37,6 +37,7 @@ from spoilt_xml import spoil_xml
 from spoilt_zip import spoil_zip
 from standard_counts import camt_bookings, mt103_messages, mt940_entries, nacha_entries, report_entries
 
+from counterfoil.adapters.files import json_blocks, jsonl_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.unpacking import StreamLimits
 from counterfoil.domain.intake.cleaning import clean
@@ -44,6 +45,9 @@ from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.privacy.card_numbers import without_card_number
 from counterfoil.errors import InputFileError, MappingError
+
+# Files here are small, and are read as large ones are.
+jsonl_files.FEWEST_LINES = json_blocks.FEWEST_ROWS = 1
 
 KEY = bytes(16)
 READER = InputFiles(StreamLimits(most_bytes=32 << 20))

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, breaks_in, runs
+from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, runs
 from counterfoil.adapters.files.json_pieces import CUT_OFF, are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.json_shapes import Lines
 from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper, usual_wrapper, wrapper_at
@@ -101,13 +101,12 @@ class _Reading:
 
 def _batches_of_lines(stream: BinaryIO, reading: _Reading) -> Iterator[RawBatch]:
     blocks, numbers, line = Blocks(stream, MOST_LINE_BYTES), _Numbers(), 1
-    for content in blocks:
-        breaks = breaks_in(content)
-        if breaks < FEWEST_LINES or not content.endswith(b"\n"):
+    for content, breaks in blocks:
+        if len(breaks) < FEWEST_LINES or not content.endswith(b"\n"):
             yield from reading.batches(numbers.of(_records_of_lines(io.BytesIO(content), reading.style, line)))
         else:
-            yield _batch_of_block(Lines(content), reading, numbers, line)
-        line += breaks
+            yield _batch_of_block(Lines(content, breaks), reading, numbers, line)
+        line += len(breaks)
     if blocks.rest is not None:
         yield from reading.batches(numbers.of(_records_of_lines(blocks.rest, reading.style, line)))
 

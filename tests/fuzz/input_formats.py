@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,9 +46,6 @@ from counterfoil.domain.intake.mapping import SourceMapping, parse_mapping
 from counterfoil.domain.intake.raw import RawBatch
 from counterfoil.domain.privacy.card_numbers import without_card_number
 from counterfoil.errors import InputFileError, MappingError
-
-# Files here are small, and are read as large ones are.
-jsonl_files.FEWEST_LINES = json_blocks.FEWEST_ROWS = 1
 
 KEY = bytes(16)
 READER = InputFiles(StreamLimits(most_bytes=32 << 20))
@@ -126,7 +124,7 @@ def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> Acco
     refused: InputFileError | MappingError | None = None
     records, lines = 0, []
     try:
-        for batch in READER.batches(path, form.mapping):
+        for batch in _batches(path, form.mapping):
             lines += _lines_of(batch, form.mapping)
             records += batch.records
     except (InputFileError, MappingError) as error:
@@ -139,6 +137,12 @@ def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> Acco
     counted = form.count(content)
     assert counted in (None, records), f"{records} records were read of {counted}"
     return Accounted(records, counted is not None)
+
+
+def _batches(path: Path, mapping: SourceMapping) -> list[RawBatch]:
+    """Read a file as large ones are read, though it is small."""
+    with patch.object(jsonl_files, "FEWEST_LINES", 1), patch.object(json_blocks, "FEWEST_ROWS", 1):
+        return list(READER.batches(path, mapping))
 
 
 def _lines_of(batch: RawBatch, mapping: SourceMapping) -> list[tuple[str, int]]:

@@ -105,7 +105,8 @@ def _batches_of_lines(stream: BinaryIO, reading: _Reading) -> Iterator[RawBatch]
         if len(breaks) < FEWEST_LINES or not content.endswith(b"\n"):
             yield from reading.batches(numbers.of(_records_of_lines(io.BytesIO(content), reading.style, line)))
         else:
-            yield _batch_of_block(Lines(content, breaks), reading, numbers, line)
+            batch = _batch_of_block(Lines(content, breaks), reading, numbers, line)
+            yield from [batch] if batch.records else []
         line += len(breaks)
     if blocks.rest is not None:
         yield from reading.batches(numbers.of(_records_of_lines(blocks.rest, reading.style, line)))

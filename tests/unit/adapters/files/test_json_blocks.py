@@ -113,6 +113,7 @@ def outcome(path: Path) -> object:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(b'{"at": 1, "who": 2}\n{"at": 1, "who": 2]\n{"at": 1, "who": 2}\n')
+@example(b"\n \n")
 @example(b'{"at": 1}\n{"at": 1} \n{"at": 1}x\n{"at": 1}\r\n')
 @example(b'{"at": "x"}\n{"at": "y"}\n{"at": "y"} 5\n{"at": "y"}]\n')
 @example(b'{"at": "x"}\n{"at": "\xff"}\n')
@@ -123,6 +124,7 @@ def test_lines_are_read_at_once_as_they_are_one_by_one(tmp_path: Path, content: 
     path = tmp_path / "in.jsonl"
     path.write_bytes(content)
     at_once = outcome(path)
+    assert all(batch.records for batch in READER.batches(path, mapping()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl_files, "FEWEST_LINES", 1 << 40)
         assert at_once == outcome(path)

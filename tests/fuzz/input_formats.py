@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,7 @@ from spoilt_xml import spoil_xml
 from spoilt_zip import spoil_zip
 from standard_counts import camt_bookings, mt103_messages, mt940_entries, nacha_entries, report_entries
 
+from counterfoil.adapters.files import json_blocks, jsonl_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.unpacking import StreamLimits
 from counterfoil.domain.intake.cleaning import clean
@@ -122,7 +124,7 @@ def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> Acco
     refused: InputFileError | MappingError | None = None
     records, lines = 0, []
     try:
-        for batch in READER.batches(path, form.mapping):
+        for batch in _batches(path, form.mapping):
             lines += _lines_of(batch, form.mapping)
             records += batch.records
     except (InputFileError, MappingError) as error:
@@ -135,6 +137,12 @@ def require_accounted_for(content: bytes, form: InputFormat, path: Path) -> Acco
     counted = form.count(content)
     assert counted in (None, records), f"{records} records were read of {counted}"
     return Accounted(records, counted is not None)
+
+
+def _batches(path: Path, mapping: SourceMapping) -> list[RawBatch]:
+    """Read a file as large ones are read, though it is small."""
+    with patch.object(jsonl_files, "FEWEST_LINES", 1), patch.object(json_blocks, "FEWEST_ROWS", 1):
+        return list(READER.batches(path, mapping))
 
 
 def _lines_of(batch: RawBatch, mapping: SourceMapping) -> list[tuple[str, int]]:

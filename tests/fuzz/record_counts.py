@@ -78,7 +78,11 @@ def _ends_as_row(row: list[str], delimiter: str, width: int) -> bool:
 def json_lines(content: bytes) -> int | None:
     """Lines that are not blank; None where a line may hold several objects, several lines one, or the file arrays."""
     lines = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip()]
-    if _ARRAY.match(content[:_START_BYTES]) or any(_may_hold_several(line) for line in lines):
+    if (
+        content.startswith(2 * codecs.BOM_UTF8)
+        or _ARRAY.match(content[:_START_BYTES])
+        or any(_may_hold_several(line) for line in lines)
+    ):
         return None
     if lines and lines[0].lstrip().startswith(b"{") and not _is_json(lines[0]) and _begins_with_object(content):
         return None

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -57,9 +57,12 @@ class Shapes:
     def _take(self, shape: Shape, lines: Lines, left: Integers, found: list[tuple[Integers, pa.Table]]) -> Integers:
         """Add what has this shape to `found`; return the lines that have another one."""
         alike = Alike(lines, left[lines.quote_counts[left] == shape.quote_count])
-        if len(alike.rows):
-            alike = shape.only(alike)
-        left = np.setdiff1d(left, alike.rows, assume_unique=True)
+        if not len(alike.rows):
+            return left
+        alike = shape.only(alike)
+        is_left = np.ones(len(lines.ends), np.bool_)
+        is_left[alike.rows] = False
+        left = left[is_left[left]]
         if len(alike.rows) >= FEWEST_ROWS and shape.serves(self._columns):
             alike = alike.only(~shape.has_truth_value(self._ids, alike))
             found.append((alike.rows, self._table(shape, alike)))
@@ -82,33 +85,36 @@ class Blocks:
         self._longest = longest
         self.rest: BinaryIO | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the next lines, as many as one batch has at most; only the last of all may have no line break."""
+    def __iter__(self) -> Iterator[tuple[bytes, Integers]]:
+        """Yield the next lines, as many as one batch has at most, and where their line breaks are.
+
+        Only the last line of all may have no line break.
+        """
         held = b""
         while chunk := self._stream.read(_BLOCK_BYTES - len(held)):
             held += chunk
-            while (end := _end_of_batch(held)) or (len(held) >= _BLOCK_BYTES and (end := held.rfind(b"\n") + 1)):
-                yield held[:end]
-                held = held[end:]
+            held = yield from _batches_in(held, also_less=len(held) >= _BLOCK_BYTES)
             if len(held) > self._longest and b"\n" not in held:
                 self.rest = io.BufferedReader(_Rejoined(held, self._stream))
                 return
-        while held:
-            end = _end_of_batch(held) or held.rfind(b"\n") + 1 or len(held)
-            yield held[:end]
-            held = held[end:]
+        held = yield from _batches_in(held, also_less=True)
+        if held:
+            yield held, _breaks_in(held)
 
 
-def _end_of_batch(content: bytes) -> int:
-    """Where as many lines end as one batch has; 0 if there are fewer."""
-    if breaks_in(content) < record_batches.ROWS:
-        return 0
-    return int(np.flatnonzero(np.frombuffer(content, np.uint8) == _BREAK)[record_batches.ROWS - 1]) + 1
+def _batches_in(held: bytes, *, also_less: bool) -> Generator[tuple[bytes, Integers], None, bytes]:
+    """Yield as many lines as one batch has, and less of them at the end if that is wanted; return what is left."""
+    ends, most, begin = _breaks_in(held), record_batches.ROWS, 0
+    while len(ends) >= most or (also_less and len(ends)):
+        end = int(ends[:most][-1]) + 1
+        yield held[begin:end], ends[:most] - begin
+        begin, ends = end, ends[most:]
+    return held[begin:]
 
 
-def breaks_in(content: bytes) -> int:
-    """Return how many line breaks there are."""
-    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == _BREAK))
+def _breaks_in(content: bytes) -> Integers:
+    """Return where line breaks are."""
+    return np.flatnonzero(np.frombuffer(content, np.uint8) == _BREAK)
 
 
 class _Rejoined(io.RawIOBase):

@@ -9,11 +9,11 @@ LOOK_AHEAD = 1 << 16
 _USUAL = "Records"
 """As AWS writes its events; other keys are named by the mapping."""
 
-_TEXT = r'"(?:[^"\\]|\\.)*+"'
-_FLAT = rf'\{{(?:[^{{}}"]|{_TEXT})*+\}}'
-_OBJECT = rf'\{{(?:[^{{}}"]|{_TEXT}|{_FLAT})*+\}}'
-_LIST = rf'\[(?:[^\[\]{{}}"]|{_TEXT}|{_FLAT})*+\]'
-_MEMBER = rf"{_TEXT}\s*+:\s*+(?:{_TEXT}|{_OBJECT}|{_LIST}|[-+.\w]++)\s*+"
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_FLAT = rf'\{{(?:[^{{}}"]|{_TEXT})*\}}'
+_OBJECT = rf'\{{(?:[^{{}}"]|{_TEXT}|{_FLAT})*\}}'
+_LIST = rf'\[(?:[^\[\]{{}}"]|{_TEXT}|{_FLAT})*\]'
+_MEMBER = rf"{_TEXT}\s*:\s*(?:{_TEXT}|{_OBJECT}|{_LIST}|[-+.\w]+)\s*"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Wrapper:
 def wrapper_at(path: str) -> Wrapper:
     """Return the wrapper whose array is at a dotted path; other members of it are passed over."""
     keys = [re.escape(json.dumps(key, ensure_ascii=False)) for key in path.split(".")]
-    begin = "".join(rf"\{{\s*+(?:(?!{key}\s*:){_MEMBER},\s*+)*+{key}\s*+:\s*+" for key in keys)
-    end = rf"\s*+(?:,\s*+{_MEMBER})*+\}}" * len(keys)
+    begin = "".join(rf"\{{\s*(?:(?!{key}\s*:){_MEMBER},\s*)*{key}\s*:\s*" for key in keys)
+    end = rf"\s*(?:,\s*{_MEMBER})*\}}" * len(keys)
     return Wrapper(re.compile(rf"{begin}\["), re.compile(rf"\]{end}"))
 
 

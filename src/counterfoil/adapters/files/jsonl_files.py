@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, breaks_in, runs
+from counterfoil.adapters.files.json_blocks import FEWEST_LINES, Blocks, Shapes, runs
 from counterfoil.adapters.files.json_pieces import CUT_OFF, are_objects, is_spread_over_lines, pieces
 from counterfoil.adapters.files.json_shapes import Lines
 from counterfoil.adapters.files.json_wrappers import LOOK_AHEAD, Wrapper, usual_wrapper, wrapper_at
@@ -24,7 +24,7 @@ from counterfoil.adapters.files.parts import Part
 from counterfoil.adapters.files.record_batches import Gathered
 from counterfoil.domain.intake.json_records import Json, cells, names, parse_record, require_no_truth_value
 from counterfoil.domain.intake.mapping_model import FileFormat, SourceMapping
-from counterfoil.domain.intake.raw import BadRecordError, RawBatch
+from counterfoil.domain.intake.raw import BYTES_UNREADABLE, BadRecordError, RawBatch
 from counterfoil.errors import InputFileError
 
 MOST_LINE_BYTES = 1 << 20
@@ -32,7 +32,7 @@ _LINES_FOR_COLUMNS = 1_000
 _CHUNK_BYTES = 1 << 18
 _START_BYTES = LOOK_AHEAD
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[[\s,\[\]]*(?=\{|\Z)")
-_BROKEN = "json_broken"
+_MAY_BE_SEVERAL = ("json_broken", BYTES_UNREADABLE)
 _CUT_OFF = BadRecordError("json_cut_off", "the file ends within its array: records that were in it may be missing")
 _TRUTH_VALUES = {"true", "false"}
 
@@ -101,13 +101,13 @@ class _Reading:
 
 def _batches_of_lines(stream: BinaryIO, reading: _Reading) -> Iterator[RawBatch]:
     blocks, numbers, line = Blocks(stream, MOST_LINE_BYTES), _Numbers(), 1
-    for content in blocks:
-        breaks = breaks_in(content)
-        if breaks < FEWEST_LINES or not content.endswith(b"\n"):
+    for content, breaks in blocks:
+        if len(breaks) < FEWEST_LINES or not content.endswith(b"\n"):
             yield from reading.batches(numbers.of(_records_of_lines(io.BytesIO(content), reading.style, line)))
         else:
-            yield _batch_of_block(Lines(content), reading, numbers, line)
-        line += breaks
+            batch = _batch_of_block(Lines(content, breaks), reading, numbers, line)
+            yield from [batch] if batch.records else []
+        line += len(breaks)
     if blocks.rest is not None:
         yield from reading.batches(numbers.of(_records_of_lines(blocks.rest, reading.style, line)))
 
@@ -212,7 +212,7 @@ def _records_of_lines(stream: BinaryIO, style: FileFormat, first: int = 1) -> It
     for line_number, line in _lines(stream, style.encoding, first):
         record = _read(line, style)
         several = None
-        if line is not None and isinstance(record, BadRecordError) and record.reason == _BROKEN:
+        if line is not None and isinstance(record, BadRecordError) and record.reason in _MAY_BE_SEVERAL:
             several = are_objects(line, style.encoding)
         for found in [record] if several is None else [_read(piece, style) for piece in several]:
             yield line_number, found
@@ -231,7 +231,7 @@ def _record(line: bytes | None, style: FileFormat) -> Json:
     try:
         text = line.decode(style.encoding)
     except UnicodeError:
-        raise BadRecordError("bytes_unreadable", f"the line is not {style.encoding} text: set file.encoding") from None
+        raise BadRecordError(BYTES_UNREADABLE, f"the line is not {style.encoding} text: set file.encoding") from None
     return parse_record(text)
 
 

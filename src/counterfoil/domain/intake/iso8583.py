@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from counterfoil.domain.intake.json_records import require_whole_text
+from counterfoil.domain.intake.parsing_ids import NO_ID, TRUTH_VALUE
 from counterfoil.domain.intake.raw import BadRecordError
 
 COLUMNS = (
@@ -58,6 +59,7 @@ _PLAIN = {
 _REPEATS = "135"
 """The fourth digit of a message that was sent before: it says nothing new."""
 _DAY = len("2026-03-01")
+_CARD = "2"
 _REPLACEMENT = 95
 _REPLACED = 12
 """So many digits of the replacement amounts are the amount of the transaction."""
@@ -80,13 +82,15 @@ def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]
         name = key.strip().lower()
         if isinstance(value, list) and name in _WITHIN:
             value = dict(_listed(value))
-        if isinstance(value, Mapping):
-            if name in _WITHIN and depth < _MOST_DEPTH:
+        if isinstance(value, Mapping) and name in _WITHIN:
+            if depth < _MOST_DEPTH:
                 yield from _elements(value, depth + 1)
             continue
-        if not isinstance(value, str):
-            continue
         number = _KEY.fullmatch(name)
+        if not isinstance(value, str):
+            if number is not None:
+                _require_other_than(value, str(int(number["number"])))
+            continue
         if name in _TYPES:
             yield "t", value.strip()
         elif name in _RECEIVED:
@@ -95,6 +99,14 @@ def _elements(record: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str]
             element = str(int(number["number"]))
             require_whole_text(value, element)
             yield element, value
+
+
+def _require_other_than(value: Any, element: str) -> None:
+    """Raise BadRecordError if what is no text stands for an element, or for the card, which would be lost silently."""
+    if isinstance(value, bool):
+        raise BadRecordError(TRUTH_VALUE, f"element {element} holds {NO_ID}")
+    if value is not None and element == _CARD:
+        raise BadRecordError("json_nested_value", f"element {element} holds an object or a list")
 
 
 def _listed(elements: Sequence[Any]) -> Iterator[tuple[str, Any]]:
@@ -120,7 +132,7 @@ def _values(elements: Mapping[str, str]) -> dict[str, str]:
     values |= {
         "message_type": elements["t"].zfill(4),
         "kind": kind,
-        "card_number": elements.get("2", "").strip(),
+        "card_number": elements.get(_CARD, "").strip(),
         "transmitted_at": _transmitted(elements),
         "amount": amount,
         "currency": currency,

@@ -5,6 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -112,6 +113,7 @@ def outcome(path: Path) -> object:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(b'{"at": 1, "who": 2}\n{"at": 1, "who": 2]\n{"at": 1, "who": 2}\n')
+@example(b"\n \n")
 @example(b'{"at": 1}\n{"at": 1} \n{"at": 1}x\n{"at": 1}\r\n')
 @example(b'{"at": "x"}\n{"at": "y"}\n{"at": "y"} 5\n{"at": "y"}]\n')
 @example(b'{"at": "x"}\n{"at": "\xff"}\n')
@@ -122,6 +124,7 @@ def test_lines_are_read_at_once_as_they_are_one_by_one(tmp_path: Path, content: 
     path = tmp_path / "in.jsonl"
     path.write_bytes(content)
     at_once = outcome(path)
+    assert all(batch.records for batch in READER.batches(path, mapping()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl_files, "FEWEST_LINES", 1 << 40)
         assert at_once == outcome(path)
@@ -132,7 +135,7 @@ def test_lines_of_one_shape_are_read_at_once() -> None:
         b'{"at": "%d", "shop": {"x": null, "name": "Caf\xc3\xa9"}, "n": [%d]}\r\n' % (row, row) for row in range(100)
     )
     shapes = Shapes(["at", "shop.name", "none", "shop.x"], [""], [])
-    rows, table = shapes.read(Lines(content))
+    rows, table = shapes.read(Lines(content, np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))))
     assert rows.tolist() == list(range(100))
     assert table["at"].to_pylist() == [str(row) for row in range(100)]
     assert set(table["shop.name"].to_pylist()) == {"Café"}
@@ -159,10 +162,13 @@ def test_blocks_hold_whole_lines_and_what_is_too_long_is_left(monkeypatch: pytes
     monkeypatch.setattr(record_batches, "ROWS", 3)
     first = b"a\nb\nc\nd\n" + b"e" * 12 + b"\nff\n"
     blocks = Blocks(io.BytesIO(first + b"g" * 40 + b"\nh"), longest=12)
-    found = list(blocks)
+    found = [block for block, _ in blocks]
     assert b"".join(found) == first
     assert found[0] == b"a\nb\nc\n"
     assert all(block.endswith(b"\n") for block in found)
     assert blocks.rest is not None
     assert blocks.rest.read() == b"g" * 40 + b"\nh"
-    assert list(Blocks(io.BytesIO(b"a\nb"), longest=12)) == [b"a\n", b"b"]
+    assert [(block, breaks.tolist()) for block, breaks in Blocks(io.BytesIO(b"a\nbc\nd"), longest=12)] == [
+        (b"a\nbc\n", [1, 4]),
+        (b"d", []),
+    ]

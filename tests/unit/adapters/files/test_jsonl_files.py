@@ -125,6 +125,13 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert read(tmp_path, b"") == read(tmp_path, b"\n\n") == []
 
 
+def test_a_bad_byte_costs_its_object_and_not_the_others_on_its_line(tmp_path: Path) -> None:
+    bad = line("2").replace(b"2024", b"20\xff24")
+    batches = read(tmp_path, line("1").strip() + bad.strip() + line("3") + bad + line("5"))
+    assert amounts(batches) == {1: "1", 3: "3", 5: "5"}
+    assert rejected(batches) == [(2, "bytes_unreadable"), (4, "bytes_unreadable")]
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_the_records_of_a_wrapper_are_read(tmp_path: Path, mark: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl_files, "_CHUNK_BYTES", 7)

@@ -356,6 +356,9 @@ def test_writers_name_elements_in_many_ways(tmp_path: Path, shape: dict[str, Any
     ("change", "reason"),
     [
         ({"t": "0800"}, "message_network"),
+        ({"2": True}, "id_truth_value"),
+        ({"DE37": False}, "id_truth_value"),
+        ({"2": {"bin": "411111"}}, "json_nested_value"),
         ({"3": "310000", "4": "000000000000"}, "message_inquiry"),
         ({"3": 301000}, "message_inquiry"),
         ({"t": "01x0"}, "message_type_unreadable"),

@@ -35,7 +35,6 @@ def build(images: Buildah, names: Sequence[str], *, single: bool = False) -> dic
         if single and (one := single_stage(text)) is not None:
             images.build(f"{name}-single", one, CONTAINERS.parent, taken, base, shared=shared)
             found[name].append(images.size(f"{name}-single"))
-            images.remove(f"{name}-single")
     return found
 
 

@@ -109,10 +109,6 @@ class Buildah:
                     os.killpg(process.pid, signal.SIGTERM)
                 process.wait(_END_SECONDS)
 
-    def remove(self, image: str) -> None:
-        """Remove an image, for its room."""
-        self._buildah("rmi", image)
-
     @contextmanager
     def _container(self, image: str) -> Iterator[str]:
         container = self._buildah("from", "--pull-never", image).strip()

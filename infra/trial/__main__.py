@@ -14,6 +14,7 @@ from infra.trial.host import mounts, pip_configuration
 
 CONTAINERS = Path(__file__).parents[2] / "containers"
 _ON_SPARK = ("features_spark",)
+_WITH_TORCH = ("detector", "scoring")
 _SPARK_BASE = "spark-base"
 
 
@@ -26,14 +27,14 @@ def build(images: Buildah, names: Sequence[str], *, single: bool = False) -> dic
     if set(names) & set(_ON_SPARK):
         images.build(_SPARK_BASE, SPARK, images.folder, taken)
     found: dict[str, list[int]] = {}
+    shared = single or len(names) > 1
     for name in names:
         text, base = _dockerfile(name), _SPARK_BASE if name in _ON_SPARK else BASE
-        images.build(name, text, CONTAINERS.parent, taken, base)
+        images.build(name, text, CONTAINERS.parent, taken, base, shared=shared)
         found[name] = [images.size(name)]
         if single and (one := single_stage(text)) is not None:
-            images.build(f"{name}-single", one, CONTAINERS.parent, taken, base)
+            images.build(f"{name}-single", one, CONTAINERS.parent, taken, base, shared=shared)
             found[name].append(images.size(f"{name}-single"))
-            images.remove(f"{name}-single")
     return found
 
 
@@ -56,7 +57,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="Where there is room")
     asked = parser.parse_args()
     names = asked.names or IMAGES
-    if (reason := why_not(asked.folder)) is not None:
+    if (reason := why_not(asked.folder, sum(name in _WITH_TORCH for name in names))) is not None:
         print(f"skipped: {reason}")  # noqa: T201
         return 0
     with tempfile.TemporaryDirectory(prefix="cf-", dir=asked.folder) as folder:

@@ -26,6 +26,8 @@ CACHE = Path("~/.cache/counterfoil").expanduser()
 _WEEK_SECONDS = 7 * 24 * 3600
 FREE_GB = 6
 """A light image with its build stage and the base takes about 3 GB while it is built."""
+TORCH_GB = 20
+"""What an image with torch takes besides: its layers, their packed copies and the image itself."""
 _END_SECONDS = 60
 """As long as ECS waits for a task that it ends (`stop_timeout` in parts/task.py)."""
 
@@ -34,15 +36,15 @@ class ImageError(CounterfoilError, RuntimeError):
     """An image could not be built or run; the message ends with what was said last."""
 
 
-def why_not(folder: Path) -> str | None:
-    """Why images cannot be built here; None if they can as far as can be seen before."""
+def why_not(folder: Path, with_torch: int = 0) -> str | None:
+    """Why images, of which so many have torch, cannot be built here; None if they can as far as can be seen before."""
     if os.name != "posix" or os.geteuid() != 0:
         return "images are built as root only: chroot needs it"
     missing = [name for name in ("buildah", "debootstrap") if shutil.which(name) is None]
     if missing:
         return f"{' and '.join(missing)} is not installed: apt-get install {' '.join(missing)}"
-    free = shutil.disk_usage(folder).free / 1e9
-    return f"{folder} has {free:.0f} GB left, and {FREE_GB} are needed" if free < FREE_GB else None
+    free, needed = shutil.disk_usage(folder).free / 1e9, FREE_GB + TORCH_GB * with_torch
+    return f"{folder} has {free:.0f} GB left, and {needed} are needed" if free < needed else None
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,17 @@ class Buildah:
         aside.replace(file)
         shutil.rmtree(root)
 
-    def build(self, image: str, dockerfile: str, context: Path, mounts: Sequence[str] = (), base: str = BASE) -> None:
-        """Build an image on a base from the text of a Dockerfile."""
+    def build(
+        self, image: str, dockerfile: str, context: Path, mounts: Sequence[str] = (), base: str = BASE,
+        *, shared: bool = False,
+    ) -> None:  # fmt: skip
+        """Build an image on a base from the text of a Dockerfile; what `shared` builds begin with is done once."""
         file = self.folder / f"{image}.Dockerfile"
         file.write_text(dockerfile, encoding="utf-8")
         given = [part for mount in mounts for part in ("--volume", mount)]
         self._buildah(
-            # What two builds begin with is done once. Where a layer is a whole copy, the disk would not hold it.
-            "build", f"--layers={str(self._driver == 'overlay').lower()}",
+            # Where a layer is a whole copy, the disk would not hold them.
+            "build", f"--layers={str(shared and self._driver == 'overlay').lower()}",
             "--quiet", "--isolation", "chroot", "--format", "docker", "--pull-never",
             "--build-arg", f"BASE_IMAGE={base}", *given, "--file", str(file), "--tag", image, str(context),
         )  # fmt: skip
@@ -103,10 +108,6 @@ class Buildah:
                 with suppress(ProcessLookupError):  # it has ended by itself
                     os.killpg(process.pid, signal.SIGTERM)
                 process.wait(_END_SECONDS)
-
-    def remove(self, image: str) -> None:
-        """Remove an image, for its room."""
-        self._buildah("rmi", image)
 
     @contextmanager
     def _container(self, image: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from counterfoil.workspace.shadow import open_shadow, shadow_log
 
 pytestmark = pytest.mark.xdist_group("service")
 
-BLOCK = 0.215
+BLOCK = 0.12
 """Some of the payments below have signals on either side of it."""
 NAMES = [f"shadowed-{number:02d}" for number in range(24)]
 

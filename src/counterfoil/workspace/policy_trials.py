@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -10,16 +11,14 @@ from counterfoil.domain.evaluation.policy_trial import PolicyTrial
 from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.domain.policy.contender import Change, Contender
 from counterfoil.domain.policy.lists import ENTRIES, Entity, ListEffect, Lists, ReadList, read_list
-from counterfoil.domain.release.release import Release
 from counterfoil.errors import UsageError
-from counterfoil.steps.insights.online_trial import backtest_online
-from counterfoil.steps.insights.policy_shadow import LATEST, Shadow, shadow
-from counterfoil.steps.insights.policy_trial import backtest_policy
-from counterfoil.steps.insights.scores import release_of_run
-from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.scoring.policies import rules_of, standing
 from counterfoil.workspace.policy_files import LARGEST_LIST, text_of
 from counterfoil.workspace.wiring import Workspace
+
+if TYPE_CHECKING:
+    from counterfoil.domain.release.release import Release
+    from counterfoil.steps.insights.policy_shadow import Shadow
 
 TRIED = "tried"
 """The name of a list that is tried."""
@@ -41,6 +40,10 @@ def tried_list(place: Workspace, path: Path, effect: ListEffect, entity: Entity 
 
 def try_on_run(place: Workspace, change: Change, run: str, period: Period, costs: AlertCosts) -> PolicyTrial:
     """Try a change on a run of scores beside what is in force."""
+    from counterfoil.steps.insights.policy_trial import backtest_policy
+    from counterfoil.steps.insights.scores import release_of_run
+    from counterfoil.steps.releases.registration import load_release
+
     release = load_release(place.registry, release_of_run(place.tables, run))
     budget = None if change.alerts_per_day is None else place.settings.alerts_per_day
     today = Contender(place.policies.current(), release.thresholds, budget)
@@ -52,6 +55,8 @@ def try_online(place: Workspace, change: Change, period: Period, costs: AlertCos
 
     Without rules of its own it has those in force now.
     """
+    from counterfoil.steps.insights.online_trial import backtest_online
+
     now = standing(place.decisions)
     if change.rules is None and now.in_force is not None:
         change = Change(rules_of(now, now.in_force), change.added, change.review, change.block, change.alerts_per_day)
@@ -61,12 +66,16 @@ def try_online(place: Workspace, change: Change, period: Period, costs: AlertCos
     )  # fmt: skip
 
 
-def shadow_of(place: Workspace, version: str, latest: int | None = None) -> Shadow:
+def shadow_of(place: Workspace, version: str, latest: int | None = None) -> "Shadow":
     """What a proposal that waits decides on what the service scored since, beside what was decided."""
+    from counterfoil.steps.insights.policy_shadow import LATEST, shadow
+
     return shadow(
         place.scores, place.decisions, place.tables, _releases(place), version, latest=latest or LATEST
     )  # fmt: skip
 
 
-def _releases(place: Workspace) -> Callable[[str], Release]:
+def _releases(place: Workspace) -> Callable[[str], "Release"]:
+    from counterfoil.steps.releases.registration import load_release
+
     return lambda name: load_release(place.registry, name)

@@ -26,7 +26,7 @@ def compiled() -> dict[str, list[Any]]:
 def test_all_loops_are_compiled_for_the_types_that_evidence_needs() -> None:
     warm_up()
     before = compiled()
-    assert len(before) == 15
+    assert len(before) == 17
     assert all(before.values())
     row = {"transaction_id": "1", "event_time": datetime(2026, 1, 1, tzinfo=UTC), "source": "s", "source_line": 1}
     table = pa.Table.from_pylist([row | {"account_id": "a", "merchant_id": "m"}], schema=transactions_schema())

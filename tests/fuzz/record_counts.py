@@ -35,7 +35,9 @@ _MESSAGES = ("FIToFICstmrCdtTrf", "CstmrCdtTrfInitn")
 _ALONE = ("CstmrCdtTrfInitn",)
 """Without a transfer it is told itself, as one of which the mapping of pacs.008 reads nothing."""
 _TRANSFER = "CdtTrfTxInf"
-_TRANSACTIONS = (
+_MOST_DEPTH = 60
+"""Values that are deeper are not counted: the reader rejects them from 65 on, the wrapper around records among them."""
+TRANSACTIONS = (
     _TRANSFER,
     "DrctDbtTxInf",
     "TxInf",
@@ -100,13 +102,25 @@ def json_array(content: bytes) -> int | None:
 
 
 def json_wrapper(content: bytes) -> int | None:
-    """Elements of the array under Records, if that is the first member; None for any other file."""
+    """Elements of the array under Records, if that is the first member; None for any other file.
+
+    None also where another member is nested so deeply that the wrapper itself is rejected, too.
+    """
     try:
-        found = json.loads(content.removeprefix(codecs.BOM_UTF8))["Records"]
-    except (ValueError, RecursionError, KeyError, TypeError):
+        whole = json.loads(content.removeprefix(codecs.BOM_UTF8))
+        found = whole.pop("Records")
+        if _depth(whole) > _MOST_DEPTH:
+            return None
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, IndexError):
         return None
     is_array = isinstance(found, list) and all(isinstance(one, dict) for one in found)
     return len(found) if is_array and _WRAPPER.match(content) else None
+
+
+def _depth(value: object) -> int:
+    """How many objects and lists are in one another at most."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 
 
 def json_objects(content: bytes) -> int | None:
@@ -190,7 +204,7 @@ def transfers(
             continue
         if not tag["end"]:
             inside = any(message in opened for message in messages)
-            if name in _TRANSACTIONS and not inside:
+            if name in TRANSACTIONS and not inside:
                 return None
             before = before if inside else found
             found += name == record and record not in opened and inside

@@ -8,6 +8,8 @@ from collections import Counter
 from decimal import Decimal, InvalidOperation
 from xml.etree import ElementTree
 
+from record_counts import TRANSACTIONS
+
 _TAG = re.compile(rb":(\d\d[A-Z]?|NS):(.*)", re.DOTALL)
 _MOST_TEXT = 64 << 10
 """Longer texts cost their entry."""
@@ -31,7 +33,9 @@ def mt103_messages(content: bytes) -> int | None:
             return None
         if line.startswith((b"{1:", b"-}{1:", b"{4:")):
             is_open = False
-            line = line.partition(b"{4:")[2].lstrip()
+            line = (
+                line.partition(b"{4:")[2].decode("utf-8", "surrogateescape").lstrip().encode("utf-8", "surrogateescape")
+            )
         tag = _TAG.match(line)
         if tag is None:
             continue
@@ -109,9 +113,12 @@ def _differs(told: list[str], made: list[int]) -> bool:
 
 
 def camt_bookings(content: bytes) -> int | None:
-    """Entries, and transactions of batches that make them up; None where an entry of several is written oddly."""
+    """Entries, and transactions of batches that make them up; None where an entry of several is written oddly.
+
+    None also where a transaction of another message stands among them.
+    """
     root = _root(content)
-    if root is None:
+    if root is None or any(_local(one) in TRANSACTIONS and _local(one) != "Ntry" for one in root.iter()):
         return None
     messages = _outermost(root)
     told = [_of_entry(entry) for message in messages for entry in _children(message, "Stmt", "Ntry")]

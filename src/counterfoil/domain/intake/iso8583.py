@@ -120,7 +120,7 @@ def _values(elements: Mapping[str, str]) -> dict[str, str]:
     kind = _kind(elements)
     values = {name: elements.get(str(number), "").strip() for name, number in _PLAIN.items()}
     values |= {name: values[name].zfill(digits) for name, digits in _DIGITS.items() if values[name].isdigit()}
-    if values["processing_code"][:1] in tuple(_INQUIRIES):
+    if values["processing_code"].startswith(_INQUIRIES):
         raise BadRecordError("message_inquiry", "the message asks for a balance (processing code 3x): it is no payment")
     amount, currency = _money(elements, 4, 49)
     billed, billed_in = _money(elements, 6, 51) if "6" in elements else ("", "")

@@ -1,5 +1,6 @@
 """How a day's alerts are given out."""
 
+import math
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,6 +44,8 @@ class Told:
     def __init__(self) -> None:
         self.known: list[set[str]] = []
         self.held: list[str] = []
+        self.promoted: list[tuple[int, timedelta, float]] = []
+        self.looked_back: list[tuple[int, int]] = []
 
     def alarming(self, moment: datetime, _limit: int, known: Collection[str] = ()) -> list[KeptScore]:
         self.known.append(set(known))
@@ -53,11 +56,13 @@ class Told:
     def hold(self, alert: Alert, _window: timedelta) -> None:
         self.held.append(alert.transaction_id)
 
-    def promote(self, *_: object) -> int:
+    def promote(self, allowed: int, held_for: timedelta, least: float) -> int:
+        self.promoted.append((allowed, held_for, least))
         return 0
 
-    def reached(self, *_: object) -> list[float]:
-        return []
+    def reached(self, per_day: int, days: int) -> list[float]:
+        self.looked_back.append((per_day, days))
+        return [0.9, 0.7, 0.8]
 
     def pending(self, _limit: int) -> list[Alert]:
         return []
@@ -71,3 +76,16 @@ def test_what_alarmed_a_moment_ago_is_not_read_again_and_not_remembered_for_ever
         desk.work()
     assert told.held == ["t"]
     assert told.known == [set(), {"t"}, {"t"}, set()]
+
+
+def test_the_budget_is_kept_for_what_the_days_before_reached_which_are_looked_up_once_a_day() -> None:
+    told: Any = Told()
+    hours = iter([0, 1, 17, 18, 24, 25])
+    desk = AlertDesk(told, told, told, 4, timedelta(hours=1), lambda: MIDNIGHT + timedelta(hours=next(hours)))
+    for _ in range(5):
+        desk.work()
+    held_for = timedelta(hours=6)
+    assert told.promoted == [
+        (2, held_for, 0.8), (4, held_for, 0.8), (4, held_for, -math.inf), (1, held_for, 0.8), (2, held_for, 0.8)
+    ]  # fmt: skip
+    assert told.looked_back == [(4, 7), (4, 7)]

@@ -130,10 +130,8 @@ def backtest(
     if listed is not None and effect is not None:
         added, read = tried_list(place, listed, effect, entity)
         typer.echo(f"list {listed.name}: {read.rows:,} rows, {len(read.entries):,} entries{_refused(read)}")
-    change, costs = (
-        Change(rules, added, review, block, alerts_per_day),
-        AlertCosts(cost_per_alert, cost_per_false_alarm),
-    )
+    costs = AlertCosts(cost_per_alert, cost_per_false_alarm)
+    change = Change(rules, added, review, block, alerts_per_day)
     show_trial(
         try_online(place, change, period, costs) if run is None else try_on_run(place, change, run, period, costs)
     )

@@ -1,6 +1,7 @@
 """Try rules, lists, thresholds or an alert budget on the past of a workspace, or a proposal on what came after it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,8 @@ def try_on_run(place: Workspace, change: Change, run: str, period: Period, costs
     """Try a change on a run of scores beside what is in force."""
     from counterfoil.steps.insights.policy_trial import backtest_policy
     from counterfoil.steps.insights.scores import release_of_run
-    from counterfoil.steps.releases.registration import load_release
 
-    release = load_release(place.registry, release_of_run(place.tables, run))
+    release = _releases(place)(release_of_run(place.tables, run))
     budget = None if change.alerts_per_day is None else place.settings.alerts_per_day
     today = Contender(place.policies.current(), release.thresholds, budget)
     return backtest_policy(place.tables, run, change.of(today), today, period=period, costs=costs)
@@ -59,7 +59,7 @@ def try_online(place: Workspace, change: Change, period: Period, costs: AlertCos
 
     now = standing(place.decisions)
     if change.rules is None and now.in_force is not None:
-        change = Change(rules_of(now, now.in_force), change.added, change.review, change.block, change.alerts_per_day)
+        change = replace(change, rules=rules_of(now, now.in_force))
     return backtest_online(
         place.scores, place.decisions, place.tables, _releases(place), change,
         budget_now=place.settings.alerts_per_day, period=period, costs=costs,

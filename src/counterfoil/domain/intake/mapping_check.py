@@ -101,7 +101,7 @@ def check(
                 mapping, columns if cleaned is None or tried else (), coverage, tried, int(accepted.num_rows)
             ),
             *(f"{item.count:,} of {tried:,} rows: {item.message}" for item in rejected if item.reason == OTHER_SIDE),
-            *unit_warnings(mapping, span_of(accepted)),
+            *unit_warnings(mapping, span_of(accepted, mapping)),
             *warnings,
             *_repetitions(repeated, others, int(accepted.num_rows)),
             *(() if raw is None else _cut_ids(mapping, raw)),

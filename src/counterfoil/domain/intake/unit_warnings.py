@@ -1,13 +1,13 @@
 """Warn where a whole file looks as if it were read in the wrong unit: times in seconds, amounts in cents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.intake.currencies import all_whole_units
+from counterfoil.domain.intake.currencies import all_whole_units, digits_of
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.mapping_times import COUNTED, UNIT_NANOSECONDS
 
@@ -18,7 +18,10 @@ _FEW = 2
 
 @dataclass(frozen=True)
 class Span:
-    """What payments cover: how many there are, their first and last time, and whether all amounts are whole numbers."""
+    """What payments cover: how many there are, their first and last time, and whether all amounts are whole numbers.
+
+    `split_units` amounts have a part of their currency's smallest unit, where amounts are read as counting these.
+    """
 
     payments: int = 0
     first: datetime | None = None
@@ -26,6 +29,7 @@ class Span:
     whole_amounts: bool = True
     whole_units: bool = True
     """Whether all their currencies have no smaller unit."""
+    split_units: int = 0
 
     def with_more(self, other: "Span") -> "Span":
         """What these payments and others cover together."""
@@ -40,15 +44,16 @@ class Span:
             last=max(self.last, other.last or self.last),
             whole_amounts=self.whole_amounts and other.whole_amounts,
             whole_units=self.whole_units and other.whole_units,
+            split_units=self.split_units + other.split_units,
         )
 
 
-def span_of(payments: pa.Table, before: Span = Span()) -> Span:
-    """Return what canonical transactions cover, with those `before` them in the file."""
-    return before.with_more(_span(payments, look_at_amounts=before.whole_amounts))
+def span_of(payments: pa.Table, mapping: SourceMapping, before: Span = Span()) -> Span:
+    """Return what canonical transactions cover that a mapping made, with those `before` them in the file."""
+    return before.with_more(_span(payments, mapping, look_at_amounts=before.whole_amounts))
 
 
-def _span(payments: pa.Table, *, look_at_amounts: bool) -> Span:
+def _span(payments: pa.Table, mapping: SourceMapping, *, look_at_amounts: bool) -> Span:
     if not payments.num_rows:
         return Span()
     times, amounts = pc.min_max(payments["event_time"]), payments["amount"]
@@ -57,7 +62,17 @@ def _span(payments: pa.Table, *, look_at_amounts: bool) -> Span:
     )
     # A file's currencies are asked for only while its amounts may still be in cents.
     units = bool(whole) and all_whole_units(payments["currency"])
-    return Span(payments.num_rows, times["min"].as_py(), times["max"].as_py(), bool(whole), units)
+    split = _split_units(payments, mapping.amount.minor_digits) if mapping.amount.unit == "minor" else 0
+    return Span(payments.num_rows, times["min"].as_py(), times["max"].as_py(), bool(whole), units, split)
+
+
+def _split_units(payments: pa.Table, own_digits: Mapping[str, int]) -> int:
+    """How many amounts are no whole number of their currency's smallest unit."""
+    digits = digits_of(payments["currency"].combine_chunks(), own_digits)
+    count = pc.multiply(pc.cast(payments["amount"], pa.float64()), pc.power(10.0, pc.cast(digits, pa.float64())))
+    # An amount has four decimal places, so a part of a unit is a ten-thousandth at least.
+    split = pc.greater(pc.abs(pc.subtract(count, pc.round(count))), 0.00005)
+    return pc.sum(split).as_py() or 0
 
 
 def unit_warnings(mapping: SourceMapping, span: Span) -> Iterator[str]:
@@ -76,6 +91,11 @@ def unit_warnings(mapping: SourceMapping, span: Span) -> Iterator[str]:
         yield (
             f"all {span.payments:,} amounts are whole numbers: if they count cents (the currency's smallest unit), "
             "say amount.unit = 'minor'"
+        )
+    if span.split_units:
+        yield (
+            f"{span.split_units:,} of {span.payments:,} amounts are no whole number of the currency's smallest unit: "
+            "if they do not count cents, leave amount.unit = 'minor' out"
         )
 
 

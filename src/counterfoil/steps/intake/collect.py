@@ -229,7 +229,7 @@ def _clean_all(
                 forgotten=job.forgotten,
             )
             spool.add(cleaned.transactions, cleaned.addresses)
-            span = span_of(cleaned.transactions, span)
+            span = span_of(cleaned.transactions, job.mapping, span)
             refused.add(batch.rejected)
             refused.add(cleaned.rejected)
             rows_in[batch.member] += batch.records

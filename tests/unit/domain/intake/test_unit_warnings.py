@@ -18,7 +18,7 @@ def warned(section: str, times: list[str], amounts: list[str], codes: list[str])
     span = Span()
     for batch in (rows.slice(0, 1), rows.slice(1, 0), rows.slice(1)):
         kept = clean(batch, mapping, key=b"0123456789abcdef", source="f", first_line=1, content_hash="c0ffee")
-        span = span_of(kept.transactions, span)
+        span = span_of(kept.transactions, mapping, span)
     return " ".join(unit_warnings(mapping, span))
 
 
@@ -49,6 +49,21 @@ def test_times_with_a_calendar_may_span_what_they_like() -> None:
 def test_a_file_of_whole_amounts_is_told(amounts: list[str], codes: list[str], section: str, told: bool) -> None:
     found = warned(section, ["2026-03-01T10:00:00Z"] * 3, amounts, codes)
     assert ("amount.unit = 'minor'" in found) == told
+
+
+@pytest.mark.parametrize(
+    ("amounts", "codes", "told"),
+    [
+        (["1.50", "100.00", "7.25"], ["EUR", "EUR", "JPY"], "2 of 3 amounts are no whole number"),
+        (["150", "999999999999.00", "1005"], ["EUR", "USD", "KWD"], ""),
+        (["150", "33.5", "7"], ["EUR", "ISK", "JPY"], "1 of 3 amounts"),
+    ],
+)
+def test_parts_of_the_smallest_unit_are_told(amounts: list[str], codes: list[str], told: str) -> None:
+    section = '[amount]\nunit = "minor"\nminor_digits = {ISK = 2}\n'
+    found = warned(section, ["2026-03-01T10:00:00Z"] * 3, amounts, codes)
+    assert told in found if told else found == ""
+    assert "smallest unit" not in warned("", ["2026-03-01T10:00:00Z"] * 3, ["1.505", "2", "3"], ["EUR"] * 3)
 
 
 def test_of_one_payment_nothing_is_told() -> None:

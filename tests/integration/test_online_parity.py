@@ -27,6 +27,7 @@ from counterfoil.ports.service import KeptScore
 from counterfoil.steps.features import build_features
 from counterfoil.steps.insights.parity import Parity, Recomputing, parity_with_run
 from counterfoil.steps.intake.collect import collect
+from counterfoil.steps.scoring.parity_now import Compared, ParityNow
 from counterfoil.steps.scoring.profiles import build_profiles
 from counterfoil.steps.scoring.score import as_scored, detect
 from counterfoil.steps.scoring.score_one import OnlineScorer
@@ -35,6 +36,7 @@ from counterfoil.steps.scoring.scorer import Detector
 pytestmark = pytest.mark.xdist_group("service")
 
 PAYMENTS = 300
+SPOILT = "account_count_1h"
 SIZES = (1, 1, 1, 2, 25, 70, 200)
 """How many payments come in a request, in turn. Labels of new payments are known to the batch after a week only."""
 
@@ -133,25 +135,61 @@ def test_parity_with_a_run_of_the_batch(online: Online, lake: FolderTables) -> N
 
 
 def test_parity_names_what_differs(online: Online) -> None:
-    column = next(spec.name for spec in online.in_use.detector.release.specs if spec.name == "account_count_1h")
+    found = replace(online.recomputing, scores=_spoilt(online)).parity(Period())
+    assert (found.payments, found.without_history, found.ok) == (PAYMENTS - 1, 1, False)
+    assert [(apart.name, apart.rows) for apart in found.apart] == [(SPOILT, 2), ("anomaly_signal", 1)]
+    assert found.apart[0].largest == float("inf")
+    assert found.apart[1].example == online.scored[1].transaction_id
+
+
+def _spoilt(online: Online, later: dict[str, Any] | None = None) -> Any:
+    """The log of scores, spoilt in its first three; with a payment that was scored later, if one is given."""
     one, other, third = online.scored[:3]
+    count = one.evidence[SPOILT] + 1
 
     class Spoilt:
-        """The log of scores, of which one count is one too high, one is lost, and one score is without history."""
+        """One count is one too high, one is lost, and one score is without history."""
 
         def since(self, moment: dt.datetime, limit: int) -> list[KeptScore]:
             kept = {score.transaction_id: score for score in PostgresScores(online.dsn).since(moment, limit)}
             if one.transaction_id in kept:
-                kept[one.transaction_id] = replace(one, evidence={**one.evidence, column: one.evidence[column] + 1})
-                kept[other.transaction_id] = replace(other, evidence={**other.evidence, column: None}, signal=2.0)
-                kept[third.transaction_id] = replace(third, answer={**third.answer, "without_history": "slow"})
+                at = [kept[score.transaction_id].scored_at for score in (one, other, third)]
+                kept[one.transaction_id] = replace(one, evidence={**one.evidence, SPOILT: count}, scored_at=at[0])
+                kept[other.transaction_id] = replace(
+                    other, evidence={**other.evidence, SPOILT: None}, signal=2.0, scored_at=at[1]
+                )
+                kept[third.transaction_id] = replace(
+                    third, answer={**third.answer, "without_history": "slow"}, scored_at=at[2]
+                )
             return list(kept.values())
 
-    found = replace(online.recomputing, scores=Spoilt()).parity(Period())
-    assert (found.payments, found.without_history, found.ok) == (PAYMENTS - 1, 1, False)
-    assert [(apart.name, apart.rows) for apart in found.apart] == [(column, 2), ("anomaly_signal", 1)]
-    assert found.apart[0].largest == float("inf")
-    assert found.apart[1].example == other.transaction_id
+        def payments_since(self, moment: dt.datetime, limit: int) -> list[tuple[dt.datetime, dict[str, Any]]]:
+            return [(moment, later)][:limit] if later is not None else []
+
+    return Spoilt()
+
+
+def _look(online: Online, scores: Any, most: int = 40) -> Compared:
+    """What a service that was opened before all was scored would tell a minute after."""
+    now = dt.datetime.now(dt.UTC)
+    times = iter([now - dt.timedelta(days=1), now + dt.timedelta(minutes=1)])
+    return ParityNow(scores, PostgresProfiles(online.dsn), most, lambda: next(times)).look(online.in_use)
+
+
+def test_a_running_service_sees_that_its_scores_are_the_batchs(online: Online) -> None:
+    assert _look(online, PostgresScores(online.dsn)) == Compared(40)
+    assert _look(online, PostgresScores(online.dsn), most=0) == Compared()
+    rested = ParityNow(PostgresScores(online.dsn), PostgresProfiles(online.dsn), 5)
+    assert rested.look(online.in_use) == Compared()  # what it has scored is of before
+
+
+def test_a_running_service_counts_what_differs_but_for_what_came_late(online: Online) -> None:
+    one, other = online.scored[:2]
+    assert _look(online, _spoilt(online)) == Compared(40, 0, (SPOILT, SPOILT, "anomaly_signal"))
+    late = {**one.payment, "transaction_id": "late", "merchant_id": None, "source_ip_id": None}
+    found = _look(online, _spoilt(online, late))
+    assert one.payment["account_id"] != other.payment["account_id"]
+    assert found == Compared(40, 1, (SPOILT, "anomaly_signal"))
 
 
 def test_parity_needs_a_run_or_a_span(scoring_place: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from counterfoil.domain.intake.requests import plain
 from counterfoil.ports.service import KeptScore
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring.drift_now import FEWEST, drift_now
+from counterfoil.steps.scoring.parity_now import Compared
 from counterfoil.steps.scoring.score import as_scored
 from counterfoil.steps.scoring.scorer import Detector
 
@@ -86,4 +87,15 @@ def test_the_service_tells_both_ways(place: Any, kept: list[KeptScore], monkeypa
     assert b'counterfoil_drift{column="amount"}' in serving.metrics.text()
     assert b"counterfoil_mean_signal 0.05" in serving.metrics.text()
     assert (told[0]["Requests"], told[0]["LatencyP50"], told[0]["AlertedShare"]) == (1, 4.0, 0.1)
+    serving.close()
+
+
+def test_the_service_counts_what_differs_from_the_batch(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving = Serving(place)
+    monkeypatch.setattr(serving._parity, "look", lambda _: Compared(5, 1, ("amount", "amount")))
+    serving.look_for_parity()
+    text = serving.metrics.text()
+    assert b"counterfoil_parity_payments_total 5.0" in text
+    assert b"counterfoil_parity_overtaken_total 1.0" in text
+    assert b'counterfoil_parity_differences_total{column="amount"} 2.0' in text
     serving.close()

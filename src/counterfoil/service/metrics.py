@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from counterfoil.service import logs
 from counterfoil.steps.scoring.drift_now import DriftNow
+from counterfoil.steps.scoring.parity_now import Compared
 from counterfoil.steps.scoring.score_one import Counts
 
 BUCKETS = (0.002, 0.005, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1, 2.5, 5)
@@ -35,6 +36,18 @@ class Metrics:
             "counterfoil_drift", "How far the last payments are from the release's training, beyond chance (PSI)",
             ("column",), registry=self._registry,
         )  # fmt: skip
+        self._parity = Counter(
+            "counterfoil_parity_payments", "Scored payments that were folded again by the batch's fold",
+            registry=self._registry,
+        )  # fmt: skip
+        self._overtaken = Counter(
+            "counterfoil_parity_overtaken", "Those of them that could not see an earlier payment, which came late",
+            registry=self._registry,
+        )  # fmt: skip
+        self._apart = Counter(
+            "counterfoil_parity_differences", "Features and signals that differ though nothing came late", ("column",),
+            registry=self._registry,
+        )  # fmt: skip
         lost = Gauge("counterfoil_log_lines_lost", "Log lines that could not be written", registry=self._registry)
         lost.set_function(logs.lost_lines)
         for name, words in (
@@ -50,6 +63,13 @@ class Metrics:
         self._drift.clear()  # another release may have other columns
         for column, index in drift.index.items():
             self._drift.labels(column).set(index)
+
+    def compared(self, found: Compared) -> None:
+        """Count what was scored and folded again."""
+        self._parity.inc(found.payments)
+        self._overtaken.inc(found.overtaken)
+        for column in found.apart:
+            self._apart.labels(column).inc()
 
     def text(self) -> bytes:
         """All figures in Prometheus' format."""

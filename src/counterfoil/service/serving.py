@@ -24,6 +24,7 @@ from counterfoil.steps.scoring.champion import InUse
 from counterfoil.steps.scoring.confirm import Effect, State
 from counterfoil.steps.scoring.drift_now import drift_now
 from counterfoil.steps.scoring.feedback import Said, Verdict, give_feedback
+from counterfoil.steps.scoring.parity_now import ParityNow
 from counterfoil.workspace.shadow import open_shadow
 from counterfoil.workspace.wiring import Workspace
 
@@ -35,7 +36,7 @@ ALERT_SECONDS = 0.5
 FOLLOW_SECONDS = 0.25
 """How often a process looks for what feedback changed in others: within a second all of them score alike."""
 MINUTE = 60.0
-"""How often it is looked whether payments drift, and metrics are told in the log."""
+"""How often it is looked whether payments drift and score as in the batch, and metrics are told in the log."""
 FAILED_SECONDS = 1.0
 """Work that failed is not tried again sooner."""
 log = structlog.get_logger()
@@ -63,6 +64,7 @@ class Serving:
         self._asked: dict[str, Future[object]] = {}
         self._desk = place.alert_desk(lambda alert: log.warning("alert", **alert.content))
         self._shadow = open_shadow(place)
+        self._parity = ParityNow(place.scores, place.profiles, self.settings.service_parity_a_minute)
         refresh = self.settings.service_refresh_seconds
         self._threads = [
             threading.Thread(target=self._keep_on, args=(work, seconds), name=work.__name__, daemon=True)
@@ -70,7 +72,7 @@ class Serving:
                 (self.refresh, refresh), (self.scorer.catch_up, refresh), (self._desk.work, ALERT_SECONDS),
                 (place.champion.follow, FOLLOW_SECONDS), (place.settling.settle, refresh),
                 (self.look_at_recent, refresh), (self.take_cases, refresh),
-                (self.score_in_shadow, refresh), (self.look_for_drift, MINUTE),
+                (self.score_in_shadow, refresh), (self.look_for_drift, MINUTE), (self.look_for_parity, MINUTE),
             )
         ]  # fmt: skip
 
@@ -96,6 +98,7 @@ class Serving:
         self._just_forgotten -= late
         if new or late:
             self.scorer.drop_histories()
+            self._parity.drop()
             self.confirmations.recent.drop()
 
     def take_cases(self) -> None:
@@ -121,6 +124,13 @@ class Serving:
         self.metrics.drifted(found)
         if self.embedded is not None:
             self.embedded.flush(found)
+
+    def look_for_parity(self) -> None:
+        """Fold some of the payments of the last minute again, as the batch does, and count what differs."""
+        found = self._parity.look(self.place.champion.current())
+        self.metrics.compared(found)
+        if found.apart:
+            log.warning("parity", payments=found.payments, columns=sorted(set(found.apart)))
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count a request and its time."""

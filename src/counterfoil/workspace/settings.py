@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     service_refresh_seconds: float = Field(
         default=5, gt=0, description="How often the service looks for a new champion and writes what profiles miss"
     )
+    service_parity_a_minute: int = Field(
+        default=5,
+        ge=0,
+        le=50,
+        description="So many scored payments the service folds again each minute, as the batch does",
+    )
     service_clock_ahead_hours: float = Field(
         default=24, ge=0, description="How far a payment's time may lie ahead of the service's clock"
     )

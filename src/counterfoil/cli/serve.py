@@ -21,13 +21,19 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port")] = 8080,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Let everybody in; on the loopback only")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Processes that score, one a core [default: $COUNTERFOIL_SERVICE_PROCESSES or 1]"
+        ),
+    ] = None,
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Serve scores over HTTP, with a page to review payments."""
     from counterfoil.service.server import run_server
     from counterfoil.workspace.wiring import open_workspace
 
-    run_server(open_workspace(workspace), host, port, auth=not no_auth)
+    run_server(open_workspace(workspace), host, port, auth=not no_auth, processes=processes)
 
 
 def watch(

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 import uvicorn
@@ -9,42 +10,37 @@ import uvicorn
 from counterfoil.errors import StoreUnavailableError, UsageError
 from counterfoil.service.app import LOOPBACK, create_app
 from counterfoil.service.logs import log_as_json
+from counterfoil.service.processes import run_processes
+from counterfoil.service.sockets import listening_socket
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 GRACE_SECONDS = 10
 
 
-def run_server(place: Workspace, host: str, port: int, *, auth: bool = True) -> None:
+def run_server(place: Workspace, host: str, port: int, *, auth: bool = True, processes: int | None = None) -> None:
     """Serve until a signal ends it; requests under way are answered first.
 
     Raises UsageError for `auth=False` on an address that others can reach, NotFoundError without a release,
-    StoreUnavailableError if the address cannot be had.
+    StoreUnavailableError if the address cannot be had. Without `processes` the settings say by how many.
     """
     if not auth and host not in LOOPBACK:
         raise UsageError(f"--no-auth lets everybody in and {host} can be reached from outside: use --host 127.0.0.1")
     log_as_json()
+    given: dict[str, Any] = {
+        "host": host, "port": port, "log_config": None, "access_log": False, "server_header": False,
+        "proxy_headers": False, "timeout_graceful_shutdown": GRACE_SECONDS,
+    }  # fmt: skip
+    count = place.settings.service_processes if processes is None else processes
+    if count > 1:
+        run_processes(place, given, count, auth=auth)
+        return
     # A release that cannot score is reported before anything listens, and the first score waits for no model.
     place.online_scorer.warm_up(place.champion.current())
-    app = create_app(place, auth=auth)
-    config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )  # fmt: skip
+    config = uvicorn.Config(create_app(place, auth=auth), **given)
     server = _AnnouncedServer(config, {"host": host, "auth": auth})
     server.run([listening_socket(config)])
     if not server.started:
         raise StoreUnavailableError(f"the service did not start on {host}:{port}: its log says why")
-
-
-def listening_socket(config: uvicorn.Config) -> socket.socket:
-    """Bind the socket that uvicorn listens on; what it accepts sends small packets at once.
-
-    asyncio sets TCP_NODELAY only on sockets that were made with the number of their protocol, and uvicorn 0.54 makes
-    its own without. An answer is two packets: the second would wait 40 ms for the client's delayed acknowledgement.
-    """
-    bound = config.bind_socket()
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return bound
 
 
 class _AnnouncedServer(uvicorn.Server):

@@ -134,8 +134,7 @@ class Serving:
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count a request and its time."""
-        self.metrics.requests.labels(route, str(status)).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
+        self.metrics.observe(route, status, seconds)
         if self.embedded is not None:
             self.embedded.request(status, seconds)
 

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     service_mapping: str | None = Field(
         default=None, description="Mapping of the service's payments, a name or a .toml file; the release's if unset"
     )
+    service_processes: int = Field(
+        default=1, ge=1, le=64, description="Processes that score at one address; one a core uses all of them"
+    )
     service_threads: int = Field(default=8, ge=1, le=64, description="Requests that one process works on at once")
     service_waiting: int = Field(default=64, ge=1, description="Requests that may wait; beyond them the answer is 503")
     service_deadline_ms: int = Field(default=5000, ge=50, description="After so long a request is answered with 503")

@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 import uvicorn
 
-from counterfoil.service.server import _AnnouncedServer, listening_socket
+from counterfoil.service.server import _AnnouncedServer
+from counterfoil.service.sockets import listening_socket
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

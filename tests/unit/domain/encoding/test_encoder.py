@@ -240,6 +240,8 @@ def test_where_texts_cannot_be_encoded_no_more_trees_grow(evidence: Maker, monke
         grown.append(given)
         time.sleep(0.2)
 
+    monkeypatch.setattr(BinnedEvidence, "grow", grow)
+
     def fails(_: Any) -> Any:
         raise NotFoundError("no text encoder")
 

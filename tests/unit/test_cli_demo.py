@@ -2,6 +2,8 @@
 
 import math
 import shlex
+import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -87,3 +89,24 @@ def test_a_file_of_few_days_is_told_in_one_line_before_any_pipeline(
     assert "needs payments of 10 days" in error
     assert f"there are {days} days with payments, from 2026-03-01 to 2026-03-{days:02d}" in error
     assert not (place / "executions").exists()
+
+
+@pytest.mark.parametrize(("many", "begun"), [(1, 0), (2, 1)])
+def test_loops_are_compiled_beside_the_pipeline_where_a_core_is_idle(
+    many: int, begun: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[list[str]] = []
+
+    def sleeps(arguments: list[str]) -> list[str]:
+        started.append(arguments)
+        return [sys.executable, "-c", "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo_run, "cores", lambda: many)
+    monkeypatch.setattr(demo_run, "tied", sleeps)
+    before = time.monotonic()
+    with demo_run.compiling():
+        while begun and not Path("begun").exists():
+            time.sleep(0.01)
+    assert time.monotonic() - before < 50  # it ends with what it runs beside
+    assert [arguments[-1] for arguments in started] == ["counterfoil.processing.warm_up"] * begun

@@ -3,7 +3,10 @@
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
@@ -16,6 +19,7 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.cli.show import releases as console_releases
 from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
+from counterfoil.cores import cores
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.errors import InputFileError, PipelineError
 from counterfoil.insights.defaults import scored_days
@@ -30,6 +34,7 @@ from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.workspace.wiring import Workspace
 from pipelines.here import output, run_here
+from pipelines.local.processes import end, tied
 
 SIMULATED = "counterfoil-simulated"
 FIRST_DAY = date(2026, 1, 1)
@@ -80,7 +85,8 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
     )
     terminal.out.rule("pipeline training")
-    train(plan, workspace)
+    with compiling():
+        train(plan, workspace)
     terminal.out.rule("release")
     challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
     runs.show_release(load_release(workspace.registry, challenger))
@@ -98,6 +104,21 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
     runs.show_cases(riskiest(workspace.tables, workspace.references_for_scoring, run))
     _show_files(workspace, run)
     terminal.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Compile all loops on the core that the first steps leave idle: on a new machine they would wait for it."""
+    if cores() < 2:
+        yield
+        return
+    arguments = tied([sys.executable, "-m", "counterfoil.processing.warm_up"])
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(arguments, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            end(process)
 
 
 def train(plan: Plan, workspace: Workspace) -> None:

@@ -16,6 +16,7 @@ from counterfoil.cli.demo_run import Plan, cut_days
 from counterfoil.errors import InputFileError, PipelineError
 from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
+from pipelines.local.events import Event, OnEvent
 
 FIRST = date(2026, 3, 1)
 MAPPING = """
@@ -62,13 +63,27 @@ def test_a_gate_that_refuses_the_candidate_says_how_to_go_on(monkeypatch: pytest
 
     monkeypatch.setattr(demo_run, "run_here", refused)
     with pytest.raises(PipelineError) as told:
-        demo_run.train(plan, Workspace(Settings(workspace=tmp_path / "a place")))
+        demo_run.train(plan, Workspace(Settings(workspace=tmp_path / "a place")), lambda: None)
     first, second, run, promotion = str(told.value).splitlines()
     assert first.endswith("not held")
     assert second.startswith("nothing was scored")
     assert shlex.split(run)[:4] == ["counterfoil", "pipeline", "run", "training"]
     assert {"Mapping=my shop.toml", "MinAuc=0.5", str(tmp_path / "a place")} <= {*shlex.split(run)}
     assert shlex.split(promotion)[:4] == ["counterfoil", "release", "promote", "challenger"]
+
+
+def test_what_follows_is_imported_once_training_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def ran(*_: object, on_event: OnEvent) -> None:
+        for step in ("collect", "train", "evaluate"):
+            told.append(step)
+            on_event(Event("started", step))
+
+    monkeypatch.setattr(demo_run, "run_here", ran)
+    plan = Plan("shop.toml", "raw", "raw", FIRST, FIRST, None, timedelta(days=7))
+    demo_run.train(plan, Workspace(Settings(workspace=tmp_path)), lambda: told.append("meanwhile"))
+    assert told == ["collect", "train", "meanwhile", "evaluate"]
 
 
 @pytest.mark.parametrize("days", [1, 4, 9])

@@ -5,10 +5,12 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.workspace.wiring import Workspace
 from pipelines.here import output, run_here
+from pipelines.local.events import Event
 from pipelines.local.processes import end, tied
 
 SIMULATED = "counterfoil-simulated"
@@ -85,8 +88,8 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
     )
     terminal.out.rule("pipeline training")
-    with compiling():
-        train(plan, workspace)
+    with compiling(), ThreadPoolExecutor(1) as beside:
+        train(plan, workspace, lambda: beside.submit(_import_what_follows, workspace))
     terminal.out.rule("release")
     challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
     runs.show_release(load_release(workspace.registry, challenger))
@@ -121,11 +124,27 @@ def compiling() -> Iterator[None]:
             end(process)
 
 
-def train(plan: Plan, workspace: Workspace) -> None:
-    """Run the pipeline training. Where its gate refuses the candidate, the error says how to go on."""
+def _import_what_follows(workspace: Workspace) -> None:
+    """Import what the release and the report are read and drawn with, which takes as long as a step."""
+    workspace.registry.releases()
+    for name in ("matplotlib.figure", "scipy.stats"):
+        import_module(name)
+
+
+def train(plan: Plan, workspace: Workspace, meanwhile: Callable[[], object]) -> None:
+    """Run the pipeline training; call `meanwhile` once, when the longest step begins and this process only waits.
+
+    Where its gate refuses the candidate, the error says how to go on.
+    """
     try:
         with show_steps("training") as on_event:
-            run_here("training", plan.training(), workspace, on_event=on_event)
+
+            def heard(event: Event) -> None:
+                if (event.kind, event.step) == ("started", "train"):
+                    meanwhile()
+                on_event(event)
+
+            run_here("training", plan.training(), workspace, on_event=heard)
     except PipelineError as error:
         if not str(error).startswith("step 'fail' failed"):
             raise

@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from counterfoil.adapters.mlflow_registry.client import silence
 from counterfoil.cores import settle_threads
 from counterfoil.workspace.wiring import open_workspace
 
@@ -41,6 +42,7 @@ _WITH_TEXT = ("train", "evaluate", "detect")
 def prepare(step: str) -> None:
     """Import what the step will need. What is not installed or set is left: the step itself says so best."""
     settle_threads()
+    silence()  # MLflow looks at what is set when it is imported
     for name in NEEDED.get(step, ()):
         with suppress(Exception):
             import_module(name)

@@ -42,8 +42,10 @@ _WITH_TEXT = ("train", "evaluate", "detect")
 def prepare(step: str) -> None:
     """Import what the step will need. What is not installed or set is left: the step itself says so best."""
     settle_threads()
-    silence()  # MLflow looks at what is set when it is imported
-    for name in NEEDED.get(step, ()):
+    modules = NEEDED.get(step, ())
+    if {*_RELEASES} & {*modules}:
+        silence()  # MLflow looks at what is set when it is imported
+    for name in modules:
         with suppress(Exception):
             import_module(name)
     if step in _WITH_TEXT:

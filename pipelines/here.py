@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from counterfoil.cores import cores
 from counterfoil.errors import PipelineError, UsageError
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings, Settings, load_pipeline_settings
 from counterfoil.workspace.wiring import Workspace
@@ -40,7 +41,8 @@ def run_here(
     values, session = _prepared(name, given, here, place)
     execution = run_pipeline(
         lambda pipeline: build(pipeline, here, session), name, place.root, values,
-        on_event=on_event, machine=Machine(use_cache=use_cache), environment=_for_steps(place.settings),
+        on_event=on_event, machine=Machine(use_cache=use_cache, ahead=cores() > 1),
+        environment=_for_steps(place.settings),
     )  # fmt: skip
     if execution.failure is not None:
         raise PipelineError("\n".join([execution.failure, *execution.log_tail]))

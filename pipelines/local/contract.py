@@ -12,6 +12,8 @@ from typing import Any
 from counterfoil.errors import PipelineError
 from pipelines.local.needed import needed_by
 
+ML_ROOT_VARIABLE = "COUNTERFOIL_ML_ROOT"
+"""Says where the folder of an instance is; the only variable in which two steps always differ."""
 LONGEST_MESSAGE = 1024
 """SageMaker keeps this many bytes of a job's exit message."""
 
@@ -107,7 +109,7 @@ def environment_for(host: Host, settings: Mapping[str, str], threads: int | None
     machine = {name: os.environ[name] for name in _KEPT if name in os.environ}
     limits = {} if threads is None else {f"{name}{_THREADS}": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
     chosen = {name: value for name, value in os.environ.items() if _is_of_the_machine(name)}
-    fixed = {"PYTHONUNBUFFERED": "1", "COUNTERFOIL_ML_ROOT": str(host.ml_root)}
+    fixed = {"PYTHONUNBUFFERED": "1", ML_ROOT_VARIABLE: str(host.ml_root)}
     return {**machine, **limits, **chosen, **needed_by(settings), **settings, **fixed}
 
 

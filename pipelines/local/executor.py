@@ -77,6 +77,17 @@ class Definition:
             request = {"Name": step.name, "Type": step.step_type.value, "DependsOn": step.depends_on}
             yield {**request, "Arguments": self._known(step.step_only_arguments)}
 
+    def following(self, name: str) -> dict[str, Any] | None:
+        """The AppSpecification of the first job after a step, if its image and command are known before it runs."""
+        steps = self.steps()
+        place = next(number for number, step in enumerate(steps) if step.name == name)
+        for step in steps[place + 1 :]:
+            if step.step_type.value == "Processing":
+                wanted: dict[str, Any] = self._known(step.step_only_arguments)["AppSpecification"]
+                first = [wanted.get("ImageUri"), *(wanted.get("ContainerArguments") or [None])[:1]]
+                return wanted if all(isinstance(value, str) for value in first) else None
+        return None
+
     def cache_config(self, name: str) -> dict[str, Any]:
         """Return a step's CacheConfig, empty if it has none."""
         step = self.graph.step_map[name]
@@ -142,7 +153,8 @@ class Executor(LocalPipelineExecutor):  # type: ignore[misc]
         cached, expires = config.get("Enabled", False), config.get("ExpireAfter")
         execution_id = self._recorder.execution.execution_id
         version = self._recorder.execution.parameters.get(INPUT_VERSION)
-        self._jobs.begin(RunningStep(self._name, step.name, execution_id, cached, expires, version))
+        following = self._definition.following(step.name)
+        self._jobs.begin(RunningStep(self._name, step.name, execution_id, cached, expires, version, following))
         self._recorder.step(step.name, status="Executing", started=now())
         self._on_event(Event("started", step.name))
         try:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -27,8 +28,9 @@ from pipelines.local.errors import AlgorithmError, ClientError, MaxRuntimeExceed
 from pipelines.local.events import Event, OnEvent, ignore
 from pipelines.local.key import Code, Components, components_of
 from pipelines.local.objects import Objects, StoredObject, appear, copy_in, dealt, files_of, gather
-from pipelines.local.processes import Command, describe_code, run_together, tail
+from pipelines.local.processes import Command, describe_code, run_together, start, tail
 from pipelines.local.request import check_request
+from pipelines.local.standby import Next, Standby
 from pipelines.local.support import check_support
 
 _A_DAY = 86_400
@@ -39,19 +41,24 @@ class Machine:
     """How jobs are run here.
 
     `environment` holds settings (COUNTERFOIL_...) for all steps; the steps' own go before. With `pin`, instance i of
-    several is kept on one processor. A job that must end gets `grace_seconds` before it is killed.
+    several is kept on one processor. With `ahead`, the next step's process is started while one runs. A job that must
+    end gets `grace_seconds` before it is killed.
     """
 
     code: Code = field(default_factory=Code.of_repository)
     environment: Mapping[str, str] = field(default_factory=dict)
     pin: bool = False
     use_cache: bool = True
+    ahead: bool = False
     grace_seconds: float = 10.0
 
 
 @dataclass(frozen=True)
 class RunningStep:
-    """The step that a job is for. `input_version` names the state of what the pipeline reads, where it has one."""
+    """The step that a job is for. `input_version` names the state of what the pipeline reads, where it has one.
+
+    `following` is the AppSpecification of the job that comes next if all goes well, as far as it is known.
+    """
 
     pipeline: str
     name: str
@@ -59,6 +66,7 @@ class RunningStep:
     cached: bool = False
     expires_after: str | None = None
     input_version: str | None = None
+    following: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,16 @@ class LocalJobs:
         self._objects, self._workspace, self._machine, self._on_event = objects, workspace, machine, on_event
         self._cache = StepCache(workspace / "executions" / "cache", workspace)
         self._described: dict[str, dict[str, Any]] = {}
+        self._standby = Standby()
         self.begin(RunningStep("", "", ""))
 
     def begin(self, step: RunningStep) -> None:
         """Say for which step the next job is."""
         self.step, self.lookup = step, Lookup(None, ())
+
+    def close(self) -> None:
+        """End what waits for a step that does not come."""
+        self._standby.end()
 
     @property
     def folder(self) -> Path:
@@ -187,7 +200,7 @@ class LocalJobs:
         def report(host: str, line: str) -> None:
             self._on_event(Event("log", self.step.name, line, host))
 
-        ended = run_together(commands, limit, report, self._machine.grace_seconds)
+        ended = run_together(commands, limit, report, self._machine.grace_seconds, self._begin)
         if ended.failed is None:
             return
         host = next(host for host in job.hosts if host.name == ended.failed)
@@ -196,6 +209,14 @@ class LocalJobs:
             why = f"the job ran longer than MaxRuntimeInSeconds ({limit} s) and was stopped"
             raise MaxRuntimeExceededError(why, last)
         raise AlgorithmError(host.message or describe_code(ended.code), last)
+
+    def _begin(self, command: Command) -> "subprocess.Popen[bytes]":
+        process = self._standby.take(command) or start(command)
+        following = self.step.following
+        if self._machine.ahead and following is not None:
+            folder, given = container_folder(following, self._machine.code.containers), following["ContainerArguments"]
+            self._standby.prepare(Next(folder, given[0]), command.environment, self._workspace)
+        return process
 
     def _command(self, job: _Job, number: int, host: Host) -> Command:
         several = len(job.hosts) > 1

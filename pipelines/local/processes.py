@@ -39,6 +39,9 @@ class Ended:
     timed_out: bool = False
 
 
+Begin = Callable[[Command], "subprocess.Popen[bytes]"]
+
+
 @dataclass
 class _Running:
     command: Command
@@ -47,15 +50,45 @@ class _Running:
     rest: bytes = field(default=b"")
 
 
-def run_together(commands: Sequence[Command], limit_seconds: float, on_line: Line, grace_seconds: float) -> Ended:
+def tied(arguments: Sequence[str], cpu: int | None = None) -> list[str]:
+    """The command that runs `arguments` and ends with this process."""
+    where = "-" if cpu is None else str(cpu)
+    return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), where, *arguments]
+
+
+def start(command: Command) -> "subprocess.Popen[bytes]":
+    """Start a command's process, whose output goes to its log."""
+    with command.log.open("ab") as log:
+        return subprocess.Popen(
+            tied(command.arguments, command.cpu),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(command.environment),
+            cwd=command.folder,
+            start_new_session=True,
+        )
+
+
+def run_together(
+    commands: Sequence[Command],
+    limit_seconds: float,
+    on_line: Line,
+    grace_seconds: float,
+    begin: Begin = start,
+) -> Ended:
     """Run the commands at the same time; when one fails or time is up, the others are ended.
 
     Nothing that they started is left in their process groups afterwards, whatever happens here. `on_line` is given
-    host and line of what they print. A group is asked to end (SIGTERM) and killed after `grace_seconds`.
+    host and line of what they print. A group is asked to end (SIGTERM) and killed after `grace_seconds`. `begin` gives
+    a command its process, which leads a group.
     """
     running: list[_Running] = []
     try:
-        running.extend(_start(command) for command in commands)
+        for command in commands:
+            command.log.parent.mkdir(parents=True, exist_ok=True)
+            command.log.touch()
+            running.append(_Running(command, begin(command)))
         return _wait(running, time.monotonic() + limit_seconds, on_line)
     finally:
         _end([item.process for item in running], grace_seconds)
@@ -79,23 +112,6 @@ def describe_code(code: int) -> str:
     with suppress(ValueError):
         return f"killed by signal {signal.Signals(-code).name}"
     return f"killed by signal {-code}"
-
-
-def _start(command: Command) -> _Running:
-    command.log.parent.mkdir(parents=True, exist_ok=True)
-    cpu = "-" if command.cpu is None else str(command.cpu)
-    tied = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), cpu, *command.arguments]
-    with command.log.open("ab") as log:
-        process = subprocess.Popen(
-            tied,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(command.environment),
-            cwd=command.folder,
-            start_new_session=True,
-        )
-    return _Running(command, process)
 
 
 def _wait(running: Sequence[_Running], deadline: float, on_line: Line) -> Ended:
@@ -146,6 +162,15 @@ def _end(processes: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> 
         # A container's other processes end with its first one.
         _signal(process, signal.SIGKILL)
         process.wait()
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that leads a group, with the group, if it has not ended, and wait for it."""
+    _signal(process, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

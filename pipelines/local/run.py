@@ -61,7 +61,10 @@ def run_pipeline(
         recorder = Recorder(workspace / "executions", name, given, steps)
         on_event(Event("planned", "", recorder.execution.execution_id, lines=tuple(steps)))
         executor = Executor(name, definition, session, recorder, on_event)
-        return _execute(executor, recorder, workspace, on_event)
+        try:
+            return _execute(executor, recorder, workspace, on_event)
+        finally:
+            jobs.close()
 
 
 def _execute(executor: Any, recorder: Recorder, workspace: Path, on_event: OnEvent) -> LocalExecution:

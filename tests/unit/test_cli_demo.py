@@ -2,6 +2,8 @@
 
 import math
 import shlex
+import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from counterfoil.cli.demo_run import Plan, cut_days
 from counterfoil.errors import InputFileError, PipelineError
 from counterfoil.workspace.settings import Settings
 from counterfoil.workspace.wiring import Workspace
+from pipelines.local.events import Event, OnEvent
 
 FIRST = date(2026, 3, 1)
 MAPPING = """
@@ -60,13 +63,27 @@ def test_a_gate_that_refuses_the_candidate_says_how_to_go_on(monkeypatch: pytest
 
     monkeypatch.setattr(demo_run, "run_here", refused)
     with pytest.raises(PipelineError) as told:
-        demo_run.train(plan, Workspace(Settings(workspace=tmp_path / "a place")))
+        demo_run.train(plan, Workspace(Settings(workspace=tmp_path / "a place")), lambda: None)
     first, second, run, promotion = str(told.value).splitlines()
     assert first.endswith("not held")
     assert second.startswith("nothing was scored")
     assert shlex.split(run)[:4] == ["counterfoil", "pipeline", "run", "training"]
     assert {"Mapping=my shop.toml", "MinAuc=0.5", str(tmp_path / "a place")} <= {*shlex.split(run)}
     assert shlex.split(promotion)[:4] == ["counterfoil", "release", "promote", "challenger"]
+
+
+def test_what_follows_is_imported_once_training_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def ran(*_: object, on_event: OnEvent) -> None:
+        for step in ("collect", "train", "evaluate"):
+            told.append(step)
+            on_event(Event("started", step))
+
+    monkeypatch.setattr(demo_run, "run_here", ran)
+    plan = Plan("shop.toml", "raw", "raw", FIRST, FIRST, None, timedelta(days=7))
+    demo_run.train(plan, Workspace(Settings(workspace=tmp_path)), lambda: told.append("meanwhile"))
+    assert told == ["collect", "train", "meanwhile", "evaluate"]
 
 
 @pytest.mark.parametrize("days", [1, 4, 9])
@@ -87,3 +104,24 @@ def test_a_file_of_few_days_is_told_in_one_line_before_any_pipeline(
     assert "needs payments of 10 days" in error
     assert f"there are {days} days with payments, from 2026-03-01 to 2026-03-{days:02d}" in error
     assert not (place / "executions").exists()
+
+
+@pytest.mark.parametrize(("many", "begun"), [(1, 0), (2, 1)])
+def test_loops_are_compiled_beside_the_pipeline_where_a_core_is_idle(
+    many: int, begun: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[list[str]] = []
+
+    def sleeps(arguments: list[str]) -> list[str]:
+        started.append(arguments)
+        return [sys.executable, "-c", "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo_run, "cores", lambda: many)
+    monkeypatch.setattr(demo_run, "tied", sleeps)
+    before = time.monotonic()
+    with demo_run.compiling():
+        while begun and not Path("begun").exists():
+            time.sleep(0.01)
+    assert time.monotonic() - before < 50  # it ends with what it runs beside
+    assert [arguments[-1] for arguments in started] == ["counterfoil.processing.warm_up"] * begun

@@ -3,9 +3,14 @@
 import math
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 
@@ -16,6 +21,7 @@ from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.cli.show import releases as console_releases
 from counterfoil.cli.show import runs, terminal
 from counterfoil.cli.show.pipeline_tree import show_steps
+from counterfoil.cores import cores
 from counterfoil.domain.tables import SCORE_TABLE, TRANSACTIONS
 from counterfoil.errors import InputFileError, PipelineError
 from counterfoil.insights.defaults import scored_days
@@ -30,6 +36,8 @@ from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, promote
 from counterfoil.workspace.wiring import Workspace
 from pipelines.here import output, run_here
+from pipelines.local.events import Event
+from pipelines.local.processes import end, tied
 
 SIMULATED = "counterfoil-simulated"
 FIRST_DAY = date(2026, 1, 1)
@@ -80,7 +88,8 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
         else _own_file(workspace, data, mapping_name or SIMULATED, label_delay)
     )
     terminal.out.rule("pipeline training")
-    train(plan, workspace)
+    with compiling(), ThreadPoolExecutor(1) as beside:
+        train(plan, workspace, lambda: beside.submit(_import_what_follows, workspace))
     terminal.out.rule("release")
     challenger = find(workspace.registry, CHALLENGER if _has(workspace, CHALLENGER) else CHAMPION).release_id
     runs.show_release(load_release(workspace.registry, challenger))
@@ -100,11 +109,42 @@ def run_demo(workspace: Workspace, data: Path | None, mapping_name: str | None, 
     terminal.out.print(f"report        {_report(workspace, run)} (open it in a browser)", soft_wrap=True)
 
 
-def train(plan: Plan, workspace: Workspace) -> None:
-    """Run the pipeline training. Where its gate refuses the candidate, the error says how to go on."""
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Compile all loops on the core that the first steps leave idle: on a new machine they would wait for it."""
+    if cores() < 2:
+        yield
+        return
+    arguments = tied([sys.executable, "-m", "counterfoil.processing.warm_up"])
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(arguments, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            end(process)
+
+
+def _import_what_follows(workspace: Workspace) -> None:
+    """Import what the release and the report are read and drawn with, which takes as long as a step."""
+    workspace.registry.releases()
+    for name in ("matplotlib.figure", "scipy.stats"):
+        import_module(name)
+
+
+def train(plan: Plan, workspace: Workspace, meanwhile: Callable[[], object]) -> None:
+    """Run the pipeline training; call `meanwhile` once, when the longest step begins and this process only waits.
+
+    Where its gate refuses the candidate, the error says how to go on.
+    """
     try:
         with show_steps("training") as on_event:
-            run_here("training", plan.training(), workspace, on_event=on_event)
+
+            def heard(event: Event) -> None:
+                if (event.kind, event.step) == ("started", "train"):
+                    meanwhile()
+                on_event(event)
+
+            run_here("training", plan.training(), workspace, on_event=heard)
     except PipelineError as error:
         if not str(error).startswith("step 'fail' failed"):
             raise

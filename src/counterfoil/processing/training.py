@@ -4,6 +4,7 @@ import json
 import shutil
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.domain.evaluation.candidate import CandidateEvaluation
 from counterfoil.domain.evaluation.gate import GateRules, judge_candidate
 from counterfoil.domain.tables import EVIDENCE
 from counterfoil.errors import OlderFormatError
@@ -70,8 +71,6 @@ def evaluate(options: EvaluateOptions) -> None:
 
 def gate(rules: GateRules) -> None:
     """Say whether the candidate may be registered, and why."""
-    from counterfoil.steps.insights.candidate import CandidateEvaluation
-
     job = Job.here()
     evaluation = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json"))
     verdict = judge_candidate(evaluation.figures, rules)
@@ -115,8 +114,6 @@ def _evaluation_files(job: Job) -> dict[str, bytes]:
 
 def _undefined(job: Job) -> dict[str, str]:
     """A tag that says which metrics are absent and why; none if all are there."""
-    from counterfoil.steps.insights.candidate import CandidateEvaluation
-
     figures = CandidateEvaluation.from_dict(job.read_json("evaluation", "evaluation.json")).figures
     why = figures.undefined()
     return {} if why is None else {UNDEFINED_TAG: why}

@@ -1,7 +1,8 @@
 """The encoder: evidence in, unit vectors of at most 512 float32 out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,18 +121,24 @@ class Encoder:
             numeric=NumericBlock.fit(numbers(table, schema.numeric), schema.numeric, weight[:split]),
             cyclic=CyclicBlock(schema.cyclic, weight[split:]),
             category=CategoryBlock.fit(table, schema.categorical),
-            text=TextBlock.fit(table, schema.textual, embed) if schema.textual else None,
+            text=None,
             votes=None,
             odds={},
             strangeness=Strangeness.fit(np.zeros((1, 0), dtype=np.float32)),
             mixture=ALL_EVIDENCE,
         )
         values = encoder.forest_input(table)
-        encoder = replace(encoder, strangeness=Strangeness.fit(values[labels == 0] if (labels == 0).any() else values))
-        if MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels):
-            wanted = list(dict.fromkeys((mixture.machines, *machines)) if mixture.odds else ())
-            votes, odds = _learned(values, labels, seed, wanted, trees, rounds, workers)
-            encoder = replace(encoder, votes=votes, odds=odds, mixture=mixture)
+        wanted = list(dict.fromkeys((mixture.machines, *machines)) if mixture.odds else ())
+        learnable = MIN_FRAUDS_FOR_VOTES <= int((labels == 1).sum()) < len(labels)
+        with _workers(workers) as pool:
+            # The text model is loaded while trees grow, which leave the interpreter to it.
+            text = pool.submit(TextBlock.fit, table, schema.textual, embed) if schema.textual else None
+            learned = _learning(pool, values, labels, seed, wanted, trees, rounds, workers) if learnable else None
+            strangeness = Strangeness.fit(values[labels == 0] if (labels == 0).any() else values)
+            encoder = replace(encoder, strangeness=strangeness, text=None if text is None else text.result())
+            if learned is not None:
+                votes, odds = learned()
+                encoder = replace(encoder, votes=votes, odds=odds, mixture=mixture)
         if encoder.dimensions > MAX_DIMENSIONS:
             raise TrainingError(
                 f"the vector would have {encoder.dimensions} dimensions, {MAX_DIMENSIONS} is the most:"
@@ -187,20 +194,40 @@ class Encoder:
         return join(self.blocks(table, embed, labels), self.mixture)
 
 
-def _learned(
-    values: Floats, labels: Labels, seed: int, machines: Sequence[str], trees: int, rounds: int, workers: int
-) -> tuple[VoteBlock, dict[str, OddsBlock]]:
-    """The forests, and the odds of these sets of machines: all are made side by side from evidence binned once."""
+@contextmanager
+def _workers(number: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool that begins nothing more once its user has failed."""
+    with ThreadPoolExecutor(number) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _learning(
+    pool: ThreadPoolExecutor,
+    values: Floats,
+    labels: Labels,
+    seed: int,
+    machines: Sequence[str],
+    trees: int,
+    rounds: int,
+    workers: int,
+) -> Callable[[], tuple[VoteBlock, dict[str, OddsBlock]]]:
+    """Begin to make forests and these sets of machines, side by side from evidence binned once; what waits for them."""
     binned = BinnedEvidence(values, labels)
-    forests = forests_of(binned, values, labels, seed, trees)
-    trios = [machines_of(name, binned, values, labels, seed, rounds) for name in machines]
-    with ThreadPoolExecutor(workers) as pool:
-        growing = [pool.submit(grow) for grow in forests]
-        making = [[pool.submit(make) for make in trio] for trio in trios]
-        odds = {
-            name: OddsBlock.of([made.result() for made in trio]) for name, trio in zip(machines, making, strict=True)
-        }
+    growing = [pool.submit(grow) for grow in forests_of(binned, values, labels, seed, trees, workers)]
+    making = {
+        name: [pool.submit(make) for make in machines_of(name, binned, values, labels, seed, rounds)]
+        for name in machines
+    }
+
+    def made() -> tuple[VoteBlock, dict[str, OddsBlock]]:
+        odds = {name: OddsBlock.of([one.result() for one in trio]) for name, trio in making.items()}
         return VoteBlock.fit([grown.result() for grown in growing], values, labels), odds
+
+    return made
 
 
 def _side_by_side(scaled: Floats, points: Doubles, categories: Floats) -> Floats:

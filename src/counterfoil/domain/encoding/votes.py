@@ -76,12 +76,12 @@ class VoteBlock:
 
 
 def forests_of(
-    binned: BinnedEvidence, values: Floats, labels: Labels, seed: int, trees: int = TREES
+    binned: BinnedEvidence, values: Floats, labels: Labels, seed: int, trees: int = TREES, workers: int = 1
 ) -> list[Callable[[], FlatTrees]]:
     """What grows each forest, of `trees` trees, on scaled evidence (rows, columns) with both kinds of labels.
 
     `binned` holds the same rows. They are expected in an order that has nothing to do with their content, as the first
-    ones are taken.
+    ones are taken. So many extremely randomised trees as there are `workers` grow at once; which does not change them.
     """
     rows = frauds_and_first_good(labels, MOST_GOOD)
 
@@ -100,7 +100,7 @@ def forests_of(
         columns = values.shape[1]
         tried = min(columns, max(FEWEST_TRIED, round(0.3 * columns)))
         forest = ExtraTreesClassifier(
-            trees, max_depth=20, min_samples_leaf=3, max_features=tried, n_jobs=1, random_state=seed
+            trees, max_depth=20, min_samples_leaf=3, max_features=tried, n_jobs=workers, random_state=seed
         )
         return FlatTrees.of_forest(forest.fit(values[rows], labels[rows] == 1).estimators_)
 

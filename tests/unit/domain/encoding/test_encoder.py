@@ -1,5 +1,7 @@
 """The encoder: unit vectors of bounded length whose cosine is the documented mixture."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.domain.arrays import unit_rows
+from counterfoil.domain.encoding.boosting import BinnedEvidence
 from counterfoil.domain.encoding.encoder import (
     ALL_EVIDENCE,
     BLOCK_WEIGHTS,
@@ -23,7 +26,7 @@ from counterfoil.domain.encoding.encoder import (
 from counterfoil.domain.encoding.evidence import EvidenceSchema
 from counterfoil.domain.encoding.odds import BAGGED, VARIED
 from counterfoil.domain.encoding.strangeness import Strangeness
-from counterfoil.errors import MissingEvidenceError, TrainingError
+from counterfoil.errors import MissingEvidenceError, NotFoundError, TrainingError
 
 Maker = Callable[..., tuple[pa.Table, np.ndarray]]
 
@@ -204,3 +207,45 @@ def test_what_is_strange_is_measured_by_good_payments_alone(evidence: Maker, emb
         encoder.strangeness.distance(encoder.forest_input(table)),
         Strangeness.fit(good).distance(encoder.forest_input(table)),
     )
+
+
+def test_any_number_of_workers_makes_the_same_vectors(evidence: Maker, embedder: Any, others: pa.Table) -> None:
+    table, labels = evidence()
+    alone, several = (
+        Encoder.fit(table, labels, schema_of(), embed=embedder.embed, seed=0, trees=8, rounds=8, workers=workers)
+        for workers in (1, 3)
+    )
+    np.testing.assert_array_equal(alone.encode(others, embedder.embed), several.encode(others, embedder.embed))
+
+
+def test_trees_grow_while_texts_are_encoded(evidence: Maker, embedder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    growing, grow = threading.Event(), BinnedEvidence.grow
+
+    def begun(*given: Any, **settings: Any) -> Any:
+        growing.set()
+        return grow(*given, **settings)
+
+    def embed(texts: Any) -> Any:
+        assert growing.wait(30), "no tree grew before the texts were encoded"
+        return embedder.embed(texts)
+
+    monkeypatch.setattr(BinnedEvidence, "grow", begun)
+    Encoder.fit(*evidence(), schema_of(), embed=embed, seed=0, trees=4, rounds=8, workers=2)
+
+
+@pytest.mark.usefixtures("encoder")  # all loops are compiled then
+def test_where_texts_cannot_be_encoded_no_more_trees_grow(evidence: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown: list[Any] = []
+
+    def grow(*given: Any, **_: Any) -> Any:
+        grown.append(given)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(BinnedEvidence, "grow", grow)
+
+    def fails(_: Any) -> Any:
+        raise NotFoundError("no text encoder")
+
+    with pytest.raises(NotFoundError, match="no text encoder"):
+        Encoder.fit(*evidence(), schema_of(), embed=fails, seed=0, trees=4, rounds=8, workers=1)
+    assert len(grown) < 4  # all that there are

@@ -25,7 +25,8 @@ from timing import Laps, alternate, timed
 
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.release.references import vectors_of
-from counterfoil.domain.scoring.compare import BLOCK_ROWS, References
+from counterfoil.domain.scoring.compare import References
+from counterfoil.domain.scoring.on_device import BLOCK_ROWS
 from counterfoil.domain.scoring.scores import score_table
 from counterfoil.steps.scoring.score import detect
 from counterfoil.steps.scoring.scorer import Detector

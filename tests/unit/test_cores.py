@@ -38,7 +38,9 @@ def test_the_smallest_counts(tmp_path: Path) -> None:
 def test_threads_sleep_while_they_wait_and_what_the_user_set_stays() -> None:
     environment: dict[str, str] = {}
     settle_threads(environment)
-    assert environment == {"OMP_NUM_THREADS": str(cores({})), "OMP_WAIT_POLICY": "passive"}
-    own = {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active"}
+    assert environment == {
+        "OMP_NUM_THREADS": str(cores({})), "OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    own = {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active", "OPENBLAS_NUM_THREADS": "4"}
     settle_threads(own)
-    assert own == {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active"}
+    assert own == {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active", "OPENBLAS_NUM_THREADS": "4"}

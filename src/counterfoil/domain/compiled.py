@@ -19,11 +19,23 @@ except ImportError as error:
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
+_ANY_ORDER = frozenset({"reassoc", "contract", "nsz"})
+
 
 def compiled(function: Callable[Given, Made]) -> Callable[Given, Made]:
     """The function, compiled at its first call; it lets other threads go on. Where nothing can be kept, it is not."""
+    return _compiled(function, frozenset())
+
+
+def compiled_in_any_order(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """The same, where sums may be taken in any order: that of the processor's widest registers, always the same."""
+    return _compiled(function, _ANY_ORDER)
+
+
+def _compiled(function: Callable[Given, Made], freedoms: frozenset[str]) -> Callable[Given, Made]:
+    options = {"nogil": True, "fastmath": set(freedoms)} if freedoms else {"nogil": True}
     try:
-        made: Callable[Given, Made] = numba.njit(cache=True, nogil=True)(function)
+        made: Callable[Given, Made] = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder that can be written to
-        made = numba.njit(nogil=True)(function)
+        made = numba.njit(**options)(function)
     return made

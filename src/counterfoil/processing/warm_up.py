@@ -14,12 +14,11 @@ from counterfoil.domain.features.fold import Kept, evidence_of
 from counterfoil.domain.features.profile import Payment, Profile, Program
 from counterfoil.domain.features.spec import Entity, FeatureSpec
 from counterfoil.domain.schemas import transactions_schema
-from counterfoil.domain.scoring.highest import highest
-from counterfoil.domain.scoring.leaves import Leaves
+from counterfoil.domain.scoring.compare import InMemory
 
 
 def warm_up() -> None:
-    """Fold three payments in each way there is, walk one tree, read one curve, find one highest in two ways."""
+    """Fold three payments in each way there is, walk one tree, read one curve, find the nearest in two ways."""
     specs = tuple(FeatureSpec(entity, one, 1) for entity in (Entity.ACCOUNT, Entity.MERCHANT) for one in Aggregate)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [
@@ -40,11 +39,9 @@ def warm_up() -> None:
     tree.values(np.zeros((1, 1), np.float32))
     tree.sums(np.zeros((1, 1), np.float32))
     curves(*np.zeros((4, 1, 1)))
-    highest(np.zeros((1, 1), np.float32), 1, 1, np.zeros((1, 1), np.int64))
-    apart = np.eye(2, dtype=np.float32)
-    found = Leaves.of(apart)
-    assert found is not None
-    found[0].nearest(apart[found[1]], apart[0], 1)
+    few = InMemory.of(np.eye(2, dtype=np.float32), np.arange(2))
+    for side in (few, few.in_leaves()):
+        side.nearest(np.eye(2, dtype=np.float32), 1, 0)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ The compiler is imported where it is used: a release can be read and listed with
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from counterfoil.domain.arrays import Doubles, Floats, Integers
 
@@ -51,18 +53,37 @@ class FlatTrees:
 
     def values(self, rows: Floats) -> Floats:
         """The value of the leaf that each row reaches in each tree, (rows, trees)."""
-        from counterfoil.domain.encoding import walk
-
-        found = np.empty((len(rows), len(self.roots)), np.float32)
-        walk.values(np.ascontiguousarray(rows), self.roots, self.feature, self.threshold, self.left, self.value, found)
+        found = np.zeros((len(rows), len(self.roots)), np.float32)
+        self._add_values(rows, found, 1)
         return found
 
     def sums(self, rows: Floats) -> Doubles:
         """The sum of those values over all trees, (rows,), without holding them all."""
-        from counterfoil.domain.encoding import walk
+        found = np.zeros((len(rows), 1))
+        self._add_values(rows, found, 0)
+        return found[:, 0]
 
-        found = np.zeros(len(rows))
-        walk.sums(np.ascontiguousarray(rows), self.roots, self.feature, self.threshold, self.left, self.value, found)
+    def _add_values(self, rows: Floats, found: Floats | Doubles, apart: int) -> None:
+        from counterfoil.domain.encoding.walk import add_values
+
+        rows = np.ascontiguousarray(rows)
+        add_values(rows, self.roots, self.depths, self.leads, self.threshold, self.value, found, apart)
+
+    @cached_property
+    def leads(self) -> npt.NDArray[np.uint32]:
+        """The left child and the feature of each node side by side, (nodes, 2): one look finds both."""
+        return np.stack([self.left, self.feature], axis=1).astype(np.uint32)
+
+    @cached_property
+    def depths(self) -> Integers:
+        """The largest number of steps from each root to a leaf, (trees,)."""
+        found = np.zeros(len(self.roots), np.int64)
+        nodes, tree = self.roots, np.arange(len(self.roots))
+        while len(nodes):
+            inner = self.left[nodes] != nodes
+            nodes, tree = self.left[nodes[inner]], tree[inner]
+            found[np.unique(tree)] += 1
+            nodes, tree = np.append(nodes, nodes + 1), np.append(tree, tree)
         return found
 
 

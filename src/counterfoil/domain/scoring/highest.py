@@ -1,32 +1,144 @@
-"""The compiled loops that find the candidates of a comparison."""
+"""The compiled loops of a comparison: candidates by their products, then the nearest of them by their distances.
+
+The product only finds the candidates. Its rounding depends on how many rows are compared at once, and one in 1e7 of a
+cosine moves the signal of a payment that is nearly a copy of a reference. So the cosines of the nearest are taken again
+from differences, which makes a score the same alone and among others.
+"""
 
 import numpy as np
 
-from counterfoil.domain.arrays import Floats, Integers
-from counterfoil.domain.compiled import compiled
+from counterfoil.domain.arrays import Doubles, Floats, Integers
+from counterfoil.domain.compiled import compiled, compiled_in_any_order
+
+_GROUPS = 64
+"""The best of so many groups of products say which ones may be among the highest."""
+_ROOM = 4
+"""So many times as many candidates as are asked for are compared again; more of them are cut by their products."""
 
 
 @compiled
-def highest(similarity: Floats, count: int, most: int, out: Integers) -> None:
-    """Set `out[row]` to the columns of the `most` highest of the first `count`, highest first; equal ones in order.
+def nearest(
+    products: Floats, queries: Floats, vectors: Floats, lengths: Doubles, places: Integers, most: int,
+    similarity: Doubles, position: Integers,
+) -> None:  # fmt: skip
+    """Set `similarity[row]` to the highest cosines of a query to the vectors, highest first; equal ones in order.
 
-    `count` is at least `most`. A column is looked at once: hardly any is among the highest so far.
+    `products` (rows, vectors) have the `most` highest of each row among them that are compared again, at least.
+    `lengths` are the vectors' and `places` what `position[row]` says of each. What has no vector stays as it is.
     """
-    values = np.empty(most, np.float32)
-    for row in range(len(similarity)):
-        found = 0
-        for column in range(count):
-            value = similarity[row, column]
-            if found == most and value <= values[most - 1]:
-                continue
-            place = min(found, most - 1)
-            found = min(found + 1, most)
-            while place > 0 and values[place - 1] < value:
-                values[place] = values[place - 1]
-                out[row, place] = out[row, place - 1]
-                place -= 1
-            values[place] = value
-            out[row, place] = column
+    best, candidates = np.empty(_GROUPS, np.float32), np.empty(_ROOM * most, np.int64)
+    values, cosines = np.empty(most, np.float32), np.empty(len(candidates))
+    for row in range(len(products)):
+        found = _likely(products[row], most, best, candidates)
+        if found > len(candidates):
+            found = _highest(products[row], values, candidates)
+        _rank(
+            candidates[:found], queries[row], vectors, lengths, places, cosines, similarity[row], position[row]
+        )  # fmt: skip
+
+
+@compiled
+def rank(
+    candidates: Integers, query: Floats, vectors: Floats, lengths: Doubles, places: Integers, similarity: Doubles,
+    position: Integers,
+) -> None:  # fmt: skip
+    """The same of some candidates (rows of the vectors) and one query: `similarity` and `position` are its rows."""
+    _rank(candidates, query, vectors, lengths, places, np.empty(len(candidates)), similarity, position)
+
+
+@compiled
+def _likely(products: Floats, most: int, best: Floats, candidates: Integers) -> int:
+    """Put the columns that may be among the `most` highest into `candidates`, in order; return how many there are.
+
+    As many of the groups' bests as are asked for are so many products, so nothing below the last of them is among the
+    highest. More than `candidates` has room for are not listed.
+    """
+    count = len(products)
+    whole = count // _GROUPS * _GROUPS
+    best[:] = -np.inf
+    for start in range(0, whole, _GROUPS):
+        for group in range(_GROUPS):
+            if products[start + group] > best[group]:
+                best[group] = products[start + group]
+    for column in range(whole, count):
+        best[column - whole] = max(best[column - whole], products[column])
+    least = np.float32(np.inf if most <= _GROUPS else -np.inf)
+    for group in range(_GROUPS):
+        higher = 0
+        for other in range(_GROUPS):
+            higher += best[other] > best[group]
+        if higher < most and best[group] < least:
+            least = best[group]
+    found = 0
+    for column in range(count):
+        if products[column] >= least:
+            if found < len(candidates):
+                candidates[found] = column
+            found += 1
+    return found
+
+
+@compiled
+def _highest(products: Floats, values: Floats, candidates: Integers) -> int:
+    """Put the columns of the highest products into `candidates`, highest first; return how many: as many as `values`.
+
+    There are at least so many products. A column is looked at once: hardly any is among the highest so far.
+    """
+    found, most = 0, len(values)
+    for column in range(len(products)):
+        value = products[column]
+        if found == most and value <= values[most - 1]:
+            continue
+        place = min(found, most - 1)
+        found = min(found + 1, most)
+        while place > 0 and values[place - 1] < value:
+            values[place], candidates[place] = values[place - 1], candidates[place - 1]
+            place -= 1
+        values[place], candidates[place] = value, column
+    return found
+
+
+@compiled_in_any_order
+def _squared_distance(one: Floats, other: Floats) -> np.float32:
+    total = np.float32(0)
+    for place in range(len(one)):
+        apart = one[place] - other[place]
+        total += apart * apart
+    return total
+
+
+@compiled_in_any_order
+def _squared_length(one: Floats) -> float:
+    total = 0.0
+    for place in range(len(one)):
+        total += np.float64(one[place]) * np.float64(one[place])
+    return total
+
+
+@compiled
+def _rank(
+    candidates: Integers, query: Floats, vectors: Floats, lengths: Doubles, places: Integers, cosines: Doubles,
+    similarity: Doubles, position: Integers,
+) -> None:  # fmt: skip
+    """Rank the candidates by their cosines; `cosines` has room for them.
+
+    From |q - r|^2 = (|q| - |r|)^2 + 2 |q| |r| (1 - cosine): the error of a small distance is as small as itself.
+    """
+    length = np.sqrt(_squared_length(query))
+    for one in range(len(candidates)):
+        other = lengths[candidates[one]]
+        apart = np.float64(_squared_distance(query, vectors[candidates[one]])) - (length - other) ** 2
+        cosine = 1.0 - apart / max(2.0 * length * other, 1e-12) if length * other >= 1e-12 else 0.0
+        cosines[one] = min(max(cosine, -2.0), 1.0)
+    for one in range(len(candidates)):
+        before = 0
+        for other in range(len(candidates)):
+            before += cosines[other] > cosines[one]
+        for other in range(one):
+            before += cosines[other] == cosines[one]
+        if before < len(similarity):
+            similarity[before] = cosines[one]
+            position[before] = places[candidates[one]]
 
 
 @compiled

@@ -102,3 +102,15 @@ def test_a_tree_without_a_split_has_one_value() -> None:
     values, _ = training()
     flat = FlatTrees(np.int64([0]), np.int64([0]), np.float32([np.inf]), np.int64([0]), np.float32([0.25]), 0)
     np.testing.assert_array_equal(flat.values(values[:3]), np.full((3, 1), 0.25, np.float32))
+
+
+@pytest.mark.parametrize("rows", [1, 16, 17, 64, 65, 200])
+def test_rows_go_the_same_ways_in_blocks_and_alone(trees: FlatTrees, forest: Forest, rows: int) -> None:
+    """Few rows go through many trees at once, many rows through one tree after the other."""
+    values, _ = training(seed=3, rows=rows)
+    np.testing.assert_array_equal(trees.values(values), asked(forest, values))
+    np.testing.assert_allclose(trees.sums(values), asked(forest, values).sum(axis=1, dtype=np.float64), rtol=1e-12)
+
+
+def test_each_tree_is_walked_as_deep_as_it_is(trees: FlatTrees, forest: Forest) -> None:
+    assert trees.depths.tolist() == [tree.tree_.max_depth for tree in forest.estimators_]

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterfoil.domain.arrays import unit_rows
-from counterfoil.domain.scoring.compare import BLOCK_ROWS, GROUP, NOTHING, TIE, References, Side
+from counterfoil.domain.scoring.compare import MOST_ROWS, NOTHING, TIE, References, Side
+from counterfoil.domain.scoring.on_device import GROUP
 from counterfoil.domain.scoring.signal import margin
 
 EVIDENCE_SHARE = 0.2
@@ -68,7 +69,7 @@ def test_the_nearest_are_those_of_a_full_sort(
             assert all(len(set(row[here])) == here.sum() for row, here in zip(side.position, named, strict=True))
 
 
-@pytest.mark.parametrize("rows", [0, 1, BLOCK_ROWS, BLOCK_ROWS + 1])
+@pytest.mark.parametrize("rows", [0, 1, MOST_ROWS, MOST_ROWS + 1])
 def test_blocks_of_rows_are_joined_without_a_seam(rows: int) -> None:
     rng = np.random.default_rng(0)
     references, queries = vectors(rng, 300), vectors(rng, rows)
@@ -114,10 +115,10 @@ def test_in_half_precision_the_nearest_are_compared_again_in_full(votes: int, go
         np.testing.assert_array_equal(one.tied, other.tied)
 
 
-def test_more_neighbours_than_a_group_holds_are_refused_for_a_small_side() -> None:
+def test_more_neighbours_than_a_group_holds_are_refused_for_a_small_side_in_half_precision() -> None:
     rows = vectors(np.random.default_rng(0), 10)
     with pytest.raises(ValueError, match=f"k is {GROUP + 1}, at most {GROUP - 1}"):
-        References(rows, np.zeros(10, np.int8)).compare(rows, GROUP + 1)
+        References(rows, np.zeros(10, np.int8), half=True).compare(rows, GROUP + 1)
 
 
 def test_an_empty_side_is_farther_than_anything() -> None:

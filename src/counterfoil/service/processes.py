@@ -19,10 +19,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from counterfoil.errors import CounterfoilError, StoreUnavailableError
-from counterfoil.service.app import create_app
 from counterfoil.service.logs import log_as_json
 from counterfoil.service.metrics import SHARED
 from counterfoil.service.sockets import listening_socket
+from counterfoil.service.warm import warm_app
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 AUTH = "COUNTERFOIL_SERVICE_AUTH"
@@ -54,13 +54,11 @@ def app() -> Any:
     """The app of one process, ready to score. Ends the process, and with it all others, where it cannot be."""
     log_as_json()
     threading.Thread(target=_end_with_the_first, daemon=True).start()
-    place = open_workspace()
     try:
-        place.online_scorer.warm_up(place.champion.current())
+        return warm_app(open_workspace(), auth=os.environ[AUTH] == "true")
     except CounterfoilError as error:
         structlog.get_logger().error("not started", reason=str(error))
         raise SystemExit(STARTUP_FAILURE) from None
-    return create_app(place, auth=os.environ[AUTH] == "true")
 
 
 def _end_with_the_first() -> None:

@@ -8,10 +8,11 @@ import structlog
 import uvicorn
 
 from counterfoil.errors import StoreUnavailableError, UsageError
-from counterfoil.service.app import LOOPBACK, create_app
+from counterfoil.service.app import LOOPBACK
 from counterfoil.service.logs import log_as_json
 from counterfoil.service.processes import run_processes
 from counterfoil.service.sockets import listening_socket
+from counterfoil.service.warm import warm_app
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 GRACE_SECONDS = 10
@@ -35,8 +36,7 @@ def run_server(place: Workspace, host: str, port: int, *, auth: bool = True, pro
         run_processes(place, given, count, auth=auth)
         return
     # A release that cannot score is reported before anything listens, and the first score waits for no model.
-    place.online_scorer.warm_up(place.champion.current())
-    config = uvicorn.Config(create_app(place, auth=auth), **given)
+    config = uvicorn.Config(warm_app(place, auth=auth), **given)
     server = _AnnouncedServer(config, {"host": host, "auth": auth})
     server.run([listening_socket(config)])
     if not server.started:

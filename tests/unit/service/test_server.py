@@ -1,5 +1,6 @@
 """What the process of the service tells about itself."""
 
+import gc
 import socket
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,6 +10,7 @@ import uvicorn
 
 from counterfoil.service.server import _AnnouncedServer
 from counterfoil.service.sockets import listening_socket
+from counterfoil.service.warm import COLLECTED_EVERY, look_for_garbage_rarely
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -42,3 +44,15 @@ def test_an_accepted_connection_waits_for_no_acknowledgement() -> None:
         listening.listen()
         with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage_again() -> None:
+    before = gc.get_threshold()
+    try:
+        look_for_garbage_rarely()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] == COLLECTED_EVERY
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

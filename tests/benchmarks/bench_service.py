@@ -28,7 +28,7 @@ from http_load import Client, Load, at_a_rate, at_once, one_after_another
 
 from counterfoil.domain.intake.requests import clean_requests
 from counterfoil.steps.lake.engine import engine, parquet_source
-from counterfoil.steps.scoring.profiles import payment_entries
+from counterfoil.steps.scoring.profiles import Logs
 from counterfoil.workspace.wiring import Workspace, open_workspace
 
 sys.path.append(str(Path(__file__).parents[1] / "planted"))
@@ -132,7 +132,8 @@ class Bench:
 
     def _live(self, account: str, payments: int) -> None:
         """Let an account have a past of so many payments, one every half hour."""
-        canonical, last = self.place.champion.current().canonical, self.payments.last
+        in_use, last = self.place.champion.current(), self.payments.last
+        canonical, logs = in_use.canonical, Logs.of(in_use.detector.release.specs)
         arrivals = clean_requests([self._of(account)], canonical, key=self.place.pseudonym_key)
         named = arrivals.payments["account_id"][0].as_py()
         rows = [
@@ -140,7 +141,7 @@ class Bench:
              "currency": "EUR", "account_id": named, "category": "grocery"}
             for number in range(payments)
         ]  # fmt: skip
-        self.place.profiles.append([entry for row in rows for entry in payment_entries(row)])
+        self.place.profiles.append([entry for row in rows for entry in logs.payment_entries(row)])
 
     async def slow_store(self) -> dict[str, Any]:
         """Scores while the profiles are locked for half the time: late by the deadline, or without history at once."""

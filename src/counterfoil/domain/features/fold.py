@@ -116,7 +116,7 @@ def behaviour_of(
     if wanted is None:
         wanted = np.ones(len(payments), np.bool_)
     for entity in dict.fromkeys(spec.entity for spec in specs):
-        mine = {number: spec for number, spec in enumerate(specs) if spec.entity is entity}
+        mine = {number: spec for number, spec in enumerate(specs) if spec.entity == entity}
         _Fold(payments, mine, entity, wanted, kept, values).fill(by_currency)
     return values
 

@@ -26,7 +26,7 @@ from counterfoil.steps.lake.engine import engine, parquet_source
 from counterfoil.steps.lake.labels import labelled
 from counterfoil.steps.scoring.feedback import label_of, said_by_payment
 from counterfoil.steps.scoring.online_evidence import evidence_folded
-from counterfoil.steps.scoring.profiles import ENTITIES, KEPT, Row, row_of
+from counterfoil.steps.scoring.profiles import Logs, Row, row_of
 from counterfoil.steps.scoring.recent import evidence_table
 from counterfoil.steps.scoring.scorer import Detector
 
@@ -141,7 +141,7 @@ class Recomputing:
         found, labels = _Sum(), self._labels()
         with TemporaryDirectory() as folder:
             online = Path(folder) / "online.parquet"
-            self._write_payments(online, labels)
+            self._write_payments(online, labels, self._read_back(period))
             for scores in kept_scores(self.scores, period):
                 usable = found.usable(scores)
                 for release_id in dict.fromkeys(one.release_id for one in usable):
@@ -164,18 +164,24 @@ class Recomputing:
     def _row(self, score: KeptScore, labels: Mapping[str, Row]) -> Row:
         return {**row_of(score.payment), **labels.get(score.transaction_id, {})}
 
-    def _write_payments(self, path: Path, labels: Mapping[str, Row]) -> None:
+    def _read_back(self, period: Period) -> tuple[str, ...]:
+        """The columns that the releases which scored in a period read of earlier payments."""
+        releases = {one.release_id for scores in kept_scores(self.scores, period) for one in scores}
+        specs = [spec for release in sorted(releases) for spec in self.detector_of(release).release.specs]
+        return Logs.of(specs).kept
+
+    def _write_payments(self, path: Path, labels: Mapping[str, Row], columns: Sequence[str]) -> None:
         """Write all payments that were scored into a file, some at a time: they may be more than fit into memory."""
-        fields = {field.name: field for field in TRANSACTION_FIELDS}
-        schema = pa.schema([fields[name].with_nullable(True) for name in KEPT])
+        fields = {field.name: field.with_nullable(True) for field in TRANSACTION_FIELDS}
+        schema = pa.schema([fields.get(name, pa.field(name, pa.string())) for name in columns])  # own ones are text
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for scores in kept_scores(self.scores, Period()):
                 rows = [self._row(one, labels) for one in scores]
-                writer.write_table(pa.table([[row.get(name) for row in rows] for name in KEPT], schema=schema))
+                writer.write_table(pa.table([[row.get(name) for row in rows] for name in columns], schema=schema))
 
     def _past(self, wanted: Sequence[Row], release: Release, online: Path) -> dict[str, Row]:
         """What the entities of these payments did, in the lake and in what was scored, by transaction."""
-        delay = timedelta(days=release.label_delay_days)
+        delay, logs = timedelta(days=release.label_delay_days), Logs.of(release.specs)
         sources = [parquet_source([str(online)])]
         if self.tables.files(TRANSACTIONS):
             sources.insert(0, labelled(self.tables, delay))  # of a payment that is in both, what was scored counts
@@ -183,12 +189,12 @@ class Recomputing:
         past: dict[str, Row] = {}
         with engine() as database:
             conditions = []
-            for column in ENTITIES:
+            for column in logs.columns:
                 values = sorted({row[column] for row in wanted if row.get(column) is not None})
                 database.register(f"named_{column}", pa.table({"value": pa.array(values, pa.string())}))
                 conditions.append(f"{column} IN (SELECT value FROM named_{column})")
             for source in sources:
-                alike = f"SELECT {', '.join(KEPT)} FROM {source} WHERE {condition} AND ({' OR '.join(conditions)})"
+                alike = f"SELECT {', '.join(logs.kept)} FROM {source} WHERE {condition} AND ({' OR '.join(conditions)})"
                 rows = database.sql(alike).to_arrow_table().to_pylist()
                 past |= {row["transaction_id"]: row for row in rows}
         return past

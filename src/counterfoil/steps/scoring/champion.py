@@ -17,7 +17,6 @@ from counterfoil.steps.lake.forgotten import forgotten_accounts
 from counterfoil.steps.releases.registration import load_release
 from counterfoil.steps.releases.releases import resolve
 from counterfoil.steps.scoring.compute import Compute
-from counterfoil.steps.scoring.profiles import require_histories
 from counterfoil.steps.scoring.scorer import Detector
 
 SHOWN = ("event_time", "amount", "currency", "merchant_id", "category")
@@ -138,7 +137,6 @@ class Champion:
 
     def _load(self, release_id: str) -> InUse:
         release = load_release(self._stores.registry, release_id)
-        require_histories(release.specs)
         detector = Detector.load(release, self._stores.references, self._stores.embedder, self._compute)
         detector.base.prepare()
         shown = detector.references.drop_columns(["vector", "known_at"]).to_pylist()

@@ -9,7 +9,7 @@ from counterfoil.domain.policy.verdicts import Word, label_that_holds
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
-from counterfoil.steps.scoring.profiles import label_entries
+from counterfoil.steps.scoring.profiles import ANY_LOGS, Logs
 
 FEEDBACK = "feedback"
 HELD = "feedback_held"
@@ -99,11 +99,11 @@ def _repeated(log: DecisionLog, before: Sequence[Said], word: LoggedDecision) ->
     return found if all(entry.kind in (FEEDBACK, HELD) for entry in later) else None
 
 
-def tell_profiles(profiles: ProfileStore, score: KeptScore, said: Sequence[Said]) -> None:
+def tell_profiles(profiles: ProfileStore, score: KeptScore, said: Sequence[Said], logs: Logs = ANY_LOGS) -> None:
     """Let the profiles of a payment know what holds of it, if the last word changed anything. Safe to do again."""
     label, before = label_of(said), label_of(said[:-1])
     if label != before:
-        profiles.append(label_entries(score.payment, label, said[-1].at, said[-1].sequence))
+        profiles.append(logs.label_entries(score.payment, label, said[-1].at, said[-1].sequence))
 
 
 def feedback_on(log: DecisionLog, transaction_id: str) -> list[Said]:

@@ -1,8 +1,8 @@
 """Profiles kept hot: what the entities of payments did, folded already, so that a payment costs no reading of its past.
 
-A process keeps one log an account, merchant or source IP as bounded profiles (`domain.features.profile`): the entity's
-own, and those of its pairs. It reads only what is new to it. What a profile cannot say, it does not guess: a payment
-that is older than what its profile still has one by one is folded from the whole log (`evidence_of`).
+A process keeps one log an account, merchant, source IP or own entity as bounded profiles (`domain.features.profile`):
+the entity's own, and those of its pairs. It reads only what is new to it. What a profile cannot say, it does not guess:
+a payment that is older than what its profile still has one by one is folded from the whole log (`evidence_of`).
 """
 
 import threading
@@ -23,7 +23,7 @@ from counterfoil.domain.features.spec import Entity, FeatureSpec, OwnEntity
 from counterfoil.domain.periods import EPOCH
 from counterfoil.domain.schemas import FRAUD, MINOR_UNITS
 from counterfoil.ports.service import LogPart, ProfileStore
-from counterfoil.steps.scoring.profiles import ENTITIES, History, Row
+from counterfoil.steps.scoring.profiles import History, Logs, Row
 
 MOST_KNOWN = 20_000
 """A log remembers so many of its payments by name; what is said of an older one has the log folded again."""
@@ -50,8 +50,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """The features of a release, by the log (a column of `ENTITIES`) that their payments are in."""
+    """The features of a release, by the log (its column) that their payments are in."""
 
+    logs: Logs
     parts: Mapping[str, tuple[Part, ...]]
     features: int
     label_delay: int
@@ -63,14 +64,14 @@ class Behaviour:
         kinds: dict[Entity | OwnEntity, list[int]] = {}
         for place, spec in enumerate(specs):
             kinds.setdefault(spec.entity, []).append(place)
-        parts: dict[str, list[Part]] = {column: [] for column in ENTITIES}
+        logs = Logs.of(specs)
+        parts: dict[str, list[Part]] = {column: [] for column in logs.columns}
         delay = microseconds(label_delay)
         for entity, places in kinds.items():
-            log = next(column for column in entity.columns if column in ENTITIES)
             program = Program(tuple(specs[place] for place in places), delay, by_currency)
-            parts[log].append(Part(tuple(entity.columns), program, tuple(places)))
+            parts[logs.column_of(entity.columns)].append(Part(tuple(entity.columns), program, tuple(places)))
         good = any(spec.aggregate.reads_good_labels for spec in specs)
-        return cls({log: tuple(own) for log, own in parts.items()}, len(specs), delay, good)
+        return cls(logs, {log: tuple(own) for log, own in parts.items()}, len(specs), delay, good)
 
     def known_at(self, tick: int, label_time: int | None) -> int:
         """From when on a label counts: the rule of `payments.Payments.known`."""
@@ -178,7 +179,7 @@ class HotLogs:
 
         Raises StoreUnavailableError.
         """
-        wanted = {name: column for row in rows for name, column in _logs(row)}
+        wanted = {name: column for row in rows for name, column in self.behaviour.logs.names(row)}
         with self._guard:
             positions = {name: self._held[name].position if name in self._held else 0 for name in wanted}
         parts = self._of_others(positions)
@@ -239,7 +240,7 @@ class HotLogs:
         unsaid = []
         with self._guard:
             for number, row in enumerate(rows):
-                names = [name for name, _ in _logs(row)]
+                names = [name for name, _ in self.behaviour.logs.names(row)]
                 logs = [self._held[name] for name in names if name in self._held]
                 payment = as_payment(row)
                 if len(logs) < len(names) or not all(log.fill(row, payment, out[number]) for log in logs):
@@ -251,7 +252,7 @@ class HotLogs:
     def without_history(self, rows: Sequence[Row]) -> "HotLogs":
         """Logs of the entities of these payments with nothing in them, beside those of the store."""
         empty = HotLogs(self._store, self.behaviour)
-        empty._held.update((name, self._new(column)) for row in rows for name, column in _logs(row))
+        empty._held.update((name, self._new(column)) for row in rows for name, column in self.behaviour.logs.names(row))
         return empty
 
     def holds(self, entity: str) -> bool:
@@ -263,13 +264,8 @@ class HotLogs:
         """Read the logs of these payments from their beginning the next time."""
         with self._guard:
             for row in rows:
-                for name, _ in _logs(row):
+                for name, _ in self.behaviour.logs.names(row):
                     self._held.pop(name, None)
-
-
-def _logs(row: Row) -> list[tuple[str, str]]:
-    """The logs that a payment is in, each with its column."""
-    return [(f"{kind}:{row[column]}", column) for column, kind in ENTITIES.items() if row.get(column) is not None]
 
 
 def as_tick(moment: datetime) -> int:

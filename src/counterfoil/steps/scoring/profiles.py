@@ -1,4 +1,4 @@
-"""Profiles: what accounts, merchants and source IPs did, as logs that scoring reads back and folds."""
+"""Profiles: what accounts, merchants, source IPs and a mapping's own entities did, as logs that scoring folds."""
 
 import threading
 from collections import OrderedDict
@@ -15,20 +15,23 @@ from counterfoil.domain.features.spec import Aggregate, FeatureSpec, longest_win
 from counterfoil.domain.intake.requests import as_json
 from counterfoil.domain.schemas import FRAUD
 from counterfoil.domain.tables import TRANSACTIONS
-from counterfoil.errors import NotFoundError, ReleaseMismatchError
+from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.ports.service import PROFILES_KEPT_FOR, Entry, LogPart, ProfileStore
 from counterfoil.progress import Progress
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 
 ENTITIES = {"account_id": "account", "merchant_id": "merchant", "source_ip_id": "source_ip"}
-"""The columns whose histories are kept -> how a log's name begins. Pairs are within their account's history."""
+"""The columns whose histories are kept in any case -> how a log's name begins."""
 
 KEPT = (
     "transaction_id", "event_time", "amount", "currency", "account_id", "merchant_id", "device_id", "source_ip_id",
     "email_id", "phone_id", "card_bin", "category", "label", "label_time",
 )  # fmt: skip
-"""What a history keeps of a payment: the columns that windows read."""
+"""What a history keeps of any payment: the columns that windows read."""
+
+OWN = "own"
+"""The logs that a payment is in beside those of `ENTITIES`, as its entries name them: their columns."""
 
 PAYMENT, LABEL = "payment", "label"
 BATCH = 2_000
@@ -36,41 +39,83 @@ BATCH = 2_000
 Row = Mapping[str, Any]
 
 
-def require_histories(specs: Iterable[FeatureSpec]) -> None:
-    """Raise ReleaseMismatchError if a feature reads a history that no log holds, as a mapping's own entity may."""
-    missing = sorted(
-        {
-            str(spec.entity)
-            for spec in specs
-            if not (set(spec.entity.columns) & ENTITIES.keys() and set(spec.entity.columns) <= set(KEPT))
-        }
-    )
-    if missing:
-        raise ReleaseMismatchError(
-            f"the release reads histories of {', '.join(missing)}, and the service keeps those of accounts, merchants "
-            "and source IPs: score in batches, or train with a mapping that declares no such entity"
-        )
-
-
 def entities_of(payment: Row) -> list[str]:
-    """The logs that a payment belongs to."""
-    return [f"{kind}:{payment[column]}" for column, kind in ENTITIES.items() if payment.get(column) is not None]
+    """The logs that a payment, or an entry of it, belongs to; those of a mapping's own entities only an entry tells."""
+    own = {column: _own(column) for column in payment.get(OWN, ())}
+    there = {column: kind for column, kind in {**ENTITIES, **own}.items() if payment.get(column) is not None}
+    return [f"{kind}:{payment[column]}" for column, kind in there.items()]
 
 
-def payment_entries(payment: Row) -> list[Entry]:
-    """A canonical transaction as entries, one for each of its entities; of a kept score's payment they are the same."""
-    content = {name: as_json(payment[name]) for name in KEPT if payment.get(name) is not None}
-    entry_id = f"{PAYMENT}:{payment['transaction_id']}"
-    return [Entry(entity, entry_id, _moment(payment["event_time"]), content) for entity in entities_of(payment)]
+def _own(column: str) -> str:
+    """How the logs of a column that is in no `ENTITIES` begin."""
+    return f"{OWN}:{column}"
 
 
-def label_entries(payment: Row, label: int | None, known: datetime, number: int) -> list[Entry]:
-    """What became known of a payment's label, as entries of its entities; `number` orders what was said of it."""
-    content = {
-        "transaction_id": payment["transaction_id"], "label": label, "label_time": known.isoformat(), "number": number,
-    }  # fmt: skip
-    entry_id = f"{LABEL}:{payment['transaction_id']}:{number}"
-    return [Entry(entity, entry_id, known, content) for entity in entities_of(payment)]
+@dataclass(frozen=True)
+class Logs:
+    """The logs that the features of a release are read from.
+
+    Each entity has one log: that of its first column in `ENTITIES` or, where none of its columns is there, that of its
+    first column, which is one of `own`. `kept` are the columns that a log keeps of a payment.
+
+    >>> Logs(own=("place",)).names({"account_id": "a", "place": "p"})
+    [('account:a', 'account_id'), ('own:place:p', 'place')]
+    """
+
+    own: tuple[str, ...] = ()
+    kept: tuple[str, ...] = KEPT
+
+    @classmethod
+    def of(cls, specs: Iterable[FeatureSpec]) -> "Logs":
+        """Those of these specs."""
+        entities = dict.fromkeys(spec.entity.columns for spec in specs)
+        logs = dict.fromkeys(cls.column_of(columns) for columns in entities)
+        more = dict.fromkeys(column for columns in entities for column in columns if column not in KEPT)
+        return cls(tuple(column for column in logs if column not in ENTITIES), (*KEPT, *more))
+
+    @staticmethod
+    def column_of(columns: Sequence[str]) -> str:
+        """Of the columns of an entity the one whose log its payments are in."""
+        return next((column for column in columns if column in ENTITIES), columns[0])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have logs."""
+        return (*ENTITIES, *self.own)
+
+    def names(self, payment: Row) -> list[tuple[str, str]]:
+        """The logs that a payment is in, each with its column."""
+        return [
+            (f"{ENTITIES.get(column) or _own(column)}:{payment[column]}", column)
+            for column in self.columns
+            if payment.get(column) is not None
+        ]
+
+    def payment_entries(self, payment: Row) -> list[Entry]:
+        """A canonical transaction as entries, one for each of its logs; of a kept score's payment they are the same.
+
+        A log keeps the first content of an id: what keeps more columns than any payment does has another id.
+        """
+        content = {name: as_json(payment[name]) for name in self.kept if payment.get(name) is not None}
+        if self.own:
+            content[OWN] = list(self.own)
+        more = "".join(f":{name}" for name in self.kept[len(KEPT) :])
+        entry_id = f"{PAYMENT}:{payment['transaction_id']}{more}"
+        at = _moment(payment["event_time"])
+        return [Entry(name, entry_id, at, content) for name, _ in self.names(payment)]
+
+    def label_entries(self, payment: Row, label: int | None, known: datetime, number: int) -> list[Entry]:
+        """What became known of a payment's label, as entries of its logs; `number` orders what was said of it."""
+        content = {
+            "transaction_id": payment["transaction_id"], "label": label, "label_time": known.isoformat(),
+            "number": number,
+        }  # fmt: skip
+        entry_id = f"{LABEL}:{payment['transaction_id']}:{number}"
+        return [Entry(name, entry_id, known, content) for name, _ in self.names(payment)]
+
+
+ANY_LOGS = Logs()
+"""Those that are there whatever a release reads."""
 
 
 @dataclass
@@ -87,7 +132,7 @@ class History:
             content = entry.content
             name = content["transaction_id"]
             if entry.entry_id.startswith(f"{PAYMENT}:"):
-                self.payments.setdefault(name, row_of(content))
+                self.payments[name] = {**self.payments.get(name, {}), **row_of(content)}
             elif content["number"] >= self.labels.get(name, {"number": -1})["number"]:
                 self.labels[name] = content
         self.position = max(self.position, part.position)
@@ -123,9 +168,9 @@ class Histories:
         with self._guard:
             return entity in self._held
 
-    def of(self, payments: Sequence[Row]) -> dict[str, Row]:
+    def of(self, payments: Sequence[Row], logs: Logs) -> dict[str, Row]:
         """All that the entities of these payments did, by transaction. Raises StoreUnavailableError."""
-        entities = list(dict.fromkeys(entity for payment in payments for entity in entities_of(payment)))
+        entities = list(dict.fromkeys(name for payment in payments for name, _ in logs.names(payment)))
         with self._guard:
             drops = self._drops
             positions = {entity: self._held[entity].position if entity in self._held else 0 for entity in entities}
@@ -187,6 +232,7 @@ def build_profiles(
     files = tables.files(TRANSACTIONS)
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
+    logs = Logs.of(specs)
     with engine() as database:
         [last] = one_row(database, f"SELECT max(event_time) FROM {parquet_source(files)}")
         if last is None:
@@ -195,9 +241,9 @@ def build_profiles(
         source = f"{parquet_source(files)} WHERE {condition}"
         total = int(one_row(database, f"SELECT count(*) FROM {source}")[0])
         done = 0
-        for batch in database.sql(f"SELECT {', '.join(KEPT)} FROM {source}").to_arrow_reader(BATCH):
+        for batch in database.sql(f"SELECT {', '.join(logs.kept)} FROM {source}").to_arrow_reader(BATCH):
             rows = batch.to_pylist()
-            store.append([entry for row in rows for entry in payment_entries(row)])
+            store.append([entry for row in rows for entry in logs.payment_entries(row)])
             done += len(rows)
             progress.count(done, total)
     # A payment with a wrong date far ahead must not make all others old.

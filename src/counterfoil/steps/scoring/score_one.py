@@ -24,7 +24,7 @@ from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.kept_score import kept_score, rows_of_scores
 from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
-from counterfoil.steps.scoring.profiles import ENTITIES, Histories, Row, payment_entries
+from counterfoil.steps.scoring.profiles import Histories, Logs, Row
 
 T = TypeVar("T")
 
@@ -81,9 +81,10 @@ class OnlineScorer:
     def warm_up(self, in_use: InUse) -> None:
         """Score a payment that nobody made, and keep nothing: what is loaded or compiled then, the first one finds."""
         in_use.detector.warm_up()
-        row: dict[str, Any] = {name: "nobody" for name in (*ENTITIES, "transaction_id")}  # noqa: C420 of any type
+        logs = self._logs(in_use)
+        row: dict[str, Any] = dict.fromkeys((*logs.behaviour.logs.columns, "transaction_id"), "nobody")
         row["event_time"] = datetime.now(UTC)
-        features, _ = self._logs(in_use).without_history([row]).features([row])
+        features, _ = logs.without_history([row]).features([row])
         ticks = np.array([as_tick(row["event_time"])], np.int64)
         evidence = evidence_of_features([row], ticks, features, in_use.detector.release)
         if evidence is not None:
@@ -109,7 +110,7 @@ class OnlineScorer:
                 self._logs(in_use).forget(new)  # the hot logs have them, and they did not happen
                 raise
         # Also of payments that came again: a crash may have come between the two.
-        self._remember(rows)
+        self._remember(rows, self._logs(in_use).behaviour.logs)
         return [kept[row["transaction_id"]] for row in rows]
 
     def _answers(self, rows: list[Row], hashes: Mapping[str, str], in_use: InUse) -> list[KeptScore]:
@@ -169,7 +170,7 @@ class OnlineScorer:
 
     def _history(self, rows: list[Row], in_use: InUse) -> tuple[Mapping[str, Row], str | None]:
         """What the entities did, or nothing and why: the store was too slow, or gone."""
-        history, why = self._asked(lambda _: self._histories.of(rows))
+        history, why = self._asked(lambda _: self._histories.of(rows, self._logs(in_use).behaviour.logs))
         forgotten = in_use.forgotten
         return {
             name: row
@@ -203,9 +204,9 @@ class OnlineScorer:
         self.counts.without_history += 1
         return None, why
 
-    def _remember(self, rows: list[Row]) -> None:
+    def _remember(self, rows: list[Row], logs: Logs) -> None:
         """Write payments to the profiles; if that fails they are written later, by `catch_up`."""
-        entries = [entry for row in rows for entry in payment_entries(row)]
+        entries = [entry for row in rows for entry in logs.payment_entries(row)]
         if time.monotonic() >= self._paused_until:
             writing = self._readers.submit(self.profiles.append, entries)
             try:
@@ -226,9 +227,10 @@ class OnlineScorer:
             return 0
         written = 0
         try:
+            logs = self._logs(self.champion.current()).behaviour.logs
             while True:
                 found = self.scores.payments_since(since, limit)
-                self.profiles.append([entry for _, payment in found for entry in payment_entries(payment)])
+                self.profiles.append([entry for _, payment in found for entry in logs.payment_entries(payment)])
                 written += len(found)
                 if len(found) < limit or found[-1][0] <= since:
                     return written

@@ -20,6 +20,7 @@ from counterfoil.steps.lake.labels import append_labels
 from counterfoil.steps.scoring.confirm import Confirmations
 from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored, tell_profiles
 from counterfoil.steps.scoring.overrule import UNDONE, last_order
+from counterfoil.steps.scoring.profiles import Logs
 
 STREAM = "feedback"
 """The name of the checkpoints: of the lake's labels, and of each release's overlay."""
@@ -76,7 +77,8 @@ class Settling:
 
     def _tell_profiles(self, said: list[Said]) -> None:
         try:
-            tell_profiles(self.profiles, scored(self.scores, said[-1].transaction_id), said)
+            logs = Logs.of(self.confirmations.champion.current().detector.release.specs)
+            tell_profiles(self.profiles, scored(self.scores, said[-1].transaction_id), said, logs)
         except NotFoundError:  # its account was forgotten since
             return
 

@@ -15,13 +15,15 @@ from counterfoil.domain.schemas import TRANSACTION_FIELDS
 from counterfoil.ports.service import Entry, LogPart
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs
 from counterfoil.steps.scoring.online_evidence import evidence_of
-from counterfoil.steps.scoring.profiles import as_transactions, label_entries, payment_entries
+from counterfoil.steps.scoring.profiles import Logs, as_transactions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DELAY = timedelta(days=2)
-SCHEMA = pa.schema(TRANSACTION_FIELDS)
-SPECS: tuple[FeatureSpec, ...] = specs_with({"payer_kind": ("account_id", "category")})
-"""Those of the mapping's own entity tell good labels from none."""
+SCHEMA = pa.schema([*TRANSACTION_FIELDS, pa.field("location", pa.string())])
+OWN = {"payer_kind": ("account_id", "category"), "place": ("location",), "device_at": ("device_id", "location")}
+SPECS: tuple[FeatureSpec, ...] = specs_with(OWN)
+"""Those of the mapping's own entities tell good labels from none."""
+LOGS = Logs.of(SPECS)
 
 
 class Listed:
@@ -73,6 +75,7 @@ def drawn(rows: int, seed: int) -> list[dict[str, Any]]:
             "device_id": f"d{rng.integers(3)}",
             "source_ip_id": None if rng.random() < 0.2 else f"s{rng.integers(4)}",
             "category": f"c{rng.integers(3)}",
+            "location": None if number % 10 == 3 else f"l{number * 7 % 11 % 3}",
         }
         for number in range(rows)
     ]
@@ -103,12 +106,12 @@ def test_two_processes_say_what_the_fold_says(seed: int) -> None:
             if rng.random() < 0.3:
                 label = {1: None, None: 0, 0: 1}[known.get(old["transaction_id"], (0,))[0]]
                 known[old["transaction_id"]] = label, now
-                store.append(label_entries(old, label, now, start))
+                store.append(LOGS.label_entries(old, label, now, start))
         ours = processes[int(rng.integers(2))]
         ours.read(batch)
         features, unsaid = ours.features(batch)
         assert not unsaid
-        store.append([entry for row in batch for entry in payment_entries(row)])
+        store.append([entry for row in batch for entry in LOGS.payment_entries(row)])
         seen += batch
         told = [{**row, **_label(known, row["transaction_id"])} for row in seen]
         theirs = folded(told, [row["transaction_id"] for row in batch])
@@ -128,7 +131,7 @@ def remembering(rows: Sequence[Mapping[str, Any]]) -> HotLogs:
         ours.read([row])
         _, unsaid = ours.features([row])
         assert not unsaid
-        store.append(payment_entries(row))
+        store.append(LOGS.payment_entries(row))
     return ours
 
 

@@ -3,33 +3,33 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import pytest
-
-from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, Aggregate, FeatureSpec, OwnEntity
+from counterfoil.domain.features.spec import DAY, DEFAULT_SPECS, Aggregate, FeatureSpec, OwnEntity, specs_with
 from counterfoil.domain.intake.requests import plain
-from counterfoil.errors import ReleaseMismatchError
 from counterfoil.ports.service import LogPart
 from counterfoil.steps.scoring.profiles import (
+    ANY_LOGS,
+    KEPT,
     History,
-    label_entries,
-    payment_entries,
-    require_histories,
+    Logs,
+    entities_of,
     seen_by_windows,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LOGS = ANY_LOGS
 PAYMENT = {"transaction_id": "t", "event_time": NOON, "account_id": "a", "merchant_id": None, "source_ip_id": "s"}
 
 
 def test_a_payment_is_in_the_logs_of_those_it_names() -> None:
-    assert [entry.entity for entry in payment_entries(PAYMENT)] == ["account:a", "source_ip:s"]
+    assert [entry.entity for entry in LOGS.payment_entries(PAYMENT)] == ["account:a", "source_ip:s"]
 
 
 def test_the_last_word_on_a_label_holds_whatever_the_order_of_reading() -> None:
-    said = [label_entries(PAYMENT, label, NOON + timedelta(days=n), n)[0] for n, label in enumerate((1, None, 1, 0))]
+    labels = enumerate((1, None, 1, 0))
+    said = [LOGS.label_entries(PAYMENT, label, NOON + timedelta(days=n), n)[0] for n, label in labels]
     for order in (said, said[::-1], [said[3], *said[:3], said[3]]):
         history = History()
-        history.add(LogPart((*order, payment_entries(PAYMENT)[0], payment_entries(PAYMENT)[0]), 7))
+        history.add(LogPart((*order, LOGS.payment_entries(PAYMENT)[0], LOGS.payment_entries(PAYMENT)[0]), 7))
         [row] = history.rows()
         assert (row["label"], row["label_time"]) == (0, NOON + timedelta(days=3))
         assert history.position == 7
@@ -66,14 +66,27 @@ def test_where_good_labels_count_late_ones_are_folded_too() -> None:
     assert [one["transaction_id"] for one in seen] == ["good", "late good"]
 
 
-def test_a_history_that_is_not_kept_is_refused() -> None:
-    require_histories(DEFAULT_SPECS)
-    require_histories([FeatureSpec(OwnEntity("pair", ("email_id", "account_id")), Aggregate.COUNT, DAY)])
-    for columns in (("email_id",), ("account_id", "shop_size")):
-        with pytest.raises(ReleaseMismatchError, match="place"):
-            require_histories([FeatureSpec(OwnEntity("place", columns), Aggregate.COUNT, DAY)])
+def test_an_own_entity_has_the_log_of_its_account_or_one_of_its_own() -> None:
+    entities = {"pair": ("email_id", "account_id"), "place": ("location",), "corner": ("shop_size", "location")}
+    logs = Logs.of(specs_with(entities))
+    assert logs.columns == ("account_id", "merchant_id", "source_ip_id", "location", "shop_size")
+    assert logs.kept == (*KEPT, "location", "shop_size")
+    payment = {**PAYMENT, "location": "l", "shop_size": "big"}
+    entries = logs.payment_entries(payment)
+    names = ["account:a", "source_ip:s", "own:location:l", "own:shop_size:big"]
+    assert [entry.entity for entry in entries] == names
+    assert [entities_of(entry.content) for entry in entries] == [names] * 4  # forgetting has only the entries
+    assert [entry.entity for entry in logs.label_entries(payment, 1, NOON, 1)] == names
+    assert Logs.of(DEFAULT_SPECS) == Logs()
+    # A log that was begun for a release without these entities has what they need once it is built again.
+    for order in ((LOGS, logs), (logs, LOGS)):
+        history = History()
+        history.add(LogPart(tuple(one.payment_entries(payment)[0] for one in order), 2))
+        assert len({entry.entry_id for one in order for entry in one.payment_entries(payment)}) == 2
+        [row] = history.rows()
+        assert (row["location"], row["shop_size"]) == ("l", "big")
 
 
 def test_a_kept_score_brings_the_same_entries_as_the_payment_itself() -> None:
     payment = {**PAYMENT, "amount": Decimal("8.9500")}
-    assert payment_entries(plain(payment)) == payment_entries(payment)
+    assert LOGS.payment_entries(plain(payment)) == LOGS.payment_entries(payment)

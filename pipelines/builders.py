@@ -10,6 +10,7 @@ change what others see, and `insights` shows the lake as it is: they always run.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.adapters.sagemaker.carried import HISTORY, KEYS
 from counterfoil.domain.evaluation.gate import GateRules
 from counterfoil.domain.tables import (
     ADDRESSES,
@@ -35,7 +36,7 @@ from counterfoil.steps.options import (
     ReportOptions,
     TrainOptions,
 )
-from pipelines.jobs import Input, Job, Site, output_of
+from pipelines.jobs import Input, Job, Site, below, output_of
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.condition_step import ConditionStep
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep
 
 COLLECTED = (TRANSACTIONS, LABELS_TABLE, REJECTED_ROWS, ADDRESSES, "summary")
-COLLECT = Job("collect", "collector", COLLECTED, volume_gb=200, hours=8)
+COLLECT = Job("collect", "collector", (*COLLECTED, HISTORY), volume_gb=200, hours=8)
 CURATE = Job("curate", "curation", (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE, "summary"), volume_gb=100)
 FEATURES = Job("features", "detector", (EVIDENCE, "summary"), volume_gb=200, hours=8)
 TRAIN = Job("train", "detector", ("release", "summary"), gpu=True, volume_gb=100, hours=12)
@@ -68,10 +69,25 @@ CURATED = (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
 DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 
 
-def collect(site: Site) -> "ProcessingStep":
-    """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
+def collect(site: Site, *, scope: str, since: Any, until: Any) -> "ProcessingStep":
+    """Raw files to transactions, with what was refused and why. Files that were collected before are skipped.
+
+    It alone reads all payments of the lake, since an id may come again after any time. It chooses what `features` and
+    `detect` are to have of them, and so it is told which payments get evidence, as `features` is.
+    """
     lake = [site.lake(table) for table in (TRANSACTIONS, LABELS_TABLE, FORGOTTEN_TABLE)]
-    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], site.arguments(CollectOptions))
+    options = site.arguments(CollectOptions, since=since, until=until, scope=scope)
+    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
+
+
+def _history(site: Site, collected: "ProcessingStep", reader: Job) -> list[Input]:
+    """The payments that collect has chosen for a step: those of the lake, and those that were just collected."""
+    table, chosen = site.lake(TRANSACTIONS), output_of(collected, HISTORY)
+    return [
+        Input(table.channel, below(chosen, reader.step, TRANSACTIONS, KEYS), manifest=True),
+        Input(HISTORY, below(chosen, reader.step)),
+        output_of(collected, TRANSACTIONS),
+    ]
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
@@ -84,7 +100,7 @@ def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
 def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any, until: Any) -> "ProcessingStep":
     """Evidence of the payments from `since` to `until`: of all of them, or (`scope` 'new') of those just collected."""
     options = site.arguments(FeaturesOptions, since=since, until=until, scope=scope)
-    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
+    payments = _history(site, collected, FEATURES)
     return site.step(FEATURES, [*payments, *_labels(site, collected)], options)
 
 
@@ -146,8 +162,8 @@ def detect(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") 
     Rules and lists read the payments themselves, too.
     """
     evidence = output_of(featured, EVIDENCE, sharded=True)
-    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
-    return site.step(DETECT, [evidence, *payments], site.arguments(DetectOptions), instances=site["DetectInstances"])
+    inputs = [evidence, *_history(site, collected, DETECT)]
+    return site.step(DETECT, inputs, site.arguments(DetectOptions), instances=site["DetectInstances"])
 
 
 def publish(

@@ -3,8 +3,9 @@
 Cached are the steps whose result follows from what SageMaker compares: image, arguments, environment and input
 URIs. A URI of an upstream step names the execution that computed it, so `InputVersion`, which collect is given,
 pins all that follows; releases are named by id, policies by version and the state of the lists. The lake's URIs never
-change: a step that reads history from there repeats its answer for the same new payments. `publish` and `register`
-change what others see, and `insights` shows the lake as it is: they always run.
+change, but `features` and `detect` have none of them: what they read of the lake is a list of keys among collect's
+outputs. `curate`, `train` and `evaluate` repeat their answer for the same outputs of collect. `publish` and
+`register` change what others see, and `insights` shows the lake as it is: they always run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,14 +81,12 @@ def collect(site: Site, *, scope: str, since: Any, until: Any) -> "ProcessingSte
     return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
 
 
-def _history(site: Site, collected: "ProcessingStep", reader: Job) -> list[Input]:
-    """The payments that collect has chosen for a step: those of the lake, and those that were just collected."""
-    table, chosen = site.lake(TRANSACTIONS), output_of(collected, HISTORY)
-    return [
-        Input(table.channel, below(chosen, reader.step, TRANSACTIONS, KEYS), manifest=True),
-        Input(HISTORY, below(chosen, reader.step)),
-        output_of(collected, TRANSACTIONS),
-    ]
+def _chosen(site: Site, collected: "ProcessingStep", reader: Job, *tables: str) -> list[Input]:
+    """What collect has chosen of the lake's tables for a step, and what it has just collected of them."""
+    history = output_of(collected, HISTORY)
+    parts = {table: below(history, reader.step, table, KEYS) for table in tables}
+    lake = [Input(site.lake(table).channel, keys, manifest=True) for table, keys in parts.items()]
+    return [*lake, Input(HISTORY, below(history, reader.step)), *(output_of(collected, table) for table in tables)]
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
@@ -100,8 +99,7 @@ def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
 def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any, until: Any) -> "ProcessingStep":
     """Evidence of the payments from `since` to `until`: of all of them, or (`scope` 'new') of those just collected."""
     options = site.arguments(FeaturesOptions, since=since, until=until, scope=scope)
-    payments = _history(site, collected, FEATURES)
-    return site.step(FEATURES, [*payments, *_labels(site, collected)], options)
+    return site.step(FEATURES, _chosen(site, collected, FEATURES, TRANSACTIONS, LABELS_TABLE), options)
 
 
 def _labels(site: Site, collected: "ProcessingStep") -> list[Input]:
@@ -162,7 +160,7 @@ def detect(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") 
     Rules and lists read the payments themselves, too.
     """
     evidence = output_of(featured, EVIDENCE, sharded=True)
-    inputs = [evidence, *_history(site, collected, DETECT)]
+    inputs = [evidence, *_chosen(site, collected, DETECT, TRANSACTIONS)]
     return site.step(DETECT, inputs, site.arguments(DetectOptions), instances=site["DetectInstances"])
 
 

@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 40
 PLAIN = parse_mapping('[fields]\ntransaction_id = "id"\nevent_time = "t"\n', "plain")
-TABLE = "s3://counterfoil-local/lake/transactions"
+LAKE, TABLES = "s3://counterfoil-local/lake", ("transactions", "labels")
 
 SHORT = tuple(
     FeatureSpec(entity, aggregate, 48)
@@ -104,29 +104,34 @@ class Execution:
         self._root, self._objects = root, Objects(root)
         self.collect = Job(root / "collect", None)  # type: ignore[arg-type] it reaches no store
         (root / "collect" / "config").mkdir(parents=True)
-        inputs = [{"InputName": "lake-transactions", "S3Input": {"S3Uri": TABLE}}]
+        inputs = [{"InputName": f"lake-{table}", "S3Input": {"S3Uri": f"{LAKE}/{table}"}} for table in TABLES]
         config = root / "collect" / "config" / "processingjobconfig.json"
         config.write_text(json.dumps({"ProcessingInputs": inputs}))
-        self._carry_lake(self.collect.inputs, "transactions", "labels")
+        self._carry_lake(self.collect.inputs)
         self.collected = ProcessingTables(self.collect.inputs, self.collect.outputs)
         write_by_date(self.collected.stage("transactions", "new"), new)
         self.collected.publish("transactions", "new")
 
-    def _carry_lake(self, inputs: Path, *tables: str) -> None:
-        for table in tables:
-            copy_in(self._objects.listing(f"s3://counterfoil-local/lake/{table}"), inputs / "lake" / table)
+    def _carry_lake(self, inputs: Path) -> None:
+        for table in TABLES:
+            copy_in(self._objects.listing(f"{LAKE}/{table}"), inputs / "lake" / table)
 
-    def job(self, name: str, *, chosen: bool) -> ProcessingTables:
-        """Return the tables of the step `features`, with the whole lake or with what was chosen."""
-        inputs = self._root / name / "input"
+    def whole(self) -> ProcessingTables:
+        """Return the tables of the step `features` with the whole lake."""
+        inputs = self._root / "whole" / "input"
         shutil.copytree(self.collect.outputs / "transactions", inputs / "transactions")
-        self._carry_lake(inputs, "labels", *([] if chosen else ["transactions"]))
-        if chosen:
-            history = self.collect.outputs / "history" / "features"
-            shutil.copytree(history, inputs / "history")
-            keys = str(history / "transactions" / "keys.json")
-            copy_in(self._objects.listing(keys, "ManifestFile"), inputs / "lake" / "transactions")
-        return ProcessingTables(inputs, self._root / name / "output")
+        self._carry_lake(inputs)
+        return ProcessingTables(inputs, self._root / "whole" / "output")
+
+    def chosen(self) -> ProcessingTables:
+        """Return the tables of the step `features` with what was chosen."""
+        inputs, history = self._root / "chosen" / "input", self.collect.outputs / "history" / "features"
+        shutil.copytree(self.collect.outputs / "transactions", inputs / "transactions")
+        shutil.copytree(history, inputs / "history")
+        for table in TABLES:
+            keys = self._objects.listing(str(history / table / "keys.json"), "ManifestFile")
+            copy_in(keys, inputs / "lake" / table)
+        return ProcessingTables(inputs, self._root / "chosen" / "output")
 
 
 def evidence(tables: ProcessingTables, specs: tuple[FeatureSpec, ...], options: FeaturesOptions) -> pa.Table:
@@ -140,7 +145,7 @@ def evidence(tables: ProcessingTables, specs: tuple[FeatureSpec, ...], options: 
 
 def opened(root: Path, runs: list[list[Row]], said: list[Row]) -> FolderTables:
     lake = FolderTables(root / "lake")
-    for table in ("transactions", "labels"):
+    for table in TABLES:
         lake.prepare(table)
     for number, rows in enumerate(runs):
         publish(lake, "transactions", f"old{number}", lambda folder, rows=rows: write_by_date(folder, rows))
@@ -169,7 +174,7 @@ def test_evidence_with_the_chosen_history_is_that_with_the_whole_lake(
     opened(root, [old[::2], old[1::2]], said)
     execution = Execution(root, new)
     choose_history(execution.collect, execution.collected, ALL_SPECS[specs], options)
-    whole = evidence(execution.job("whole", chosen=False), ALL_SPECS[specs], options)
-    part = evidence(execution.job("part", chosen=True), ALL_SPECS[specs], options)
+    whole = evidence(execution.whole(), ALL_SPECS[specs], options)
+    part = evidence(execution.chosen(), ALL_SPECS[specs], options)
     assert part.schema.equals(whole.schema)
     assert part.to_pylist() == whole.to_pylist()

@@ -21,10 +21,10 @@ from pipelines.parameters import parameters
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 UPSTREAM = re.compile(r"Steps\.(\w+)\.ProcessingOutputConfig\.Outputs\['(\w+)'\]\.S3Output\.S3Uri")
+_READ = (("features", "transactions"), ("features", "labels"), ("detect", "transactions"))
 CHOSEN = {
-    (step, channel): names
-    for step in ("features", "detect")
-    for channel, names in {"lake-transactions": ["transactions", "keys.json"], "history": []}.items()
+    **{(step, f"lake-{table}"): [table, "keys.json"] for step, table in _READ},
+    **{(step, "history"): [] for step in ("features", "detect")},
 }
 """What collect has chosen for a step, and where below its channel `history`."""
 LARGEST_REQUEST = 100 * 1024  # beyond it the SDK puts the definition into a bucket

@@ -17,16 +17,22 @@ def choose_history(
 ) -> None:
     """Write to the channel `history`, for each step that reads payments of the lake, which of them it is to have.
 
-    `features` gets what evidence depends on of the payments that this job has collected, or of those of a period;
-    `detect` gets the payments that are scored. Of the payments just collected nothing is in the lake yet.
+    `features` gets what evidence depends on of the payments that this job has collected, or of those of a period, and
+    all labels that the choice was made by; `detect` gets the payments that are scored. Of the payments just collected
+    nothing is in the lake yet.
     """
-    there = tables.lake_files(TRANSACTIONS)
+    there, said = tables.lake_files(TRANSACTIONS), tables.lake_files(LABELS_TABLE)
     new = [path for run in tables.written_runs(TRANSACTIONS) for path in tables.files(TRANSACTIONS, run)]
     wanted = days_of(new) if options.only_new else [options.period]
     history = history_of(there, tables.files(LABELS_TABLE), specs, options.label_delay, wanted)
     scored = [] if options.only_new else files_of(there, wanted)
-    place = job.source_uri(f"lake-{TRANSACTIONS}")
-    for step, chosen in {"features": history.files, "detect": scored}.items():
-        tables.write_choice(TRANSACTIONS, chosen, job.output(HISTORY) / step / TRANSACTIONS, place)
+    choices = [
+        ("features", TRANSACTIONS, history.files),
+        ("features", LABELS_TABLE, said),
+        ("detect", TRANSACTIONS, scored),
+    ]
+    for step, table, chosen in choices:
+        place = job.source_uri(f"lake-{table}")
+        tables.write_choice(table, chosen, job.output(HISTORY) / step / table, place)
     beside = history.write_beside(job.output(HISTORY) / "features" / TRANSACTIONS / _SINGLE) if there else 0
     log().info("history chosen", files=len(there), features=len(history.files), beside=beside, detect=len(scored))

@@ -3,13 +3,15 @@
 Cached are the steps whose result follows from what SageMaker compares: image, arguments, environment and input
 URIs. A URI of an upstream step names the execution that computed it, so `InputVersion`, which collect is given,
 pins all that follows; releases are named by id, policies by version and the state of the lists. The lake's URIs never
-change: a step that reads history from there repeats its answer for the same new payments. `publish` and `register`
-change what others see, and `insights` shows the lake as it is: they always run.
+change, but `features` and `detect` have none of them: what they read of the lake is a list of keys among collect's
+outputs. `curate`, `train` and `evaluate` repeat their answer for the same outputs of collect. `publish` and
+`register` change what others see, and `insights` shows the lake as it is: they always run.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from counterfoil.adapters.sagemaker.carried import HISTORY, KEYS
 from counterfoil.domain.evaluation.gate import GateRules
 from counterfoil.domain.tables import (
     ADDRESSES,
@@ -35,7 +37,7 @@ from counterfoil.steps.options import (
     ReportOptions,
     TrainOptions,
 )
-from pipelines.jobs import Input, Job, Site, output_of
+from pipelines.jobs import Input, Job, Site, below, output_of
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.condition_step import ConditionStep
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from sagemaker.mlops.workflow.steps import ProcessingStep
 
 COLLECTED = (TRANSACTIONS, LABELS_TABLE, REJECTED_ROWS, ADDRESSES, "summary")
-COLLECT = Job("collect", "collector", COLLECTED, volume_gb=200, hours=8)
+COLLECT = Job("collect", "collector", (*COLLECTED, HISTORY), volume_gb=200, hours=8)
 CURATE = Job("curate", "curation", (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE, "summary"), volume_gb=100)
 FEATURES = Job("features", "detector", (EVIDENCE, "summary"), volume_gb=200, hours=8)
 TRAIN = Job("train", "detector", ("release", "summary"), gpu=True, volume_gb=100, hours=12)
@@ -68,10 +70,23 @@ CURATED = (SOURCE_IP_TABLE, SOURCE_IP_DAY_TABLE)
 DETECTED = (SCORE_TABLE, SCORED_EVIDENCE)
 
 
-def collect(site: Site) -> "ProcessingStep":
-    """Raw files to transactions, with what was refused and why. Files that were collected before are skipped."""
+def collect(site: Site, *, scope: str, since: Any, until: Any) -> "ProcessingStep":
+    """Raw files to transactions, with what was refused and why. Files that were collected before are skipped.
+
+    It alone reads all payments of the lake, since an id may come again after any time. It chooses what `features` and
+    `detect` are to have of them, and so it is told which payments get evidence, as `features` is.
+    """
     lake = [site.lake(table) for table in (TRANSACTIONS, LABELS_TABLE, FORGOTTEN_TABLE)]
-    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], site.arguments(CollectOptions))
+    options = site.arguments(CollectOptions, since=since, until=until, scope=scope)
+    return site.step(COLLECT, [Input("raw", site["RawUri"]), *lake], options)
+
+
+def _chosen(site: Site, collected: "ProcessingStep", reader: Job, *tables: str) -> list[Input]:
+    """What collect has chosen of the lake's tables for a step, and what it has just collected of them."""
+    history = output_of(collected, HISTORY)
+    parts = {table: below(history, reader.step, table, KEYS) for table in tables}
+    lake = [Input(site.lake(table).channel, keys, manifest=True) for table, keys in parts.items()]
+    return [*lake, Input(HISTORY, below(history, reader.step)), *(output_of(collected, table) for table in tables)]
 
 
 def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
@@ -84,8 +99,7 @@ def curate(site: Site, collected: "ProcessingStep") -> "ProcessingStep":
 def features(site: Site, collected: "ProcessingStep", *, scope: str, since: Any, until: Any) -> "ProcessingStep":
     """Evidence of the payments from `since` to `until`: of all of them, or (`scope` 'new') of those just collected."""
     options = site.arguments(FeaturesOptions, since=since, until=until, scope=scope)
-    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
-    return site.step(FEATURES, [*payments, *_labels(site, collected)], options)
+    return site.step(FEATURES, _chosen(site, collected, FEATURES, TRANSACTIONS, LABELS_TABLE), options)
 
 
 def _labels(site: Site, collected: "ProcessingStep") -> list[Input]:
@@ -146,8 +160,8 @@ def detect(site: Site, collected: "ProcessingStep", featured: "ProcessingStep") 
     Rules and lists read the payments themselves, too.
     """
     evidence = output_of(featured, EVIDENCE, sharded=True)
-    payments = [site.lake(TRANSACTIONS), output_of(collected, TRANSACTIONS)]
-    return site.step(DETECT, [evidence, *payments], site.arguments(DetectOptions), instances=site["DetectInstances"])
+    inputs = [evidence, *_chosen(site, collected, DETECT, TRANSACTIONS)]
+    return site.step(DETECT, inputs, site.arguments(DetectOptions), instances=site["DetectInstances"])
 
 
 def publish(

@@ -8,9 +8,10 @@ from pipelines.jobs import Site
 
 def detection(site: Site) -> list[Any]:
     """The steps; curate runs beside features and detect."""
-    collected = build.collect(site)
+    scored = {"scope": "new", "since": site["Since"], "until": site["Until"]}
+    collected = build.collect(site, **scored)
     curated = build.curate(site, collected)
-    featured = build.features(site, collected, scope="new", since=site["Since"], until=site["Until"])
+    featured = build.features(site, collected, **scored)
     detected = build.detect(site, collected, featured)
     written = {collected: build.COLLECTED, curated: build.CURATED, detected: build.DETECTED}
     published = build.publish(site, written)

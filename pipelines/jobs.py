@@ -39,11 +39,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Input:
-    """An input channel and where SageMaker copies it from; `sharded`: each instance gets its share of the objects."""
+    """An input channel and where SageMaker copies it from: all objects below `uri`, or those that a manifest names.
+
+    `sharded`: each instance gets its share of the objects. `manifest`: `uri` is an object that lists the keys.
+    """
 
     channel: str
     uri: Any
     sharded: bool = False
+    manifest: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,13 @@ def output_of(step: "ProcessingStep", channel: str, *, sharded: bool = False) ->
     return Input(channel, step.properties.ProcessingOutputConfig.Outputs[channel].S3Output.S3Uri, sharded)
 
 
+def below(channel: Input, *names: str) -> Any:
+    """The URI of an object, or of a prefix, below that of a channel which an upstream step wrote."""
+    from sagemaker.core.workflow.functions import Join
+
+    return Join(on="/", values=[channel.uri, *names])
+
+
 def environment(settings: PipelineSettings) -> dict[str, str]:
     """The environment of all containers. Raises UsageError for a secret: a definition can be read by many."""
     secret = [name for name in settings.environment if name in _secrets()]
@@ -183,7 +194,7 @@ def _input(channel: Input) -> Any:
     source = ProcessingS3Input(
         s3_uri=channel.uri,
         local_path=f"{INPUT}/{channel.channel}",
-        s3_data_type="S3Prefix",
+        s3_data_type="ManifestFile" if channel.manifest else "S3Prefix",
         s3_input_mode="File",
         s3_data_distribution_type="ShardedByS3Key" if channel.sharded else "FullyReplicated",
     )

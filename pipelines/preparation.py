@@ -36,9 +36,10 @@ def prepare_start(
     if values.get(INPUT_VERSION, NONE) == NONE:
         # Rows of an account that was forgotten meanwhile are not collected: that is another answer.
         # What was said of payments meanwhile changes evidence and training.
-        runs = [run for table in (TRANSACTIONS, FORGOTTEN_TABLE, LABELS_TABLE) for run in place.tables.runs(table)]
+        read = (TRANSACTIONS, FORGOTTEN_TABLE, LABELS_TABLE)
+        runs = [run for table in read for run in place.tables.version(table).items()]
         # After a change of the workspace's own key the same files give other rows; in S3 the lake has another place.
-        runs += [changed] if (changed := place.key_file.changed_id) else []
+        runs += [("key", changed)] if (changed := place.key_file.changed_id) else []
         failed = _failed_files(place, local=local)
         values[INPUT_VERSION] = input_version(values["RawUri"], settings, place.root, runs, failed)
     if name == "training":

@@ -12,18 +12,22 @@ from counterfoil.processing.collector import location_of
 from counterfoil.steps.lake.runs import RUN_DIGITS, place_of
 from counterfoil.workspace.settings import LOCAL_BUCKET, PipelineSettings
 
+LakeRun = tuple[str, str]
+"""A published run: its name, and that of its files' folder, which never comes twice."""
+
 _DIGITS = 32
 _SHA256_DIGITS = 64
 
 
 def input_version(
-    uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[str], failed: Collection[str] = ()
+    uri: str, settings: PipelineSettings, workspace: Path, lake_runs: Iterable[LakeRun], failed: Collection[str] = ()
 ) -> str:
     """Digest (hex) of what an execution reads: the raw files below `uri`, and what others brought into the lake.
 
-    `lake_runs` are the published runs of `transactions`. Those of the raw files themselves do not count, so that
-    an execution that published them is still the same when it is started again; in S3, where contents are not
-    read, those of earlier contents of the same objects do not either. `uri` is 's3://bucket/prefix', or
+    `lake_runs` are the published runs of the tables that it reads: one that was replaced is another, and its files have
+    other keys. Those of the raw files themselves do not count, so that an execution that published them is still the
+    same when it is started again; in S3, where contents are not read, those of earlier contents of the same objects do
+    not either. `uri` is 's3://bucket/prefix', or
     a file or folder of this machine; the local bucket is the folder `workspace`. In S3 an object's ETag stands
     for its content. If one of them is among the locations `failed`, which could not be collected before, the digest is
     a new one: it is tried again. Raises NotFoundError if there is nothing.
@@ -34,7 +38,7 @@ def input_version(
     if not files:
         raise NotFoundError(f"no raw files under {uri!r}: put them there, or give another RawUri")
     own = tuple(f"-{_of_run(files[name])}{place_of(location_of(uri, name))}" for name in files)
-    others = sorted(run for run in lake_runs if not run.endswith(own))
+    others = sorted(f"{run}\t{folder}" for run, folder in lake_runs if not run.endswith(own))
     again = [secrets.token_hex(8)] if any(location_of(uri, name) in failed for name in files) else []
     lines = [*sorted(f"{name}\t{state}" for name, state in files.items()), *others, *again]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:_DIGITS]

@@ -8,9 +8,10 @@ from pipelines.jobs import Site
 
 def training(site: Site) -> list[Any]:
     """The steps; those that need nothing of each other run side by side."""
-    collected = build.collect(site)
+    used = {"scope": "all", "since": site["TrainFrom"], "until": site["EvaluateUntil"]}
+    collected = build.collect(site, **used)
     curated = build.curate(site, collected)
-    featured = build.features(site, collected, scope="all", since=site["TrainFrom"], until=site["EvaluateUntil"])
+    featured = build.features(site, collected, **used)
     # Not before features has read the lake: it would find its new payments twice, or a manifest without files.
     # A release is not trained while files are missing: the execution ends here, unless that is allowed.
     published = build.publish(

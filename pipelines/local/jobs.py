@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from pipelines.local.contract import (
 )
 from pipelines.local.errors import AlgorithmError, ClientError, MaxRuntimeExceededError
 from pipelines.local.events import Event, OnEvent, ignore
-from pipelines.local.key import Code, Components, components_of
+from pipelines.local.key import Code, Components, components_of, is_pinned
 from pipelines.local.objects import Objects, StoredObject, appear, copy_in, dealt, files_of, gather
 from pipelines.local.processes import Command, describe_code, run_together, start, tail
 from pipelines.local.request import check_request
@@ -113,7 +113,9 @@ class LocalJobs:
         check_request(job_name, arguments)
         check_support([{"Name": self.step.name, "Type": "Processing", "Arguments": arguments}])
         self.check_places(arguments)
-        objects = {item["InputName"]: self._listed(item) for item in inputs_of(arguments)}
+        version = self.step.input_version
+        pinned = [item for item in inputs_of(arguments) if is_pinned(item, version)]
+        objects = {item["InputName"]: self._listed(item) for item in inputs_of(arguments) if item not in pinned}
         instances = arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
         job = _Job(
             job_name, arguments, objects,
@@ -125,7 +127,7 @@ class LocalJobs:
         if self.lookup.job is not None:
             self._described[job_name] = self.lookup.job.description
             return
-        self._run(job)
+        self._run(replace(job, objects={**objects, **{item["InputName"]: self._listed(item) for item in pinned}}))
         if components is not None:
             self._remember(job, components)
 

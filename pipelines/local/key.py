@@ -122,12 +122,17 @@ def components_of(
     )
 
 
+def is_pinned(item: Mapping[str, Any], input_version: str | None) -> bool:
+    """Whether an input counts by `input_version` and not by its objects: they may be others, or gone, by now."""
+    return input_version is not None and item["S3Input"]["LocalPath"].startswith(PINNED)
+
+
 def _channel(
     item: Mapping[str, Any], objects: Mapping[str, Sequence[StoredObject]], hashes: FileHashes, version: str | None
 ) -> Channel:
     source = item["S3Input"]
-    if version is not None and source["LocalPath"].startswith(PINNED):
-        return Channel(source["LocalPath"], "pinned", {f"what {INPUT_VERSION} names": version})
+    if is_pinned(item, version):
+        return Channel(source["LocalPath"], "pinned", {f"what {INPUT_VERSION} names": str(version)})
     files = {found.name: found.path for found in objects[item["InputName"]]}
     distribution = source.get("S3DataDistributionType") or "FullyReplicated"
     return Channel(source["LocalPath"], distribution, hashes.digests(files))

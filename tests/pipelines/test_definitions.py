@@ -21,6 +21,12 @@ from pipelines.parameters import parameters
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 UPSTREAM = re.compile(r"Steps\.(\w+)\.ProcessingOutputConfig\.Outputs\['(\w+)'\]\.S3Output\.S3Uri")
+_READ = (("features", "transactions"), ("features", "labels"), ("detect", "transactions"))
+CHOSEN = {
+    **{(step, f"lake-{table}"): [table, "keys.json"] for step, table in _READ},
+    **{(step, "history"): [] for step in ("features", "detect")},
+}
+"""What collect has chosen for a step, and where below its channel `history`."""
 LARGEST_REQUEST = 100 * 1024  # beyond it the SDK puts the definition into a bucket
 
 Definition = Callable[[str], dict[str, Any]]
@@ -44,7 +50,9 @@ def inputs(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def upstream(uri: Any) -> tuple[str, str] | None:
-    """Step and output channel that a URI refers to."""
+    """Step and output channel that a URI refers to, or that it lies below."""
+    if isinstance(uri, dict) and "Std:Join" in uri:
+        return upstream(uri["Std:Join"]["Values"][0])
     found = UPSTREAM.fullmatch(uri["Get"]) if isinstance(uri, dict) and "Get" in uri else None
     return (found[1], found[2]) if found else None
 
@@ -93,6 +101,10 @@ def test_inputs_are_written_by_an_earlier_step_or_lie_in_the_lake_or_are_the_raw
             uri = source["S3Uri"]
             if channel == "raw":
                 assert uri == {"Get": "Parameters.RawUri"}
+            elif (step, channel) in CHOSEN:
+                values = uri["Std:Join"]["Values"]
+                assert (upstream(uri), values[1:]) == (("collect", "history"), [step, *CHOSEN[step, channel]])
+                assert uri["Std:Join"]["On"] == "/"
             elif channel.startswith("lake-"):
                 assert uri == f"s3://counterfoil-test/lake/{channel.removeprefix('lake-')}"
             else:
@@ -100,6 +112,18 @@ def test_inputs_are_written_by_an_earlier_step_or_lie_in_the_lake_or_are_the_raw
                 outputs = steps[writer]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
                 assert written == channel
                 assert written in {output["OutputName"] for output in outputs}
+
+
+@both
+def test_only_collect_and_curate_are_carried_all_payments_of_the_lake(name: str, definition: Definition) -> None:
+    kinds = {
+        step: source["S3DataType"]
+        for step, job in jobs(definition(name)).items()
+        for channel, source in inputs(job).items()
+        if channel == "lake-transactions"
+    }
+    chosen = {step: "ManifestFile" for step, channel in CHOSEN if step in kinds and channel == "lake-transactions"}
+    assert kinds == {"collect": "S3Prefix", "curate": "S3Prefix", **chosen}
 
 
 @both

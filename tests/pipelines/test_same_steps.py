@@ -35,6 +35,11 @@ for output in told["ProcessingOutputConfig"]["Outputs"]:
     folder = root / output["S3Output"]["LocalPath"].removeprefix("/opt/ml/")
     (folder / "_done.json").write_text("{}")
     (folder / "verdict.json").write_text(os.environ["COUNTERFOIL_TEST_VERDICT"])
+    for place in ("features/transactions", "features/labels", "detect/transactions"):
+        if output["OutputName"] == "history":
+            keys = [{"prefix": f"s3://counterfoil-local/lake/{place.partition('/')[2]}/"}, ".manifest.json"]
+            (folder / place).mkdir(parents=True)
+            (folder / place / "keys.json").write_text(json.dumps(keys))
 if host.endswith("-1"):
     with open(os.environ["COUNTERFOIL_TEST_SEEN"], "a") as seen:
         seen.write(json.dumps({"argv": sys.argv[1:], "told": told}) + "\\n")

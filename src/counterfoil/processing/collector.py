@@ -7,12 +7,15 @@ from counterfoil.adapters.files.folders import find_files
 from counterfoil.adapters.files.input_files import InputFiles
 from counterfoil.adapters.files.mapping_files import load_mapping
 from counterfoil.adapters.files.unpacking import StreamLimits
+from counterfoil.adapters.sagemaker.tables import ProcessingTables
+from counterfoil.domain.features.spec import specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.raw import printable
 from counterfoil.domain.tables import TRANSACTIONS
 from counterfoil.errors import InputFileError, MappingError
 from counterfoil.ports.lake import FileLedger, LedgerEntry, SourceFile
 from counterfoil.processing.commands import container
+from counterfoil.processing.history import choose_history
 from counterfoil.processing.job import Job, log
 from counterfoil.steps.intake import collect as step
 from counterfoil.steps.intake.collect import CollectedFile
@@ -27,11 +30,13 @@ AS_OF = "_as_of.json"
 
 
 def collect(options: CollectOptions) -> None:
-    """Collect every file of the channel `raw` that was not collected before."""
+    """Collect every file of the channel `raw` that was not collected before, and choose what later steps read."""
     job = Job.here()
+    tables, mapping = job.tables, load_mapping(options.mapping)
     ledger = PendingLedger(job.workspace.ledger)
     reader = CarriedFiles(job.input("raw"), job.source_uri("raw"), job.workspace.settings.unpack_limits)
-    results, failed = _collect_all(job, load_mapping(options.mapping), ledger, reader)
+    results, failed = _collect_all(job, tables, mapping, ledger, reader)
+    choose_history(job, tables, specs_with(mapping.entities), options)
     job.write_json("summary", COLLECTED, [asdict(entry) for entry in ledger.collected])
     job.write_json("summary", "summary.json", _summary(results, failed, options.input_version))
     job.finish("collect")
@@ -41,10 +46,10 @@ app = container("Collect raw payment files.", (CollectOptions, collect))
 
 
 def _collect_all(
-    job: Job, mapping: SourceMapping, ledger: "PendingLedger", reader: "CarriedFiles"
+    job: Job, tables: ProcessingTables, mapping: SourceMapping, ledger: "PendingLedger", reader: "CarriedFiles"
 ) -> tuple[list[CollectedFile], dict[str, str]]:
     """Collect file by file: one that cannot be read does not keep its neighbours from being collected."""
-    tables, key = job.tables, job.workspace.pseudonym_key
+    key = job.workspace.pseudonym_key
     job.write_json("summary", AS_OF, {TRANSACTIONS: tables.lake_version(TRANSACTIONS)})
     results: list[CollectedFile] = []
     failed: dict[str, str] = {}

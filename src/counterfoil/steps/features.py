@@ -12,7 +12,7 @@ from counterfoil.domain.features.span import read_back
 from counterfoil.domain.features.spec import FeatureSpec, specs_with
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.labels import spans_between
-from counterfoil.domain.periods import EPOCH, Period
+from counterfoil.domain.periods import Period
 from counterfoil.domain.schemas import EVENT_DATE
 from counterfoil.domain.tables import EVIDENCE, TRANSACTIONS
 from counterfoil.errors import NotFoundError
@@ -22,6 +22,7 @@ from counterfoil.steps.lake.engine import engine, one_row, parquet_source
 from counterfoil.steps.lake.labels import labelled, moments_of_withdrawal
 from counterfoil.steps.lake.partitions import ROWS_AT_ONCE, Partitions, parts_for
 from counterfoil.steps.lake.parts import split
+from counterfoil.steps.lake.span import span_of
 
 WHOLE_RUN = "features"
 _SORTING = "500MB"
@@ -70,7 +71,7 @@ def _build(
     if not files:
         raise NotFoundError("no transactions in this workspace: run 'counterfoil collect' first")
     if only is not None:
-        period = _span(only)
+        period = span_of(only)
     if specs is None:
         specs = specs_with(mapping.entities)
     staged = tables.stage(EVIDENCE, run)
@@ -101,15 +102,6 @@ def _build(
 def own_columns(mapping: SourceMapping) -> tuple[str, ...]:
     """The evidence columns that a mapping adds to the canonical ones."""
     return (*mapping.numeric, *mapping.own_categorical, *mapping.own_textual)
-
-
-def _span(files: Sequence[Path]) -> Period:
-    """The period from the first to the last payment of these files; an empty one if there is none."""
-    if not files:
-        return Period(EPOCH, EPOCH)
-    with engine() as database:
-        first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {parquet_source(files)}")
-    return Period(EPOCH, EPOCH) if first is None else Period(first, last + timedelta(microseconds=1))
 
 
 def _joined(parts: Sequence[Path], target: Path) -> int:

@@ -28,14 +28,6 @@ def period_of_days(since: datetime | None, until: datetime | None) -> Period:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectOptions:
-    """Which raw files, and how they are read."""
-
-    mapping: str = option(MAPPING)
-    input_version: str = option("Digest of the raw files and of what others brought into the lake: pins the step cache")
-
-
-@dataclass(frozen=True, kw_only=True)
 class CurateOptions:
     """How the new payments were read, and when their labels count."""
 
@@ -67,6 +59,13 @@ class FeaturesOptions:
     def label_delay(self) -> timedelta:
         """How long after a payment its label can be trusted."""
         return timedelta(days=self.label_delay_days)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectOptions(FeaturesOptions):
+    """Which raw files, how they are read, and which payments get evidence: later steps get the history of these."""
+
+    input_version: str = option("Digest of the raw files and of what others brought into the lake: pins the step cache")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,3 +177,22 @@ def test_secrets_in_settings_are_not_written_down(toy, sdk, run, machine, tmp_pa
     run(two_steps(toy, sdk), given)
     written = [path for path in tmp_path.rglob("*") if path.is_file() and b"open sesame" in path.read_bytes()]
     assert written == []
+
+
+def test_a_cached_step_looks_for_no_published_file_that_a_manifest_named(toy, sdk, run, machine, raw):
+    """Its run may have been replaced since; a step that has to run finds that out."""
+    (raw.parent / "keys.json").write_text(json.dumps([{"prefix": f"{RAW}/"}, "a.txt"]))
+    version = sdk.ParameterString("InputVersion")
+    chosen = toy.source(
+        "s3://counterfoil-local/keys.json", "lake-x", s3_data_type="ManifestFile",
+        local_path="/opt/ml/processing/input/lake/x",
+    )  # fmt: skip
+    step = toy.step("one", ["copy"], [toy.source(RAW + "/b.txt"), chosen], cache="P30D")
+    pipeline = toy.pipeline(step, parameters=[version])
+    first = run(pipeline, machine, InputVersion="1")
+    (raw / "a.txt").unlink()
+    second = run(pipeline, machine, InputVersion="1")
+    third = run(pipeline, machine, InputVersion="2")
+    assert caches(second) == [first.execution_id]
+    assert (first.status, second.status, third.status) == ("Succeeded", "Succeeded", "Failed")
+    assert "raw/a.txt" in third.reason

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -30,7 +30,9 @@ from counterfoil.steps.releases.releases import CHALLENGER, CHAMPION, find, prom
 from counterfoil.workspace.settings import PipelineSettings, Settings
 from counterfoil.workspace.wiring import Workspace
 from pipelines.catalogue import build
+from pipelines.local import jobs as local_jobs
 from pipelines.local.events import Event
+from pipelines.local.objects import StoredObject
 from pipelines.local.record import SUCCEEDED, LocalExecution
 from pipelines.local.run import run_pipeline
 from pipelines.preparation import prepare_start
@@ -70,10 +72,14 @@ GIVEN: Mapping[str, Mapping[str, str]] = {
 
 @dataclass
 class Place:
-    """A workspace with raw files. `events` are those of its last execution."""
+    """A workspace with raw files. `events` are those of its last execution.
+
+    So is what was `carried`: by step and input channel, the objects' sizes by their names.
+    """
 
     root: Path
     events: list[Event] = field(default_factory=list)
+    carried: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     zygote: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -132,11 +138,27 @@ class Place:
         """Run a pipeline whose steps take faults; it may fail. `prepared`: no parameter is left to be found."""
         here = PipelineSettings()
         values = parameters if prepared else prepare_start(pipeline, parameters, here, self.workspace, local=True)
-        self.events = []
-        return run_pipeline(
-            lambda name: build(name, here, offline_session(here)), pipeline, self.root, values,
-            on_event=self.events.append, environment={"PYTHONPATH": str(self.faults)},
-        )  # fmt: skip
+        self.events, self.carried = [], {}
+        with self._carrying():
+            return run_pipeline(
+                lambda name: build(name, here, offline_session(here)), pipeline, self.root, values,
+                on_event=self.events.append, environment={"PYTHONPATH": str(self.faults)},
+            )  # fmt: skip
+
+    @contextmanager
+    def _carrying(self) -> Iterator[None]:
+        """Write down what jobs are carried, by the folders that it comes to: jobs/<execution>/<step>/.../input/..."""
+        copy_in = local_jobs.copy_in
+
+        def copied(objects: Sequence[StoredObject], folder: Path) -> None:
+            step, *_ = folder.relative_to(self.root / "jobs").parts[1:]
+            channel = folder.as_posix().rpartition("/processing/input/")[2]
+            self.carried[step, channel] = {one.name: one.path.stat().st_size for one in objects}
+            copy_in(objects, folder)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(local_jobs, "copy_in", copied)
+            yield
 
     @contextmanager
     def fault(self, step: str, **plan: Any) -> Iterator[None]:
@@ -195,13 +217,14 @@ def payments(since: int, until: int) -> pa.Table:
 class Life:
     """What happened in an undisturbed workspace.
 
-    `executions` are in their order; `tables` are as the first detection left them; `refused` is the workspace's
-    state after a training that failed at its gate.
+    `executions` are in their order, and what was `carried` in each; `tables` are as the first detection left them;
+    `refused` is the workspace's state after a training that failed at its gate.
     """
 
     place: Place
     releases: tuple[str, str]
     executions: Mapping[str, LocalExecution]
+    carried: Mapping[str, Mapping[tuple[str, str], Mapping[str, int]]]
     tables: Mapping[str, pa.Table]
     refused: Mapping[str, Any]
 
@@ -247,10 +270,11 @@ def one_thread() -> Iterator[None]:
 def life(key: bytes) -> Iterator[Life]:
     """Return a workspace with two releases: both trained, promoted and used; then the second was rolled back."""
 
-    place, done = Place.make(key), {}
+    place, done, carried = Place.make(key), {}, {}
 
     def run(name: str, like: str | None = None, **changes: str) -> None:
         done[name] = place.run(name.split()[-1], {**GIVEN[like or name], **changes})
+        carried[name] = place.carried
 
     run("refused training", like="first training", MinAuc="1")
     refused = place.state()
@@ -265,7 +289,7 @@ def life(key: bytes) -> Iterator[Life]:
     here = place.workspace
     rollback(here.registry, here.decisions, "ada", "too many alerts")
     run("whole detection")
-    yield Life(place, (first, second), done, tables, refused)
+    yield Life(place, (first, second), done, carried, tables, refused)
     place.remove()
 
 

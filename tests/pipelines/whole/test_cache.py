@@ -61,9 +61,10 @@ def test_a_repeated_detection_publishes_and_shows_again_and_comes_to_the_same(li
 def test_a_release_repeats_what_scores_with_it(life):
     """After the rollback the files are the same, and the lake but for what they brought themselves."""
     whole, second = life.executions["whole detection"], life.executions["second detection"]
-    assert cached(whole) == {"collect", "curate"}
-    assert whole.step("collect").cached_from == second.execution_id
-    assert whole.step("features").cache == ("argument --since: - -> 2024-01-01", "argument --until: - -> 2024-03-10")
+    assert cached(whole) == set()
+    days = ("argument --since: - -> 2024-01-01", "argument --until: - -> 2024-03-10")
+    assert whole.step("collect").cache == days  # it chooses which payments features is to have
+    assert set(whole.step("features").cache) > set(days)
     assert f"argument --release: {' -> '.join(life.releases)}" in second.step("detect").cache
 
 

@@ -11,7 +11,7 @@ table, of whatever run, knows the folders of dead processes and removes them. Th
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,7 +116,7 @@ class FolderTables:
         """
         home = self._home(table)
         entries = _read_manifest(home)
-        while (fault := _damage(home, entries)) is not None:
+        while (fault := fault_among(home, entries)) is not None:
             # A publisher may have replaced the run between our reading the manifest and looking at its files.
             again = _read_manifest(home)
             if again == entries:
@@ -127,6 +127,10 @@ class FolderTables:
     def runs(self, table: str) -> list[str]:
         """Return the published runs in the order of their first publication."""
         return [entry.run for entry in _read_manifest(self._home(table))]
+
+    def published(self, table: str) -> list[PublishedRun]:
+        """Return the published runs with their files, in the order of their first publication."""
+        return _read_manifest(self._home(table))
 
     def version(self, table: str) -> Version:
         """Return the folder of each published run."""
@@ -230,8 +234,8 @@ def _nobodys(home: Path) -> list[Path]:
     return [folder for folder in _unlisted(home) if not is_held(folder)]
 
 
-def _damage(home: Path, entries: list[PublishedRun]) -> str | None:
-    """Say which file the manifest names wrongly and what to do, or return None."""
+def fault_among(home: Path, entries: Iterable[PublishedRun]) -> str | None:
+    """Say which file of these runs is missing below the table's folder, or of another size, and what to do, or None."""
     for entry in entries:
         for name, size in entry.files.items():
             path = home / name

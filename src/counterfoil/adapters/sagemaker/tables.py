@@ -1,15 +1,15 @@
 """The tables of one processing job: what SageMaker carried in, and what the job writes.
 
 An input channel named after a table holds `<run>/**/*.parquet` as an earlier step wrote it; a channel under
-`lake/` holds a published table with its manifest. The job writes to output channels of the same form. Nothing
-of this is visible to readers of the lake before the step `publish`.
+`lake/` holds a published table with its manifest, or a part of it (`carried.py`). The job writes to output channels
+of the first form. Nothing of this is visible to readers of the lake before the step `publish`.
 """
 
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from counterfoil.adapters.folder.tables import FolderTables
+from counterfoil.adapters.sagemaker.carried import CarriedLake
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.ports.lake import Version
 
@@ -20,7 +20,7 @@ class ProcessingTables:
     def __init__(self, inputs: Path, outputs: Path) -> None:
         self._inputs = inputs
         self._outputs = outputs
-        self._lake = FolderTables(inputs / "lake")
+        self._lake = CarriedLake(inputs)
         self._published: dict[str, list[str]] = {}
 
     def stage(self, table: str, run: str) -> Path:
@@ -67,12 +67,28 @@ class ProcessingTables:
         """Do nothing: a job's folders go with it."""
 
     def files(self, table: str, run: str | None = None) -> list[Path]:
-        """Return the files of the lake, of the input channel and of this job, sorted by path."""
+        """Return the files of the lake, of the input channel and of this job, sorted by path.
+
+        Single rows that were carried from other files of the lake are of no run.
+        """
         newer = {**self._carried(table), **self._written(table)}
         wanted = [name for name in self._lake.runs(table) if name not in newer and run in (None, name)]
-        kept = [path for name in wanted for path in self._lake.files(table, name)]
+        kept = [*self._lake.files(table, wanted), *(self._lake.single_rows(table) if run is None else [])]
         new = [path for name, folder in newer.items() if run in (None, name) for path in folder.rglob("*.parquet")]
         return sorted([*kept, *new])
+
+    def lake_files(self, table: str) -> list[Path]:
+        """Return the files of the lake whose runs no run of this execution replaces, sorted by path."""
+        newer = {**self._carried(table), **self._written(table)}
+        return self._lake.files(table, [name for name in self._lake.runs(table) if name not in newer])
+
+    def written_runs(self, table: str) -> list[str]:
+        """Return the runs that this job has published, in their order."""
+        return list(self._published.get(table, []))
+
+    def write_choice(self, table: str, chosen: Collection[Path], target: Path, place: str) -> None:
+        """Let later jobs of the execution have only `chosen` of `lake_files`; see CarriedLake.write_choice."""
+        self._lake.write_choice(table, chosen, target, place)
 
     def runs(self, table: str) -> list[str]:
         """Return the lake's runs in their order, then the new ones."""

@@ -1,6 +1,10 @@
-"""Which days a table has payments of."""
+"""Which days a table, or some of its files, have payments of."""
 
-from counterfoil.domain.periods import Period
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from counterfoil.domain.periods import EPOCH, Period
 from counterfoil.errors import NotFoundError
 from counterfoil.ports.lake import TableStore
 from counterfoil.steps.lake.engine import engine, one_row, parquet_source
@@ -23,3 +27,22 @@ def require_payments(tables: TableStore, table: str, period: Period) -> None:
     if not count:
         there = "it has none at all" if first is None else f"they are of {first} to {last}"
         raise NotFoundError(f"table {table!r} has no payment in this span of days: {there}")
+
+
+def span_of(files: Sequence[Path]) -> Period:
+    """The period from the first to the last payment of these files; an empty one if there is none."""
+    if not files:
+        return Period(EPOCH, EPOCH)
+    with engine() as database:
+        first, last = one_row(database, f"SELECT min(event_time), max(event_time) FROM {parquet_source(files)}")
+    return Period(EPOCH, EPOCH) if first is None else Period(first, last + timedelta(microseconds=1))
+
+
+def days_of(files: Sequence[Path]) -> list[Period]:
+    """The days (UTC) on which these files have payments, in order."""
+    if not files:
+        return []
+    with engine() as database:
+        query = f"SELECT DISTINCT event_time::DATE AS day FROM {parquet_source(files)} ORDER BY day"
+        days = [datetime.combine(day, time(), UTC) for (day,) in database.execute(query).fetchall()]
+    return [Period(day, day + timedelta(days=1)) for day in days]

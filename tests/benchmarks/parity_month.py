@@ -36,7 +36,7 @@ from counterfoil.domain.training.options import TrainingOptions
 from counterfoil.ports.service import KeptScore
 from counterfoil.steps.features import build_features
 from counterfoil.steps.intake.collect import collect
-from counterfoil.steps.scoring.profiles import build_profiles, label_entries
+from counterfoil.steps.scoring.profiles import ANY_LOGS, build_profiles
 from counterfoil.steps.scoring.recent import evidence_table
 from counterfoil.steps.scoring.score import as_scored
 from counterfoil.steps.scoring.score_one import OnlineScorer
@@ -133,7 +133,7 @@ def _scored_one_by_one(place: Workspace, whole: FolderTables, month: Sequence[di
         at = dt.datetime.fromisoformat(row["EVENT_TIMESTAMP"])
         while label is not None and label[0] <= at:
             known, payment = label
-            place.profiles.append(label_entries(payment, payment["label"], known, 1))
+            place.profiles.append(ANY_LOGS.label_entries(payment, payment["label"], known, 1))
             label = next(told, None)
         arrivals = clean_requests([{name: row[name] for name in names}], in_use.source, key=place.pseudonym_key)
         kept += scorer.score(arrivals, in_use)

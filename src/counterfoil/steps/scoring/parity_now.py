@@ -15,7 +15,7 @@ from counterfoil.domain.scoring.parity import EVIDENCE_TOLERANCE, SIGNAL_TOLERAN
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.champion import InUse
 from counterfoil.steps.scoring.online_evidence import evidence_folded
-from counterfoil.steps.scoring.profiles import Histories, Row, entities_of, row_of
+from counterfoil.steps.scoring.profiles import Histories, Logs, Row, row_of
 from counterfoil.steps.scoring.recent import evidence_table
 
 SIGNAL = "anomaly_signal"
@@ -76,7 +76,8 @@ class ParityNow:
 
     def _compare(self, kept: list[KeptScore], in_use: InUse) -> Compared:
         wanted = [row_of(score.payment) for score in kept]
-        history = self._histories.of(wanted)
+        logs = Logs.of(in_use.detector.release.specs)
+        history = self._histories.of(wanted, logs)
         past = {name: row for name, row in history.items() if not _names(row, in_use.forgotten)}
         detector = in_use.detector
         batch = evidence_folded(past, wanted, detector.release, in_use.mapping)
@@ -88,21 +89,21 @@ class ParityNow:
             # What feedback has added since moves a signal, and is no difference of the evidence.
             if score.answer["overlay_seq"] == detector.overlay.sequence:
                 columns += _apart(_signal(score, score.signal), _signal(score, signals[place]), SIGNAL_TOLERANCE)
-            if columns and self._was_overtaken(score, wanted[place]):
+            if columns and self._was_overtaken(score, wanted[place], logs):
                 overtaken += 1
             else:
                 apart += columns
         return Compared(len(kept), overtaken, tuple(apart))
 
-    def _was_overtaken(self, score: KeptScore, row: Row) -> bool:
+    def _was_overtaken(self, score: KeptScore, row: Row, logs: Logs) -> bool:
         """Whether a payment that is earlier, of one of its entities, was scored after it or with it."""
         assert score.scored_at is not None
-        mine = set(entities_of(row))
+        mine = set(logs.names(row))
         others = (row_of(payment) for _, payment in self.scores.payments_since(score.scored_at - AT_ONCE, OVERTAKING))
         return any(
             other["transaction_id"] != score.transaction_id
             and other["event_time"] <= row["event_time"]
-            and not mine.isdisjoint(entities_of(other))
+            and not mine.isdisjoint(logs.names(other))
             for other in others
         )
 

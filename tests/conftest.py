@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 from quick_embedder import QuickEmbedder
 from shared_folder import DATA
 
+from counterfoil.adapters.mlflow_registry import client
 from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.release.references import reference_schema
 
@@ -85,6 +86,23 @@ def postgres_server() -> Iterator[str]:
     yield server
     embedded_postgres.stop(folder / "pg")
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let MLflow make its tables once a session, which takes a second; each registry of SQLite has a copy of them."""
+    folder, make = tmp_path_factory.mktemp("mlflow"), client.make_tables
+
+    def copied(file: Path) -> None:
+        made = folder / "made.db"
+        if not made.exists():
+            make(folder / "half.db")
+            (folder / "half.db").rename(made)
+        shutil.copyfile(made, file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "make_tables", copied)
+        yield
 
 
 @pytest.fixture

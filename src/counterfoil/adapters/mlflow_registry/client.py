@@ -126,17 +126,22 @@ def _require_tables(path: Path) -> None:
     """Make MLflow's tables aside and put them in place when all are there: with half of them it cannot go on."""
     if path.stat().st_size:
         return
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
-
     aside = path.with_name(f"{path.name}.new")
     for left in path.parent.glob(f"{aside.name}*"):  # of a killed process, the journal too
         left.unlink()
-    engine = create_sqlalchemy_engine(f"sqlite:///{aside}")  # type: ignore[no-untyped-call]
+    make_tables(aside)
+    aside.replace(path)
+
+
+def make_tables(file: Path) -> None:
+    """Make MLflow's tables in a new file of SQLite."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+    engine = create_sqlalchemy_engine(f"sqlite:///{file}")  # type: ignore[no-untyped-call]
     try:
         _initialize_tables(engine)  # type: ignore[no-untyped-call]
     finally:
         engine.dispose()
-    aside.replace(path)
 
 
 def require_experiment(client: "MlflowClient", name: str) -> str | None:

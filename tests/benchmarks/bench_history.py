@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from report import arguments, print_machine, print_table, write_json
 
 from counterfoil.adapters.files.mapping_files import load_mapping
+from counterfoil.adapters.postgres import embedded
 from counterfoil.domain.tables import EVIDENCE, LABELS_TABLE, TRANSACTIONS
 from counterfoil.simulation import as_csv, simulate
 from counterfoil.steps.intake.collect import collect
@@ -73,6 +74,7 @@ def main() -> None:
         _require_same_evidence(ran)
         figures = _show(rows, ran, _for_detect(folder, ran))
     finally:
+        embedded.stop(folder / "postgres")  # of the ledger
         shutil.rmtree(folder, ignore_errors=True)
     print_machine("\nend")
     write_json(options.json, {"benchmark": "history", "payments": rows, **figures})

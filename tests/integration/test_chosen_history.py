@@ -163,9 +163,8 @@ def test_evidence_with_the_chosen_history_is_that_with_the_whole_lake(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, delay: int, span: Any, specs: str
 ) -> None:
     """Of the new payments, whichever days they are of, or of a span; whatever was said of payments, and when."""
-    rows = [data.draw(payments(number)) for number in range(data.draw(st.integers(1, 24)))]
-    cut = data.draw(st.integers(0, len(rows)))
-    old, new = rows[:cut], rows[cut:]
+    rows = [data.draw(payments(number)) for number in range(data.draw(st.integers(4, 24)))]
+    old, new = rows[3:], rows[: data.draw(st.integers(0, 3))]
     said = data.draw(said_labels([row["transaction_id"] for row in rows]))
     midnights = sorted(moment.replace(hour=0, minute=0, second=0, microsecond=0) for moment in span or ())
     since, until = midnights or (None, None)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from counterfoil.domain.features.spec import DEFAULT_SPECS, specs_with
+from counterfoil.domain.features.spec import DEFAULT_SPECS, Aggregate, Entity, FeatureSpec, specs_with
 from counterfoil.domain.periods import LABEL_DELAY, Period
 from counterfoil.domain.schemas import transactions_schema
 from counterfoil.steps.lake.engine import engine, parquet_source
@@ -19,13 +19,13 @@ DAY = timedelta(days=1)
 TODAY = Period(NEW, NEW + DAY)
 
 
-def write(root: Path, moment: datetime, label: int | None = None, **more: object) -> Path:
-    """Write a payment of its moment's day to a file of its own, as `collect` does."""
+def write(root: Path, moment: datetime, label: int | None = None, said: datetime | None = None, **more: object) -> Path:
+    """Write a payment of its moment's day, labelled when it was `said`, to a file of its own, as `collect` does."""
     folder = root / f"event_date={moment:%Y-%m-%d}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"part-{len(list(folder.iterdir()))}.parquet"
     row = {"transaction_id": f"{moment:%Y%m%d}", "event_time": moment, "label": label, "source": "s", "source_line": 1}
-    table = pa.Table.from_pylist([row], schema=transactions_schema())
+    table = pa.Table.from_pylist([{**row, "label_time": said}], schema=transactions_schema())
     for name, value in more.items():
         table = table.append_column(name, pa.array([value]))
     pq.write_table(table, path)
@@ -44,6 +44,18 @@ def test_a_day_of_new_payments_needs_37_days_and_the_frauds_of_a_year(tmp_path: 
     history = history_of([*files, good], [], DEFAULT_SPECS, LABEL_DELAY, [TODAY])
     assert history.files == tuple(files[:2])
     assert ids_beside(history, tmp_path) == sorted(f"{NEW - age * DAY:%Y%m%d}" for age in (38, 372))
+
+
+def test_a_label_that_was_said_late_counts_from_then(tmp_path: Path) -> None:
+    """However old its payment is: as a fraud, and as good where labels that are known as good count."""
+    for age, (label, said) in enumerate([(1, 1), (1, 400), (0, 1), (0, 400)], 1000):
+        write(tmp_path, NEW - age * DAY, label, NEW - said * DAY)
+    files = sorted(tmp_path.rglob("*.parquet"))
+    fraud, good = f"{NEW - 1000 * DAY:%Y%m%d}", f"{NEW - 1002 * DAY:%Y%m%d}"
+    judged = FeatureSpec(Entity.MERCHANT, Aggregate.JUDGED, 30 * 24)
+    assert ids_beside(history_of(files, [], DEFAULT_SPECS, LABEL_DELAY, [TODAY]), tmp_path) == [fraud]
+    history = history_of(files, [], (*DEFAULT_SPECS, judged), LABEL_DELAY, [TODAY])
+    assert ids_beside(history, tmp_path) == [good, fraud]
 
 
 def test_a_late_payment_needs_the_days_before_it_and_not_those_between(tmp_path: Path) -> None:

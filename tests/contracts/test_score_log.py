@@ -15,6 +15,7 @@ from counterfoil.adapters.postgres.scores import PostgresScores
 from counterfoil.adapters.postgres.tokens import PostgresTokens
 from counterfoil.domain.policy.alert_times import ANYTHING
 from counterfoil.errors import NotFoundError
+from counterfoil.ports.json_object import JsonObject
 from counterfoil.ports.releases import LoggedDecision
 from counterfoil.ports.service import Alert, KeptScore, Record, Token
 
@@ -46,6 +47,13 @@ def test_a_score_comes_back_as_it_was_kept_and_the_first_stays(scores: PostgresS
     assert scores.append([score(1, content="other"), score(2)]) == [kept, *scores.find(["t2"]).values()]
     assert scores.find(["t1", "t9"]) == {"t1": kept}
     scores.ping()
+
+
+def test_an_answer_that_is_text_is_kept_as_the_fields_that_it_has(scores: PostgresScores) -> None:
+    told = JsonObject(b'{"reasons":[],"\xc3\xa9":2}')
+    [kept] = scores.append([replace(score(2), answer=told)])
+    assert kept.answer is told
+    assert scores.find(["t2"])["t2"] == kept == replace(score(2), amount="10.0000", scored_at=kept.scored_at)
 
 
 def test_writers_at_once_agree_on_one_score(dsn: str) -> None:

@@ -13,6 +13,8 @@ import httpx2
 import pytest
 from served import START, Server, new_tokens, serve
 
+from counterfoil.domain.scoring.compare import References
+
 pytestmark = pytest.mark.xdist_group("service")
 
 
@@ -198,3 +200,17 @@ def test_serve_without_tokens_stays_on_the_loopback(scoring_place: Any) -> None:
     done = subprocess.run(command, env=scoring_place.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--host 127.0.0.1" in done.stderr
+
+
+def test_the_references_of_a_release_are_made_ready_before_it_is_used(
+    scoring_place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, prepare = list[References](), References.prepare
+
+    def noted(references: References) -> None:
+        ready.append(references)
+        prepare(references)
+
+    monkeypatch.setattr(References, "prepare", noted)
+    assert scoring_place.open().champion.current().detector.base in ready
+    assert len(ready) == 1

@@ -1,5 +1,6 @@
 """Names for the array types that the domain passes around."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,18 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
 
 def values_of(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     """Return the values as `Array.to_pylist` does; numbers and texts all at once."""
+    if column.null_count == len(column):
+        return [None] * len(column)
     is_number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
     if not (pa.types.is_string(column.type) or (is_number and not column.null_count)):
-        return list(column.to_pylist()) if column.null_count < len(column) else [None] * len(column)
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return list(whole.to_numpy(zero_copy_only=False).tolist())
+        return list(column.to_pylist())
+    return list(_whole(column).to_numpy(zero_copy_only=False).tolist())
+
+
+def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def which_hold(texts: pa.Array, piece: str) -> Flags:
@@ -41,9 +49,24 @@ def which_hold(texts: pa.Array, piece: str) -> Flags:
 
     It looks through the bytes of all texts at once first: hardly a column holds what is looked for here.
     """
-    if piece.encode() not in bytes_of(texts):
-        return np.zeros(len(texts), dtype=np.bool_)
-    return mask_of(pc.match_substring(texts, piece))
+    return which_hold_any(texts, (piece,))
+
+
+def which_hold_any(texts: pa.Array, pieces: Sequence[str]) -> Flags:
+    """Which texts hold one of some pieces, as `which_hold` says it of one."""
+    found = np.zeros(len(texts), dtype=np.bool_)
+    if is_empty(texts):
+        return found
+    whole = bytes_of(texts)
+    for piece in pieces:
+        if piece.encode() in whole:
+            found |= mask_of(pc.match_substring(texts, piece))
+    return found
+
+
+def is_empty(texts: pa.Array) -> bool:
+    """Whether an array is one of texts and has none: what a payment that comes by itself leaves out is most columns."""
+    return texts.null_count == len(texts) and pa.types.is_string(texts.type)
 
 
 def bytes_of(texts: pa.Array) -> bytes:

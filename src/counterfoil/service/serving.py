@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from counterfoil.errors import ChangedError, CounterfoilError, ReleaseMismatchError, StoreUnavailableError
+from counterfoil.ports.json_object import JsonObject
 from counterfoil.ports.service import KeptScore, Ready
 from counterfoil.service.emf import EmbeddedMetrics
 from counterfoil.service.metrics import Metrics
@@ -176,13 +177,14 @@ class Serving:
         [found] = self._score([Asked(payments, source_layout)])
         if isinstance(found, ProblemError):
             raise found
-        return found
+        answer: dict[str, Any] = from_json(found)
+        return answer
 
     def score_all(self, asked: Sequence[Asked]) -> list[bytes | Exception]:
         """Score requests, together if that can be: the answer of each as JSON, or its error."""
         if len(asked) > 1:
             try:
-                return [_as_json(one) for one in self._score(asked)]
+                return [*self._score(asked)]
             except StoreUnavailableError as error:
                 return [error for _ in asked]
             except Exception as error:  # noqa: BLE001 which of them has it shows when each is scored by itself
@@ -191,11 +193,11 @@ class Serving:
 
     def _score_alone(self, asked: Asked) -> bytes | Exception:
         try:
-            return _as_json(self._score([asked])[0])
+            return self._score([asked])[0]
         except Exception as error:  # noqa: BLE001 it is raised where it was asked
             return error
 
-    def _score(self, asked: Sequence[Asked]) -> list[dict[str, Any] | ProblemError]:
+    def _score(self, asked: Sequence[Asked]) -> list[bytes | ProblemError]:
         in_use = self.place.champion.current()
         found = score_together(asked, self.scorer, in_use, self._key, datetime.now(UTC) + self._ahead)
         return [
@@ -203,16 +205,13 @@ class Serving:
             for request, one in zip(asked, found, strict=True)
         ]
 
-    def _answer(self, scores: Sequence[KeptScore], asked: Asked, in_use: InUse) -> dict[str, Any]:
+    def _answer(self, scores: Sequence[KeptScore], asked: Asked, in_use: InUse) -> bytes:
         for score in scores:
             self.metrics.scores.labels(score.decision).inc()
             if self.embedded is not None:
                 self.embedded.scored(score.decision)
-        return {
-            "release_id": in_use.release_id,
-            "scores": [answer_of(score) for score in scores],
-            "ignored_fields": asked.ignored(in_use),
-        }
+        told = JsonObject(to_json({"release_id": in_use.release_id, "ignored_fields": asked.ignored(in_use)}))
+        return told.with_text("scores", b"[%s]" % b",".join(map(_answer_text, scores)))
 
     def ready(self) -> Ready:
         """Ask every store, each for two seconds at most."""
@@ -259,10 +258,6 @@ class Serving:
             self._ended.wait(pause)
 
 
-def _as_json(found: dict[str, Any] | ProblemError) -> bytes | ProblemError:
-    return found if isinstance(found, ProblemError) else to_json(found)
-
-
 def answer_of(score: KeptScore) -> dict[str, Any]:
     """A kept score as it is answered; those of before there were policies have none."""
     return {
@@ -271,6 +266,14 @@ def answer_of(score: KeptScore) -> dict[str, Any]:
         **score.answer,
         "scored_at": None if score.scored_at is None else score.scored_at.isoformat(),
     }
+
+
+def _answer_text(score: KeptScore) -> bytes:
+    """The same as JSON; an answer that was made just now is taken as the text that it is."""
+    answer = score.answer
+    if isinstance(answer, JsonObject) and score.scored_at is not None:
+        return answer.with_text("scored_at", to_json(score.scored_at.isoformat()))
+    return to_json(answer_of(score))
 
 
 def _problem(future: Any) -> str | None:

@@ -63,5 +63,5 @@ def told(score: KeptScore) -> None:
     """Print a score as a JSON line."""
     import json
 
-    sys.stdout.write(json.dumps(score.answer) + "\n")
+    sys.stdout.write(json.dumps(dict(score.answer)) + "\n")
     sys.stdout.flush()

@@ -51,7 +51,7 @@ def connect(login: Login) -> psycopg.Connection:
             migrate(connection)
             require_reader(connection)
             register_vector(connection)
-            set_json_dumps(_as_json, connection)
+            set_json_dumps(as_json, connection)
             set_json_loads(from_json, connection)
         except BaseException:
             connection.close()
@@ -59,7 +59,7 @@ def connect(login: Login) -> psycopg.Connection:
     return connection
 
 
-def _as_json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
     """A document as the server takes it; written and read by compiled code, several times as fast as Python's."""
     return to_json(value, inf_nan_mode="constants")
 

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from counterfoil.adapters.postgres.connections import Connections, Login
+from counterfoil.adapters.postgres.connections import Connections, Login, as_json
 from counterfoil.domain.policy.verdicts import PEOPLE_FOR_GOOD
+from counterfoil.ports.json_object import JsonObject
 from counterfoil.ports.service import KeptScore
 
 SCORE_COLUMNS = (
@@ -54,11 +55,11 @@ class PostgresScores:
     def append(self, scores: Sequence[KeptScore]) -> list[KeptScore]:
         """Keep scores and return what is kept of each transaction now: an earlier score stays."""
         # Two writers never wait for each other.
-        rows = [_as_row(score) for score in sorted(scores, key=lambda score: score.transaction_id)]
+        rows = [_as_text(score) for score in sorted(scores, key=lambda score: score.transaction_id)]
         with self._connections.connection() as connection:
             # All in one statement: one way there and back, and one transaction.
             # And one JSON document: arrays of JSON texts would be quoted sign by sign, in Python.
-            new = connection.execute(_APPEND, (Jsonb(rows),)).fetchall()
+            new = connection.execute(_APPEND, (Jsonb(b"[%s]" % b",".join(rows), bytes),)).fetchall()
             written = {name: (amount, at) for name, amount, at in new}
             others = [score.transaction_id for score in scores if score.transaction_id not in written]
             kept = _find(connection, others) if others else {}
@@ -145,6 +146,11 @@ def _find(connection: psycopg.Connection, transactions: list[str]) -> dict[str, 
     return {score.transaction_id: score for score in found}
 
 
-def _as_row(score: KeptScore) -> dict[str, Any]:
-    plain = {name: dict(getattr(score, name)) for name in ("payment", "evidence", "answer")}
-    return {name: plain.get(name, getattr(score, name)) for name in _TYPES}
+def _as_text(score: KeptScore) -> bytes:
+    """A row as JSON. The answer goes in as the text that it is, if it is one."""
+    answer = score.answer
+    text = answer.text if isinstance(answer, JsonObject) else as_json(dict(answer))
+    row = {name: getattr(score, name) for name in _TYPES if name != "answer"}
+    return JsonObject(as_json({**row, **{name: dict(row[name]) for name in ("payment", "evidence")}})).with_text(
+        "answer", text
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, mask_of, which_hold
+from counterfoil.domain.arrays import Flags, is_empty, mask_of, which_hold
 from counterfoil.domain.intake.mapping_amounts import AmountFormat
 from counterfoil.domain.intake.mapping_model import Labels
 from counterfoil.domain.intake.parsing_numbers import plain_numbers
@@ -51,6 +51,8 @@ def text_of(values: pa.Array, column: str) -> pa.Array:
 
     Raises MappingError if the column's type has no text (a list, a struct, undecodable bytes).
     """
+    if is_empty(values):
+        return values
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):

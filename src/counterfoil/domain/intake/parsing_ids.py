@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, mask_of, which_hold
+from counterfoil.domain.arrays import Flags, mask_of, which_hold_any
 from counterfoil.domain.intake.parsing import Fault, text_of
 
 TRUTH_VALUE = "id_truth_value"
@@ -71,11 +71,9 @@ def _is_inexact(text: str) -> bool:
 
 def _matching(values: pa.Array, column: str, pattern: str, signs: tuple[str, ...]) -> Flags:
     """Which trimmed texts match a pattern; only those are looked at that hold one of its signs, since few do."""
-    found = np.zeros(len(values), dtype=np.bool_)
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         values = text_of(values, column)
-    for sign in signs:
-        found |= which_hold(values, sign)
+    found = which_hold_any(values, signs)
     places = np.flatnonzero(found)
     if len(places):
         texts = text_of(values.take(pa.array(places)), column)

@@ -37,6 +37,8 @@ SOURCE = "service"
 
 _EVIDENCE = "evidence."
 _OF_FILES = ("source", "source_line", "label", "label_time")
+_PLAIN = frozenset((str, float, int, bool))
+"""Types of values that JSON has itself: most of a payment's."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,11 @@ def ignored_fields(payments: Sequence[Mapping[str, Any]], mapping: SourceMapping
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """A canonical transaction as plain JSON: money and times as text, nothing of a file, nothing that is null."""
-    return {name: as_json(value) for name, value in row.items() if value is not None and name not in _OF_FILES}
+    return {
+        name: value if value.__class__ in _PLAIN else as_json(value)
+        for name, value in row.items()
+        if value is not None and name not in _OF_FILES
+    }
 
 
 def as_json(value: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from counterfoil.domain.arrays import Flags, bytes_of, mask_of
+from counterfoil.domain.arrays import Flags, bytes_of, is_empty, mask_of
 from counterfoil.domain.privacy.pseudonyms import keyed_hash
 
 _SEPARATORS = " \u00a0\u2009\u202f\u2010-\u2015-"
@@ -76,7 +76,7 @@ def _cut(digits: str) -> str:
 
 
 def _replaced(text: pa.Array, replace: Callable[[str], str]) -> pa.Array:
-    if _digits_in(text) < _SHORTEST:  # as in a column of merchants' names
+    if is_empty(text) or _digits_in(text) < _SHORTEST:  # as in a column of merchants' names
         return text
     suspects = mask_of(pc.match_substring_regex(text, _MAY_HOLD))
     if not suspects.any():

@@ -14,6 +14,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.domain.arrays import is_empty
 from counterfoil.domain.privacy.addresses import normal_address
 from counterfoil.domain.privacy.ibans import normal_account, read_iban
 from counterfoil.errors import UsageError
@@ -69,6 +70,8 @@ def pseudonymise(values: pa.Array, kind: str, key: bytes | PseudonymKeys) -> pa.
     first, *later = as_keys(key).keys
     if kind not in _NORMALISERS:
         raise UsageError(f"{kind!r} is no kind of pseudonym (known: {', '.join(_NORMALISERS)})")
+    if is_empty(values):
+        return values
     encoded = pc.cast(values, pa.string()).dictionary_encode()
     normalise = _NORMALISERS[kind]
     hashes = [keyed_hash(normalise(text.strip()), kind, first) for text in encoded.dictionary.to_pylist()]

@@ -2,10 +2,12 @@
 
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+from pydantic_core import to_json
 
 from counterfoil.domain.intake.mapping_model import SourceMapping
 from counterfoil.domain.intake.requests import canonical, plain, without_labels
@@ -22,6 +24,9 @@ from counterfoil.steps.scoring.scorer import Detector
 SHOWN = ("event_time", "amount", "currency", "merchant_id", "category")
 """What an analyst sees of a precedent, beside its label and how alike it is."""
 
+Cited = tuple[tuple[str, str], bytes]
+"""A precedent: its id and side (fraud or good), and as JSON how alike it is."""
+
 
 @dataclass(frozen=True)
 class InUse:
@@ -32,7 +37,7 @@ class InUse:
     forgotten: frozenset[str]
     shown_of_base: dict[str, dict[str, Any]]
     policy: Policy | None = None
-    _cited: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    _cited: dict[tuple[str, str], tuple[bytes, bytes]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def release_id(self) -> str:
@@ -55,14 +60,22 @@ class InUse:
         overlay = {one.reference_id: _shown(one) for one in self.detector.overlay.references}
         return ChainMap(overlay, self.shown_of_base)
 
-    def cited(self, reference_id: str) -> Mapping[str, Any]:
-        """What an answer says of a reference, as plain JSON, null where it is not known."""
-        found = self._cited.get(reference_id)
-        if found is None:
-            known = self.precedents[reference_id]
-            shown = {name: known[name] for name in SHOWN}
-            found = self._cited[reference_id] = {**dict.fromkeys(SHOWN), **plain(shown)}
-        return found
+    def cited(self, precedents: Iterable[Cited]) -> bytes:
+        """What an answer says of precedents, as a JSON array; null stands for what is not known of one."""
+        known, texts = self._cited, []
+        for named, near in precedents:
+            head, tail = known.get(named) or self._cite(named)
+            texts.append(head + near + tail)
+        return b"[%s]" % b",".join(texts)
+
+    def _cite(self, named: tuple[str, str]) -> tuple[bytes, bytes]:
+        """What stands before a precedent's similarity, and behind it."""
+        reference_id, side = named
+        known = self.precedents[reference_id]
+        shown = {**dict.fromkeys(SHOWN), **plain({name: known[name] for name in SHOWN})}
+        head, tail = to_json({"reference_id": reference_id, "label": side}), to_json(shown)
+        self._cited[named] = head[:-1] + b',"similarity":', b"," + tail[1:]
+        return self._cited[named]
 
     def with_overlay(self, overlay: Overlay) -> "InUse":
         """The same release with another overlay."""

@@ -4,24 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import to_json
 
 from counterfoil.domain.arrays import rows_of, values_of
 from counterfoil.domain.intake.requests import plain
+from counterfoil.ports.json_object import JsonObject
 from counterfoil.ports.service import KeptScore
-from counterfoil.steps.scoring.champion import InUse
+from counterfoil.steps.scoring.champion import Cited, InUse
 from counterfoil.steps.scoring.profiles import Row
 
 _SIDES = {1: "fraud", 0: "good"}
-_CITED = ("reference_id", "label", "similarity")
 
 
 def rows_of_scores(scores: pa.Table) -> list[dict[str, Any]]:
-    """Rows of `SCORES`; of each precedent what `kept_score` reads, since the precedents are most of them."""
+    """Rows of `SCORES`, whose precedents are as `InUse.cited` takes them: they are most of a row."""
     rows = rows_of(scores.drop_columns(["precedents"]))
     lists = scores.column("precedents").combine_chunks()
     cited = lists.flatten()
-    named = zip(*(values_of(cited.field(name)) for name in _CITED), strict=True)
-    every = [dict(zip(_CITED, one, strict=True)) for one in named]
+    names, labels, near = (values_of(cited.field(name)) for name in ("reference_id", "label", "similarity"))
+    texts = to_json(near)[1:-1].split(b",") if near else []
+    every: list[Cited] = list(zip(zip(names, map(_SIDES.__getitem__, labels), strict=True), texts, strict=True))
     ends = lists.value_lengths().fill_null(0).to_numpy().cumsum().tolist()
     for row, first, last in zip(rows, [0, *ends], ends, strict=False):
         row["precedents"] = every[first:last]
@@ -44,20 +46,13 @@ def kept_score(
         **{name: score[name] for name in numbers},
         "policy_hits": score["policy_hits"] or [],
         "reasons": score["reasons"] or [],
-        "precedents": [_precedent(cited, in_use) for cited in score["precedents"] or []],
         "missing_evidence": [name for name in used if fact[name] is None],
         "without_history": why,
     }
+    # The precedents are most of an answer: their text is put together of what references bring, and is read by nobody
+    # on the way to the store and to the caller.
+    text = JsonObject(to_json(answer)).with_text("precedents", in_use.cited(score["precedents"]))
     return KeptScore(
         row["transaction_id"], content_hash, score["release_id"], score["decision"], score["anomaly_signal"],
-        payment.get("amount"), row.get("account_id"), payment, plain(fact), answer,
+        payment.get("amount"), row.get("account_id"), payment, plain(fact), JsonObject(text),
     )  # fmt: skip
-
-
-def _precedent(cited: Mapping[str, Any], in_use: InUse) -> dict[str, Any]:
-    return {
-        "reference_id": cited["reference_id"],
-        "label": _SIDES[cited["label"]],
-        "similarity": cited["similarity"],
-        **in_use.cited(cited["reference_id"]),
-    }

@@ -68,13 +68,15 @@ def evidence_of_features(
     `ticks` are their times in microseconds. None where a value is not of the type that the release reads: whoever
     casts the table itself says what is wrong.
     """
-    places = {spec.name: place for place, spec in enumerate(release.specs)}
+    # One array cut into columns: each array that pyarrow makes of its own takes as long as a row's feature does.
+    whole = pa.array(features.T.ravel(), from_pandas=True)
+    rated = {spec.name: whole.slice(place * len(rows), len(rows)) for place, spec in enumerate(release.specs)}
     circles = dict(zip(CYCLES, fold.cycles(ticks), strict=True))
-    columns = []
+    schema, columns = scored_schema(release), []
     try:
-        for field in scored_schema(release):
-            if field.name in places:
-                columns.append(pa.array(features[:, places[field.name]], from_pandas=True))
+        for field in schema:
+            if field.name in rated:
+                columns.append(rated[field.name])
             elif field.name in circles:
                 columns.append(pa.array(circles[field.name]))
             elif pa.types.is_float64(field.type):
@@ -83,7 +85,7 @@ def evidence_of_features(
                 columns.append(pa.array([row.get(field.name) for row in rows], field.type))
     except (TypeError, pa.ArrowException):
         return None
-    return pa.Table.from_arrays(columns, schema=scored_schema(release))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _number(value: Any) -> float | None:

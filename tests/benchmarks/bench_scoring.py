@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from earlier_build import COMMIT, HERE, ROOT, checked_out
 from report import arguments, print_machine, print_table, verdict, write_json
 
+from counterfoil.cores import settle_threads
 from counterfoil.domain.release.release import to_files
 from counterfoil.steps.lake.evidence import evidence_files
 from counterfoil.steps.scoring.score import as_scored
@@ -72,6 +73,8 @@ def _write(home: Path, folder: Path) -> None:
 def _scored(tree: Path, home: Path, payments: int) -> Any:
     command = [sys.executable, str(HERE / "scoring_once.py"), str(home), str(payments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree / "src"), str(tree)])}
+    if tree == ROOT:
+        settle_threads(environment)  # as each of our commands begins; the earlier build left it to the libraries
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -170,16 +171,23 @@ class TextBlock:
 
 
 def remembering(embed: Embed, most: int = 100_000) -> Embed:
-    """Wrap a text encoder so that a sentence is encoded once in its life (the last `most` are kept)."""
+    """Wrap a text encoder so that a sentence is encoded once in its life (the last `most` are kept).
+
+    Threads may share it: one at a time encodes what is new, as a text encoder may not be shared.
+    """
     known: dict[str, np.ndarray] = {}
+    guard = Lock()
 
-    def remembered(texts: list[str]) -> np.ndarray:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        found = dict(zip(new, embed(new), strict=True)) if new else {}
-        rows = [found[t] if t in found else known[t] for t in texts]
-        if len(known) + len(found) > most:
-            known.clear()
-        known.update(found)
-        return np.stack(rows) if rows else embed([])
+    def remembered(texts: Sequence[str]) -> Floats:
+        found = {text: vector for text in texts if (vector := known.get(text)) is not None}
+        if len(found) < len(set(texts)):
+            with guard:
+                new = [text for text in dict.fromkeys(texts) if text not in found and text not in known]
+                found |= {text: known[text] for text in texts if text in known}
+                found |= dict(zip(new, embed(new), strict=True)) if new else {}
+                if len(known) + len(new) > most:
+                    known.clear()
+                known.update(found)
+        return np.stack([found[text] for text in texts]) if texts else embed([])
 
-    return remembered  # type: ignore[return-value]
+    return remembered

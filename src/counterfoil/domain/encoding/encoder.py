@@ -166,12 +166,23 @@ class Encoder:
         """What the trees see: scaled numbers, points on the circles, one-hot categories."""
         return _side_by_side(self.numeric.scaled(table), self.cyclic.points(table), self.category.transform(table))
 
+    def texts(self, table: pa.Table, embed: Embed) -> Floats | None:
+        """The text block of each row, None if there is none. Its last bits depend on which rows are there together.
+
+        Raises MissingEvidenceError if a column is not there.
+        """
+        self.schema.require(table)
+        return None if self.text is None else self.text.transform(table, embed)
+
     def blocks(self, table: pa.Table, embed: Embed, labels: Labels | None = None) -> Blocks:
         """The blocks of each row: of a payment that is asked about or, with labels, of one that will be a reference.
 
         Raises MissingEvidenceError if a column is not there.
         """
-        self.schema.require(table)
+        return self.blocks_with(table, self.texts(table, embed), labels)
+
+    def blocks_with(self, table: pa.Table, texts: Floats | None, labels: Labels | None = None) -> Blocks:
+        """The same with the rows of `texts`: each is then the same in whichever pieces a table is encoded."""
         scaled, points, categories = (
             self.numeric.scaled(table),
             self.cyclic.points(table),
@@ -182,8 +193,8 @@ class Encoder:
             "cyclic": self.cyclic.weighted(points),
             "category": categories,
         }
-        if self.text is not None:
-            evidence["text"] = self.text.transform(table, embed)
+        if texts is not None:
+            evidence["text"] = texts
         values = _side_by_side(scaled, points, categories)
         votes = np.zeros((table.num_rows, 0), dtype=np.float32) if self.votes is None else self.votes.transform(values)
         odds = {name: block.transform(values, labels) for name, block in self.odds.items()}

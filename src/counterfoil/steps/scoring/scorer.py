@@ -1,12 +1,14 @@
 """A release ready to score."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from counterfoil.cores import cores
 from counterfoil.domain.arrays import Doubles, Floats, Labels
 from counterfoil.domain.encoding.blocks import remembering
 from counterfoil.domain.encoding.encoder import join
@@ -16,7 +18,7 @@ from counterfoil.domain.release.release import (
     Release,
     require_references,
 )
-from counterfoil.domain.scoring.compare import Comparison, References
+from counterfoil.domain.scoring.compare import Comparison, References, joined
 from counterfoil.domain.scoring.overlaid import Compared, Overlaid
 from counterfoil.domain.scoring.overlay import Overlay
 from counterfoil.domain.scoring.reasoner import Reasoner
@@ -28,6 +30,9 @@ from counterfoil.steps.scoring.compute import Compute
 
 TEXTS_OF = 2_000
 """The texts of so many references are encoded before the first score: each costs as much as ten scores."""
+
+MOST_ROWS, FEWEST_ROWS = 2_048, 256
+"""So many rows are encoded and compared at once, so that what lies between stays near the processor."""
 
 
 class Detector:
@@ -58,6 +63,7 @@ class Detector:
             half=compute.half,
         )
         self._compared: Compared = self.base
+        self._threads = cores() if compute.device == "cpu" else 1
         self.calibration = release.calibration
         self.overlay = Overlay()
 
@@ -109,8 +115,20 @@ class Detector:
         return self._encode_and_compare(evidence)[0]
 
     def _encode_and_compare(self, evidence: pa.Table) -> tuple[Comparison, Doubles]:
-        """The comparison, and how strange each row is by itself."""
-        blocks = self.release.encoder.blocks(evidence, self._embed)
+        """The comparison, and how strange each row is by itself; many rows on all cores."""
+        rows, texts = evidence.num_rows, self.release.encoder.texts(evidence, self._embed)
+        step = min(MOST_ROWS, max(FEWEST_ROWS, -(-rows // self._threads)))
+        if rows <= step:
+            return self._part(evidence, texts)
+        starts = range(0, rows, step)
+        parts = [evidence.slice(start, step) for start in starts]
+        of_parts = [None if texts is None else texts[start : start + step] for start in starts]
+        with ThreadPoolExecutor(min(self._threads, len(parts))) as pool:
+            found = list(pool.map(self._part, parts, of_parts))
+        return joined([compared for compared, _ in found]), np.concatenate([distance for _, distance in found])
+
+    def _part(self, evidence: pa.Table, texts: Floats | None) -> tuple[Comparison, Doubles]:
+        blocks = self.release.encoder.blocks_with(evidence, texts)
         vectors = join(blocks, self.release.encoder.mixture)
         return self._compared.compare(vectors, self.release.neighbours), blocks.distance
 

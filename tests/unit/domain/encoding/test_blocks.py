@@ -1,6 +1,9 @@
 """The evidence blocks: scales, missing and unseen values, sentences, and how often a text is encoded."""
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from counterfoil.domain.encoding.blocks import (
     CyclicBlock,
     NumericBlock,
     TextBlock,
+    remembering,
     sentences,
 )  # fmt: skip
 from counterfoil.domain.encoding.evidence import numbers
@@ -180,3 +184,26 @@ class TestText:
         table = text_table(merchant=[f"m{n}" for n in range(sentences_)])
         block = TextBlock.fit(table, ("merchant",), embedder.embed)
         assert block.transform(table, embedder.embed).shape == (sentences_, width)
+
+
+def test_threads_share_what_was_encoded_even_as_it_is_forgotten(embedder: Any) -> None:
+    texts = [f"shop {n}" for n in range(12)]
+    expected = dict(zip(texts, embedder.embed(texts), strict=True))
+    barrier, alone = Barrier(4), Lock()
+
+    def embed(some: Sequence[str]) -> Any:
+        assert alone.acquire(blocking=False), "two threads encode at once"
+        time.sleep(0.001)
+        alone.release()
+        return np.stack([expected[text] for text in some])
+
+    remembered = remembering(embed, most=10)
+
+    def ask(first: int) -> None:
+        barrier.wait()
+        for turn in range(30):
+            some = [texts[(first + turn + n) % 12] for n in range(4)]
+            np.testing.assert_array_equal(remembered(some), [expected[text] for text in some])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(0, 12, 3)))

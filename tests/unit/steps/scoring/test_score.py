@@ -19,6 +19,7 @@ from counterfoil.domain.schemas import SCORES
 from counterfoil.domain.tables import SCORE_TABLE, SCORED_EVIDENCE
 from counterfoil.errors import MissingEvidenceError, NotFoundError, ReleaseMismatchError
 from counterfoil.steps.releases.registration import Candidate
+from counterfoil.steps.scoring import scorer
 from counterfoil.steps.scoring.compute import Compute
 from counterfoil.steps.scoring.score import detect
 from counterfoil.steps.scoring.scorer import Detector
@@ -43,6 +44,11 @@ def published(tables: FolderTables, table: str, run: str) -> pa.Table:
     return pq.read_table(path)
 
 
+def named(scores: pa.Table) -> list[list[str]]:
+    """The ids of each score's precedents, in their order."""
+    return [[one["reference_id"] for one in row] for row in scores.column("precedents").to_pylist()]
+
+
 class TestDetector:
     def test_other_references_are_refused(self, candidate: Candidate, embedder: Any) -> None:
         with pytest.raises(ReleaseMismatchError, match=f"reference set of release {candidate.release.release_id}"):
@@ -55,6 +61,33 @@ class TestDetector:
         other = Detector(candidate.release, candidate.references.take(order), embedder)
         some = payments.slice(2900)
         assert other.score(some).equals(detector.score(some))
+
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_scores_are_the_same_on_any_number_of_threads(
+        self, detector: Detector, payments: pa.Table, monkeypatch: pytest.MonkeyPatch, threads: int
+    ) -> None:
+        monkeypatch.setattr(scorer, "FEWEST_ROWS", 100)
+        monkeypatch.setattr(detector, "_threads", threads)
+        seen: set[int] = set()
+        part = Detector._part
+
+        def noted(self: Detector, evidence: pa.Table, texts: Any) -> Any:
+            seen.add(evidence.num_rows)
+            return part(self, evidence, texts)
+
+        monkeypatch.setattr(Detector, "_part", noted)
+        some = payments.slice(0, 1001)
+        scores = detector.score(some)
+        assert max(seen) == -(-1001 // threads)
+        monkeypatch.setattr(detector, "_threads", 1)
+        np.testing.assert_allclose(scores.column("margin"), detector.score(some).column("margin"), rtol=0, atol=1e-14)
+        one_by_one = pa.concat_tables(detector.score(some.slice(row, 1)) for row in range(990, 1001))
+        last = scores.slice(990)
+        assert last.column("transaction_id").equals(one_by_one.column("transaction_id"))
+        assert last.column("decision").equals(one_by_one.column("decision"))
+        assert named(last) == named(one_by_one)
+        for name in ("anomaly_signal", "margin", "novelty"):
+            np.testing.assert_allclose(last.column(name), one_by_one.column(name), rtol=0, atol=1e-6)
 
     def test_novelty_is_the_rank_of_the_encoder_s_distance(self, detector: Detector, payments: pa.Table) -> None:
         release = detector.release

@@ -45,13 +45,13 @@ class Payments:
 
         No payment is a copy of itself. With `slack` cosines may be lower by so much.
         """
-        cosines = self.vectors @ np.array([one.vector for one in references], np.float32).T
+        cosines: Floats = self.vectors @ np.array([one.vector for one in references], np.float32).T
         cosines[cosines < np.array([one.reach - slack for one in references], np.float32)] = NOTHING
         for column, one in enumerate(references):
             row = self.place.get(one.reference_id)
             if row is not None:
                 cosines[row, column] = NOTHING
-        return np.minimum(cosines, 1.0)
+        return np.minimum(cosines, np.float32(1.0), out=cosines)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from counterfoil.ports.service import OverlayStore
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def reference(name: str, *, label: int = 1, confirmed: bool = True, account: str | None = "a1") -> OverlayReference:
+def reference(name: str, *, label: int = 1, account: str | None = "a1") -> OverlayReference:
     vector = np.array([0.1, -1 / 3, 1.0], np.float32)
     return OverlayReference(
-        name, label, confirmed, NOON, NOON + timedelta(microseconds=1), Decimal("10.0500"), "EUR", "m1", None, account,
-        vector, vector[::-1].copy(),
+        name, label, NOON, NOON + timedelta(microseconds=1), Decimal("10.0500"), "EUR", "m1", None, account, vector,
+        1 - 1 / 3e4,
     )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def change(subject: str, said: int, *beside: OverlayReference, release: str = "r
 
 def plain(one: Change) -> tuple[object, ...]:
     """A change with its vectors as bytes, so that two can be compared."""
-    rows = [replace(ref, vector=ref.vector.tobytes(), asked=ref.asked.tobytes()) for ref in one.references]  # type: ignore[arg-type]
+    rows = [replace(ref, vector=ref.vector.tobytes()) for ref in one.references]  # type: ignore[arg-type]
     return replace(one, references=()), *rows
 
 
@@ -78,10 +78,10 @@ def test_a_release_that_nobody_spoke_of_has_no_changes(store: OverlayStore) -> N
 def test_changes_come_back_as_they_were_with_their_numbers(
     store: OverlayStore, open_store: Callable[[], OverlayStore]
 ) -> None:
-    first = appended(store, change("t1", 1, reference("good", label=0, confirmed=False, account=None)))
+    first = appended(store, change("t1", 1, reference("t1 beside", label=0, account=None)))
     second = appended(store, change("t2", 2, label=None), first.sequence)
     assert 0 < first.sequence < second.sequence
-    assert plain(first)[1:] == plain(change("t1", 1, reference("good", label=0, confirmed=False, account=None)))[1:]
+    assert plain(first)[1:] == plain(change("t1", 1, reference("t1 beside", label=0, account=None)))[1:]
     assert [*map(plain, open_store().since("r1", 0))] == [plain(first), plain(second)]
     assert [*map(plain, store.since("r1", first.sequence))] == [plain(second)]
     assert store.since("r1", second.sequence) == []
@@ -137,7 +137,7 @@ def test_writers_at_once_lose_no_change_and_a_reader_misses_none(open_store: Cal
 
 
 def test_forgetting_removes_what_an_account_brought_and_nothing_else(store: OverlayStore) -> None:
-    first = appended(store, change("t1", 1, reference("g1", label=0, confirmed=False, account="a2")))
+    first = appended(store, change("t1", 1, reference("g1", label=0, account="a2")))
     second = appended(store, change("t2", 2), first.sequence)
     assert store.naming("a2", []) == 1
     assert store.naming("a2", ["t2"]) == 3

@@ -58,7 +58,7 @@ def _overlay(place: Any, releases: Sequence[str]) -> dict[str, str]:
 
 
 def _plain(reference: Any) -> dict[str, Any]:
-    return {**asdict(reference), "vector": reference.vector.tobytes().hex(), "asked": reference.asked.tobytes().hex()}
+    return {**asdict(reference), "vector": reference.vector.tobytes().hex()}
 
 
 def _entry_id(entry_id: str, ranks: Mapping[int, int]) -> str:

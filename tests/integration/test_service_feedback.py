@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -12,10 +13,11 @@ from served import Server, new_tokens, own_release, serve
 
 from counterfoil.cli import main
 from counterfoil.domain.policy.verdicts import Verdict
+from counterfoil.domain.scoring.overlay import NEAR
 from counterfoil.errors import NotFoundError, UsageError
 from counterfoil.service.serving import Serving
 from counterfoil.steps.scoring import overrule
-from counterfoil.steps.scoring.feedback import feedback_on, label_of
+from counterfoil.steps.scoring.feedback import feedback_on, give_feedback, label_of
 from counterfoil.workspace.wiring import Workspace
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -207,6 +209,25 @@ def test_a_word_that_would_change_too_many_decisions_is_held(
     with pytest.raises(NotFoundError, match="nothing that was said of transaction 'many-11' is held or undone"):
         overrule.release(place.confirmations, "many-11", "eve", "again")
     serving.say("many-11", Verdict.RETRACTED, "ada", "a test", token=None, principal="ada")
+
+
+def test_a_fraud_that_looks_ordinary_reaches_only_its_closest_copies(serving: Serving, place: Any) -> None:
+    usual = {"category": "fuel", "merchant": "ordinary"}
+    many = [payment(f"usual-{n}", amount=f"{47 + n}.00", account=f"u{n}", **usual) for n in range(12)]
+    for one in many:
+        serving.score([one], source_layout=False)
+    give_feedback(place.decisions, place.scores, place.profiles, "usual-6", Verdict.FRAUD, "ada", "a test")
+    lenient = replace(place.confirmations, most_moved=1.0)
+    effect = lenient.apply("usual-6")
+    assert effect.state == "acts"
+    [kept] = place.champion.follow().detector.overlay.changes["usual-6"].references
+    assert NEAR < kept.reach < 1
+    number = feedback_on(place.decisions, "usual-6")[-1].sequence
+    ordered = lenient.apply("usual-6", order=number + 1)
+    [kept] = place.champion.follow().detector.overlay.changes["usual-6"].references
+    assert kept.reach == NEAR
+    assert len(ordered.moved) > len(effect.moved)
+    serving.say("usual-6", Verdict.RETRACTED, "ada", "a test", token=None, principal="ada")
 
 
 def test_a_blocked_payment_is_good_when_a_second_person_says_so(serving: Serving) -> None:

@@ -13,8 +13,7 @@ from counterfoil.errors import ChangedError
 
 _CHANGE = "release_id, subject, label, said, intercept"
 _REFERENCE = (
-    "reference_id, label, confirmed, event_time, known_at, amount, currency, merchant_id, category, account_id, "
-    "vector, asked"
+    "reference_id, label, event_time, known_at, amount, currency, merchant_id, category, account_id, vector, reach"
 )
 _FLOATS = np.dtype("<f4")
 
@@ -56,7 +55,7 @@ class PostgresOverlays:
                 return []
             rows = connection.execute(
                 f"SELECT sequence, {_REFERENCE} FROM overlay_reference WHERE sequence = ANY(%s) "
-                "ORDER BY sequence, confirmed DESC, reference_id",
+                "ORDER BY sequence, reference_id",
                 ([row[0] for row in found],),
             ).fetchall()
         references: dict[int, list[OverlayReference]] = {}
@@ -101,7 +100,7 @@ def _insert(connection: psycopg.Connection, change: Change) -> Change:
     [(number,)] = connection.execute(
         f"INSERT INTO overlay_change ({_CHANGE}) VALUES (%s, %s, %s, %s, %s) RETURNING sequence", row
     ).fetchall()
-    places = ", ".join(["%s"] * 13)
+    places = ", ".join(["%s"] * 12)
     connection.cursor().executemany(
         f"INSERT INTO overlay_reference (sequence, {_REFERENCE}) VALUES ({places})",
         [(number, *_as_row(one)) for one in change.references],
@@ -116,14 +115,13 @@ def _change(row: Sequence[Any], references: Sequence[OverlayReference]) -> Chang
 
 def _reference(row: Sequence[Any]) -> OverlayReference:
     values = dict(zip(_REFERENCE.split(", "), row, strict=True))
-    return OverlayReference(**{**values, "vector": _floats(values["vector"]), "asked": _floats(values["asked"])})
+    return OverlayReference(**{**values, "vector": _floats(values["vector"])})
 
 
 def _as_row(one: OverlayReference) -> tuple[Any, ...]:
     return (
-        one.reference_id, one.label, one.confirmed, one.event_time, one.known_at, one.amount, one.currency,
-        one.merchant_id, one.category, one.account_id, one.vector.astype(_FLOATS).tobytes(),
-        one.asked.astype(_FLOATS).tobytes(),
+        one.reference_id, one.label, one.event_time, one.known_at, one.amount, one.currency, one.merchant_id,
+        one.category, one.account_id, one.vector.astype(_FLOATS).tobytes(), one.reach,
     )  # fmt: skip
 
 

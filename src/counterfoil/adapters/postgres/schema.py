@@ -45,6 +45,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _migration(12, "cases of linked accounts", "rings"),
     _migration(13, "scores of challengers", "shadow"),
     _migration(14, "leases of shards", "shard_leases"),
+    _migration(15, "how far feedback reaches", "reach"),
 )
 
 

@@ -1,8 +1,10 @@
 """A comparison with the base of a release and its overlay together.
 
-A confirmed payment joins the references of its side as training would have put it there: one of many. And it speaks
-for its whole side where a payment is nearly its copy: what was confirmed a moment ago must not wait until the mean of
-twenty neighbours has moved.
+A confirmed payment speaks for its whole side where a payment is nearly its copy, and for nothing else: what was
+confirmed a moment ago must act on the next payment like it. What it says of all others the next training learns, which
+weighs it against everything else that is known by then. As one more of the base's references it would only do harm:
+the base's good references are few and cover what is ordinary, so frauds that come to it alone, and good payments beside
+them too, draw the margins of payments that they say nothing of (`tests/benchmarks/quality_feedback.py`).
 """
 
 from collections.abc import Sequence
@@ -11,15 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from counterfoil.domain.arrays import Doubles, Flags, Floats
+from counterfoil.domain.arrays import Doubles, Floats
 from counterfoil.domain.schemas import FRAUD, GOOD
 from counterfoil.domain.scoring.compare import NOTHING, TIE, Comparison, Side
 from counterfoil.domain.scoring.overlay import OverlayReference
 
-NEAR = 0.99
-"""A payment is nearly a copy of a confirmed one from this cosine of the two as they were scored. In the simulated data
-no good payment is as near to a fraud; ordinary payments of one kind, such as small purchases in groceries, come so near
-to each other, which is why each word of feedback is tried before it acts."""
 BLOCK_ROWS = 1024
 
 
@@ -36,35 +34,22 @@ class OverlaySide:
     """The references of one side of an overlay; `position` are their rows in the table of all references."""
 
     vectors: Doubles
-    asked: Doubles
-    confirmed: Flags
+    reach: Doubles
     position: np.ndarray
 
     @classmethod
     def of(cls, references: Sequence[OverlayReference], label: int, dimensions: int, first: int) -> "OverlaySide":
         """The side of a label; the first reference of the overlay is at row `first`."""
         places = [place for place, one in enumerate(references) if one.label == label]
-        vectors, asked = (
-            np.array([getattr(references[place], name) for place in places], np.float64).reshape(-1, dimensions)
-            for name in ("vector", "asked")
-        )
-        confirmed = np.array([references[place].confirmed for place in places], np.bool_)
-        return cls(vectors, asked, confirmed, first + np.array(places, np.int64))
+        vectors = np.array([references[place].vector for place in places], np.float64).reshape(-1, dimensions)
+        reach = np.array([references[place].reach for place in places], np.float64)
+        return cls(vectors, reach, first + np.array(places, np.int64))
 
-    def similarities(self, vectors: Floats) -> tuple[Doubles, Doubles]:
-        """Cosines of payments to these references, (rows, references), and those to the one they nearly copy.
-
-        The second is (rows,), -1 where there is none. Of a copied reference the cosine is that of the two payments.
-        """
-        asking = vectors.astype(np.float64)
-        similarity = asking @ self.vectors.T
-        copied = np.full(len(asking), -1.0)
-        if self.confirmed.any():
-            own = np.where(self.confirmed, asking @ self.asked.T, -1.0)
-            similarity = np.where(own >= NEAR, np.maximum(own, similarity), similarity)
-            nearest = own.max(axis=1)
-            copied = np.where(nearest >= NEAR, np.minimum(nearest, 1.0), -1.0)
-        return np.minimum(similarity, 1.0), copied
+    def similarities(self, vectors: Floats) -> Doubles:
+        """Cosines of payments to the references that they nearly copy, (rows, references); NOTHING for all others."""
+        similarity = vectors.astype(np.float64) @ self.vectors.T
+        similarity[similarity < self.reach] = NOTHING
+        return np.minimum(similarity, 1.0)
 
 
 class Overlaid:
@@ -100,11 +85,21 @@ def _rows(side: Side, rows: slice) -> Side:
 
 def _merged(base: Side, overlay: OverlaySide, vectors: Floats) -> Side:
     k = base.similarity.shape[1]
-    own, copied = overlay.similarities(vectors)
+    own = overlay.similarities(vectors)
+    nearest = own.max(axis=1)
     similarity = np.hstack([base.similarity, own])
     position = np.hstack([base.position, np.broadcast_to(overlay.position, own.shape)])
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, : k + 1]
+    order = _highest(similarity, k + 1)
     similarity, position = (np.take_along_axis(one, order, axis=1) for one in (similarity, position))
     last = similarity[:, k - 1]
     tied = (similarity[:, k] >= last - TIE) | (base.tied & (base.similarity[:, k - 1] >= last - TIE))
+    copied = np.where(nearest > NOTHING, nearest, -1.0)
     return Side(similarity[:, :k], position[:, :k], tied & (last > NOTHING), copied)
+
+
+def _highest(similarity: Doubles, most: int) -> np.ndarray:
+    """The columns of the highest of each row, highest first; of equal ones the first column comes first."""
+    found = np.argpartition(-similarity, min(most, similarity.shape[1]) - 1, axis=1)[:, :most]
+    found.sort(axis=1)
+    order = np.argsort(-np.take_along_axis(similarity, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1)

@@ -12,18 +12,20 @@ from functools import cached_property
 
 from counterfoil.domain.arrays import Floats
 
+NEAR = 0.99
+"""Below this cosine of the two, as they were scored, no payment is nearly a copy of another."""
+
 
 @dataclass(frozen=True)
 class OverlayReference:
-    """A scored payment that is kept as a reference.
+    """A scored payment that somebody judged, kept as a reference for payments that are nearly copies of it.
 
-    `vector` is that of a reference with this label, `asked` the payment's own as it was scored; both are of unit
-    length, float32. Without `confirmed` nobody judged it: it is one of the day's payments that are taken as good.
+    `vector` is the payment's own as it was scored, of unit length, float32. A payment is nearly a copy of it from the
+    cosine `reach` on.
     """
 
     reference_id: str
     label: int
-    confirmed: bool
     event_time: datetime
     known_at: datetime
     amount: Decimal | None
@@ -32,7 +34,7 @@ class OverlayReference:
     category: str | None
     account_id: str | None
     vector: Floats
-    asked: Floats
+    reach: float = NEAR
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,5 @@ class Overlay:
 
     @cached_property
     def references(self) -> tuple[OverlayReference, ...]:
-        """The references that hold, one a payment: what was said of it counts more than what is taken for granted."""
-        found: dict[str, OverlayReference] = {}
-        for change in self.changes.values():
-            for one in change.references:
-                if one.confirmed or one.reference_id not in found:
-                    found[one.reference_id] = one
-        return tuple(found.values())
+        """The references that hold, one a payment."""
+        return tuple(one for change in self.changes.values() for one in change.references)

@@ -3,33 +3,29 @@
 Before that it is tried on the payments that were scored last. One word never moves more than a share of them.
 """
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal as Money
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
-from counterfoil.domain.arrays import Labels
-from counterfoil.domain.policy.decide import Decision as Decided
 from counterfoil.domain.policy.verdicts import Verdict, Word, awaits_another, label_that_holds
-from counterfoil.domain.schemas import FRAUD, GOOD
-from counterfoil.domain.scoring.effect import decisions, differing, fitted_intercept, most_allowed
+from counterfoil.domain.schemas import FRAUD
+from counterfoil.domain.scoring.effect import decisions, differing, fitted_intercept, most_allowed, reach_of
 from counterfoil.domain.scoring.overlay import Change, OverlayReference
 from counterfoil.domain.scoring.signal import SignalKind
+from counterfoil.domain.scoring.window import Window
 from counterfoil.errors import ChangedError
 from counterfoil.ports.releases import DecisionLog, LoggedDecision
 from counterfoil.ports.service import KeptScore, OverlayStore, ScoreLog
 from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.feedback import FEEDBACK, HELD, Said, feedback_on, label_of, scored
-from counterfoil.steps.scoring.recent import Lately, Recent, Scored, evidence_table, has_evidence
+from counterfoil.steps.scoring.recent import Recent, evidence_table, has_evidence
+from counterfoil.steps.scoring.scorer import Detector
 
-GOOD_BESIDE_A_FRAUD = 20
-"""Payments of its day that are taken as good beside a confirmed fraud: as many as a release has neighbours."""
 FEW = 5
 """So many decisions may change in any case: a share of a hundred payments says nothing."""
 TRIES = 8
@@ -102,7 +98,8 @@ class Confirmations:
         for _ in range(TRIES):
             said = feedback_on(self.log, transaction_id)
             number = said[-1].sequence if order is None else order
-            effect, change, after = self._effect(score, [one.word for one in said], number, said[-1].at)
+            words, ordered = [one.word for one in said], order is not None
+            effect, change, after = self._effect(score, words, number, said[-1].at, ordered=ordered)
             if change is None:
                 return effect
             if effect.state is State.HELD and order is None:
@@ -142,9 +139,13 @@ class Confirmations:
             self.log.append(LoggedDecision(HELD, last.transaction_id, "counterfoil", effect.why, details))
 
     def _effect(
-        self, score: KeptScore, words: Sequence[Word], said: int, at: datetime
+        self, score: KeptScore, words: Sequence[Word], said: int, at: datetime, *, ordered: bool = False
     ) -> tuple[Effect, Change | None, int]:
-        """What these words do, the change that does it, and the number of the overlay that it was made of."""
+        """What these words do, the change that does it, and the number of the overlay that it was made of.
+
+        A word that would change too many decisions if it reached as far as any may is held. Of others what is alike
+        limits the reach, unless an operator has `ordered` it to act.
+        """
         in_use = self.champion.follow()
         overlay, release = in_use.detector.overlay, in_use.detector.release
         label = label_that_holds(words)
@@ -162,30 +163,32 @@ class Confirmations:
             return nothing("the release knows no frauds: the next training will know this one")
         if not has_evidence(score, release):
             return nothing("the payment was scored with other evidence than the release in use reads")
-        lately = self.recent.update(in_use.detector)
+        window = self.recent.update(in_use.detector)
         labels = {name: one for name, one in self._labels().items() if name != score.transaction_id}
         labels |= {} if label is None else {score.transaction_id: label}
-        references = () if label is None else self._references(score, label, at, in_use, lately, labels)
-        change = Change(release.release_id, score.transaction_id, label, said, 0.0, references)
-        effect, intercept = self._tried(change, in_use, lately, labels)
+        change = Change(release.release_id, score.transaction_id, label, said, 0.0)
+        if label is not None:
+            change = replace(change, references=(_reference(score, label, at, in_use.detector),))
+        effect, intercept = self._tried(change, in_use, window, labels)
+        if label is not None and effect.state is not State.HELD and not ordered:
+            change = _within_reach(change, window, labels)
+            effect, intercept = self._tried(change, in_use, window, labels)
         return effect, replace(change, intercept=intercept), overlay.sequence
 
-    def _tried(self, change: Change, in_use: InUse, lately: Lately, labels: Mapping[str, int]) -> tuple[Effect, float]:
+    def _tried(self, change: Change, in_use: InUse, window: Window, labels: Mapping[str, int]) -> tuple[Effect, float]:
         """What a change does to the decisions on the payments scored last, and the intercept that fits it."""
-        detector, window = in_use.detector, lately.window
+        detector = in_use.detector
         calibration, thresholds = detector.release.calibration, detector.release.thresholds
         after = detector.overlay.with_change(change)
-        alone, margins = window.margins(()), window.margins(after.references)
+        becoming = window.beside(after.references)
         intercept = calibration.intercept
         if after.references:
             known = {
                 name: label for name, label in labels.items() if change.label is not None or name != change.subject
             }
-            intercept = fitted_intercept(calibration, alone, margins, known, window.ids)
-        was = decisions(
-            window.margins(detector.overlay.references), calibration, detector.calibration.intercept, thresholds
-        )
-        becomes = decisions(margins, calibration, intercept, thresholds)
+            intercept = fitted_intercept(calibration, window.alone, known, window.ids)
+        was = decisions(window.margins, calibration, detector.calibration.intercept, thresholds)
+        becomes = decisions(becoming.margins, calibration, intercept, thresholds)
         rows = np.flatnonzero(differing(was, becomes, window.ids, change.subject))
         moved = tuple(Moved(window.ids[row], str(was[row]), str(becomes[row])) for row in rows.tolist())
         allowed = most_allowed(self.most_moved, len(window), FEW)
@@ -206,46 +209,25 @@ class Confirmations:
             found = {name: label_of(words) for name, words in self._said.items()}
         return {name: label for name, label in found.items() if label is not None}
 
-    def _references(
-        self, score: KeptScore, label: int, at: datetime, in_use: InUse, lately: Lately, labels: Mapping[str, int]
-    ) -> tuple[OverlayReference, ...]:
-        """The payment itself and, beside a fraud, payments of its day that nobody has judged or alerted on."""
-        beside = [] if label != FRAUD else _good_of_the_day(score, lately, labels)
-        found = self.scores.find(beside)
-        kept = [score, *(found[name] for name in sorted(found))]
-        as_labels: Labels = np.array([label, *[GOOD] * (len(kept) - 1)], np.int8)
-        evidence = evidence_table(kept, in_use.detector.release)
-        asked, vectors = in_use.detector.vectors(evidence), in_use.detector.vectors(evidence, as_labels)
-        return tuple(
-            _reference(one, int(as_labels[row]), row == 0, at, vectors[row], asked[row]) for row, one in enumerate(kept)
-        )
 
-
-def _good_of_the_day(score: KeptScore, lately: Lately, labels: Mapping[str, int]) -> list[str]:
-    """Allowed payments of the same day, of other people, that nobody judged: drawn by a hash, so a fair sample."""
-    own = Scored.of(score)
-    fitting = [
-        one.transaction_id
-        for one in lately.scored
-        if one.day == own.day
-        and one.decision == Decided.ALLOW
-        and one.transaction_id not in labels
-        and not one.people & own.people
-    ]
-    drawn = sorted(fitting, key=lambda name: hashlib.sha256(f"{score.transaction_id}\0{name}".encode()).digest())
-    return drawn[:GOOD_BESIDE_A_FRAUD]
-
-
-def _reference(
-    score: KeptScore, label: int, confirmed: bool, known: datetime, vector: Any, asked: Any
-) -> OverlayReference:
-    payment = score.payment
+def _reference(score: KeptScore, label: int, known: datetime, detector: Detector) -> OverlayReference:
+    """The payment as a reference that reaches as far as any may."""
+    payment, [vector] = score.payment, detector.vectors(evidence_table([score], detector.release))
     at = datetime.fromisoformat(str(payment["event_time"]))
     amount = payment.get("amount")
     return OverlayReference(
-        score.transaction_id, label, confirmed, at, known, None if amount is None else Money(amount),
-        payment.get("currency"), payment.get("merchant_id"), payment.get("category"), score.account_id, vector, asked,
+        score.transaction_id, label, at, known, None if amount is None else Money(amount), payment.get("currency"),
+        payment.get("merchant_id"), payment.get("category"), score.account_id, vector,
     )  # fmt: skip
+
+
+def _within_reach(change: Change, window: Window, labels: Mapping[str, int]) -> Change:
+    """The change whose references reach only what is closer to them than ordinary payments are."""
+    references = (
+        replace(one, reach=reach_of(window.payments, one.reference_id, one.vector, one.label, labels))
+        for one in change.references
+    )
+    return replace(change, references=tuple(references))
 
 
 def _busy(transaction_id: str) -> ChangedError:
@@ -255,6 +237,5 @@ def _busy(transaction_id: str) -> ChangedError:
 def _what(change: Change) -> str:
     if change.label is None:
         return "what was said of this payment does not act any more"
-    beside = len(change.references) - 1
     kind = "fraud" if change.label == FRAUD else "good payment"
-    return f"it is a known {kind} now" + (f", with {beside} good payments of its day beside it" if beside else "")
+    return f"it is a known {kind} now, for payments that are nearly copies of it"

@@ -33,8 +33,8 @@ class Standing(StrEnum):
 class Kept:
     """A payment in the list of an overlay: how it stands, by whose word, and since when.
 
-    `references` counts the payment and the good ones beside it. Of what does not act, `by`, `at` and `reason` tell who
-    stopped it and why.
+    `references` counts what it brought to the overlay. Of what does not act, `by`, `at` and `reason` tell who stopped
+    it and why.
     """
 
     transaction_id: str
@@ -68,7 +68,7 @@ def listed(
 
 
 def _acting(change: Change, word: Said | None) -> Kept:
-    """A payment in the overlay; without `word` its account was forgotten and only good ones beside it are left."""
+    """A payment in the overlay; without `word` its account was forgotten."""
     by, at, reason = ("", None, "") if word is None else (word.by, word.at, word.reason)
     kind = Verdict.FRAUD if change.label == FRAUD else Verdict.GOOD
     return Kept(change.subject, Standing.ACTS, kind, len(change.references), by, at, reason)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,39 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from counterfoil.domain.release.release import Release, scored_schema
-from counterfoil.domain.scoring.effect import Window
+from counterfoil.domain.scoring.window import Window
 from counterfoil.ports.service import KeptScore, ScoreLog
 from counterfoil.steps.scoring.scorer import Detector
 
 MOST = 10_000
 LATE = timedelta(seconds=10)
 """A score may become visible so long after its time."""
-SAME_PERSON = ("account_id", "device_id", "source_ip_id", "email_id", "phone_id")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What is kept of a scored payment beside its row of the window."""
-
-    transaction_id: str
-    decision: str
-    day: str
-    people: frozenset[str]
-
-    @classmethod
-    def of(cls, score: KeptScore) -> "Scored":
-        """The same of a kept score."""
-        people = (score.payment.get(name) for name in SAME_PERSON)
-        day = str(score.payment["event_time"])[:10]
-        return cls(score.transaction_id, score.decision, day, frozenset(filter(None, people)))
-
-
-@dataclass(frozen=True)
-class Lately:
-    """The payments that were scored last, oldest first, and the window that they make; row by row the same."""
-
-    scored: tuple[Scored, ...]
-    window: Window
 
 
 class Recent:
@@ -55,16 +28,16 @@ class Recent:
         self._release_id = ""
         self._until: datetime | None = None
         self._known: dict[str, datetime] = {}
-        self._held: Lately | None = None
+        self._held: Window | None = None
 
-    def update(self, detector: Detector) -> Lately:
+    def update(self, detector: Detector) -> Window:
         """The last scored payments as this release sees them. Raises StoreUnavailableError."""
         with self._guard:
             if self._held is None or self._release_id != detector.release_id:
                 self._held, self._until, self._release_id = _nothing(detector.release), None, detector.release_id
                 self._known = {}
             after = None if self._until is None else self._until - LATE
-            there = set(self._held.window.ids)
+            there = set(self._held.ids)
             found = self._scores.lately(self._most, after, self._known)
             new = [score for score in found if score.transaction_id not in there]
             if found:
@@ -73,7 +46,8 @@ class Recent:
                 self._known = {name: when for name, when in at.items() if when > self._until - LATE}
             usable = [score for score in new if has_evidence(score, detector.release)]
             if usable:
-                self._held = _joined(self._held, _seen(usable, detector), self._most)
+                self._held = self._held.before(_seen(usable, detector), self._most)
+            self._held = self._held.beside(detector.overlay.references)
             return self._held
 
     def drop(self) -> None:
@@ -101,28 +75,14 @@ def _value(evidence: Mapping[str, Any], field: pa.Field) -> Any:
     return datetime.fromisoformat(value) if value is not None and pa.types.is_timestamp(field.type) else value
 
 
-def _nothing(release: Release) -> Lately:
+def _nothing(release: Release) -> Window:
     vectors = np.zeros((0, release.encoder.dimensions), np.float32)
     none = np.zeros((0, release.neighbours))
-    return Lately((), Window((), vectors, none, none))
+    return Window.of((), vectors, none, none)
 
 
-def _seen(scores: Sequence[KeptScore], detector: Detector) -> Lately:
+def _seen(scores: Sequence[KeptScore], detector: Detector) -> Window:
     vectors = detector.vectors(evidence_table(scores, detector.release))
     compared = detector.base.compare(vectors, detector.release.neighbours)
-    window = Window(
-        tuple(score.transaction_id for score in scores), vectors, compared.fraud.similarity, compared.good.similarity
-    )
-    return Lately(tuple(map(Scored.of, scores)), window)
-
-
-def _joined(before: Lately, new: Lately, most: int) -> Lately:
-    a, b = before.window, new.window
-    window = Window(
-        (*a.ids, *b.ids)[-most:],
-        *(
-            np.concatenate([getattr(a, name), getattr(b, name)])[-most:]
-            for name in ("vectors", "fraud", "good")
-        ),
-    )  # fmt: skip
-    return Lately((*before.scored, *new.scored)[-most:], window)
+    ids = [score.transaction_id for score in scores]
+    return Window.of(ids, vectors, compared.fraud.similarity, compared.good.similarity)

@@ -66,7 +66,7 @@ def which_hold_any(texts: pa.Array, pieces: Sequence[str]) -> Flags:
 
 def is_empty(texts: pa.Array) -> bool:
     """Whether an array is one of texts and has none: what a payment that comes by itself leaves out is most columns."""
-    return texts.null_count == len(texts) and pa.types.is_string(texts.type)
+    return bool(texts.null_count == len(texts) and pa.types.is_string(texts.type))
 
 
 def bytes_of(texts: pa.Array) -> bytes:

@@ -25,8 +25,8 @@ def settle_threads(environment: MutableMapping[str, str] = os.environ) -> None:
     """Let the libraries that are imported from now on start `cores()` threads that sleep while they wait.
 
     OpenMP's threads spin at barriers by default: on a machine with other work each spin takes a core from what is
-    waited for. Those of numpy's OpenBLAS always do, so it gets none: our own pools keep the cores busy, and batches
-    were scored with 12 s of CPU instead of 2. What the user has set stays.
+    waited for. Those of numpy's OpenBLAS always do, so it gets none: our own pools keep the cores busy, and beside
+    other work batches took 9 s of CPU and more instead of 2. What the user has set stays.
     """
     environment.setdefault(OMP_THREADS, str(cores(environment)))
     environment.setdefault(WAIT_POLICY, "passive")

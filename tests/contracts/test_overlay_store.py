@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from pgbouncer import WAYS, Poolers
 
+from counterfoil.adapters.postgres import schema
 from counterfoil.adapters.postgres.overlays import PostgresOverlays
-from counterfoil.domain.scoring.overlay import Change, OverlayReference
+from counterfoil.domain.scoring.overlay import NEAR, Change, OverlayReference
 from counterfoil.errors import ChangedError, StoreUnavailableError
 from counterfoil.ports.service import OverlayStore
 
@@ -165,3 +166,26 @@ def test_a_store_that_is_not_there_says_so() -> None:
         gone.ping()
     with pytest.raises(StoreUnavailableError):
         gone.since("r1", 0)
+
+
+def test_an_overlay_of_before_keeps_what_was_confirmed(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    vector, asked = (np.array(numbers, np.float32) for numbers in ([0.6, 0.8], [0.8, 0.6]))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        with monkeypatch.context() as earlier:
+            earlier.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:14])
+            schema.migrate(connection)
+        connection.execute(
+            "INSERT INTO overlay_change (release_id, subject, label, said, intercept) VALUES ('r1', 't1', 1, 1, -1)"
+        )
+        for name, label, confirmed in (("t1", 1, True), ("beside", 0, False)):
+            connection.execute(
+                "INSERT INTO overlay_reference (sequence, reference_id, label, confirmed, event_time, known_at, "
+                "vector, asked) VALUES (1, %s, %s, %s, now(), now(), %s, %s)",
+                (name, label, confirmed, vector.tobytes(), asked.tobytes()),
+            )
+    store = PostgresOverlays(dsn)
+    [found] = store.since("r1", 0)
+    [kept] = found.references
+    assert (kept.reference_id, kept.reach) == ("t1", NEAR)
+    np.testing.assert_array_equal(kept.vector, asked)
+    store.close()

@@ -1,11 +1,12 @@
 """The service under load: scores at a rate, batches, feedback that acts, growth, and the published way beside it.
 
-    python tests/benchmarks/bench_service.py [WORKSPACE] [--parts rate batches ...] [--seconds 60] [--json FILE]
+    python tests/benchmarks/bench_service.py [WORKSPACE] [--parts at_rate batches ...] [--seconds 60] [--json FILE]
 
 WORKSPACE (else .counterfoil) has a champion, and profiles (`counterfoil profiles build`); its service is started here
 as a process of its own, and the load comes from this one, over the loopback. The payments are drawn from the last ones
 that were collected, with ids of their own and times that follow them. Latency is from the moment at which a request was
-due, not from when it could be sent: a service that falls behind is not excused.
+due, not from when it could be sent: a service that falls behind is not excused. COUNTERFOIL_SERVICE_PROCESSES says by
+how many processes. Take a fresh copy of a workspace for each run: in a used one every payment is late.
 """
 
 import argparse
@@ -201,9 +202,10 @@ async def measured(place: Workspace, given: argparse.Namespace, start: Sequence[
 
 
 def _cpu(process: int) -> float:
-    """CPU seconds of a process until now."""
+    """CPU seconds of a process and its children until now."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(_cpu(int(child)) for child in children)
 
 
 def main() -> None:

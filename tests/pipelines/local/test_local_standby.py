@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from counterfoil.cores import BLAS_THREADS, OMP_THREADS, WAIT_POLICY
 from pipelines.local.jobs import Machine
 from pipelines.local.key import Code
 from pipelines.local.standby import Standby
@@ -43,7 +44,7 @@ def test_a_process_that_waited_sees_what_a_new_one_sees(toy, run, taken, tmp_pat
     execution = run(toy.pipeline(*steps), Machine(code=Code(TOYS, {}), ahead=True))
     assert taken == ["show"]
     fresh, waited = (seen(tmp_path, execution, step) for step in ("first", "second"))
-    ours = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY"}  # a container's own main sets them, and a toy's does not
+    ours = {OMP_THREADS, WAIT_POLICY, BLAS_THREADS}  # a container's own main sets them, and a toy's does not
     waited["environment"] = {
         n: v for n, v in waited["environment"].items() if n in fresh["environment"] or n not in ours
     }

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
-from served import Server, new_tokens, own_release, serve
+from served import Server, new_tokens, own_release, serve, until
 
 from counterfoil.adapters.postgres import embedded as embedded_postgres
 from counterfoil.domain.policy.verdicts import Verdict
@@ -72,15 +72,6 @@ def payment(name: str, account: str) -> dict[str, Any]:
 
 def ask(client: Any, one: dict[str, Any]) -> Any:
     return client.post("/v1/score", json={"payments": [one]})
-
-
-def until(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait for something to be so."""
-    deadline = time.monotonic() + seconds
-    while not (is_so := found()):
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.02)
-    return is_so
 
 
 @dataclass

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import PATIENT, START, Server, new_tokens
+from served import PATIENT, START, Server, new_tokens, until
 from service_process import start_service
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -60,15 +59,6 @@ def scoring(server: Server) -> list[int]:
     return [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
-def until(found: Callable[[], Any], seconds: float = 120) -> Any:
-    """Wait for something to be so."""
-    deadline = time.monotonic() + seconds
-    while not (is_so := found()):
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.05)
-    return is_so
-
-
 def is_there(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
@@ -90,7 +80,7 @@ def test_they_answer_alike_count_together_and_outlive_one(server: Server) -> Non
     killed, left = scoring(server)
     os.kill(killed, signal.SIGKILL)
     assert [score(server, number) for number in range(20, 30)]
-    new = until(lambda: {*scoring(server)} - {killed, left})
+    new = until(lambda: {*scoring(server)} - {killed, left}, 120)
     assert len(scoring(server)) == PROCESSES
     assert server.end() == 0
     until(lambda: not any(map(is_there, [left, *new])))

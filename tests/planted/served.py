@@ -4,7 +4,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,6 +76,15 @@ def new_tokens(place: Any, whose: str = "test") -> dict[str, str]:
     """A token of each role."""
     store = place.open().tokens
     return {role: new_token(store, role, f"{whose} {role}") for role in ROLES}
+
+
+def until(found: Callable[[], Any], seconds: float = 30) -> Any:
+    """Wait for something to be so."""
+    deadline = time.monotonic() + seconds
+    while not (is_so := found()):
+        assert time.monotonic() < deadline, "it did not come to be so"
+        time.sleep(0.02)
+    return is_so
 
 
 @contextmanager

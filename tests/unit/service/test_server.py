@@ -3,11 +3,14 @@
 import gc
 import socket
 from collections.abc import MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import structlog
 import uvicorn
 
+from counterfoil.service import warm
 from counterfoil.service.server import _AnnouncedServer
 from counterfoil.service.sockets import listening_socket
 from counterfoil.service.warm import COLLECTED_EVERY, look_for_garbage_rarely
@@ -56,3 +59,13 @@ def test_what_is_loaded_is_not_looked_through_for_garbage_again() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_an_app_is_warm_and_its_garbage_settled_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    scorer = SimpleNamespace(warm_up=lambda in_use: done.append(f"warmed up with {in_use}"))
+    place: Any = SimpleNamespace(online_scorer=scorer, champion=SimpleNamespace(current=lambda: "the release"))
+    monkeypatch.setattr(warm, "look_for_garbage_rarely", lambda: done.append("garbage"))
+    monkeypatch.setattr(warm, "create_app", lambda _, auth: done.append(f"app, auth {auth}"))
+    warm.warm_app(place, auth=False)
+    assert done == ["warmed up with the release", "garbage", "app, auth False"]

@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from counterfoil.adapters.folder.manifest import MANIFEST
 from counterfoil.adapters.folder.tables import FolderTables
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 COMMIT = "860ca29"
 """The last build whose features were SQL."""
+EARLIER_MANIFEST = "manifest.json"
+"""What that build calls the manifest of a table."""
 
 
 @contextmanager
@@ -45,8 +48,24 @@ def build_evidence(root: Path, lake: Path, mapping: str, specs: Sequence[tuple[s
     """Build the evidence of a lake in a process of its own by the build at `root`: rows, seconds and peak memory."""
     command = [sys.executable, str(HERE / "evidence_once.py"), str(lake), mapping, json.dumps(specs)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    with _manifests_named_for(root, lake):
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def _manifests_named_for(root: Path, lake: Path) -> Iterator[None]:
+    """Name the tables' manifests as the build at `root` reads them: the earlier one has no hidden ones."""
+    if root == ROOT:
+        yield
+        return
+    for hidden in lake.glob(f"*/{MANIFEST}"):
+        hidden.rename(hidden.with_name(EARLIER_MANIFEST))
+    try:
+        yield
+    finally:
+        for shown in lake.glob(f"*/{EARLIER_MANIFEST}"):
+            shown.rename(shown.with_name(MANIFEST))
 
 
 def evidence_in(lake: Path) -> pq.ParquetFile:

@@ -183,6 +183,17 @@ def test_a_running_service_sees_that_its_scores_are_the_batchs(online: Online) -
     assert rested.look(online.in_use) == Compared()  # what it has scored is of before
 
 
+def test_after_a_look_it_rests_so_that_scoring_has_the_core(online: Online) -> None:
+    opened = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    times = iter([opened, *[opened + dt.timedelta(days=2)] * 3])
+    parity = ParityNow(PostgresScores(online.dsn), PostgresProfiles(online.dsn), 2, lambda: next(times))
+    assert parity.look(online.in_use) == Compared(2)
+    parity._since = opened
+    assert parity.look(online.in_use) == Compared()
+    parity._since, parity._rests_until = opened, 0.0
+    assert parity.look(online.in_use) == Compared(2)
+
+
 def test_a_running_service_counts_what_differs_but_for_what_came_late(online: Online) -> None:
     one, other = online.scored[:2]
     assert _look(online, _spoilt(online)) == Compared(40, 0, (SPOILT, SPOILT, "anomaly_signal"))

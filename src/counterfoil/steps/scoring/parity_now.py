@@ -5,7 +5,7 @@ service runs, over their entities' logs, so that a fault shows in the metrics be
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from counterfoil.domain.scoring.parity import EVIDENCE_TOLERANCE, SIGNAL_TOLERAN
 from counterfoil.ports.service import KeptScore, ProfileStore, ScoreLog
 from counterfoil.steps.scoring.champion import InUse
 from counterfoil.steps.scoring.online_evidence import evidence_folded
-from counterfoil.steps.scoring.profiles import Histories, Logs, Row, row_of
+from counterfoil.steps.scoring.profiles import Histories, Logs, Row, row_of, without_accounts
 from counterfoil.steps.scoring.recent import evidence_table
 
 SIGNAL = "anomaly_signal"
@@ -78,7 +78,7 @@ class ParityNow:
         wanted = [row_of(score.payment) for score in kept]
         logs = Logs.of(in_use.detector.release.specs)
         history = self._histories.of(wanted, logs)
-        past = {name: row for name, row in history.items() if not _names(row, in_use.forgotten)}
+        past = without_accounts(history, in_use.forgotten)
         detector = in_use.detector
         batch = evidence_folded(past, wanted, detector.release, in_use.mapping)
         online = evidence_table(kept, detector.release)
@@ -124,7 +124,3 @@ def _apart(one: pa.Table, other: pa.Table, tolerance: float) -> list[str]:
 
 def _signal(score: KeptScore, value: float) -> pa.Table:
     return pa.table({"transaction_id": [score.transaction_id], SIGNAL: pa.array([float(value)], pa.float64())})
-
-
-def _names(row: Row, accounts: Collection[str | None]) -> bool:
-    return row.get("account_id") in accounts or row.get("merchant_id") in accounts

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -188,6 +188,15 @@ class Histories:
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
         return found
+
+
+def without_accounts(rows: Mapping[str, Row], forgotten: Collection[str | None]) -> dict[str, Row]:
+    """The payments, by transaction, that none of these accounts made or was paid by."""
+    return {
+        name: row
+        for name, row in rows.items()
+        if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
+    }
 
 
 def seen_by_windows(

@@ -24,7 +24,7 @@ from counterfoil.steps.scoring.champion import Champion, InUse
 from counterfoil.steps.scoring.hot import Behaviour, HotLogs, as_tick
 from counterfoil.steps.scoring.kept_score import kept_score, rows_of_scores
 from counterfoil.steps.scoring.online_evidence import evidence_folded, evidence_of_features
-from counterfoil.steps.scoring.profiles import Histories, Logs, Row
+from counterfoil.steps.scoring.profiles import Histories, Logs, Row, without_accounts
 
 T = TypeVar("T")
 
@@ -171,12 +171,7 @@ class OnlineScorer:
     def _history(self, rows: list[Row], in_use: InUse) -> tuple[Mapping[str, Row], str | None]:
         """What the entities did, or nothing and why: the store was too slow, or gone."""
         history, why = self._asked(lambda _: self._histories.of(rows, self._logs(in_use).behaviour.logs))
-        forgotten = in_use.forgotten
-        return {
-            name: row
-            for name, row in (history or {}).items()
-            if row.get("account_id") not in forgotten and row.get("merchant_id") not in forgotten
-        }, why
+        return without_accounts(history or {}, in_use.forgotten), why
 
     def _asked(self, ask: Callable[[Callable[[], None]], T]) -> tuple[T | None, str | None]:
         """What comes of asking the profile store within the deadline, or why nothing does.

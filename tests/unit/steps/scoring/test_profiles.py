@@ -13,6 +13,7 @@ from counterfoil.steps.scoring.profiles import (
     Logs,
     entities_of,
     seen_by_windows,
+    without_accounts,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -90,3 +91,11 @@ def test_an_own_entity_has_the_log_of_its_account_or_one_of_its_own() -> None:
 def test_a_kept_score_brings_the_same_entries_as_the_payment_itself() -> None:
     payment = {**PAYMENT, "amount": Decimal("8.9500")}
     assert LOGS.payment_entries(plain(payment)) == LOGS.payment_entries(payment)
+
+
+def test_what_forgotten_accounts_made_or_were_paid_is_left_out() -> None:
+    rows = {
+        "own": {"account_id": "gone", "merchant_id": "m"}, "paid": {"account_id": "a", "merchant_id": "gone"},
+        "kept": {"account_id": "a", "merchant_id": None},
+    }  # fmt: skip
+    assert set(without_accounts(rows, frozenset({"gone"}))) == {"kept"}
